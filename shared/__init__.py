@@ -1,0 +1,1 @@
+"""Ringmaster: image versions from built to in production, through rings, on evidence."""
