@@ -1,0 +1,198 @@
+"""The policy as the domain sees it: which definitions, which rings, which gates, which limits.
+
+Frozen values without any reading or checking of files; ``shared.policy_file`` builds them from ``promotion.yaml`` and
+reports every fault with its line. A definition's digest covers everything that can change a verdict for it, so that
+evidence gathered under one policy is never used under another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.image import DefinitionId, VersionId
+
+
+class Severity(StrEnum):
+    """Severity of a finding, most severe first. A severity that a scanner did not state is UNKNOWN, never the least."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NEGLIGIBLE = "negligible"
+    UNKNOWN = "unknown"
+
+
+class VisibleBeforeProof(StrEnum):
+    """What to say of a version that its builder published visible to ``latest``, before any proof."""
+
+    WARN = "warn"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionTarget:
+    """Where a ring wants replicas: region by short name, replica count, storage account type."""
+
+    name: str
+    replicas: int = 1
+    storage: str = "Standard_LRS"
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One named step of a rollout.
+
+    ``definition`` is where the ring's versions live: the source definition, or one in another gallery, to which the
+    version is copied under the same number. ``bake`` counts from the publication in the previous ring (for the first
+    ring, from the end of qualification).
+    """
+
+    name: str
+    definition: DefinitionId
+    regions: tuple[RegionTarget, ...]
+    bake: timedelta = timedelta(0)
+    approvers: tuple[str, ...] = ()
+    approval_deadline: timedelta = timedelta(days=7)
+    boot_test: bool = True
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        return tuple(region.name for region in self.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRules:
+    """What a version's metadata must show before anything is spent on it."""
+
+    required_tags: Mapping[str, str | None] = field(default_factory=dict)
+    """Tag name -> regular expression that the whole value must match, or None when any value will do."""
+    min_disk_gb: int = 1
+    max_disk_gb: int = 2048
+    visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.WARN
+    ready_within: timedelta = timedelta(hours=8)
+    """How long a version may stay in Creating; documentation speaks of up to six hours of replication."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanException:
+    """Somebody's signed word that a finding may pass until a day. An expired exception excuses nothing."""
+
+    id: str
+    owner: str
+    reason: str
+    expires: datetime
+    package: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """How a scan is judged. ``limits`` is the largest allowed count by severity; one not named is unlimited."""
+
+    limits: Mapping[Severity, int]
+    formats: tuple[str, ...] = ("trivy",)
+    deadline: timedelta = timedelta(hours=24)
+    """How long a release waits for its scan before people are asked to look."""
+    max_age: timedelta = timedelta(days=7)
+    only_fixable: bool = False
+    """Count only findings for which a fixed version exists."""
+    exceptions: tuple[ScanException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BootRules:
+    """How a boot test is run and bounded."""
+
+    vm_size: str = "Standard_D2s_v5"
+    ready_within: timedelta = timedelta(minutes=40)
+    """From the request for the VM to provisioning *and* agent ready; OS provisioning alone can take ~20 minutes."""
+    probe_within: timedelta = timedelta(minutes=15)
+    serial_fail: tuple[str, ...] = ()
+    """Further regular expressions that condemn a console line."""
+    serial_ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationRules:
+    """How long replication may take and how often a failed region is repaired."""
+
+    complete_within: timedelta = timedelta(hours=8)
+    repairs: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """What is kept: the newest published versions, and everything younger than an age."""
+
+    keep: int = 3
+    min_age: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionPolicy:
+    """Everything the policy says of one source image definition."""
+
+    name: str
+    source: DefinitionId
+    rings: tuple[Ring, ...]
+    scan: ScanRules
+    digest: str
+    """SHA-256 (hex) over the canonical form of this definition's whole section, test environment included."""
+    validation: ValidationRules = field(default_factory=ValidationRules)
+    boot: BootRules = field(default_factory=BootRules)
+    replication: ReplicationRules = field(default_factory=ReplicationRules)
+    retention: RetentionRules = field(default_factory=RetentionRules)
+
+    def ring(self, name: str) -> Ring:
+        """The ring of that name. Raises KeyError when the policy has none."""
+        for ring in self.rings:
+            if ring.name == name:
+                return ring
+        raise KeyError(name)
+
+    def ring_after(self, name: str | None) -> Ring | None:
+        """The ring that follows, or the first one for None; None after the last."""
+        names = [ring.name for ring in self.rings]
+        index = 0 if name is None else names.index(name) + 1
+        return self.rings[index] if index < len(self.rings) else None
+
+
+@dataclass(frozen=True, slots=True)
+class TestEnvironment:
+    """Where boot-test machines live. Only things here, with our tag and our name, are ever deleted."""
+
+    __test__ = False  # not a test case, whatever its name suggests to pytest
+
+    subscription: str
+    resource_group: str
+    subnet: str
+    """Subnet resource id; ``{region}`` stands for the region's short name."""
+
+    def subnet_in(self, region: str) -> str:
+        """The subnet for boot-test machines of a region."""
+        return self.subnet.replace("{region}", region)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The whole policy: one test environment and the definitions that are released."""
+
+    test: TestEnvironment
+    definitions: Mapping[DefinitionId, DefinitionPolicy]
+
+    def covering(self, version: VersionId) -> DefinitionPolicy | None:
+        """The policy of the definition whose versions are released, or None when it isn't covered.
+
+        A version in another gallery that a ring copies *to* is not covered: it is our own work, not a build.
+        """
+        return self.definitions.get(version.definition)
+
+    @property
+    def galleries_written(self) -> frozenset[str]:
+        """Ids of every gallery the policy allows writing to."""
+        return frozenset(
+            str(ring.definition.gallery) for definition in self.definitions.values() for ring in definition.rings
+        ) | frozenset(str(source.gallery) for source in self.definitions)
