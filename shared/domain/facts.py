@@ -1,0 +1,201 @@
+"""What was seen of galleries, image definitions, image versions and their sources: facts, no judgement.
+
+The gallery port returns these values; ``validation``, ``latest``, ``replication`` and ``retention`` judge them. Rules:
+
+* A fact that Azure did not give is None (or empty), never a guess. In ``RegionTargetFacts.excluded`` None means "not said
+  here, the version's own flag counts", which is not the same as False.
+* Region names are short names (``westus2``), whatever Azure answered with.
+* Times are aware. Sizes are GiB, as ``sizeInGB`` in the gallery's API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.image import DefinitionId, GalleryId, VersionId
+
+
+class ProvisioningState(StrEnum):
+    """Provisioning states of gallery resources (``Canceled`` is ARM's own; the gallery specification lists the others)."""
+
+    CREATING = "Creating"
+    UPDATING = "Updating"
+    MIGRATING = "Migrating"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    DELETING = "Deleting"
+    UNKNOWN = "Unknown"
+    """Any other word: not understood, therefore never taken for a success."""
+
+    @classmethod
+    def read(cls, text: str | None) -> ProvisioningState:
+        """The state for ARM's word, in any casing; UNKNOWN for one that isn't known."""
+        lowered = (text or "").lower()
+        return next((state for state in cls if state.value.lower() == lowered), cls.UNKNOWN)
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the state passes by itself."""
+        return self in {ProvisioningState.CREATING, ProvisioningState.UPDATING, ProvisioningState.MIGRATING}
+
+
+class RegionState(StrEnum):
+    """Replication of one region (``RegionalReplicationStatus.state``)."""
+
+    UNKNOWN = "Unknown"
+    REPLICATING = "Replicating"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+    @classmethod
+    def read(cls, text: str | None) -> RegionState:
+        """The state for Azure's word, in any casing; UNKNOWN for one that isn't known."""
+        lowered = (text or "").lower()
+        return next((state for state in cls if state.value.lower() == lowered), cls.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReplication:
+    """How far replication to one region is. ``progress`` is in per cent."""
+
+    state: RegionState
+    progress: int = 0
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationFacts:
+    """``$expand=ReplicationStatus``: the aggregate word, and every region by short name."""
+
+    aggregated: str
+    """Unknown, InProgress, Completed or Failed."""
+    regions: Mapping[str, RegionReplication] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionTargetFacts:
+    """One entry of ``publishingProfile.targetRegions``."""
+
+    region: str
+    replicas: int = 1
+    storage: str = "Standard_LRS"
+    excluded: bool | None = None
+    """``excludeFromLatest`` of the region; None when it isn't said. It overrides the version's own flag."""
+    kept: Mapping[str, object] = field(default_factory=dict)
+    """Properties of the entry that Ringmaster doesn't set and must write back as they are (encryption, replica sets)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedValidation:
+    """One entry of ``validationsProfile.executedValidations``, for example Trusted Launch."""
+
+    type: str
+    status: str
+    version: str = ""
+    executed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """An image version as its gallery describes it."""
+
+    id: VersionId
+    provisioning_state: ProvisioningState
+    location: str
+    published_at: datetime | None = None
+    """``publishedDate``, set by the service: with the number, it identifies an incarnation."""
+    source_id: str | None = None
+    """``storageProfile.source.id``: a managed image, or an image version in another gallery."""
+    source_vm_id: str | None = None
+    source_community_id: str | None = None
+    disk_source_ids: tuple[str, ...] = ()
+    """Disks, snapshots or VHD addresses of ``osDiskImage`` and ``dataDiskImages``, the OS disk's first."""
+    targets: tuple[RegionTargetFacts, ...] = ()
+    excluded: bool = False
+    """``publishingProfile.excludeFromLatest``."""
+    storage: str | None = None
+    replication_mode: str | None = None
+    os_disk_gb: int | None = None
+    data_disks_gb: tuple[int | None, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    end_of_life: datetime | None = None
+    reported_for_policy_violation: bool = False
+    policy_violations: tuple[str, ...] = ()
+    allow_deletion_of_replicated_locations: bool | None = None
+    validations: tuple[ExecutedValidation, ...] = ()
+    replication: ReplicationFacts | None = None
+    """Only when asked for; None says nothing about replication."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Short names of the target regions, in the order given."""
+        return tuple(target.region for target in self.targets)
+
+    def visible_in(self, region: str) -> bool:
+        """Whether ``latest`` may resolve to this version in a region; the region's flag overrides the version's."""
+        for target in self.targets:
+            if target.region == region:
+                return not (self.excluded if target.excluded is None else target.excluded)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFacts:
+    """An image definition as its gallery describes it. OS type, OS state and generation never change."""
+
+    id: DefinitionId
+    provisioning_state: ProvisioningState
+    location: str
+    os_type: str
+    """Linux or Windows."""
+    os_state: str
+    """Generalized or Specialized: a declaration, not a property of the disk."""
+    hyper_v_generation: str | None = None
+    """V1 or V2; None when not said, which the service takes for V1 (for V2 from API 2025-03-03 on)."""
+    architecture: str | None = None
+    """x64 or Arm64; None when not said, which the service takes for x64."""
+    features: Mapping[str, str] = field(default_factory=dict)
+    """Feature name -> value, for example SecurityType -> TrustedLaunchSupported."""
+    end_of_life: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryFacts:
+    """A gallery."""
+
+    id: GalleryId
+    provisioning_state: ProvisioningState
+    location: str
+    soft_delete: bool = False
+
+
+class SourceKind(StrEnum):
+    """What a version was made from."""
+
+    MANAGED_IMAGE = "managed image"
+    VM = "virtual machine"
+    GALLERY_VERSION = "gallery image version"
+    DISK = "disk"
+    SNAPSHOT = "snapshot"
+    VHD = "VHD blob"
+    GONE = "gone"
+    """It was named, and isn't there any more: common and no fault, builders delete what they built from."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a version was made from, where it could still be read. What couldn't be read of it is None."""
+
+    kind: SourceKind
+    id: str
+    os_type: str | None = None
+    os_state: str | None = None
+    hyper_v_generation: str | None = None
+    architecture: str | None = None
+    size_gb: int | None = None
