@@ -1,0 +1,120 @@
+"""The boot test: what is asked of a machine that booted from the image, and what the answers mean.
+
+Rules:
+
+* A test passes only on positive proof: provisioning succeeded, the agent is ready, the probe echoed this test's nonce
+  and answered every check, and the console shows nothing that condemns it. "Did not run" is never a pass.
+* What the platform did wrong (no capacity, an internal error) says nothing about the image: it is tried again.
+* "OS Provisioning did not finish … However, the VM guest agent was detected running" is the platform's own word for an
+  image that was never generalized, and is final. Without that sentence a time-out is ambiguous: tried once more, then
+  it condemns.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """A machine's instance view, as far as the boot test asks."""
+
+    name: str
+    provisioning_state: str
+    """Creating, Updating, Succeeded, Failed, Deleting."""
+    os_provisioned: bool = False
+    """``ProvisioningState/succeeded`` among the statuses."""
+    running: bool = False
+    agent_ready: bool = False
+    agent: str = ""
+    """The agent's own words, for people."""
+    failure_code: str | None = None
+    """The code behind ``ProvisioningState/failed/<code>``."""
+    failure_message: str = ""
+    parts: tuple[str, ...] = ()
+    """Resource ids of the machine, its disks and NICs."""
+
+    @property
+    def ready(self) -> bool:
+        return self.os_provisioned and self.running and self.agent_ready
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """A managed run command's instance view."""
+
+    execution_state: str
+    """Unknown, Pending, Running, Succeeded, Failed, TimedOut, Canceled."""
+    exit_code: int | None = None
+    output: str = ""
+    error: str = ""
+    provisioning_state: str = ""
+    failure: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.execution_state.lower() in {"succeeded", "failed", "timedout", "canceled"}
+
+
+class Blame(StrEnum):
+    """Whose fault a failure to boot is."""
+
+    IMAGE = "image"
+    AMBIGUOUS = "ambiguous"
+    PLATFORM = "platform"
+    CONFIGURATION = "configuration"
+    NOT_REPLICATED = "not replicated"
+
+
+_PLATFORM: Final = {
+    "allocationfailed",
+    "zonalallocationfailed",
+    "overconstrainedallocationrequest",
+    "overconstrainedzonalallocationrequest",
+    "resourceupdateblockedonplatformupdate",
+    "internaloperationerror",
+    "networkinginternaloperationerror",
+    "osprovisioninginternalerror",
+    "vmstarttimedout",
+    "diskimagenotready",
+    "internalservererror",
+    "internalexecutionerror",
+    "serverbusy",
+}
+_CONFIGURATION: Final = {
+    "skunotavailable",
+    "quotaexceeded",
+    "notavailableforsubscription",
+    "authorizationfailed",
+    "linkedauthorizationfailed",
+    "invalidparameter",
+    "vmmarketplaceinvalidinput",
+    "operationnotallowed",
+    "requestdisallowedbypolicy",
+    "invalidresourcereference",
+    "badrequest",
+}
+_AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
+_NOT_THERE: Final = re.compile(r"is not available in .{1,60} region", re.IGNORECASE)
+
+
+def blame(code: str, message: str) -> Blame:
+    """Whose fault an error of VM creation is, by its code and words.
+
+    Codes: Azure's troubleshooting article on error messages; the sentence about the agent: Azure/azure-cli#29203.
+    """
+    lowered = code.lower()
+    if lowered == "galleryimagenotfound" or _NOT_THERE.search(message):
+        return Blame.NOT_REPLICATED
+    if lowered == "osprovisioningclienterror" or _AGENT_SEEN.search(message):
+        return Blame.IMAGE
+    if lowered in {"osprovisioningtimedout", "vmagentstatuscommunicationerror"}:
+        return Blame.AMBIGUOUS
+    if lowered in _CONFIGURATION:
+        return Blame.CONFIGURATION
+    if lowered in _PLATFORM:
+        return Blame.PLATFORM
+    return Blame.AMBIGUOUS

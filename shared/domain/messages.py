@@ -1,0 +1,100 @@
+"""What travels through the queues: commands, in the imperative; what is told to the world: events, in the past tense.
+
+A command belongs to one *branch* of a release: validation, the scan, the boot test of one ring in one region, …
+Each branch has at most one command that counts, the one whose ``seq`` the ledger row names; whatever else turns up is a
+duplicate or a straggler, and is dropped (law 5). A command with ``seq`` 0 was sent by nobody's row: it is a hint ("look
+again", "a report came") and is judged by the state it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from shared.domain.image import VersionId
+
+
+class Kind(StrEnum):
+    """What a command asks for. Every kind has one queue and one stage."""
+
+    VALIDATE = "validate"
+    SCAN = "scan"
+    BOOT_TEST = "boot_test"
+    REPLICATE = "replicate"
+    PROMOTE = "promote"
+    ANNOUNCE = "announce"
+    CLEAN_UP = "clean_up"
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether a release waits for the end of this branch."""
+        return self not in {Kind.ANNOUNCE, Kind.CLEAN_UP}
+
+
+class Branch(NamedTuple):
+    """One strand of work of a release."""
+
+    kind: Kind
+    ring: str | None = None
+    region: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One hop of work, as a message carries it. ``state`` is what this hop must know of the hops before it."""
+
+    kind: Kind
+    release: VersionId
+    seq: int
+    not_after: datetime
+    ring: str | None = None
+    region: str | None = None
+    attempt: int = 0
+    traceparent: str | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def branch(self) -> Branch:
+        return Branch(self.kind, self.ring, self.region)
+
+    @property
+    def is_hint(self) -> bool:
+        """Whether no ledger row stands behind this command."""
+        return self.seq == 0
+
+
+@dataclass(frozen=True, slots=True)
+class VersionWritten:
+    """Somebody wrote an image version: built it, changed it, or we did. Carries no facts: they are read afresh."""
+
+    version: VersionId
+    event_id: str
+    at: datetime
+    writer: str | None = None
+    """Application or object id of the writer, where the event tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinished:
+    """A scanner's report for a version is in the report store under ``report``."""
+
+    version: VersionId
+    report: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What consumers of images are told, as a CloudEvent."""
+
+    type: str
+    version: VersionId
+    at: datetime
+    id: str
+    data: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,166 @@
+"""A release: the journey of one image version, as one ledger row holds it.
+
+The row joins what runs side by side, tells duplicates from news, and shows people where things stand. Rules:
+
+* ``seq`` grows with every transition. A branch's pending command carries the ``seq`` that sent it; only that one
+  counts.
+* Commands are written into the row before they are sent (an outbox) and marked sent afterwards.
+* A gate counts only with the incarnation of the version and the policy digest under which it passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.image import VersionId
+from shared.domain.messages import Branch, Command
+
+HISTORY_KEPT = 120
+
+
+class State(StrEnum):
+    """Where a release stands."""
+
+    VALIDATING = "validating"
+    QUALIFYING = "qualifying"
+    REPLICATING = "replicating"
+    TESTING = "testing"
+    BAKING = "baking"
+    PUBLISHING = "publishing"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    REVOKED = "revoked"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in {State.RELEASED, State.REJECTED, State.SUPERSEDED, State.REVOKED}
+
+
+class Gate(StrEnum):
+    """A question that must be answered *pass* before the next step."""
+
+    VALIDATION = "validation"
+    SCAN = "scan"
+    BOOT_TEST = "boot_test"
+    REPLICATION = "replication"
+    BAKE = "bake"
+    PUBLICATION = "publication"
+
+
+class Answer(StrEnum):
+    """What a gate said. Waiting is no answer."""
+
+    PASS = "pass"  # noqa: S105 - an answer, not a password
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecord:
+    """One gate's verdict, with what makes it valid: incarnation, policy digest and the name of its evidence."""
+
+    gate: Gate
+    answer: Answer
+    at: datetime
+    incarnation: str
+    policy_digest: str
+    evidence: str
+    reasons: tuple[str, ...] = ()
+    ring: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A command that the row has decided on. ``due`` is when it may be received; ``sent`` whether a queue has it."""
+
+    command: Command
+    due: datetime
+    sent: bool = False
+    decided_at: datetime | None = None
+    stalled: str | None = None
+    """Why this branch needs people: the text says what was tried and what failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A ring in which the version is ``latest``'s candidate, with the regions where it was read back."""
+
+    ring: str
+    regions: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a release's history."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One ledger row."""
+
+    version: VersionId
+    state: State
+    seq: int
+    policy_digest: str
+    started_at: datetime
+    updated_at: datetime
+    incarnation: str | None = None
+    """When this version was published, as Azure says it: a number used again has another."""
+    ring: str | None = None
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    gates: tuple[GateRecord, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    published: tuple[Publication, ...] = ()
+    qualified_at: datetime | None = None
+    history: tuple[Happening, ...] = ()
+    traceparent: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Ended, with nothing left to do: no message of this release means anything any more."""
+        return self.state.is_terminal and not self.pending
+
+    @property
+    def stalls(self) -> Mapping[str, str]:
+        """Branches that need people, with the reason."""
+        return {branch: pending.stalled for branch, pending in self.pending.items() if pending.stalled}
+
+    def expects(self, command: Command) -> bool:
+        """Whether this command is the one that its branch waits for."""
+        pending = self.pending.get(str(command.branch))
+        return pending is not None and pending.command.seq == command.seq
+
+    def unsent(self) -> Iterator[Pending]:
+        """Commands that were decided on, and that no queue has yet as far as the row knows."""
+        return (pending for pending in self.pending.values() if not pending.sent)
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        """The last verdict of a gate that is valid for this incarnation under this policy, or None."""
+        for record in reversed(self.gates):
+            same_place = (record.gate, record.ring, record.region) == (gate, ring, region)
+            valid = (record.incarnation, record.policy_digest) == (self.incarnation, self.policy_digest)
+            if same_place and valid:
+                return record
+        return None
+
+    def published_in(self, ring: str) -> Publication | None:
+        """The publication in a ring, or None."""
+        return next((publication for publication in self.published if publication.ring == ring), None)
+
+    def told(self, at: datetime, text: str) -> Release:
+        """The same release with one more line of history, the oldest lines making room."""
+        return replace(self, history=(*self.history, Happening(at, text))[-HISTORY_KEPT:], updated_at=at)
+
+    def with_pending(self, branch: Branch, pending: Pending | None) -> Release:
+        """The same release with one branch's pending command set, or removed."""
+        others = {key: value for key, value in self.pending.items() if key != str(branch)}
+        return replace(self, pending=others if pending is None else {**others, str(branch): pending})
