@@ -1,7 +1,7 @@
 """The serial console: which lines condemn an image.
 
-Patterns are facts of the field (which lines mean a dead boot), collected from what LISA and kola look for and from Azure's
-boot-failure articles. A console that reached ``login:`` can still be a failed boot, so a prompt excuses nothing.
+Patterns are facts of the field (which lines mean a dead boot), collected from what LISA and kola look for and from
+Azure's boot-failure articles. A console that reached ``login:`` can still be a failed boot, so a prompt excuses nothing.
 """
 
 from __future__ import annotations
