@@ -2,8 +2,8 @@
 
 The gallery port returns these values; ``validation``, ``latest``, ``replication`` and ``retention`` judge them. Rules:
 
-* A fact that Azure did not give is None (or empty), never a guess. In ``RegionTargetFacts.excluded`` None means "not said
-  here, the version's own flag counts", which is not the same as False.
+* A fact that Azure did not give is None (or empty), never a guess. In ``RegionTargetFacts.excluded`` None means "not
+  said here, the version's own flag counts", which is not the same as False.
 * Region names are short names (``westus2``), whatever Azure answered with.
 * Times are aware. Sizes are GiB, as ``sizeInGB`` in the gallery's API.
 """
@@ -19,7 +19,7 @@ from shared.domain.image import DefinitionId, GalleryId, VersionId
 
 
 class ProvisioningState(StrEnum):
-    """Provisioning states of gallery resources (``Canceled`` is ARM's own; the gallery specification lists the others)."""
+    """Provisioning states of gallery resources (``Canceled`` is ARM's; the gallery specification lists the others)."""
 
     CREATING = "Creating"
     UPDATING = "Updating"
@@ -86,7 +86,7 @@ class RegionTargetFacts:
     excluded: bool | None = None
     """``excludeFromLatest`` of the region; None when it isn't said. It overrides the version's own flag."""
     kept: Mapping[str, object] = field(default_factory=dict)
-    """Properties of the entry that Ringmaster doesn't set and must write back as they are (encryption, replica sets)."""
+    """What Ringmaster doesn't set of the entry and must write back as it is (encryption, replica sets)."""
 
 
 @dataclass(frozen=True, slots=True)
