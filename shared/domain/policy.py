@@ -100,6 +100,10 @@ class ScanRules:
     only_fixable: bool = False
     """Count only findings for which a fixed version exists."""
     exceptions: tuple[ScanException, ...] = ()
+    allow_end_of_life_os: bool = False
+    """Let an operating system pass for which no fixes are published any more."""
+    trust_suppressions: bool = False
+    """Leave out what the scanner was told to leave out; otherwise such findings count like all others."""
 
 
 @dataclass(frozen=True, slots=True)
