@@ -1,0 +1,169 @@
+"""Target regions: what to write so that a ring has its replicas, how far they are, and how to repair those that failed.
+
+Rules:
+
+1. ``targetRegions`` is the full desired list and has no ETag, so a plan keeps every entry that is there, in its place,
+   with its storage type, its flag and the properties that Ringmaster doesn't know. Replica counts only rise. Only a
+   repair takes an entry out, and puts it back.
+2. A region that is added is hidden from ``latest`` by a flag of its own; adding one publishes nothing.
+3. Only ``replicationStatus.summary[].state == Completed`` proves a replica. ``provisioningState`` Succeeded doesn't
+   (Azure/AgentBaker#8373), and neither does a missing status.
+4. A failed region is first written again; when it fails again it is taken out and added back, as the service's own
+   message advises (Azure/azure-cli#15539). Never taken out: the home region, a region with a complete replica, and a
+   region where ``latest`` may resolve to the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts, VersionFacts
+from shared.domain.image import region_name
+from shared.domain.policy import RegionTarget
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """The write that gives a version its target regions: the full list, and the version's own flag as it is."""
+
+    targets: tuple[RegionTargetFacts, ...]
+    excluded: bool
+    changes: bool
+    """Whether anything needs to be written."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Every region has a complete replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Replication is under way. ``progress`` is in per cent, by open region; one that isn't reported yet stands at 0."""
+
+    progress: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRegions:
+    """Regions that failed, with the service's words for each."""
+
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Regions that aren't among the version's targets."""
+
+    regions: tuple[str, ...]
+
+
+class RepairStep(StrEnum):
+    """What a repair does with the failed regions."""
+
+    RETRY = "retry"
+    REMOVE = "remove"
+    ADD_BACK = "add back"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The write that repairs failed regions: the full list of targets and the version's own flag."""
+
+    targets: tuple[RegionTargetFacts, ...]
+    excluded: bool
+    step: RepairStep
+    removed: tuple[RegionTargetFacts, ...] = ()
+    """What a removal took out. Keep it: it is how the entries are added back exactly as they were."""
+
+
+def plan_targets(version: VersionFacts, wanted: Sequence[RegionTarget], *, hidden: bool = True) -> TargetPlan:
+    """The version's targets with the wanted regions among them.
+
+    Regions that are new get an explicit ``excluded`` equal to ``hidden``. Since the version's own flag stays what it
+    is, an entry that relies on it keeps its meaning and is left alone.
+    """
+    targets = {target.region: target for target in version.targets}
+    warnings: list[str] = []
+    for want in wanted:
+        region = region_name(want.name)
+        present = targets.get(region)
+        if present is None:
+            targets[region] = RegionTargetFacts(region, want.replicas, want.storage, excluded=hidden)
+            continue
+        if present.storage.lower() != want.storage.lower():
+            warnings.append(
+                f"{version.id.short} in {region} is stored as {present.storage}, not {want.storage}: "
+                "Azure doesn't change the storage type of a replica"
+            )
+        if want.replicas > present.replicas:
+            targets[region] = replace(present, replicas=want.replicas)
+    planned = tuple(targets.values())
+    return TargetPlan(planned, version.excluded, planned != version.targets, tuple(dict.fromkeys(warnings)))
+
+
+def first_targets(wanted: Sequence[RegionTarget], *, home: str) -> tuple[RegionTargetFacts, ...]:
+    """The targets of a copy that doesn't exist yet: all hidden, with the home region, which Azure demands."""
+    targets: dict[str, RegionTargetFacts] = {}
+    for want in (*wanted, RegionTarget(home)):
+        region = region_name(want.name)
+        present = targets.get(region)
+        if present is None:
+            targets[region] = RegionTargetFacts(region, want.replicas, want.storage, excluded=True)
+        elif want.replicas > present.replicas:
+            targets[region] = replace(present, replicas=want.replicas)
+    return tuple(targets.values())
+
+
+def judge_replication(facts: VersionFacts, regions: Sequence[str]) -> Done | Going | FailedRegions | Missing:
+    """How far the replicas in these regions are. ``facts`` should carry replication; without it nothing is done."""
+    wanted = tuple(dict.fromkeys(region_name(region) for region in regions))
+    if absent := tuple(region for region in wanted if region not in facts.regions):
+        return Missing(absent)
+    reported = facts.replication.regions if facts.replication else {}
+    status = {region: reported.get(region, RegionReplication(RegionState.UNKNOWN)) for region in wanted}
+    if failed := {region: words for region in wanted if (words := _failure(facts, status[region])) is not None}:
+        return FailedRegions(failed)
+    progress = {region: each.progress for region, each in status.items() if each.state is not RegionState.COMPLETED}
+    return Going(progress) if progress else Done()
+
+
+def plan_repair(
+    facts: VersionFacts, failed: Sequence[str], attempt: int, *, removed: Sequence[RegionTargetFacts] = ()
+) -> Repair:
+    """The next repair of failed regions. ``attempt`` counts from 1; ``removed`` is what an earlier repair took out.
+
+    What was taken out is added back before anything else is tried. Raises ValueError for a failed region of which
+    neither ``facts`` nor ``removed`` knows how it was.
+    """
+    names = tuple(dict.fromkeys(region_name(region) for region in failed))
+    absent = tuple(entry for entry in removed if entry.region not in facts.regions)
+    known = {*facts.regions, *(entry.region for entry in absent)}
+    if unknown := [region for region in names if region not in known]:
+        raise ValueError(f"{facts.id.short}: nothing is known of its replica in {', '.join(unknown)}; plan its targets")
+    if absent:
+        return Repair((*facts.targets, *absent), facts.excluded, RepairStep.ADD_BACK)
+    out = tuple(target for target in facts.targets if target.region in names and _removable(facts, target))
+    if attempt <= 1 or not out:
+        return Repair(facts.targets, facts.excluded, RepairStep.RETRY)
+    left = tuple(target for target in facts.targets if target not in out)
+    return Repair(left, facts.excluded, RepairStep.REMOVE, out)
+
+
+def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
+    if status.state is RegionState.FAILED:
+        return status.details or "Azure gives no details"
+    # An operation that ended in failure leaves regions behind that nobody works on any more.
+    if status.state is RegionState.UNKNOWN and facts.provisioning_state is ProvisioningState.FAILED:
+        return status.details or "the version's provisioning failed before this region was begun"
+    return None
+
+
+def _removable(facts: VersionFacts, target: RegionTargetFacts) -> bool:
+    if target.region == region_name(facts.location) or facts.visible_in(target.region):
+        return False
+    status = facts.replication.regions.get(target.region) if facts.replication else None
+    return status is not None and status.state is not RegionState.COMPLETED
