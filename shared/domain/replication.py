@@ -42,7 +42,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """Replication is under way. ``progress`` is in per cent, by open region; one that isn't reported yet stands at 0."""
+    """Replication is under way. ``progress`` is in per cent, by open region; one not reported yet stands at 0."""
 
     progress: Mapping[str, int]
 
