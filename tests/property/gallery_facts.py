@@ -1,5 +1,7 @@
 """Hypothesis strategies for image versions as a gallery may describe them."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from shared.domain.facts import (
@@ -20,7 +22,7 @@ region_subsets = st.lists(st.sampled_from(REGIONS), unique=True, min_size=1)
 
 
 @st.composite
-def targets(draw: st.DrawFn, regions: list[str]) -> tuple[RegionTargetFacts, ...]:
+def targets(draw: st.DrawFn, regions: Sequence[str]) -> tuple[RegionTargetFacts, ...]:
     return tuple(
         RegionTargetFacts(
             region,

@@ -11,7 +11,7 @@ from tests.property.gallery_facts import REGIONS, definitions, region_subsets
 
 
 @st.composite
-def publications(draw: st.DrawFn) -> tuple[list[VersionFacts], VersionFacts, list[str]]:
+def publications(draw: st.DrawFn) -> tuple[list[VersionFacts], VersionFacts, Sequence[str]]:
     versions = draw(definitions())
     chosen = draw(st.sampled_from(versions))
     regions = draw(st.one_of(st.lists(st.sampled_from(chosen.regions), unique=True, min_size=1), region_subsets))
