@@ -39,10 +39,17 @@ class Certificates:
 
 
 def ensure_ca(directory: Path) -> Certificates:
-    """Return the certificates in `directory`, making them when they are missing, damaged or about to expire."""
+    """Return the certificates in `directory`, making what is missing, damaged or about to expire.
+
+    The authority's files are `ca.pem` and `ca.key`, as the ARM simulator keeps them: given the same folder, both use
+    one authority.
+    """
+    authority = _authority(directory / "ca.pem", directory / "ca.key")
     found = Certificates(directory / "ca.pem", directory / "server.pem", directory / "server.key")
     if not _is_usable(found):
-        _make(found)
+        server = authority.issue_cert(*HOSTS, common_name="localhost")
+        _write(found.key_file, server.private_key_pem.bytes().decode(), mode=0o600)
+        _write(found.cert_file, b"".join(blob.bytes() for blob in server.cert_chain_pems).decode(), mode=0o644)
     return found
 
 
@@ -60,28 +67,29 @@ def write_bundle(certificates: Certificates, target: Path, *, extra: Path | None
     return target
 
 
+def _authority(certificate: Path, key: Path) -> trustme.CA:
+    """The authority in these files, made when they are missing, damaged or no longer valid."""
+    try:
+        known = x509.load_pem_x509_certificate(certificate.read_bytes())
+        if known.not_valid_after_utc > dt.datetime.now(dt.UTC) + _RENEW_BEFORE:
+            return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+    except (OSError, ValueError, TypeError):
+        pass  # made again below: it is ours alone, and its clients read it anew at every start
+    made = trustme.CA(organization_name="Ringmaster local stack")
+    _write(key, made.private_key_pem.bytes().decode(), mode=0o600)
+    _write(certificate, made.cert_pem.bytes().decode(), mode=0o644)
+    return made
+
+
 def _is_usable(files: Certificates) -> bool:
-    if not all(file.is_file() for file in (files.ca_file, files.cert_file, files.key_file)):
-        return False
     try:
         authority = x509.load_pem_x509_certificate(files.ca_file.read_bytes())
         server = x509.load_pem_x509_certificate(files.cert_file.read_bytes())
         server.verify_directly_issued_by(authority)
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files.cert_file, files.key_file)
-    except (ValueError, TypeError, ssl.SSLError, InvalidSignature):
+    except (OSError, ValueError, TypeError, InvalidSignature):  # ssl.SSLError is an OSError
         return False
-    soon = dt.datetime.now(dt.UTC) + _RENEW_BEFORE
-    return min(authority.not_valid_after_utc, server.not_valid_after_utc) > soon
-
-
-def _make(files: Certificates) -> None:
-    files.ca_file.parent.mkdir(parents=True, exist_ok=True)
-    authority = trustme.CA(organization_name="Ringmaster local stack")
-    server = authority.issue_cert(*HOSTS, common_name="localhost")
-    chain = b"".join(blob.bytes() for blob in server.cert_chain_pems).decode()
-    _write(files.key_file, server.private_key_pem.bytes().decode(), mode=0o600)
-    _write(files.cert_file, chain, mode=0o644)
-    _write(files.ca_file, authority.cert_pem.bytes().decode(), mode=0o644)
+    return server.not_valid_after_utc > dt.datetime.now(dt.UTC) + _RENEW_BEFORE
 
 
 def _write(target: Path, text: str, *, mode: int) -> None:
