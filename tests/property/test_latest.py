@@ -1,5 +1,6 @@
 """Law 3: ``latest`` never goes backwards or empty by our hand, in any region. Law 4: no region is ever dropped."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import given
