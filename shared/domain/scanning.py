@@ -5,7 +5,7 @@ Rules:
 * *Not scanned is never clean.* A report that can't prove that a scanner looked at the operating system's packages is
   refused, however empty its list of findings.
 * Refused is not rejected. A refused report leaves the release without a scan, waiting for another one; a reject ends
-  it. A report is refused when it says nothing of this version as it is now: not scanned, of a time that is unknown, before
+  it. A report is refused when it says nothing of this version as it is now: not scanned, of an unknown time, before
   the version was published, too old, or in the future.
 * The same vulnerability in the same package counts once, at its worst severity, wherever it was found.
 * A finding without a known severity could be anything. It has its own limit (``unknown``) if the policy gives one;

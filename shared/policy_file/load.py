@@ -1,0 +1,61 @@
+"""Text in, policy or faults out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from shared.domain.policy import Policy
+from shared.policy_file.build import build
+from shared.policy_file.checks import compare
+from shared.policy_file.faults import Fault, Path, PolicyFaults, from_pydantic
+from shared.policy_file.models import PolicySection, Section
+from shared.policy_file.tree import Unreadable, read_tree
+
+
+def load_policy(text: str, *, name: str) -> Policy:
+    """Read a policy. ``name`` is what faults call the file. Raises PolicyFaults with everything that is wrong."""
+    try:
+        data, places, faults = read_tree(text)
+    except Unreadable as error:
+        raise PolicyFaults(name, [error.fault]) from error
+    document: PolicySection | None = None
+    try:
+        document = PolicySection.model_validate(data, context={"regions": _extra_regions(data)})
+    except ValidationError as error:
+        told = {fault.path for fault in faults}
+        found = from_pydantic(error, places, dict(_known_keys(data, PolicySection, ())))
+        faults += [fault for fault in found if fault.path not in told]
+    faults += compare(data, places)
+    if faults or document is None:
+        raise PolicyFaults(name, faults or [Fault(1, 1, "", "the file is not a policy")])
+    return build(document)
+
+
+def _extra_regions(data: Any) -> tuple[str, ...]:
+    extra = data.get("regions") if isinstance(data, dict) else None
+    return tuple(name for name in extra if isinstance(name, str)) if isinstance(extra, list) else ()
+
+
+def _known_keys(data: Any, section: type[Section], path: Path) -> Iterator[tuple[Path, Iterable[str]]]:
+    """For each part of the document that a section describes: the keys it may have."""
+    if isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from _known_keys(item, section, (*path, index))
+    if not isinstance(data, dict):
+        return
+    known = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+    yield path, known
+    for key, annotation in known.items():
+        inner = section_in(annotation)
+        if inner is not None and key in data:
+            yield from _known_keys(data[key], inner, (*path, key))
+
+
+def section_in(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, itself or in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := section_in(part)) is not None), None)
