@@ -1,0 +1,1 @@
+"""What implements the ports: ``azure`` for real, ``memory`` for tests, simulation and dry runs."""

@@ -1,0 +1,48 @@
+"""Evidence and reports in memory: written once, kept as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.adapters.names import check_blob_name, report_folder, report_name
+from shared.adapters.reports import check_report
+from shared.codec import decode_document, encode_document
+from shared.domain.image import VersionId
+from shared.ports import StoredReport
+
+
+class MemoryEvidence:
+    """``Evidence`` that lives as long as this object."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._documents: dict[str, bytes] = {}
+        self._reports: dict[str, tuple[StoredReport, bytes]] = {}
+
+    async def put(self, name: str, document: Mapping[str, Any]) -> None:
+        self._documents.setdefault(check_blob_name(name), encode_document(document))
+
+    async def get(self, name: str) -> Mapping[str, Any] | None:
+        body = self._documents.get(name)
+        return None if body is None else decode_document(body)
+
+    async def save_report(self, version: VersionId, scan_format: str, body: bytes, *, at: datetime) -> str:
+        check_report(body)
+        name = report_name(version, scan_format, body)
+        self._reports.setdefault(name, (StoredReport(name, scan_format, at), body))
+        return name
+
+    async def reports(self, version: VersionId) -> Sequence[StoredReport]:
+        folder = report_folder(version)
+        found = [report for name, (report, _) in self._reports.items() if name.startswith(folder)]
+        return sorted(found, key=lambda report: (report.at, report.name), reverse=True)
+
+    async def read_report(self, name: str) -> bytes | None:
+        found = self._reports.get(name)
+        return None if found is None else found[1]
+
+    def documents(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every document, by name."""
+        return {name: decode_document(body) for name, body in self._documents.items()}

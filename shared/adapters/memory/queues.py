@@ -1,0 +1,123 @@
+"""The queues in memory, with the semantics of a storage queue's visibility, under a clock that is an argument.
+
+What the host does with a queue is here as methods, so that a test or a simulation can play host: ``take`` makes a
+message invisible for a while, ``delete`` ends it, ``put_back`` returns it. Misfortunes are here too: ``duplicate`` and
+taking due messages in any order.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.adapters.bodies import body_name, check_body, pointed_at, whole_seconds
+from shared.codec import LARGEST_IN_QUEUE, encode_command, encode_pointer
+from shared.domain.messages import Command, Kind
+
+RECEIVED_FOR = timedelta(minutes=10)
+"""For how long the Functions host makes a message invisible when it receives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message in a queue: ``number`` tells it apart, ``body`` is what a queue trigger would be given."""
+
+    number: int
+    kind: Kind
+    body: bytes
+    visible_at: datetime
+    dequeue_count: int = 0
+
+
+class MemoryQueues:
+    """``Queues`` that live as long as this object."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """Begin empty; ``now`` tells the time."""
+        self._now = now
+        self._numbers = itertools.count(1)
+        self._messages: dict[int, QueuedMessage] = {}
+        self._schedule: list[tuple[datetime, int]] = []
+        self._bodies: dict[str, bytes] = {}
+
+    async def send(self, command: Command, *, delay: timedelta = timedelta(0)) -> None:
+        body = encode_command(command)
+        if len(body) > LARGEST_IN_QUEUE:
+            name = body_name(body)
+            self._bodies[name] = body
+            body = encode_pointer(name)
+        self.put(command.kind, body, delay=delay)
+
+    async def open(self, body: bytes) -> bytes:
+        name = pointed_at(body)
+        return body if name is None else check_body(name, self._bodies.get(name))
+
+    # --- the host's side
+
+    def put(self, kind: Kind, body: bytes, *, delay: timedelta = timedelta(0)) -> QueuedMessage:
+        """Put any bytes into the queue of a kind, as anybody with access to it could."""
+        visible_at = self._now() + timedelta(seconds=whole_seconds(delay))
+        return self._keep(QueuedMessage(next(self._numbers), kind, body, visible_at))
+
+    def take(self, message: QueuedMessage | None = None) -> QueuedMessage | None:
+        """Receive a due message (the one that was due first, if none is given): it counts one more, and hides.
+
+        None when there is no such message, or it isn't due.
+        """
+        chosen = self._first() if message is None else self._messages.get(message.number)
+        if chosen is None or chosen.visible_at > self._now():
+            return None
+        visible_at = self._now() + RECEIVED_FOR
+        return self._keep(replace(chosen, visible_at=visible_at, dequeue_count=chosen.dequeue_count + 1))
+
+    def delete(self, message: QueuedMessage) -> None:
+        """End a message. Nothing happens when it is gone, or when somebody else received it since."""
+        if self._messages.get(message.number) == message:
+            del self._messages[message.number]
+
+    def put_back(self, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> None:
+        """Make a received message visible again, as the host does after a failure."""
+        if self._messages.get(message.number) == message:
+            self._keep(replace(message, visible_at=self._now() + delay))
+
+    def duplicate(self, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> QueuedMessage:
+        """Another message with the same body."""
+        return self.put(message.kind, message.body, delay=delay)
+
+    def due(self) -> Sequence[QueuedMessage]:
+        """Every message that can be received now, those due first first."""
+        now = self._now()
+        return sorted((m for m in self._messages.values() if m.visible_at <= now), key=_order)
+
+    def waiting(self) -> Sequence[QueuedMessage]:
+        """Every message, visible or not, in the order in which they become due."""
+        return sorted(self._messages.values(), key=_order)
+
+    def next_due(self) -> datetime | None:
+        """When the next message can be received; None when there is none."""
+        first = self._first()
+        return None if first is None else first.visible_at
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def _keep(self, message: QueuedMessage) -> QueuedMessage:
+        self._messages[message.number] = message
+        heapq.heappush(self._schedule, (message.visible_at, message.number))
+        return message
+
+    def _first(self) -> QueuedMessage | None:
+        while self._schedule:
+            visible_at, number = self._schedule[0]
+            message = self._messages.get(number)
+            if message is not None and message.visible_at == visible_at:
+                return message
+            heapq.heappop(self._schedule)
+        return None
+
+
+def _order(message: QueuedMessage) -> tuple[datetime, int]:
+    return message.visible_at, message.number

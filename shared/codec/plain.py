@@ -1,0 +1,99 @@
+"""JSON without loss: which values may be written, and one way to read bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.codec.derive import values
+from shared.codec.faults import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
+
+_DEEPEST = 32
+_INTEGERS = range(-(2**63), 2**64)
+
+
+class Head(msgspec.Struct):
+    """What every document of ours begins with."""
+
+    v: int
+
+
+_HEAD = msgspec.json.Decoder(Head)
+
+
+def check_head(body: bytes, what: str, ours: int) -> None:
+    """Raise NotOurs, NewerVersion or Malformed unless the body is a JSON object with a version that we read."""
+    try:
+        version = _HEAD.decode(body).v
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotOurs(
+            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({error}): "
+            "it was not sent by this app; see who else writes to this place"
+        ) from error
+    if version > ours:
+        raise NewerVersion(what, version, ours)
+    if version < 1:
+        raise Malformed(f"{what} has format version v={version}; versions begin at 1: send it again from its source")
+
+
+def decode[T](decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+    """Decode strictly. Raises Malformed."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"{what} does not keep to its format: {error}; correct it, then send it again") from error
+
+
+def encode(value: Any, what: str) -> bytes:
+    """Encode what was checked to be plain. Raises Unencodable for text that is not Unicode."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise Unencodable(
+            f"{what} has text that is not valid Unicode ({error.reason}): clean it where it is read"
+        ) from error
+
+
+def check_plain(value: Any, where: str, depth: int = 0) -> None:
+    """Raise Unencodable unless a value comes back from JSON as it went in: no tuples, times, NaN, keys but text."""
+    match value:
+        case None | bool():
+            return
+        case str() if type(value) is str:
+            return
+        case int() if type(value) is int and value in _INTEGERS:
+            return
+        case float() if math.isfinite(value):
+            return
+        case Mapping() | list() if depth < _DEEPEST:
+            _check_inside(value, where, depth)
+        case _:
+            raise Unencodable(f"{where} holds {_shown(value)}, which JSON cannot carry without loss")
+
+
+def check_times(holder: Any, where: str) -> None:
+    """Raise Unencodable unless every time in a dataclass's fields is aware, its offset in whole minutes (RFC 3339)."""
+    for at in values(holder).values():
+        if isinstance(at, datetime):
+            offset = at.utcoffset()
+            if offset is None or offset.seconds % 60 or offset.microseconds:
+                raise Unencodable(f"{where} holds the time {at!r}; only aware times, best in UTC, can be written")
+
+
+def _check_inside(value: Mapping[Any, Any] | list[Any], where: str, depth: int) -> None:
+    if isinstance(value, list):
+        for item in value:
+            check_plain(item, where, depth + 1)
+        return
+    for key, item in value.items():
+        if type(key) is not str:
+            raise Unencodable(f"{where} has the key {_shown(key)}; keys must be text")
+        check_plain(item, where, depth + 1)
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {repr(value)[:80]}"

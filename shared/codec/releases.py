@@ -1,0 +1,73 @@
+"""Ledger rows as JSON documents.
+
+Fields that came later have defaults, so that older rows stay readable. A field whose loss would matter raises
+``ROW_VERSION``: an older app then refuses the row instead of writing it back without the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from shared.codec import plain
+from shared.codec.commands import COUNTS, Count, check_command
+from shared.codec.derive import from_wire, values, wire_struct
+from shared.codec.faults import Malformed
+from shared.domain.image import InvalidId, VersionId
+from shared.domain.messages import Command
+from shared.domain.release import Pending, Release
+
+ROW_VERSION: Final = 1
+
+
+_Order: Final = wire_struct("Order", Command, {**COUNTS, "release": str})
+_Pending: Final = wire_struct("Pending", Pending, {"command": _Order})
+_Row: Final = wire_struct("Row", Release, {"version": str, "pending": dict[str, _Pending], "seq": Count, "v": int})
+_ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
+
+
+def encode_release(release: Release) -> bytes:
+    """A release as UTF-8 JSON. Raises Unencodable."""
+    what = f"the row of {release.version.short}"
+    for holder in (release, *release.gates, *release.published, *release.history):
+        plain.check_times(holder, what)
+    pending = {branch: _wire(each) for branch, each in release.pending.items()}
+    fields = {**values(release), "version": str(release.version), "pending": pending}
+    return plain.encode(_Row(**fields, v=ROW_VERSION), what)
+
+
+def decode_release(body: bytes) -> Release:
+    """Read a ledger row. Raises NotOurs, NewerVersion or Malformed."""
+    what = "the ledger row"
+    plain.check_head(body, what, ROW_VERSION)
+    row = plain.decode(_ROW, body, what)
+    version = _version(row.version)
+    pending = {branch: _pending(wire) for branch, wire in row.pending.items()}
+    release = from_wire(Release, row, version=version, pending=pending)
+    # The types of what is inside are the domain's own, so that the decoder doesn't ask for offsets there.
+    for dated in (*release.gates, *release.published, *release.history):
+        if dated.at.tzinfo is None:
+            raise Malformed(f"{what} of {version.short} holds a time without an offset: correct it in the table")
+    return release
+
+
+def _wire(pending: Pending) -> Any:
+    command = pending.command
+    what = f"the pending command {command.branch} of {command.release.short}"
+    check_command(command, what)
+    plain.check_times(pending, what)
+    order = _Order(**{**values(command), "release": str(command.release)})
+    return _Pending(**{**values(pending), "command": order})
+
+
+def _pending(wire: Any) -> Pending:
+    order = wire.command
+    return from_wire(Pending, wire, command=from_wire(Command, order, release=_version(order.release)))
+
+
+def _version(text: str) -> VersionId:
+    try:
+        return VersionId.parse(text)
+    except InvalidId as error:
+        raise Malformed(f"the ledger row names no image version: {error}; correct it in the table") from error
