@@ -88,6 +88,12 @@ def _fault(detail: dict[str, Any], places: Places, fields_at: Mapping[Path, Iter
             return places.fault(path, f"a section with keys is expected, not {_kind(detail['input'])}")
         case "list_type":
             return places.fault(path, f"a list is expected, not {_kind(detail['input'])}")
+        case "too_short":
+            return places.fault(path, "must not be empty")
+        case "string_pattern_mismatch":
+            return places.fault(path, f"{detail['input'][:80]!r} does not match {detail['ctx']['pattern']}")
+        case "date_type":
+            return places.fault(path, "a date is expected, as 2027-03-31")
         case _:
             return places.fault(path, _sentence(detail["msg"]))
 

@@ -1,0 +1,103 @@
+"""``python -m shared.policy_file``: check a policy, or write its reference and JSON Schema.
+
+``check FILE`` prints every fault as ``file:line:column: path: message`` and exits 1, or a summary and exits 0;
+``docs`` and ``schema`` print what stands in ``docs/``, with ``--write`` write it, and with ``--check`` exit 1 when what
+stands there is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.domain.policy import DefinitionPolicy, Policy
+from shared.policy_file import Fault, PolicyFaults, load_policy
+from shared.policy_file.fields import duration_text
+from shared.policy_file.reference import json_schema, markdown
+from shared.policy_file.tree import MAX_BYTES
+
+GENERATED = {"docs": (Path("docs/policy.md"), markdown), "schema": (Path("docs/policy.schema.json"), json_schema)}
+
+
+def read_file(path: Path) -> Policy:
+    """The policy in a file. Raises PolicyFaults, also for a file that can't be read."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise PolicyFaults(str(path), [Fault(line, 1, "", "is not UTF-8 text")]) from error
+    except OSError as error:
+        raise PolicyFaults(str(path), [Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
+    return load_policy(text, name=str(path))
+
+
+def summary(policy: Policy, now: datetime) -> str:
+    """What a policy does, for people; exceptions that have expired by ``now`` are pointed out."""
+    lines = []
+    for definition in policy.definitions.values():
+        lines.append(f"{definition.name}: {definition.source.gallery.name}/{definition.source.name}")
+        for ring in definition.rings:
+            elsewhere = "" if ring.definition == definition.source else f" in {ring.definition.gallery.name}"
+            asks = f", approved by {' or '.join(ring.approvers)}" if ring.approvers else ""
+            bake = f", bakes {duration_text(ring.bake)}" if ring.bake else ""
+            lines.append(f"  {ring.name}{elsewhere}: {', '.join(ring.region_names)}{bake}{asks}")
+        lines.extend(_expired(definition, now))
+        lines.append(f"  digest {definition.digest[:16]}")
+    return "\n".join(lines)
+
+
+def _expired(definition: DefinitionPolicy, now: datetime) -> list[str]:
+    return [
+        f"  note: the exception of {exception.owner} for {exception.id} has expired ({exception.expires:%Y-%m-%d})"
+        for exception in definition.scan.exceptions
+        if exception.expires < now
+    ]
+
+
+def _check(path: Path, now: datetime) -> int:
+    try:
+        policy = read_file(path)
+    except PolicyFaults as faults:
+        sys.stdout.write(f"{faults}\n")
+        sys.stderr.write(f"{len(faults.faults)} fault{'s' if len(faults.faults) > 1 else ''}\n")
+        return 1
+    sys.stdout.write(summary(policy, now) + "\n")
+    return 0
+
+
+def _generated(name: str, *, write: bool, check: bool) -> int:
+    path, generate = GENERATED[name]
+    if check:
+        current = path.exists() and path.read_text(encoding="utf-8") == generate()
+        if not current:
+            sys.stderr.write(f"{path} is not current: run python -m shared.policy_file {name} --write\n")
+        return 0 if current else 1
+    if write:
+        path.write_text(generate(), encoding="utf-8")
+    else:
+        sys.stdout.write(generate())
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m shared.policy_file", description="Check and explain policies.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="print every fault, or a summary").add_argument("file", type=Path)
+    for name, (path, _) in GENERATED.items():
+        command = commands.add_parser(name, help=f"print what belongs in {path}")
+        either = command.add_mutually_exclusive_group()
+        either.add_argument("--write", action="store_true", help=f"write it to {path}")
+        either.add_argument("--check", action="store_true", help=f"exit 1 unless {path} is current")
+    options = parser.parse_args(arguments)
+    if options.command == "check":
+        return _check(options.file, datetime.now(UTC))
+    return _generated(options.command, write=options.write, check=options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
