@@ -48,7 +48,6 @@ class Events:
 
     def describe(self, request: Request, resource_id: str) -> dict[str, Any]:
         """What the event of this request will say, to be kept until the work has ended."""
-        existed = self._kernel.store.get(resource_id) is not None
         return {
             "verb": _VERBS.get(request.method, ""),
             "resource_id": resource_id,
@@ -56,7 +55,7 @@ class Events:
             "claims": {"appid": request.caller.app_id},
             "tenant": request.caller.tenant_id,
             "correlation_id": request.correlation_id,
-            "http": _http_request(request) if existed or request.method == "DELETE" else None,
+            "http": _http_request(request) if request.existed or request.method == "DELETE" else None,
         }
 
     def publish(self, described: dict[str, Any], *, succeeded: bool, at: float) -> None:

@@ -218,6 +218,7 @@ class Kernel:
                 request.injected_failure = ArmError(200, rule.code, rule.message)
 
     def _run(self, request: Request) -> Reply:
+        request.existed = self.store.get(request.resource_id) is not None
         described = self.events.describe(request, request.resource_id)
         reply = request.route.handler(request)
         changes = request.method not in ("GET", "HEAD") and not request.route.public

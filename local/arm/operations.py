@@ -102,8 +102,7 @@ class Operations:
 
     def postpone(self, operation_id: str, until: float) -> None:
         """Let a running operation end later, at `until`; for hooks of other work that it waits for."""
-        self._table[operation_id] |= {"done_at": until}
-        self._table[operation_id] = self._table[operation_id]
+        self._table[operation_id] = self._table[operation_id] | {"done_at": until}
         self._kernel.schedule.at(until, "operation.done", {"id": operation_id})
 
     def abandon(self, operation_id: str, at: float) -> None:
@@ -162,7 +161,7 @@ def _answer(request: Request) -> Reply:
     headers = {"Retry-After": str(stored["retry_after"])} if running else {}
     if "monitor" in request.query:
         return _monitor(request, stored, headers)
-    body = {"startTime": iso(stored["begun_at"])}
+    body: dict[str, Any] = {"startTime": iso(stored["begun_at"])}
     if not running:
         body["endTime"] = iso(stored["ended_at"])
     body |= {"status": stored["status"], "name": request.params["operation"]}

@@ -46,7 +46,18 @@ DISPLAY: dict[str, str] = {
 }
 
 NO_ZONES = frozenset(
-    ["westus", "northcentralus", "westcentralus", "canadaeast", "ukwest", "australiasoutheast", "australiacentral", "koreasouth", "southindia", "westindia"]
+    [
+        "westus",
+        "northcentralus",
+        "westcentralus",
+        "canadaeast",
+        "ukwest",
+        "australiasoutheast",
+        "australiacentral",
+        "koreasouth",
+        "southindia",
+        "westindia",
+    ]
 )
 """Regions without availability zones, where zone-redundant storage is refused."""
 

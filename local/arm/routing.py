@@ -62,6 +62,7 @@ class Request:
     operations: list["Operation"] = field(default_factory=list)
     injected_failure: ArmError | None = None
     silent: bool = False
+    existed: bool = False
 
     @property
     def api_version(self) -> str:
