@@ -1,0 +1,298 @@
+"""Trivy's JSON report (``trivy … --format json``), schema version 2.
+
+Facts of the format (aquasecurity/trivy, ``pkg/types/report.go``; reports in its integration tests):
+
+* Empty lists are left out: no ``Vulnerabilities`` key in a result means none were found there, and says nothing of
+  whether anything was looked at. What was looked at shows in the results' ``Class``: a scan of the operating system's
+  packages leaves a result of class ``os-pkgs``. An OS that Trivy doesn't support leaves none, nor does one that it
+  didn't find; the family is then absent or ``none``.
+* With package lists on (the default of current versions), results carry ``Packages``. Where others carry them and
+  ``os-pkgs`` doesn't, the package database of the OS was empty or unreadable.
+* A scan for other things (misconfiguration, secrets, licences) is a report of the same schema.
+* Findings left out by an ignore file or VEX stand under ``ExperimentalModifiedFindings`` if the scan showed them.
+* The legacy form, before version 0.20 (2021), is a bare list of results. It has neither an operating system nor a time
+  nor a version, so it can't be proven to be a whole scan of this image, and is refused. So are reports of clusters
+  (``ClusterName``) and of the Kubernetes operator, which are of many things at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from shared.domain.policy import Severity
+from shared.domain.scanning import Finding, OsInfo, ScanReport, SuppressedFinding
+from shared.scanners.report import Refusal, RefusalReason, shown
+
+FORMAT: Final = "trivy"
+SCHEMA: Final = 2
+OS_PACKAGES: Final = "os-pkgs"
+LANGUAGE_PACKAGES: Final = "lang-pkgs"
+
+_SEVERITIES: Final = {severity.value.upper(): severity for severity in Severity}
+_MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
+
+
+class _Wire(msgspec.Struct, rename="pascal", gc=False):
+    """Only what is used is decoded; everything else in a report costs nothing."""
+
+
+class _Identifier(_Wire):
+    purl: str = msgspec.field(name="PURL", default="")
+
+
+class _Score(_Wire):
+    v2_score: float | None = msgspec.field(name="V2Score", default=None)
+    v3_score: float | None = msgspec.field(name="V3Score", default=None)
+    v40_score: float | None = msgspec.field(name="V40Score", default=None)
+
+    @property
+    def newest(self) -> float | None:
+        scores = (self.v40_score, self.v3_score, self.v2_score)
+        return next((score for score in scores if score is not None), None)
+
+
+_Named = Annotated[str, msgspec.Meta(min_length=1)]
+"""Findings without a name would all count as one."""
+
+
+class _Vulnerability(_Wire):
+    vulnerability_id: _Named = msgspec.field(name="VulnerabilityID")
+    pkg_name: _Named
+    installed_version: str = ""
+    fixed_version: str = ""
+    status: str = ""
+    severity: str = ""
+    severity_source: str = ""
+    pkg_path: str = ""
+    vendor_ids: list[str] | None = msgspec.field(name="VendorIDs", default=None)
+    pkg_identifier: _Identifier | None = None
+    cvss: dict[str, _Score] | None = msgspec.field(name="CVSS", default=None)
+
+
+class _Modified(_Wire):
+    type: str = ""
+    status: str = ""
+    statement: str = ""
+    source: str = ""
+    finding: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Result(_Wire):
+    target: str = ""
+    class_: str = msgspec.field(name="Class", default="")
+    type: str = ""
+    packages: list[_Package] | None = None
+    vulnerabilities: list[_Vulnerability] | None = None
+    experimental_modified_findings: list[_Modified] | None = None
+
+    @property
+    def of_packages(self) -> bool:
+        return self.class_ in {OS_PACKAGES, LANGUAGE_PACKAGES}
+
+
+class _Package(_Wire):
+    """Counted, not read."""
+
+
+class _OS(_Wire):
+    family: str = ""
+    name: str = ""
+    eosl: bool = msgspec.field(name="EOSL", default=False)
+
+
+class _Metadata(_Wire):
+    os: _OS | None = msgspec.field(name="OS", default=None)
+
+
+class _Trivy(_Wire):
+    version: str = ""
+
+
+class _Report(_Wire):
+    schema_version: int
+    artifact_name: str = ""
+    artifact_type: str = ""
+    created_at: str = ""
+    trivy: _Trivy | None = None
+    metadata: _Metadata | None = None
+    results: list[_Result] | None = None
+
+
+class _Head(_Wire):
+    """Enough of a JSON object to say what it is, when it isn't what it should be."""
+
+    schema_version: Any = None
+    cluster_name: Any = None
+    bom_format: Any = msgspec.field(name="bomFormat", default=None)
+    spdx_version: Any = msgspec.field(name="spdxVersion", default=None)
+    kind: Any = msgspec.field(name="kind", default=None)
+
+
+_REPORTS: Final = msgspec.json.Decoder(_Report)
+_HEADS: Final = msgspec.json.Decoder(_Head)
+_FINDINGS: Final = msgspec.json.Decoder(_Vulnerability)
+
+
+def read(body: bytes) -> ScanReport:
+    """Read a Trivy report. Raises Refusal when it isn't one, isn't whole, or shows that nothing was scanned."""
+    report = _decoded(body)
+    results = report.results or []
+    os_info = _os(report.metadata)
+    if os_info is None and not any(result.of_packages for result in results):
+        raise Refusal(RefusalReason.NOT_SCANNED, _nothing(results))
+    return ScanReport(
+        format=FORMAT,
+        scanner="Trivy",
+        scanner_version=report.trivy.version if report.trivy else "",
+        schema_version=str(report.schema_version),
+        target=report.artifact_name,
+        target_kind=report.artifact_type,
+        os=os_info,
+        created_at=_moment(report.created_at),
+        packages_seen=_packages_seen(results),
+        findings=tuple(_findings(results)),
+        suppressed=tuple(_suppressed(results)),
+        not_scanned=_not_scanned(os_info, results),
+    )
+
+
+def _decoded(body: bytes) -> _Report:
+    try:
+        head = _HEADS.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refusal(RefusalReason.WRONG_SHAPE, _not_an_object(body)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(body, error) from error
+    _check_head(head)
+    try:
+        return _REPORTS.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not a Trivy report: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(body, error) from error
+
+
+def _broken(body: bytes, error: Exception) -> Refusal:
+    told = str(error)
+    if "truncated" in told:
+        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
+    return Refusal(RefusalReason.NOT_JSON, f"not JSON: {told}")
+
+
+def _not_an_object(body: bytes) -> str:
+    if body.lstrip().startswith(b"["):
+        return (
+            "not a Trivy report: an object is expected, not a list. If this is Trivy's legacy form, it names neither an "
+            "operating system nor a time and so proves nothing of this image: scan with Trivy 0.20 or newer"
+        )
+    return "not a Trivy report: an object is expected"
+
+
+def _check_head(head: _Head) -> None:
+    if type(head.schema_version) is int and head.schema_version == SCHEMA:
+        return
+    if head.schema_version is not None:
+        told = f"Trivy's schema version {shown(head.schema_version)} is not known here; {SCHEMA} is"
+        raise Refusal(RefusalReason.WRONG_SCHEMA, told)
+    other = {
+        "a report of a whole cluster": head.cluster_name,
+        "a CycloneDX document": head.bom_format,
+        "an SPDX document": head.spdx_version,
+        f"a Kubernetes object ({shown(head.kind)})": head.kind,
+    }
+    named = next((name for name, value in other.items() if value is not None), "not a Trivy report")
+    raise Refusal(RefusalReason.WRONG_SHAPE, f"{named}: there is no SchemaVersion. Write the report with --format json")
+
+
+def _nothing(results: list[_Result]) -> str:
+    if not results:
+        return "no operating system and no packages were found: nothing was scanned"
+    classes = ", ".join(sorted({result.class_ or "unnamed" for result in results}))
+    return f"no operating system and no packages were looked at, only: {classes}. Scan with --scanners vuln"
+
+
+def _os(metadata: _Metadata | None) -> OsInfo | None:
+    found = metadata.os if metadata else None
+    if found is None or found.family in {"", "none"}:
+        return None
+    return OsInfo(found.family, found.name, found.eosl)
+
+
+def _not_scanned(os_info: OsInfo | None, results: list[_Result]) -> str:
+    if os_info is None:
+        return "no operating system was found, only packages of applications"
+    system = [result for result in results if result.class_ == OS_PACKAGES]
+    if not system:
+        return f"{os_info} was found, but its packages were not looked at"
+    listed = any(result.packages for result in results)
+    if listed and not any(result.packages or result.vulnerabilities for result in system):
+        return f"{os_info} was found, but none of its packages"
+    return ""
+
+
+def _packages_seen(results: list[_Result]) -> int | None:
+    if not any(result.packages for result in results):
+        return None if any(result.of_packages for result in results) else 0
+    return sum(len(result.packages or ()) for result in results)
+
+
+def _moment(text: str) -> datetime | None:
+    """Go writes nanoseconds, and year 1 for a time that was never set."""
+    try:
+        moment = datetime.fromisoformat(_MORE_DIGITS.sub(r"\1", text))
+        if moment.tzinfo is None or moment.year < 2000:
+            return None
+        return moment.astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _findings(results: Iterable[_Result]) -> Iterator[Finding]:
+    for result in results:
+        for vulnerability in result.vulnerabilities or ():
+            yield _finding(vulnerability, result.target)
+
+
+def _finding(found: _Vulnerability, target: str) -> Finding:
+    return Finding(
+        id=found.vulnerability_id,
+        package=found.pkg_name,
+        installed=found.installed_version,
+        severity=_SEVERITIES.get(found.severity.upper(), Severity.UNKNOWN),
+        aliases=tuple(found.vendor_ids or ()),
+        fixed=found.fixed_version or None,
+        severity_source=found.severity_source,
+        cvss_score=_score(found),
+        purl=found.pkg_identifier.purl if found.pkg_identifier else "",
+        where=tuple(place for place in (target, found.pkg_path) if place),
+        status=found.status,
+    )
+
+
+def _score(found: _Vulnerability) -> float | None:
+    """The score of whoever gave the severity, or NVD's, or the highest of the others."""
+    scores = {source: score.newest for source, score in (found.cvss or {}).items()}
+    for source in (found.severity_source, "nvd"):
+        if scores.get(source) is not None:
+            return scores[source]
+    return max((score for score in scores.values() if score is not None), default=None)
+
+
+def _suppressed(results: Iterable[_Result]) -> Iterator[SuppressedFinding]:
+    for result in results:
+        for modified in result.experimental_modified_findings or ():
+            if modified.type != "vulnerability":
+                continue
+            try:
+                vulnerability = _FINDINGS.decode(modified.finding)
+            except msgspec.ValidationError as error:
+                raise Refusal(
+                    RefusalReason.WRONG_SHAPE, f"not a Trivy report: in ExperimentalModifiedFindings: {error}"
+                ) from error
+            finding = _finding(vulnerability, result.target)
+            yield SuppressedFinding(finding, modified.status, modified.statement, modified.source)
