@@ -106,6 +106,9 @@ class Galleries(Protocol):
         ...
 
 
+INCARNATION_TAG = "ringmaster-incarnation"
+"""Tag of a copy in another gallery: the publication date of the version that it is a copy of."""
+
 # --- boot-test machines -----------------------------------------------------------------------------------------------
 
 

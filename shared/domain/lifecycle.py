@@ -106,40 +106,55 @@ class NoSuchTransition(LookupError):
 def first(version: VersionId, policy: DefinitionPolicy, now: datetime, pace: float, traceparent: str | None) -> Release:
     """A new release: the row that is inserted when a covered version is first heard of."""
     release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent)
-    release = _sent(release, Send.VALIDATE, None, policy, now, pace)
+    release = _sent(release, _commands(release, Send.VALIDATE, policy, now, pace), now, pace)
     return release.told(now, "started")
 
 
 def advance(
-    release: Release, outcome: Outcome, policy: DefinitionPolicy, now: datetime, *, pace: float = 1.0, why: str = ""
+    release: Release,
+    outcome: Outcome,
+    policy: DefinitionPolicy | None,
+    now: datetime,
+    *,
+    pace: float = 1.0,
+    why: str = "",
 ) -> Release:
     """The release after an outcome, with its new pending commands.
 
-    ``pace`` divides every wait (1 in production). Raises NoSuchTransition.
+    ``pace`` divides every wait (1 in production). ``policy`` may be None only where a release ends: the policy may have
+    ceased to cover it. Raises NoSuchTransition.
     """
     follows = TABLE.get((release.state, outcome))
     if follows is None:
         raise NoSuchTransition(f"{release.version.short}: {outcome!r} cannot follow in state {release.state}")
-    ring = release.ring
-    if follows.next_ring:
-        after = policy.ring_after(release.ring)
-        ring = after.name if after else None
     moved = replace(release, seq=release.seq + 1, state=follows.state)
-    if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED}:
-        ring = None
-        moved = _forgotten(moved, outcome, policy)
     if outcome is Outcome.QUALIFIED:
         moved = replace(moved, qualified_at=now)
+    if Send.CLEAN_UP in follows.sends:
+        moved = _cleaned_up(moved, now)
     if Send.ANNOUNCE in follows.sends:
-        moved = _sent(moved, Send.ANNOUNCE, outcome, policy, now, pace)
-    moved = replace(moved, ring=ring)
-    for send in follows.sends:
-        if send is not Send.ANNOUNCE:
-            moved = _sent(moved, send, outcome, policy, now, pace)
+        moved = _sent(moved, [_announcement(moved, outcome)], now, pace)
+    if policy is not None:
+        moved = _moved_on(moved, outcome, follows, policy, now, pace)
+    elif not follows.state.is_terminal:
+        raise NoSuchTransition(f"{release.version.short}: {outcome!r} needs a policy, and none covers it")
     return moved.told(now, f"{outcome.value}{': ' + why if why else ''}")
 
 
-def after_gate(release: Release, policy: DefinitionPolicy) -> Outcome:
+def _moved_on(
+    release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, now: datetime, pace: float
+) -> Release:
+    if follows.next_ring:
+        after = policy.ring_after(release.ring)
+        release = replace(release, ring=after.name if after else None)
+    if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED}:
+        release = _forgotten(release, outcome, policy)
+    for send in follows.sends:
+        release = _sent(release, _commands(release, send, policy, now, pace), now, pace)
+    return release
+
+
+def after_gate(release: Release) -> Outcome:
     """The outcome when a side-by-side gate passed: the join of whatever runs beside it.
 
     ``release`` must already be without the branch that passed.
@@ -194,6 +209,8 @@ def _forgotten(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> 
     incarnation = release.incarnation if outcome is Outcome.POLICY_CHANGED else None
     return replace(
         release,
+        ring=None,
+        traits={},
         policy_digest=policy.digest,
         incarnation=incarnation,
         published=kept,
@@ -204,15 +221,7 @@ def _forgotten(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> 
     )
 
 
-def _sent(
-    release: Release, send: Send, outcome: Outcome | None, policy: DefinitionPolicy, now: datetime, pace: float
-) -> Release:
-    if send is Send.CLEAN_UP:
-        return _cleaned_up(release, now)
-    if send is Send.ANNOUNCE and outcome is not None:
-        planned: Iterable[_Planned] = [_announcement(release, outcome)]
-    else:
-        planned = _commands(release, send, policy, now, pace)
+def _sent(release: Release, planned: Iterable[_Planned], now: datetime, pace: float) -> Release:
     for branch, state, wait, within in planned:
         command = Command(
             kind=branch.kind,
@@ -236,6 +245,8 @@ def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datet
     ring = policy.ring(release.ring) if release.ring else None
     boot_within = policy.boot.ready_within + policy.boot.probe_within
     match send, ring:
+        case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
+            return  # need no policy; see advance
         case Send.VALIDATE, _:
             yield Branch(Kind.VALIDATE), {}, at_once, policy.validation.ready_within
         case Send.SCAN, _:

@@ -83,6 +83,10 @@ class Pending:
     decided_at: datetime | None = None
     stalled: str | None = None
     """Why this branch needs people: the text says what was tried and what failed."""
+    aside: bool = False
+    """Set aside until people send it again: no queue has it, and no timer sends it."""
+    fault: str | None = None
+    """The last fault of this very command, for whoever finds it in a poison queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class Release:
     published: tuple[Publication, ...] = ()
     qualified_at: datetime | None = None
     history: tuple[Happening, ...] = ()
+    traits: Mapping[str, str] = field(default_factory=dict)
+    """What validation learned of the image that later hops need: operating system, state, architecture, home region."""
     traceparent: str | None = None
 
     @property

@@ -1,0 +1,15 @@
+"""The function app: every trigger, and nothing else."""
+
+import os
+
+import azure.functions as func
+from shared.settings import read_settings
+
+from shared.triggers import events, http, queues, timers
+from shared.triggers.runtime import Runtime
+
+runtime = Runtime(read_settings(os.environ))
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+for blueprint in (events, queues, timers, http):
+    app.register_functions(blueprint.blueprint(runtime))

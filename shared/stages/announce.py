@@ -1,0 +1,39 @@
+"""Tell consumers of images what happened, as a CloudEvent with an id that makes a repetition recognisable."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from shared.domain.lifecycle import Outcome
+from shared.domain.messages import Announcement, Command
+from shared.domain.release import Release
+from shared.ports import World
+from shared.stages.steps import Finished, Step
+
+TYPES: Final = {
+    Outcome.RING_PUBLISHED: "Ringmaster.RingPublished",
+    Outcome.LAST_RING_PUBLISHED: "Ringmaster.VersionReleased",
+    Outcome.REJECTED: "Ringmaster.VersionRejected",
+    Outcome.VERSION_GONE: "Ringmaster.VersionRejected",
+    Outcome.SUPERSEDED: "Ringmaster.VersionSuperseded",
+}
+
+
+async def run(command: Command, release: Release, world: World, now: datetime) -> Step:
+    """Publish one announcement."""
+    outcome = Outcome[command.state["outcome"].upper()]
+    announcement = Announcement(
+        type=TYPES[outcome],
+        version=release.version,
+        at=now,
+        id=f"{release.version}#{command.region}",
+        data={
+            "version": str(release.version),
+            "ring": command.ring,
+            "reasons": list(release.reasons),
+            "published": {each.ring: list(each.regions) for each in release.published},
+        },
+    )
+    await world.publisher.publish(announcement)
+    return Finished()

@@ -1,0 +1,124 @@
+"""Promotion: bake, publish a ring, read back.
+
+Publishing clears ``excludeFromLatest`` in exactly the ring's regions, under the definition's lease, on proof of every
+gate (law 2), and only when the prediction of ``latest`` in every region allows it (law 3). What was written is read
+back until it holds; if it doesn't hold after a while, it is written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.domain.facts import VersionFacts
+from shared.domain.image import VersionId
+from shared.domain.latest import Overtaken, PublishPlan, WouldHarm, check_publication, latest_in, plan_publication
+from shared.domain.lifecycle import Outcome, missing_proof
+from shared.domain.messages import Command
+from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.release import Answer, Gate, Release
+from shared.ports import World
+from shared.stages.incarnation import copy_mismatch, is_same
+from shared.stages.steps import Again, Decided, Step, Turned
+from shared.stages.writer import only_writer
+
+READ_BACK: Final = timedelta(seconds=10)
+WRITE_AGAIN_AFTER: Final = 30
+"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
+HARM_POLL: Final = timedelta(minutes=10)
+
+
+async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+    """One step of a ring's promotion."""
+    ring = policy.ring(command.ring or "")
+    match command.state["step"]:
+        case "bake":
+            facts = {"until": now.isoformat(), "bakeHours": ring.bake.total_seconds() / 3600}
+            return Decided(Gate.BAKE, Answer.PASS, facts=facts)
+        case "publish":
+            return await _publish(command, release, policy, ring, world, now)
+        case _:
+            return await _read_back(command, release, ring, world)
+
+
+async def _publish(
+    command: Command, release: Release, policy: DefinitionPolicy, ring: Ring, world: World, now: datetime
+) -> Step:
+    missing = missing_proof(release, policy, ring)
+    if missing:
+        return Turned(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
+    target = ring.definition.version(release.version.number)
+    async with only_writer(world, ring.definition, release.version, now):
+        version = await world.galleries.version(target, replication=True)
+        wrong = await _not_ours_to_publish(version, release, world)
+        if wrong is not None or version is None:
+            return wrong or Turned(Outcome.VERSION_GONE, f"{target.short} is gone")
+        versions = await world.galleries.versions(ring.definition)
+        plan = plan_publication(versions, version, ring.region_names)
+        if isinstance(plan, Overtaken):
+            return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already")
+        if isinstance(plan, WouldHarm):
+            text = "; ".join(plan.reasons)
+            return Again(command.state, HARM_POLL, note=text, stalled=f"not published: {text}")
+        if plan.changes:
+            await world.galleries.write_targets(version, plan.targets, excluded=plan.excluded)
+    state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan)}
+    return Again(state, READ_BACK, note=f"publishing in {', '.join(ring.region_names)}")
+
+
+async def _not_ours_to_publish(version: VersionFacts | None, release: Release, world: World) -> Step | None:
+    """Whether the version that is there is another than the one that was proven."""
+    if version is None:
+        return Turned(Outcome.VERSION_GONE, "the version was deleted before it was published")
+    if version.id == release.version:
+        reused = not is_same(version, release)
+        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number") if reused else None
+    mismatch = copy_mismatch(version, release)
+    if mismatch:
+        return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,))
+    source = await world.galleries.version(release.version)
+    if source is not None and not is_same(source, release):
+        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+    return None
+
+
+async def _read_back(command: Command, release: Release, ring: Ring, world: World) -> Step:
+    """See with ARM's own answer that the ring resolves ``latest`` to this version."""
+    target = ring.definition.version(release.version.number)
+    versions = await world.galleries.versions(ring.definition)
+    wrong = check_publication(versions, target, ring.region_names)
+    if not wrong:
+        facts = {
+            "version": str(target),
+            "regions": list(ring.region_names),
+            "predicted": command.state["predicted"],
+            "readBack": _flags(versions, target),
+        }
+        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts)
+    if _overtaken(versions, target, ring.region_names):
+        return Turned(Outcome.SUPERSEDED, "; ".join(wrong))
+    reads = int(command.state["reads"]) + 1
+    if reads >= WRITE_AGAIN_AFTER:
+        return Again({"step": "publish"}, timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
+    return Again({**command.state, "reads": reads}, READ_BACK)
+
+
+def _overtaken(versions: Sequence[VersionFacts], target: VersionId, regions: Sequence[str]) -> bool:
+    return any(
+        each.id.number > target.number and latest_in(versions, region) == each.id.number
+        for each in versions
+        for region in regions
+    )
+
+
+def _predicted(plan: PublishPlan) -> Mapping[str, Any]:
+    return {
+        region: {"before": str(before) if before else None, "after": str(plan.after[region])}
+        for region, before in plan.before.items()
+    }
+
+
+def _flags(versions: Sequence[VersionFacts], target: VersionId) -> Mapping[str, Any]:
+    found = next(each for each in versions if each.id == target)
+    return {entry.region: {"excludeFromLatest": entry.excluded} for entry in found.targets}

@@ -1,0 +1,151 @@
+"""The timer's work: whatever a lost event, a lost message or a crash left undone, found and taken up again.
+
+* Commands that the ledger holds and no queue seems to have are sent (law 6). A repetition is dropped by its ``seq``.
+* Versions that the galleries hold and the ledger doesn't are started; a number with another bearer is looked at again
+  (law 1).
+* Machines that no running test owns are deleted, when tag, name and resource group prove them ours (law 7).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.domain.facts import VersionFacts
+from shared.domain.image import InvalidId, VersionId
+from shared.domain.messages import Kind
+from shared.domain.release import Pending, Release
+from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
+from shared.stages.driver import send_pending
+from shared.stages.incarnation import incarnation_of
+from shared.stages.intake import look_again, start
+
+log = logging.getLogger("ringmaster.reconcile")
+
+UNSENT_GRACE: Final = timedelta(minutes=1)
+OVERDUE_GRACE: Final = timedelta(minutes=25)
+"""A crashed host's message is invisible for ten minutes, and may be so twice."""
+LOOKBACK: Final = timedelta(hours=24)
+"""Event Grid gives up after 24 hours: what is older than that when a definition is adopted was there before us."""
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a run did, for the log and for people."""
+
+    resent: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+async def run(world: World, *, now: datetime) -> Reconciled:
+    """One round. A passing fault of one part doesn't keep the others from their work; the next round tries again."""
+    done = Reconciled()
+    for part in (_resend, _find_missed, _sweep):
+        try:
+            await part(world, now, done)
+        except (PassingFault, Refused) as fault:
+            done.faults.append(f"{part.__name__.strip('_')}: {fault}")
+            log.warning("%s: %s", part.__name__, fault)
+    return done
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+async def _resend(world: World, now: datetime, done: Reconciled) -> None:
+    async for stored in world.ledger.rows(unsettled=True):
+        overdue = {key: each for key, each in stored.release.pending.items() if _is_overdue(each, now)}
+        if not overdue:
+            continue
+        pending = {
+            key: replace(each, sent=key not in overdue and each.sent) for key, each in stored.release.pending.items()
+        }
+        sent = await send_pending(Stored(replace(stored.release, pending=pending), stored.etag), world, now=now)
+        if sent:
+            done.resent += [f"{stored.release.version.short} {key}" for key in overdue]
+
+
+def _is_overdue(pending: Pending, now: datetime) -> bool:
+    if pending.aside:
+        return False
+    if not pending.sent:
+        return now - (pending.decided_at or pending.due) >= UNSENT_GRACE
+    return now - pending.due >= OVERDUE_GRACE
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+async def _find_missed(world: World, now: datetime, done: Reconciled) -> None:
+    for definition in world.policy.definitions:
+        adopted = await world.ledger.adopted(definition, now=now)
+        rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
+        found = {facts.id: facts for facts in await world.galleries.versions(definition)}
+        for facts in found.values():
+            await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
+        for version, release in rows.items():
+            if version not in found and not release.state.is_terminal:
+                await look_again(version, world, now=now)
+                done.looked_at.append(version.short)
+
+
+async def _compare(
+    facts: VersionFacts, release: Release | None, since: datetime, world: World, now: datetime, done: Reconciled
+) -> None:
+    if release is None:
+        # A version without a date is still being created.
+        if (facts.published_at is None or facts.published_at >= since) and await start(facts.id, world, now=now):
+            done.started.append(facts.id.short)
+    elif _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}:
+        await look_again(facts.id, world, now=now)
+        done.looked_at.append(facts.id.short)
+
+
+def _is_settled_on(release: Release) -> bool:
+    """Whether validation has learned which incarnation is released, or has ended without."""
+    return release.incarnation is not None or release.state.is_terminal
+
+
+# --- machines ---------------------------------------------------------------------------------------------------------
+
+
+async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
+    """Delete what no running test owns. What has not expired is spared while its release might still create it."""
+    for found in await world.machines.ours():
+        if await _is_owned(found, world) and not _expired(found, now):
+            continue
+        try:
+            if "/virtualmachines/" in found.resource_id.lower():
+                await world.machines.delete(found.name)
+            else:
+                await world.machines.delete_part(found.resource_id)
+        except ForeignTarget as foreign:
+            log.warning("not swept: %s", foreign)
+        else:
+            done.swept.append(found.resource_id)
+
+
+def _expired(found: OwnMachine, now: datetime) -> bool:
+    return found.expires is None or found.expires <= now
+
+
+async def _is_owned(found: OwnMachine, world: World) -> bool:
+    """Whether a pending command of the release that the tag names still knows this machine."""
+    try:
+        version = VersionId.parse(found.release or "")
+    except InvalidId:
+        return False
+    stored = await world.ledger.read(version)
+    if stored is None:
+        return False
+    names = {
+        str(each.command.state.get("vm"))
+        for each in stored.release.pending.values()
+        if each.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}
+    }
+    return any(found.name.startswith(name[:-1]) for name in names)

@@ -1,0 +1,177 @@
+"""Replication: give a ring its replicas, follow each region, repair those that fail.
+
+Every hop reads the version with its replication status and decides from that alone; the state holds only what Azure
+can't tell: how often a repair was tried, and what a repair took out. A ring in another gallery is a copy of the version
+under the same number; the copy must be of this very incarnation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.image import VersionId
+from shared.domain.lifecycle import Outcome
+from shared.domain.messages import Command
+from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.release import Answer, Gate, Release
+from shared.domain.replication import (
+    Done,
+    FailedRegions,
+    Missing,
+    RepairStep,
+    first_targets,
+    judge_replication,
+    plan_repair,
+    plan_targets,
+)
+from shared.ports import Refused, World
+from shared.stages.incarnation import copy_mismatch, is_same
+from shared.stages.steps import Again, Decided, Step, Turned
+from shared.stages.writer import only_writer
+
+POLL: Final = timedelta(seconds=45)
+AFTER_WRITE: Final = timedelta(seconds=20)
+NEEDS_PEOPLE: Final = timedelta(minutes=30)
+
+
+async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+    """One look at a ring's replicas, and at most one write."""
+    ring = policy.ring(command.ring or "")
+    target = ring.definition.version(release.version.number)
+    facts = await world.galleries.version(target, replication=True)
+    if facts is None:
+        if target == release.version:
+            return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+        return await _copy(command, release, ring, target, world, now)
+    if target == release.version and not is_same(facts, release):
+        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+    if target != release.version and (mismatch := copy_mismatch(facts, release)):
+        return Decided(Gate.REPLICATION, Answer.REJECT, (mismatch,), facts=_seen(facts))
+    return await _follow(command, release, policy, ring, facts, world, now)
+
+
+async def _copy(command: Command, release: Release, ring: Ring, target: VersionId, world: World, now: datetime) -> Step:
+    """Start the copy into the ring's gallery."""
+    source = await world.galleries.version(release.version)
+    if source is None:
+        return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+    if not is_same(source, release):
+        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+    definition = await world.galleries.definition(ring.definition)
+    if definition is None:
+        text = (
+            f"image definition {ring.definition} of ring {ring.name} does not exist: create it, or correct the policy"
+        )
+        return Again(command.state, NEEDS_PEOPLE, note=text, stalled=text)
+    async with only_writer(world, ring.definition, release.version, now):
+        await world.galleries.copy_version(
+            source, target, location=definition.location, targets=first_targets(ring.regions, home=definition.location)
+        )
+    return Again(_begun(command, now), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+
+
+async def _follow(
+    command: Command,
+    release: Release,
+    policy: DefinitionPolicy,
+    ring: Ring,
+    facts: VersionFacts,
+    world: World,
+    now: datetime,
+) -> Step:
+    state = _begun(command, now)
+    removed = _removed(state)
+    seen = judge_replication(facts, ring.region_names)
+    wants_more = plan_targets(facts, ring.regions).changes
+    if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
+        if facts.provisioning_state.in_progress:
+            return _wait(state, policy, world, now, "another update of the version is under way")
+        if removed:
+            return await _repair(command, release, policy, ring, (), state, world, now)
+        return await _write(release, ring, state, world, now)
+    if isinstance(seen, FailedRegions):
+        if facts.provisioning_state.in_progress:
+            return _wait(state, policy, world, now, f"failed in {', '.join(seen.details)}, update still under way")
+        return await _repair(command, release, policy, ring, tuple(seen.details.items()), state, world, now)
+    if isinstance(seen, Done):
+        return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules={"regions": list(ring.region_names)})
+    return _wait(state, policy, world, now, ", ".join(f"{region} {done} %" for region, done in seen.progress.items()))
+
+
+async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: World, now: datetime) -> Step:
+    """Merge the ring's regions into what is there now, under the lease, and write."""
+    target = ring.definition.version(release.version.number)
+    async with only_writer(world, ring.definition, release.version, now):
+        fresh = await world.galleries.version(target)
+        if fresh is None:
+            return Again(state, timedelta(0), note="the version vanished before the write")
+        plan = plan_targets(fresh, ring.regions)
+        if plan.changes:
+            await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
+    note = f"replicating to {', '.join(ring.region_names)}"
+    return Again(state, AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+
+
+async def _repair(
+    command: Command,
+    release: Release,
+    policy: DefinitionPolicy,
+    ring: Ring,
+    failed: Sequence[tuple[str, str]],
+    state: Mapping[str, Any],
+    world: World,
+    now: datetime,
+) -> Step:
+    """Write again, take out, add back: the next repair of the failed regions."""
+    attempt = int(state.get("repairs", 0)) + (1 if failed else 0)
+    details = tuple(f"replication to {region} failed: {words}" for region, words in failed)
+    if attempt > policy.replication.repairs:
+        return Decided(
+            Gate.REPLICATION,
+            Answer.REJECT,
+            (*details, f"{policy.replication.repairs} repairs did not help"),
+            facts=dict(failed),
+        )
+    target = ring.definition.version(release.version.number)
+    async with only_writer(world, ring.definition, release.version, now):
+        fresh = await world.galleries.version(target, replication=True)
+        if fresh is None:
+            return Again(state, timedelta(0), note="the version vanished before the repair")
+        plan = plan_repair(fresh, [region for region, _ in failed], attempt, removed=_removed(state))
+        try:
+            await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
+        except Refused as refused:
+            return Again({**state, "repairs": attempt}, POLL, note=f"repair refused: {refused}")
+    taken = [asdict(entry) for entry in plan.removed] if plan.step is RepairStep.REMOVE else []
+    note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions taken out before'}"
+    return Again({**state, "repairs": attempt, "removed": taken}, AFTER_WRITE, note=note)
+
+
+def _wait(state: Mapping[str, Any], policy: DefinitionPolicy, world: World, now: datetime, what: str) -> Again:
+    since = datetime.fromisoformat(state["since"])
+    late = now - since > world.paced(policy.replication.complete_within)
+    hours = policy.replication.complete_within.total_seconds() / 3600
+    # Azure often completes long after everybody gave up: it is followed on, and people are told.
+    return Again(state, POLL, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
+
+
+def _begun(command: Command, now: datetime) -> dict[str, Any]:
+    return {**command.state, "since": command.state.get("since", now.isoformat())}
+
+
+def _removed(state: Mapping[str, Any]) -> tuple[RegionTargetFacts, ...]:
+    return tuple(RegionTargetFacts(**entry) for entry in state.get("removed", ()))
+
+
+def _seen(facts: VersionFacts) -> dict[str, Any]:
+    regions = facts.replication.regions if facts.replication else {}
+    return {
+        "version": str(facts.id),
+        "publishedDate": facts.published_at.isoformat() if facts.published_at else None,
+        "provisioningState": ProvisioningState(facts.provisioning_state).value,
+        "regions": {region: f"{each.state.value} {each.progress} %" for region, each in regions.items()},
+    }

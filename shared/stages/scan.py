@@ -1,0 +1,95 @@
+"""The scan gate: wait for a report, read it, judge it.
+
+A report that proves nothing (unreadable, not scanned, of another time) is refused: it is named in the history and the
+release goes on waiting for another, until the deadline of the policy. *Not scanned is never clean.*
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared import scanners
+from shared.domain.messages import Branch, Command, Kind
+from shared.domain.policy import DefinitionPolicy, ScanRules
+from shared.domain.release import Answer, Gate, Release
+from shared.domain.scanning import ScanOutcome, ScanReport, ScanVerdict, judge
+from shared.ports import StoredReport, World
+from shared.stages.steps import Again, Decided, Dropped, Noted, Step
+
+LOOK_AGAIN: Final = timedelta(hours=1)
+"""A report announces itself; this is for the one whose announcement was lost."""
+REPORTS_READ: Final = 10
+FINDINGS_KEPT: Final = 200
+
+
+async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+    """Judge the newest usable report, or wait for one."""
+    if str(Branch(Kind.SCAN)) not in release.pending or release.incarnation is None:
+        return Dropped("no scan is awaited now; a kept report is found when one is")
+    reports = await world.evidence.reports(release.version)
+    refused: list[str] = []
+    for report in reports[:REPORTS_READ]:
+        judged = await _judged(report, release, policy.scan, world, now)
+        if isinstance(judged, Decided):
+            return judged
+        refused.append(f"{report.name.rsplit('/', 1)[-1][:16]} ({report.format}) refused: {judged}")
+    if command.is_hint:
+        return Noted("; ".join(refused)) if refused else Dropped("the report is not in the store")
+    return _waiting(command, refused, now)
+
+
+def _waiting(command: Command, refused: Sequence[str], now: datetime) -> Step:
+    deadline = datetime.fromisoformat(command.state["deadline"])
+    if now >= deadline:
+        reasons = (f"no usable scan report arrived by {deadline:%Y-%m-%d %H:%M} UTC", *refused)
+        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
+    note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
+    return Again(command.state, timedelta(0), note=note, at_least=min(deadline - now, LOOK_AGAIN))
+
+
+async def _judged(
+    report: StoredReport, release: Release, rules: ScanRules, world: World, now: datetime
+) -> Decided | str:
+    """The gate's answer from one report, or why it was refused."""
+    body = await world.evidence.read_report(report.name)
+    if body is None:
+        return "its body is gone"
+    try:
+        read = scanners.read(report.format, body)
+    except scanners.Refusal as refusal:
+        return str(refusal)
+    published = datetime.fromisoformat(release.incarnation or "")
+    verdict = judge(read, rules, version_published=published, now=now)
+    if verdict.outcome is ScanOutcome.REFUSED:
+        return "; ".join(verdict.texts)
+    answer = Answer.PASS if verdict.outcome is ScanOutcome.PASS else Answer.REJECT
+    texts = () if answer is Answer.PASS else tuple(verdict.texts)
+    return Decided(Gate.SCAN, answer, texts, facts=_facts(report, read, verdict), rules=_rules(rules))
+
+
+def _facts(report: StoredReport, read: ScanReport, verdict: ScanVerdict) -> dict[str, Any]:
+    deciding = [str(finding) for reason in verdict.reasons for finding in reason.findings]
+    return {
+        "report": report.name,
+        "scanner": f"{read.scanner} {read.scanner_version}".strip(),
+        "target": read.target,
+        "os": str(read.os) if read.os else None,
+        "createdAt": read.created_at.isoformat() if read.created_at else None,
+        "counts": {severity.value: count for severity, count in verdict.counts.items()},
+        "reasons": list(verdict.texts),
+        "deciding": deciding[:FINDINGS_KEPT],
+        "decidingCount": len(deciding),
+        "excused": [f"{used.exception.id} by {used.exception.owner}" for used in verdict.excused],
+        "suppressedByScanner": verdict.suppressed,
+    }
+
+
+def _rules(rules: ScanRules) -> dict[str, Any]:
+    return {
+        "limits": {severity.value: limit for severity, limit in rules.limits.items()},
+        "maxAgeHours": rules.max_age.total_seconds() / 3600,
+        "onlyFixable": rules.only_fixable,
+        "exceptions": [f"{each.id} until {each.expires:%Y-%m-%d} by {each.owner}" for each in rules.exceptions],
+    }

@@ -1,0 +1,97 @@
+"""What the ledger says of releases, as plain data: for the command line, for pages, for whoever asks over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from shared.domain.image import VersionId
+from shared.domain.release import GateRecord, Pending, Release
+from shared.ports import DeadLetter, World
+
+
+async def overview(world: World) -> dict[str, Any]:
+    """Every release in short, newest first, and the messages that nobody could work on."""
+    releases = [stored.release async for stored in world.ledger.rows()]
+    releases.sort(key=lambda release: release.started_at, reverse=True)
+    letters = [letter async for letter in world.ledger.dead_letters()]
+    return {
+        "releases": [summary(release) for release in releases],
+        "deadLetters": [_letter(letter) for letter in letters],
+    }
+
+
+async def explanation(version: VersionId, world: World) -> dict[str, Any] | None:
+    """Everything about one release: gates with their evidence, what it waits for, its history."""
+    stored = await world.ledger.read(version)
+    if stored is None:
+        return None
+    release = stored.release
+    return {
+        **summary(release),
+        "incarnation": release.incarnation,
+        "policy_digest": release.policy_digest,
+        "gates": [_gate(record) for record in release.gates],
+        "history": [{"at": each.at.isoformat(), "text": each.text} for each in release.history],
+    }
+
+
+def summary(release: Release) -> dict[str, Any]:
+    """One release in short."""
+    ended = release.updated_at if release.state.is_terminal else None
+    return {
+        "version_id": str(release.version),
+        "name": release.version.short,
+        "state": release.state.value,
+        "ring": release.ring,
+        "reasons": list(release.reasons),
+        "warnings": list(release.warnings),
+        "published": {each.ring: list(each.regions) for each in release.published},
+        "waiting_for": [_waiting(branch, pending) for branch, pending in sorted(release.pending.items())],
+        "stalled": dict(release.stalls),
+        "started_at": release.started_at.isoformat(),
+        "updated_at": release.updated_at.isoformat(),
+        "seconds": ((ended or release.updated_at) - release.started_at).total_seconds(),
+        "settled": release.is_settled,
+    }
+
+
+def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
+    step = pending.command.state.get("step")
+    return {
+        "what": branch,
+        "step": step,
+        "next_look": pending.due.isoformat(),
+        "deadline": _deadline(pending).isoformat(),
+        "attempt": pending.command.attempt,
+        "stalled": pending.stalled,
+        "fault": pending.fault,
+        "sent": pending.sent,
+    }
+
+
+def _deadline(pending: Pending) -> datetime:
+    own = pending.command.state.get("deadline")
+    return datetime.fromisoformat(own) if isinstance(own, str) else pending.command.not_after
+
+
+def _gate(record: GateRecord) -> dict[str, Any]:
+    return {
+        "gate": record.gate.value,
+        "ring": record.ring,
+        "region": record.region,
+        "answer": record.answer.value,
+        "at": record.at.isoformat(),
+        "reasons": list(record.reasons),
+        "evidence": record.evidence,
+    }
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "at": letter.at.isoformat(),
+        "release": letter.release,
+    }

@@ -1,0 +1,31 @@
+"""One writer per image definition: the lease under which target regions are read, merged and written.
+
+``targetRegions`` has no ETag: two read-modify-writes side by side drop each other's regions (Azure/AgentBaker#8823,
+#9067). The lease spans one hop: read, plan, write. It is longer than a function may run, so that a writer that lost it
+is dead; it belongs to a release, so that the same release takes it up again after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.domain.image import DefinitionId, VersionId
+from shared.ports import Conflict, World
+
+LEASE: Final = timedelta(minutes=10)
+"""Twice ``functionTimeout`` in host.json."""
+
+
+@asynccontextmanager
+async def only_writer(world: World, definition: DefinitionId, release: VersionId, now: datetime) -> AsyncIterator[None]:
+    """Be the only one of us who writes to this definition. Raises Conflict while another is."""
+    holder = str(release)
+    if not await world.ledger.acquire_lease(definition, holder, until=now + LEASE, now=now):
+        raise Conflict(f"another release is writing to {definition.name} in {definition.gallery.name}")
+    try:
+        yield
+    finally:
+        await world.ledger.release_lease(definition, holder)

@@ -1,0 +1,83 @@
+"""Event Grid: written image versions, and finished scans."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import azure.functions as func
+
+from shared.codec import Ignored, decode_cloud_event, decode_event_grid, decode_scan_event
+from shared.domain.messages import ScanFinished
+from shared.stages import intake
+from shared.triggers.runtime import Runtime, utc_now
+
+log = logging.getLogger("ringmaster.events")
+
+
+def blueprint(runtime: Runtime) -> func.Blueprint:
+    """The Event Grid triggers."""
+    events = func.Blueprint()
+
+    @events.function_name("on_image_version_written")
+    @events.event_grid_trigger(arg_name="event")
+    async def on_image_version_written(event: func.EventGridEvent) -> None:
+        """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
+        read = _written(event)
+        if isinstance(read, Ignored):
+            log.info("event %s ignored: %s", event.id, read.reason)
+            return
+        answer = await intake.version_written(read, await runtime.world(), now=utc_now())
+        log.info("event %s: %s", event.id, answer)
+
+    @events.function_name("on_scan_completed")
+    @events.event_grid_trigger(arg_name="event")
+    async def on_scan_completed(event: func.EventGridEvent) -> None:
+        """Keep the report that a scan event carries or names, and have the scan gate look at it."""
+        read = decode_scan_event(_cloud_event(event))
+        if isinstance(read, Ignored):
+            log.info("event %s ignored: %s", event.id, read.reason)
+            return
+        world, now = await runtime.world(), utc_now()
+        if world.policy.covering(read.version) is None:
+            log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
+            return
+        name = read.report_blob
+        if read.report is not None:
+            name = await world.evidence.save_report(read.version, read.format, read.report, at=now)
+        if name is None:
+            log.warning("event %s ignored: it neither carries nor names a report", event.id)
+            return
+        answer = await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
+        log.info("event %s: %s", event.id, answer)
+
+    return events
+
+
+def _written(event: func.EventGridEvent | func.CloudEvent) -> Any:
+    if isinstance(event, func.CloudEvent):
+        return decode_cloud_event(_cloud_event(event))
+    return decode_event_grid(
+        {
+            "id": event.id,
+            "eventType": event.event_type,
+            "eventTime": event.event_time.isoformat() if event.event_time else None,
+            "subject": event.subject,
+            "data": event.get_json(),
+        }
+    )
+
+
+def _cloud_event(event: func.EventGridEvent | func.CloudEvent) -> Mapping[str, Any]:
+    # The worker decodes by what arrives, not by the annotation: an event of the other schema is not ours, and said so.
+    if not isinstance(event, func.CloudEvent):
+        return {"id": event.id, "type": event.event_type, "subject": event.subject, "data": event.get_json()}
+    return {
+        "id": event.id,
+        "type": event.type,
+        "time": event.time.isoformat() if event.time else None,
+        "subject": event.subject,
+        "source": event.source,
+        "data": event.get_json(),
+    }

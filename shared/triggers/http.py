@@ -1,0 +1,126 @@
+"""HTTP: scanners bring their reports, people ask how releases stand.
+
+Scanners authenticate by a signature over timestamp and body; their route asks for no function key, which would stand in
+logged addresses. People's routes ask for the function key.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Final
+
+import azure.functions as func
+
+from shared.domain.image import InvalidId, VersionId
+from shared.domain.messages import ScanFinished
+from shared.domain.signature import verify
+from shared.stages import dead_letters, intake, status
+from shared.triggers.runtime import Runtime, utc_now
+
+log = logging.getLogger("ringmaster.http")
+
+TIMESTAMP: Final = "x-ringmaster-timestamp"
+SIGNATURE: Final = "x-ringmaster-signature"
+
+
+def blueprint(runtime: Runtime) -> func.Blueprint:
+    """The HTTP triggers."""
+    http = func.Blueprint()
+
+    @http.function_name("receive_scan")
+    @http.route(route="scans/{format}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def receive_scan(req: func.HttpRequest) -> func.HttpResponse:
+        """Take a signed scan report for the version named by ``?image=``."""
+        return await _receive_scan(req, runtime)
+
+    @http.function_name("releases")
+    @http.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def releases(req: func.HttpRequest) -> func.HttpResponse:
+        """Every release in short, or all about the one that ``?version=`` names."""
+        world = await runtime.world()
+        if "version" not in req.params:
+            return _answer(200, await status.overview(world))
+        try:
+            version = VersionId.parse(req.params["version"])
+        except InvalidId as error:
+            return _problem(400, "invalid_version", str(error))
+        found = await status.explanation(version, world)
+        return _answer(200, found) if found else _problem(404, "unknown_release", f"no release of {version}")
+
+    @http.function_name("resend")
+    @http.route(route="releases/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+    async def resend(req: func.HttpRequest) -> func.HttpResponse:
+        """Send the stalled commands of the release that ``?version=`` names again."""
+        try:
+            version = VersionId.parse(req.params.get("version", ""))
+        except InvalidId as error:
+            return _problem(400, "invalid_version", str(error))
+        count = await dead_letters.resend(version, await runtime.world(), now=utc_now())
+        return _answer(202, {"resent": count})
+
+    return http
+
+
+async def _receive_scan(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
+    """Authenticate first; only then say anything about what was sent."""
+    settings, now = runtime.settings, utc_now()
+    body = req.get_body()
+    scan_format = req.route_params.get("format", "").lower()
+    if len(body) > settings.max_report_bytes:
+        return _problem(
+            413, "too_large", f"a report has at most {settings.max_report_bytes} bytes, this has {len(body)}"
+        )
+    keys = settings.webhook_keys.get(scan_format, ())
+    if not keys:
+        return _problem(401, "unknown_scanner", "no key is configured for this format: set RINGMASTER_WEBHOOK_KEYS")
+    verdict = verify(
+        req.headers.get(TIMESTAMP),
+        req.headers.get(SIGNATURE),
+        body,
+        keys,
+        now=now,
+        tolerance=settings.webhook_tolerance,
+    )
+    if not verdict.ok:
+        log.warning("scan webhook refused: %s", verdict.text)
+        return _problem(401, f"signature_{verdict.refusal}", verdict.text)
+    if req.headers.get("content-encoding", "identity").lower() != "identity":
+        return _problem(415, "content_encoding", "send the report as it is, without content encoding")
+    return await _take_report(req, runtime, scan_format, body, verdict.seen_as)
+
+
+async def _take_report(
+    req: func.HttpRequest, runtime: Runtime, scan_format: str, body: bytes, seen_as: str
+) -> func.HttpResponse:
+    # Reading a report needs its parser; refusing a stranger does not.
+    from shared import scanners
+
+    now = utc_now()
+    try:
+        version = VersionId.parse(req.params.get("image", ""))
+    except InvalidId as error:
+        return _problem(400, "invalid_image", f"?image= must name the image version that was scanned: {error}")
+    try:
+        scanners.read(scan_format, body)
+    except scanners.Refusal as refusal:
+        return _problem(422, "report_refused", str(refusal))
+    world = await runtime.world()
+    if world.policy.covering(version) is None:
+        return _answer(202, {"status": f"ignored: the policy does not cover {version.short}"})
+    name = await world.evidence.save_report(version, scan_format, body, at=now)
+    # Claimed after the report is safe: a sender who heard nothing may send again, one who replays changes nothing.
+    until = now + 2 * runtime.settings.webhook_tolerance
+    if not await world.ledger.claim_once(f"webhook:{seen_as}", until=until, now=now):
+        return _problem(409, "replayed", "this very request was taken before: sign a new one with a new timestamp")
+    answer = await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
+    return _answer(202, {"status": answer, "report": name})
+
+
+def _answer(status_code: int, document: Any) -> func.HttpResponse:
+    text = json.dumps(document, ensure_ascii=False)
+    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+
+
+def _problem(status_code: int, code: str, message: str) -> func.HttpResponse:
+    return _answer(status_code, {"error": {"code": code, "message": message}})

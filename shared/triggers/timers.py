@@ -1,0 +1,35 @@
+"""Timers: repair what was lost, and report what nobody needs."""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+
+from shared.stages import reconcile as reconcile_stage
+from shared.stages import retire as retire_stage
+from shared.triggers.runtime import Runtime, utc_now
+
+log = logging.getLogger("ringmaster.timers")
+
+
+def blueprint(runtime: Runtime) -> func.Blueprint:
+    """The timer triggers."""
+    timers = func.Blueprint()
+    settings = runtime.settings
+
+    @timers.function_name("reconcile")
+    @timers.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule, use_monitor=True)
+    async def reconcile(timer: func.TimerRequest) -> None:
+        """Send what was not sent, start what was missed, delete what was left."""
+        done = await reconcile_stage.run(await runtime.world(), now=utc_now())
+        log.info("reconciled%s: %s", " (past due)" if timer.past_due else "", done)
+
+    @timers.function_name("retire")
+    @timers.timer_trigger(arg_name="timer", schedule=settings.retire_schedule, use_monitor=True)
+    async def retire(timer: func.TimerRequest) -> None:
+        """Report which versions retention would no longer keep. Deletes nothing."""
+        report = await retire_stage.run(await runtime.world(), now=utc_now())
+        log.info("retention report%s: %s", " (past due)" if timer.past_due else "", report)
+
+    return timers
