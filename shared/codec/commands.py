@@ -60,7 +60,7 @@ def decode_command(body: bytes) -> Command:
         raise TooLarge(f"{what} takes {size_in_words(len(body))}; at most {size_in_words(LARGEST_BODY)} are read")
     if (name := decode_pointer(body)) is not None:
         raise Malformed(f"{what} only points to the blob {name!r}: open it first, then decode what it holds")
-    envelope = plain.decode(_ENVELOPE, body, what)
+    envelope = plain.decode(_ENVELOPE, body, what, VERSION)
     try:
         release = VersionId.parse(envelope.release)
     except InvalidId as error:
@@ -79,8 +79,7 @@ def decode_pointer(body: bytes) -> str | None:
     Raises NotOurs, NewerVersion or Malformed.
     """
     what = "the queue message"
-    plain.check_head(body, what, VERSION)
-    sniffed = plain.decode(_SNIFFED, body, what)
+    sniffed = plain.decode(_SNIFFED, body, what, VERSION)
     if sniffed.body_blob is not None and not isinstance(sniffed.body_blob, str):
         raise Malformed(f"{what} has a body_blob that is no text: send the command again")
     return sniffed.body_blob

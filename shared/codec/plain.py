@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -34,18 +34,26 @@ def check_head(body: bytes, what: str, ours: int) -> None:
             f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({error}): "
             "it was not sent by this app; see who else writes to this place"
         ) from error
+    check_version(version, what, ours)
+
+
+def check_version(version: int, what: str, ours: int) -> None:
+    """Raise NewerVersion, or Malformed for what never was a version."""
     if version > ours:
         raise NewerVersion(what, version, ours)
     if version < 1:
         raise Malformed(f"{what} has format version v={version}; versions begin at 1: send it again from its source")
 
 
-def decode[T](decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
-    """Decode strictly. Raises Malformed."""
+def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int) -> Any:
+    """Decode strictly. Raises NotOurs, NewerVersion or Malformed."""
     try:
-        return decoder.decode(body)
+        decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        check_head(body, what, ours)
         raise Malformed(f"{what} does not keep to its format: {error}; correct it, then send it again") from error
+    check_version(decoded.v, what, ours)
+    return decoded
 
 
 def encode(value: Any, what: str) -> bytes:
@@ -76,12 +84,19 @@ def check_plain(value: Any, where: str, depth: int = 0) -> None:
 
 
 def check_times(holder: Any, where: str) -> None:
-    """Raise Unencodable unless every time in a dataclass's fields is aware, its offset in whole minutes (RFC 3339)."""
+    """Raise Unencodable unless every time in a dataclass's fields can be written."""
     for at in values(holder).values():
         if isinstance(at, datetime):
-            offset = at.utcoffset()
-            if offset is None or offset.seconds % 60 or offset.microseconds:
-                raise Unencodable(f"{where} holds the time {at!r}; only aware times, best in UTC, can be written")
+            check_time(at, where)
+
+
+def check_time(at: datetime, where: str) -> None:
+    """Raise Unencodable unless a time is aware, with an offset of whole minutes (RFC 3339)."""
+    if at.tzinfo is UTC:
+        return
+    offset = at.utcoffset()
+    if offset is None or offset.seconds % 60 or offset.microseconds:
+        raise Unencodable(f"{where} holds the time {at!r}; only aware times, best in UTC, can be written")
 
 
 def _check_inside(value: Mapping[Any, Any] | list[Any], where: str, depth: int) -> None:

@@ -30,8 +30,9 @@ _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
 def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
     what = f"the row of {release.version.short}"
-    for holder in (release, *release.gates, *release.published, *release.history):
-        plain.check_times(holder, what)
+    plain.check_times(release, what)
+    for dated in (*release.gates, *release.published, *release.history):
+        plain.check_time(dated.at, what)
     pending = {branch: _wire(each) for branch, each in release.pending.items()}
     fields = {**values(release), "version": str(release.version), "pending": pending}
     return plain.encode(_Row(**fields, v=ROW_VERSION), what)
@@ -40,8 +41,7 @@ def encode_release(release: Release) -> bytes:
 def decode_release(body: bytes) -> Release:
     """Read a ledger row. Raises NotOurs, NewerVersion or Malformed."""
     what = "the ledger row"
-    plain.check_head(body, what, ROW_VERSION)
-    row = plain.decode(_ROW, body, what)
+    row = plain.decode(_ROW, body, what, ROW_VERSION)
     version = _version(row.version)
     pending = {branch: _pending(wire) for branch, wire in row.pending.items()}
     release = from_wire(Release, row, version=version, pending=pending)

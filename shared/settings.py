@@ -1,0 +1,316 @@
+"""Settings: application settings, which are environment variables, as one frozen value.
+
+``read_settings`` reports every fault at once. No secret is ever part of a fault's text or of a repr. What each setting
+means stands in ``SETTINGS``, from which ``docs/settings.md`` is made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from shared.domain.messages import Kind
+
+DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
+OWN_STORAGE: Final = "RINGMASTER_STORAGE"
+LEAST_KEY: Final = 16
+"""Bytes of a webhook key."""
+LARGEST_REPORT: Final = 200 * 1024 * 1024
+
+# Storage's rule for queue names allows 63 characters; the host adds "-poison", and gives up on poison messages when
+# the result is too long.
+_QUEUE_NAME: Final = re.compile(r"(?!.*-poison$)[a-z0-9](?:-?[a-z0-9]){2,55}")
+_ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
+_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*,/-]+")
+_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+_AZURITE: Final = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+"""What ``UseDevelopmentStorage=true`` means; the key is published and guards nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as people read of it; ``default`` None means that there is none."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+
+
+SETTINGS: Final = (
+    Setting(
+        DEFAULT_STORAGE,
+        "The storage account that holds queues, ledger, evidence and reports: a connection string, or, with an "
+        "identity, `AzureWebJobsStorage__accountName`, or `AzureWebJobsStorage__blobServiceUri`, `__queueServiceUri` "
+        "and `__tableServiceUri`. Needed, unless `RINGMASTER_STORAGE` is there.",
+    ),
+    Setting(OWN_STORAGE, "The same for an account other than the host's own. It goes before `AzureWebJobsStorage`."),
+    Setting("RINGMASTER_POLICY", "The policy file, relative to the app's folder.", "promotion.yaml"),
+    Setting("RINGMASTER_ARM_ENDPOINT", "Azure Resource Manager.", "https://management.azure.com"),
+    Setting("RINGMASTER_ARM_SCOPE", "The scope of tokens for it. By default its endpoint and `/.default`."),
+    Setting(
+        "RINGMASTER_CLIENT_ID", "Client id of the user-assigned identity; without it the system-assigned one is used."
+    ),
+    Setting(
+        "RINGMASTER_OWN_WRITERS",
+        "Application or object ids under which this app writes to ARM, with commas between: their writes are ours.",
+        "",
+    ),
+    Setting(
+        "RINGMASTER_PACE", "Every wait is divided by this; for the local stack, where Azure's time runs faster.", "1"
+    ),
+    Setting("RINGMASTER_QUEUE_VALIDATE", "The queue for validation.", "image-validate"),
+    Setting("RINGMASTER_QUEUE_SCAN", "The queue for scans.", "image-scan"),
+    Setting("RINGMASTER_QUEUE_REPLICATE", "The queue for replication.", "image-replicate"),
+    Setting(
+        "RINGMASTER_QUEUE_BOOT_TEST", "The queue for boot tests, and for deleting what they made.", "image-boot-test"
+    ),
+    Setting("RINGMASTER_QUEUE_PROMOTE", "The queue for promotion and announcements.", "image-promote"),
+    Setting("RINGMASTER_QUEUE_RETIRE", "The queue for retirement.", "image-retire"),
+    Setting(
+        "RINGMASTER_RECONCILE_SCHEDULE", "When galleries are compared with the ledger (NCRONTAB).", "0 */5 * * * *"
+    ),
+    Setting("RINGMASTER_RETIRE_SCHEDULE", "When retirement is looked into (NCRONTAB).", "0 0 3 * * *"),
+    Setting(
+        "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT",
+        "The Event Grid topic on which consumers of images are told of releases. Without it nobody is told.",
+    ),
+    Setting(
+        "RINGMASTER_WEBHOOK_KEYS",
+        'Keys with which scanners sign reports, newest first: `{"trivy": ["key", "older key"]}`. '
+        f"Each has at least {LEAST_KEY} bytes. Without any, no report is accepted over HTTP.",
+        "{}",
+    ),
+    Setting("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", "How old a signed report may be, in seconds.", "300"),
+    Setting("RINGMASTER_MAX_REPORT_BYTES", "The largest scan report that is read; at most 209715200.", "20971520"),
+)
+
+_DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
+_QUEUE_OF_KIND: Final[Mapping[Kind, str]] = {
+    Kind.VALIDATE: "RINGMASTER_QUEUE_VALIDATE",
+    Kind.SCAN: "RINGMASTER_QUEUE_SCAN",
+    Kind.REPLICATE: "RINGMASTER_QUEUE_REPLICATE",
+    Kind.BOOT_TEST: "RINGMASTER_QUEUE_BOOT_TEST",
+    Kind.CLEAN_UP: "RINGMASTER_QUEUE_BOOT_TEST",
+    Kind.PROMOTE: "RINGMASTER_QUEUE_PROMOTE",
+    Kind.ANNOUNCE: "RINGMASTER_QUEUE_PROMOTE",
+}
+
+
+class SettingsFaults(ValueError):
+    """Everything that is wrong with the settings: each fault names its setting and says what is expected."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("the settings are not right:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where the state is: a connection string, or three service addresses to be used with an identity."""
+
+    prefix: str
+    """Name of the setting that a queue trigger's ``connection`` must give: ``AzureWebJobsStorage`` or ours."""
+    connection_string: str | None = field(default=None, repr=False)
+    blob_url: str | None = None
+    queue_url: str | None = None
+    table_url: str | None = None
+    client_id: str | None = None
+    """The user-assigned identity for storage, where ``…__clientId`` names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked."""
+
+    storage: StorageSettings
+    policy: str
+    arm_endpoint: str
+    arm_scope: str
+    client_id: str | None
+    own_writers: frozenset[str]
+    pace: float
+    queues: Mapping[Kind, str]
+    """The queue of every kind of command."""
+    retire_queue: str
+    reconcile_schedule: str
+    retire_schedule: str
+    topic_endpoint: str | None
+    webhook_keys: Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Report format -> keys, newest first."""
+    webhook_tolerance: timedelta
+    max_report_bytes: int
+
+
+def read_settings(mapping: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises SettingsFaults with every fault."""
+    read = _Reader(mapping)
+    arm_endpoint = read.url("RINGMASTER_ARM_ENDPOINT") or ""
+    settings = Settings(
+        storage=read.storage(),
+        policy=read.text("RINGMASTER_POLICY"),
+        arm_endpoint=arm_endpoint,
+        arm_scope=read.text("RINGMASTER_ARM_SCOPE") or f"{arm_endpoint}/.default",
+        client_id=read.text("RINGMASTER_CLIENT_ID") or None,
+        own_writers=frozenset(
+            part.strip().lower() for part in read.text("RINGMASTER_OWN_WRITERS").split(",") if part.strip()
+        ),
+        pace=read.number("RINGMASTER_PACE", float, 1, 1_000_000),
+        queues={kind: read.queue(name) for kind, name in _QUEUE_OF_KIND.items()},
+        retire_queue=read.queue("RINGMASTER_QUEUE_RETIRE"),
+        reconcile_schedule=read.schedule("RINGMASTER_RECONCILE_SCHEDULE"),
+        retire_schedule=read.schedule("RINGMASTER_RETIRE_SCHEDULE"),
+        topic_endpoint=read.url("RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"),
+        webhook_keys=read.keys("RINGMASTER_WEBHOOK_KEYS"),
+        webhook_tolerance=timedelta(seconds=read.number("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", float, 1, 86_400)),
+        max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, LARGEST_REPORT),
+    )
+    read.check_queues_differ()
+    if read.faults:
+        raise SettingsFaults(tuple(dict.fromkeys(read.faults)))
+    return settings
+
+
+class _Reader:
+    """Reads one setting after the other and remembers the faults."""
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        self._mapping = mapping
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str:
+        """A setting, or its default when it is absent or empty."""
+        return self._mapping.get(name, "").strip() or _DEFAULTS.get(name) or ""
+
+    def number[N: (int, float)](self, name: str, kind: Callable[[str], N], least: N, most: N) -> N:
+        text = self.text(name)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            self.faults.append(f"{name} is {text[:80]!r}; a number from {least} to {most} is expected")
+            return least
+        return value
+
+    def url(self, name: str) -> str | None:
+        """An address without a slash at its end; https, or http on this machine."""
+        text = self.text(name)
+        if text and not _is_address(text):
+            self.faults.append(
+                f"{name} is no address that we use: https://… is expected (http only on this machine), "
+                "without user, query or fragment"
+            )
+        return text.rstrip("/") or None
+
+    def queue(self, name: str) -> str:
+        text = self.text(name)
+        if not _QUEUE_NAME.fullmatch(text):
+            self.faults.append(
+                f"{name} is {text[:80]!r}; a queue name is expected: 3 to 56 lower-case letters, digits and single "
+                "hyphens, not ending in -poison"
+            )
+        return text
+
+    def check_queues_differ(self) -> None:
+        """One queue has one stage; two settings that name one queue would send commands to the wrong one."""
+        owner: dict[str, str] = {}
+        for name in (*dict.fromkeys(_QUEUE_OF_KIND.values()), "RINGMASTER_QUEUE_RETIRE"):
+            other = owner.setdefault(self.text(name), name)
+            if other != name:
+                self.faults.append(f"{name} and {other} are both {self.text(name)[:80]!r}; each needs its own queue")
+
+    def schedule(self, name: str) -> str:
+        text = self.text(name)
+        parts = text.split()
+        if len(parts) != 6 or not all(_CRON_FIELD.fullmatch(part) for part in parts):
+            self.faults.append(
+                f"{name} is {text[:80]!r}; an NCRONTAB expression of six fields is expected, such as '0 */5 * * * *'"
+            )
+        return text
+
+    def keys(self, name: str) -> Mapping[str, tuple[bytes, ...]]:
+        try:
+            value = json.loads(self.text(name))
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            self.faults.append(f'{name} is no JSON object; {{"trivy": ["key", "older key"]}} is expected')
+            return {}
+        found: dict[str, tuple[bytes, ...]] = {}
+        for scan_format, keys in value.items():
+            where = f"{name}, format {scan_format[:40]!r}"
+            if not _FORMAT.fullmatch(scan_format):
+                self.faults.append(f"{where}: a format is expected, such as trivy: lower-case letters, digits and -")
+            if not isinstance(keys, list) or not keys or not all(isinstance(key, str) for key in keys):
+                self.faults.append(f"{where}: a list of one or more keys is expected, newest first")
+                continue
+            found[scan_format] = tuple(key.encode("utf-8", "replace") for key in keys)
+            self.faults += [
+                f"{where}: key {number} has {len(key)} bytes; at least {LEAST_KEY} are needed"
+                for number, key in enumerate(found[scan_format], 1)
+                if len(key) < LEAST_KEY
+            ]
+        return found
+
+    def storage(self) -> StorageSettings:
+        """The account under our own name if there is one, else the host's."""
+        own = any(name == OWN_STORAGE or name.startswith(f"{OWN_STORAGE}__") for name in self._mapping)
+        prefix = OWN_STORAGE if own else DEFAULT_STORAGE
+        text = self.text(prefix)
+        if text:
+            return StorageSettings(prefix, connection_string=self._connection_string(prefix, text))
+        account = self.text(f"{prefix}__accountName")
+        if account and not _ACCOUNT_NAME.fullmatch(account):
+            self.faults.append(
+                f"{prefix}__accountName is {account[:80]!r}; 3 to 24 lower-case letters and digits are expected"
+            )
+        blob, queue, table = (self._service(prefix, service, account) for service in ("blob", "queue", "table"))
+        if not account and not (blob or queue or table):
+            self.faults.append(
+                f"{prefix} is missing: give a connection string, or {prefix}__accountName to use an identity"
+            )
+        elif not (blob and queue and table):
+            self.faults.append(
+                f"{prefix} lacks a service: __blobServiceUri, __queueServiceUri and __tableServiceUri are all needed, "
+                "or __accountName"
+            )
+        client_id = self.text(f"{prefix}__clientId") or self.text("RINGMASTER_CLIENT_ID") or None
+        return StorageSettings(prefix, blob_url=blob, queue_url=queue, table_url=table, client_id=client_id)
+
+    def _service(self, prefix: str, service: str, account: str) -> str | None:
+        given = self.url(f"{prefix}__{service}ServiceUri")
+        return given or (f"https://{account}.{service}.core.windows.net" if account else None)
+
+    def _connection_string(self, name: str, text: str) -> str:
+        if text.lower().rstrip(";") == "usedevelopmentstorage=true":
+            return _AZURITE
+        parts = {part.partition("=")[0].strip().lower() for part in text.split(";") if "=" in part}
+        has_account = "accountname" in parts or {"blobendpoint", "queueendpoint", "tableendpoint"} <= parts
+        if not has_account or not parts & {"accountkey", "sharedaccesssignature"}:
+            self.faults.append(
+                f"{name} is no connection string: AccountName=…;AccountKey=… is expected (it isn't shown here); "
+                f"or leave it out and give {name}__accountName to use an identity"
+            )
+        return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return bool(secure and host and not (parts.query or parts.fragment or parts.username or parts.password))
