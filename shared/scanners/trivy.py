@@ -187,7 +187,7 @@ def _broken(body: bytes, error: Exception) -> Refusal:
 def _not_an_object(body: bytes) -> str:
     if body.lstrip().startswith(b"["):
         return (
-            "not a Trivy report: an object is expected, not a list. If this is Trivy's legacy form, it names neither an "
+            "not a Trivy report: an object is expected, not a list. If this is the legacy form, it names neither an "
             "operating system nor a time and so proves nothing of this image: scan with Trivy 0.20 or newer"
         )
     return "not a Trivy report: an object is expected"
