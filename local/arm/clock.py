@@ -1,4 +1,6 @@
-"""Time in the simulator: timestamps are the real wall clock; only how long Azure's own work takes is divided by the speed."""
+"""Time in the simulator: timestamps are the real wall clock; only how long Azure's own work takes is divided by the
+speed.
+"""
 
 import math
 import time

@@ -123,8 +123,8 @@ def _check(given: dict[str, Any], now: float) -> None:
         value = given.get(name)
         if value is not None and value not in allowed:
             raise bad_parameter(
-                f"The value '{value}' of parameter 'galleryImage.properties.{name}' is not allowed. Allowed values are: "
-                f"{','.join(allowed)}.",
+                f"The value '{value}' of parameter 'galleryImage.properties.{name}' is not allowed. Allowed values "
+                f"are: {','.join(allowed)}.",
                 f"galleryImage.properties.{name}",
             )
     for name, limit in _LIMITS.items():
@@ -166,8 +166,8 @@ def _check_unique(request: Request, gallery: Resource, definition: Resource) -> 
             raise ArmError(
                 409,
                 "Conflict",
-                f"The gallery image '{other.name}' in gallery '{gallery.name}' already has the same publisher, offer and "
-                "sku. The combination of publisher, offer and sku must be unique within a gallery.",
+                f"The gallery image '{other.name}' in gallery '{gallery.name}' already has the same publisher, offer "
+                "and sku. The combination of publisher, offer and sku must be unique within a gallery.",
                 target="galleryImage.properties.identifier",
             )
 

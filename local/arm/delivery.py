@@ -35,17 +35,23 @@ class HttpSink:
 
 
 async def run(kernel: "Kernel", sinks: list[EventSink]) -> None:
-    """For ever: let due work happen and hand due events to every sink. Without a sink, events wait in the outbox."""
+    """For ever: let due work happen and hand due events to every sink. Without any sink, events go nowhere."""
     while True:
         kernel.settle()
         kernel.woken.clear()
-        delivered = not sinks or await _deliver(kernel, sinks)
-        wait = _until_next(kernel, with_events=bool(sinks)) if delivered else _RETRY_SECONDS
-        try:
-            async with asyncio.timeout(wait):
-                await kernel.woken.wait()
-        except TimeoutError:
-            continue
+        delivered = await _deliver(kernel, sinks)
+        wait = _until_next(kernel) if delivered else _RETRY_SECONDS
+        await _wait(kernel, wait, at_least=0 if delivered else _RETRY_SECONDS)
+
+
+async def _wait(kernel: "Kernel", longest: float, *, at_least: float) -> None:
+    """Until somebody wakes the kernel or `longest` seconds are over; a sink that refuses gets some rest."""
+    await asyncio.sleep(at_least)
+    try:
+        async with asyncio.timeout(longest):
+            await kernel.woken.wait()
+    except TimeoutError:
+        return
 
 
 async def _deliver(kernel: "Kernel", sinks: list[EventSink]) -> bool:
@@ -57,14 +63,13 @@ async def _deliver(kernel: "Kernel", sinks: list[EventSink]) -> bool:
             await sink([event for _, event in due])
     except SinkUnavailable as fault:
         _LOG.warning("events wait: %s", fault)
-        await asyncio.sleep(_RETRY_SECONDS)
         return False
     kernel.events.sent([key for key, _ in due])
     kernel.store.commit()
     return True
 
 
-def _until_next(kernel: "Kernel", *, with_events: bool) -> float:
-    times = [kernel.schedule.next_at(), kernel.events.next_due() if with_events else None]
+def _until_next(kernel: "Kernel") -> float:
+    times = [kernel.schedule.next_at(), kernel.events.next_due()]
     due = [one for one in times if one is not None]
     return max(0.001, min(min(due) - kernel.clock.now(), _IDLE_SECONDS)) if due else _IDLE_SECONDS

@@ -1,8 +1,8 @@
 """Event Grid's side of ARM: one event for every write, delete and action that ended, sent until a sink takes it.
 
 The shape is the documented one (azure-docs, event-schema-subscriptions.md): id casing varies, `httpRequest` is there on
-updates and deletes only, delivery is at least once and in no order. How often events are doubled, late or out of order is
-a plan; its dice are seeded.
+updates and deletes only, delivery is at least once and in no order. How often events are doubled, late or out of order
+is a plan; its dice are seeded.
 """
 
 import re

@@ -19,13 +19,13 @@ class Rule:
     """One rule: a pattern of requests and what befalls them.
 
     `method`, `operation` (an OpenAPI operation id, compared without case) and `resource` (a regular expression searched
-    in the path, without case) must all match where given. Of the matching requests the rule takes those whose ordinal is in
-    `nth` (from 1; empty: all), each with `probability`, at most `times` (None: no end).
+    in the path, without case) must all match where given. Of the matching requests the rule takes those whose ordinal
+    is in `nth` (from 1; empty: all), each with `probability`, at most `times` (None: no end).
 
-    `fault`: `throttle` (429, `retry_after` seconds or without that header), `error` (answers `status`, `code`, `message`
-    and does nothing), `latency` (`seconds` longer), `timeout` (no answer for `seconds`, then the connection closes, nothing
-    done), `drop_response_after_effect` (all is done, then the connection closes) and `fail_operation` (accepted, but the
-    long-running operation ends Failed with `code` and `message`).
+    `fault`: `throttle` (429, `retry_after` seconds or without that header), `error` (answers `status`, `code`,
+    `message` and does nothing), `latency` (`seconds` longer), `timeout` (no answer for `seconds`, then the connection
+    closes, nothing done), `drop_response_after_effect` (all is done, then the connection closes) and `fail_operation`
+    (accepted, but the long-running operation ends Failed with `code` and `message`).
     """
 
     fault: str
@@ -65,7 +65,8 @@ class Rule:
 
 
 def read_rules(given: Any) -> list[Rule]:
-    """Rules from parsed JSON: a list of objects with `match` {method, operation, resource_regex} and the fields of Rule.
+    """Rules from parsed JSON: a list of objects with `match` {method, operation, resource_regex} and the fields of
+    Rule.
 
     Raises BadRule that names the rule and the field.
     """

@@ -85,8 +85,8 @@ def check_not_deleting(existing: Resource, what: str) -> None:
         raise ArmError(
             409,
             "OperationNotAllowed",
-            f"Operation 'Update {what}' is not allowed on {existing.name} since it is marked for deletion. You can only "
-            "retry the Delete operation (or wait for an ongoing one to complete).",
+            f"Operation 'Update {what}' is not allowed on {existing.name} since it is marked for deletion. You can "
+            "only retry the Delete operation (or wait for an ongoing one to complete).",
         )
 
 

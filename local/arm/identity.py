@@ -1,7 +1,7 @@
 """The managed identity endpoint in its App Service form: `GET IDENTITY_ENDPOINT?resource=…&api-version=2019-08-01`.
 
-Serves `azure-identity`'s ManagedIdentityCredential and `az login --identity` alike (learn: "How to use managed identities
-for App Service", REST endpoint reference).
+Serves `azure-identity`'s ManagedIdentityCredential and `az login --identity` alike (learn: "How to use managed
+identities for App Service", REST endpoint reference).
 """
 
 from typing import Any

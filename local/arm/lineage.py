@@ -1,8 +1,8 @@
 """What an image really is, whatever its definition says: its character, passed on from source to version to copy.
 
 A character is one or more words, separated by commas: `clean` (the default), `never-generalized`, `panics-at-boot`,
-`agent-never-ready` and others of the machines' side, `slow` (replication takes six times as long), `replication-fails:<region>`,
-`replication-fails-once:<region>` and `replication-fails-until-readded:<region>`.
+`agent-never-ready` and others of the machines' side, `slow` (replication takes six times as long),
+`replication-fails:<region>`, `replication-fails-once:<region>` and `replication-fails-until-readded:<region>`.
 """
 
 from local.arm.store import Resource, Store
@@ -29,3 +29,8 @@ def character_of(store: Store, resource_id: str) -> str:
 def words(text: str) -> list[str]:
     """The single words of a character."""
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def is_generalized(machine: Resource) -> bool:
+    """Whether a machine has been generalized (the machines' side keeps it in `sim`)."""
+    return bool(machine.sim.get("generalized") or machine.sim.get("machine", {}).get("generalized"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.arm import gallery_rules as rules
 from local.arm.errors import ArmError, bad_parameter
-from local.arm.lineage import character
+from local.arm.lineage import character, is_generalized
 from local.arm.listing import paged
 from local.arm.operations import accepted
 from local.arm.routing import Reply, Request, Routes
@@ -111,7 +111,7 @@ def _captured(request: Request, machine_id: str) -> dict[str, Any]:
         raise ArmError(
             404, "NotFound", f"The source '{machine_id}' could not be found.", target="sourceVirtualMachine.id"
         )
-    if not machine.sim.get("generalized"):
+    if not is_generalized(machine):
         raise ArmError(
             409,
             "OperationNotAllowed",

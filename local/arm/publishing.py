@@ -1,4 +1,6 @@
-"""The publishing profile of a version: regions, replicas, storage, `latest`, end of life. Checked, completed, merged."""
+"""The publishing profile of a version: regions, replicas, storage, `latest`, end of life. Checked, completed,
+merged.
+"""
 
 from typing import Any
 
@@ -17,8 +19,8 @@ _REGION_KEYS = ("excludeFromLatest", "encryption", "additionalReplicaSets")
 def build(given: dict[str, Any], stored: dict[str, Any], *, home: str, now: float, replace: bool) -> dict[str, Any]:
     """A checked and completed profile from what is given and what is stored (empty for a new version).
 
-    `replace` is PUT: what is not given falls back to its default; else (PATCH) to what is stored. Regions that are given
-    are always the full list. `publishedDate` is set once.
+    `replace` is PUT: what is not given falls back to its default; else (PATCH) to what is stored. Regions that are
+    given are always the full list. `publishedDate` is set once.
     """
     base = {} if replace else stored
     count = _replicas(given.get("replicaCount", base.get("replicaCount", 1)), f"{_PROFILE}.replicaCount")
@@ -112,8 +114,8 @@ def check_removal(version: Resource, wanted: list[str], now: float, *, allowed: 
         raise ArmError(
             409,
             "OperationNotAllowed",
-            f"Removing the replicated regions '{', '.join(held)}' from the gallery image version '{version.name}' is not "
-            "allowed because 'safetyProfile.allowDeletionOfReplicatedLocations' is false.",
+            f"Removing the replicated regions '{', '.join(held)}' from the gallery image version '{version.name}' is "
+            "not allowed because 'safetyProfile.allowDeletionOfReplicatedLocations' is false.",
             target="galleryImageVersion.properties.safetyProfile.allowDeletionOfReplicatedLocations",
         )
     return gone

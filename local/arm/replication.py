@@ -1,8 +1,8 @@
 """How a version spreads over its regions: the home region first, then the others, each in its own time.
 
-`resource.sim["regions"][short name]` holds `begun_at`, `done_at` (epoch), `settled_at` (when the write operation no longer
-waits for it: a version may say Succeeded while a region still copies, AgentBaker#8373), `fails` (details or None) and
-`attempt`. States are derived from these times, so a restart changes nothing.
+`resource.sim["regions"][short name]` holds `begun_at`, `done_at` (epoch), `settled_at` (when the write operation no
+longer waits for it: a version may say Succeeded while a region still copies, AgentBaker#8373), `fails` (details or
+None) and `attempt`. States are derived from these times, so a restart changes nothing.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,9 @@ def failure(version: Resource, now: float) -> ArmError | None:
 
 
 def replica_ready(kernel: "Kernel", version_id: str, region: str, now: float) -> bool:
-    """Whether machines can be made from the version in the region. Soft-deleted versions count until their time is up."""
+    """Whether machines can be made from the version in the region. Soft-deleted versions count until their time is
+    up.
+    """
     found = kernel.store.get(version_id)
     if found is None:
         gone = kernel.store.table("soft_deleted").get(version_id.lower())
@@ -140,8 +142,8 @@ def not_available(image_id: str, region: str) -> ArmError:
     return ArmError(
         404,
         "GalleryImageNotFound",
-        f"The gallery image {image_id} is not available in {regions.short(region)} region. Please contact image owner to "
-        "replicate to this region, or change your requested region.",
+        f"The gallery image {image_id} is not available in {regions.short(region)} region. Please contact image owner "
+        "to replicate to this region, or change your requested region.",
         target="imageReference",
     )
 
@@ -165,8 +167,8 @@ def require_replica(kernel: "Kernel", image_id: str, region: str, now: float) ->
 
 
 def resolve_latest(kernel: "Kernel", definition_id: str, region: str, now: float) -> Resource:
-    """The version that `latest` means in a region: the highest number that is replicated there and not excluded, where a
-    region's own `excludeFromLatest` overrides the version's. Raises ArmError 404 when there is none.
+    """The version that `latest` means in a region: the highest number that is replicated there and not excluded, where
+    a region's own `excludeFromLatest` overrides the version's. Raises ArmError 404 when there is none.
     """
     versions = kernel.store.children(definition_id, "Microsoft.Compute/galleries/images/versions")
     for one in sorted(versions, key=_number, reverse=True):

@@ -24,8 +24,9 @@ _MAX_BODY = 8 * 1024 * 1024
 class ArmSimulator:
     """Azure Resource Manager on loopback: `async with ArmSimulator(speed=600) as sim: … sim.url …`.
 
-    `state_dir` keeps certificate authority, secrets and all resources over restarts; without it they live in a temporary
-    directory. `port` 0 takes a free one. `sinks` are addresses or async callables that take Event Grid events.
+    `state_dir` keeps certificate authority, secrets and all resources over restarts; without it they live in a
+    temporary directory. `port` 0 takes a free one. `sinks` are addresses or async callables that take Event Grid
+    events.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from local.arm import gallery_rules as rules
 from local.arm import ids
 from local.arm.errors import ArmError, bad_parameter
-from local.arm.lineage import CLEAN, character
+from local.arm.lineage import CLEAN, character, is_generalized
 from local.arm.store import Resource
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _of_machine(kernel: "Kernel", machine: Resource) -> Source:
     disk = storage.get("osDisk", {})
     return Source(
         os_type=disk.get("osType"),
-        os_state="Generalized" if machine.sim.get("generalized") else "Specialized",
+        os_state="Generalized" if is_generalized(machine) else "Specialized",
         size=_disk_size(kernel, disk),
         data_disks=[_data_disk(kernel, one) for one in storage.get("dataDisks", [])],
         character=character(machine),

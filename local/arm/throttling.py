@@ -1,9 +1,9 @@
 """Token buckets as Compute and ARM document and report them.
 
 Sources: azure-compute-docs `compute-throttling-limits.md` (per VM and per subscription and region, capacity is three
-minutes' refill), Azure's `request-limits-and-throttling` (ARM, per principal), and for the gallery, whose limits are not
-published, the largest figures seen in recorded `x-ms-ratelimit-remaining-resource` headers. Buckets refill in Azure's
-time, so that a faster simulator does not throttle what Azure would not.
+minutes' refill), Azure's `request-limits-and-throttling` (ARM, per principal), and for the gallery, whose limits are
+not published, the largest figures seen in recorded `x-ms-ratelimit-remaining-resource` headers. Buckets refill in
+Azure's time, so that a faster simulator does not throttle what Azure would not.
 """
 
 import json
@@ -137,7 +137,9 @@ class Throttle:
 
 
 def compute_throttled(limit: Limit, now: float, retry_after: int | None) -> ArmError:
-    """Compute's 429: code `OperationNotAllowed`, its detail `TooManyRequests` with JSON inside (terraform azurerm#19146)."""
+    """Compute's 429: code `OperationNotAllowed`, its detail `TooManyRequests` with JSON inside (terraform
+    azurerm#19146).
+    """
     inner: dict[str, Any] = {
         "operationGroup": limit.name,
         "startTime": iso(now - limit.window),
@@ -161,8 +163,8 @@ def subscription_throttled(kind: str, request: "Request", retry_after: int) -> A
         429,
         "SubscriptionRequestsThrottled",
         f"Number of '{kind}' requests for subscription '{request.params.get('sub', '')}' actor "
-        f"'{request.caller.object_id}' exceeded. Please try again after '{retry_after}' seconds after additional tokens "
-        "are available. Refer to https://aka.ms/arm-throttling for additional information.",
+        f"'{request.caller.object_id}' exceeded. Please try again after '{retry_after}' seconds after additional "
+        "tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
         headers={"Retry-After": str(retry_after)},
     )
 

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import asdict, dataclass
 
 import jwt
+from jwt.types import Options
 
 from local.arm.errors import ArmError
 from local.arm.routing import Caller
@@ -90,9 +91,9 @@ class Tokens:
                 "AuthenticationFailedInvalidHeader",
                 "Authentication failed. The 'Authorization' header is provided in an invalid format.",
             )
-        options = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        options: Options = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
         try:
-            claims = jwt.decode(token, self._signing, algorithms=["HS256"], options=options)  # pyright: ignore[reportArgumentType]
+            claims = jwt.decode(token, self._signing, algorithms=["HS256"], options=options)
         except jwt.PyJWTError as fault:
             raise _refused("InvalidAuthenticationToken", "The access token is invalid.") from fault
         if claims["exp"] <= now:

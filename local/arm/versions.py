@@ -208,7 +208,8 @@ def _restore(request: Request) -> Reply:
         raise ArmError(
             409,
             "Conflict",
-            f"The gallery image version '{request.params['version']}' is soft-deleted. Restore it, or delete it for good.",
+            f"The gallery image version '{request.params['version']}' is soft-deleted. Restore it, or delete it with "
+            "bypassSoftDelete.",
         )
     version = soft_delete.take_back(request.kernel.store, request.resource_id)
     version.properties["provisioningState"] = "Updating"

@@ -35,7 +35,9 @@ class BadWorld(Exception):
 
 
 def seed(kernel: "Kernel", given: Any) -> None:
-    """Add what `given` describes; what is there already is left as it is. Raises BadWorld and then adds nothing more."""
+    """Add what `given` describes; what is there already is left as it is. Raises BadWorld and then adds nothing
+    more.
+    """
     if not isinstance(given, dict) or set(given) - _KEYS:
         raise BadWorld(f"a world is an object with {', '.join(sorted(_KEYS))}")
     for one in given.get("subscriptions", []):
