@@ -1,0 +1,200 @@
+"""The scanner at work: hears of new image versions, takes its time, posts a signed report.
+
+It knows what every scanner knows: the image. What is in an image is its character, which the ARM simulator tells; no
+caller can ask for another report.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+
+from local.scanner.arm import ArmReader, ArmUnavailable, Image
+from local.scanner.memory import Memory
+from local.scanner.report import report_for, words_of
+from local.scanner.signing import headers_for
+
+_LOG = logging.getLogger(__name__)
+_WRITE = "Microsoft.Compute/galleries/images/versions/write"
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerSettings:
+    """Where the scanner looks and reports to. `shortest` and `longest` bound a scan in seconds of Azure's time."""
+
+    ringmaster_url: str
+    key: bytes
+    speed: float = 1.0
+    seed: int = 1
+    shortest: float = 120.0
+    longest: float = 480.0
+    retry_seconds: float = 1.0
+    longest_retry_seconds: float = 30.0
+    request_seconds: float = 30.0
+
+
+class Scanner:
+    """A running scanner with its webhook; an async context manager."""
+
+    def __init__(
+        self,
+        settings: ScannerSettings,
+        arm: ArmReader,
+        *,
+        state: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings, self._arm, self._clock = settings, arm, clock
+        self.host, self.port = host, port
+        self._memory = Memory.load(state / "scanner.json" if state else None)
+        self._woken = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+        self.posted: list[tuple[str, int]] = []
+        self.work: asyncio.Task[None]
+
+    @property
+    def webhook_url(self) -> str:
+        """Where Event Grid delivers events of image versions, in Event Grid schema."""
+        return f"http://{self.host}:{self.port}/events"
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            self._session = await stack.enter_async_context(aiohttp.ClientSession())
+            await stack.enter_async_context(self._arm)
+            application = web.Application()
+            application.add_routes([web.post("/events", self._hear), web.get("/health", self._health)])
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, self.host, self.port).start()
+            self.port = runner.addresses[0][1]
+            self.work = asyncio.create_task(self._run())
+            stack.push_async_callback(_cancel, self.work)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"waiting": len(self._memory.waiting), "done": len(self._memory.done)})
+
+    async def _hear(self, request: web.Request) -> web.Response:
+        """Event Grid's webhook: the handshake, and notifications, which are remembered before they are answered."""
+        if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+            raise web.HTTPForbidden(text="the scanner answers on loopback only")
+        try:
+            events = json.loads(await request.read())
+            if request.headers.get("aeg-event-type") == "SubscriptionValidation":
+                return web.json_response({"validationResponse": events[0]["data"]["validationCode"]})
+            subjects = [one["subject"] for one in events if _is_write(one)]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise web.HTTPBadRequest(text=f"not an array of events in Event Grid schema: {error!r}") from error
+        for subject in subjects:
+            self._memory.waiting.setdefault(subject.lower(), self._clock() + self._duration(subject))
+        self._memory.save()
+        self._woken.set()
+        return web.Response(status=202)
+
+    def _duration(self, image: str) -> float:
+        dice = random.Random(f"{self.settings.seed}/{image.lower()}")
+        return dice.uniform(self.settings.shortest, self.settings.longest) / self.settings.speed
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            now = self._clock()
+            for image in [image for image, due in self._memory.waiting.items() if due <= now]:
+                await self._scan(image)
+            due = min(self._memory.waiting.values(), default=None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
+                    await self._woken.wait()
+
+    async def _scan(self, image: str) -> None:
+        """Scan one image version if it is new and ours to scan; put it off while ARM cannot be asked."""
+        try:
+            found = await self._arm.read(image)
+        except ArmUnavailable as error:
+            _LOG.warning("%s: %s; again later", image, error)
+            self._memory.waiting[image] = self._clock() + self.settings.retry_seconds
+            self._memory.save()
+            return
+        if found is not None and found.incarnation not in self._memory.done:
+            if (reason := _why_not(found)) is not None:
+                _LOG.info("%s is not scanned: %s", found.id, reason)
+            else:
+                await self._report(found)
+            self._memory.done.add(found.incarnation)
+        del self._memory.waiting[image]
+        self._memory.save()
+
+    async def _report(self, image: Image) -> None:
+        """Post the report until it is taken or refused for good. Every attempt is signed anew."""
+        document = report_for(image.character, image.id, datetime.fromtimestamp(self._clock(), UTC))
+        body = json.dumps(document).encode()
+        if "scan-unreadable" in words_of(image.character):
+            body = body[: len(body) // 2]
+        url = f"{self.settings.ringmaster_url}/api/scans/trivy?image={quote(image.id, safe='')}"
+        wait = self.settings.retry_seconds
+        while True:
+            status, text = await self._post(url, body)
+            self.posted.append((image.id, status))
+            if status not in _PASSING and status != 0:
+                _LOG.info("report about %s (%s): %s %s", image.id, image.character, status, text[:200])
+                return
+            _LOG.warning("report about %s: %s; again in %.1f s", image.id, text[:200] or status, wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, self.settings.longest_retry_seconds)
+
+    async def _post(self, url: str, body: bytes) -> tuple[int, str]:
+        headers = headers_for(self.settings.key, int(self._clock()), body)
+        try:
+            async with (
+                asyncio.timeout(self.settings.request_seconds),
+                self._session.post(url, data=body, headers=headers) as answer,
+            ):
+                return answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return 0, repr(error)
+
+
+def _is_write(event: dict[str, Any]) -> bool:
+    if event["eventType"] != "Microsoft.Resources.ResourceWriteSuccess":
+        return False
+    return str(event["data"].get("operationName", "")).lower() == _WRITE.lower()
+
+
+def _why_not(image: Image) -> str | None:
+    """Why a scanner has nothing to say about an image, or None."""
+    if image.is_copy:
+        return "it is a copy of a version that is scanned itself"
+    if image.os_type != "Linux":
+        return f"Trivy has no vulnerability data for {image.os_type}"
+    if "scan-never" in words_of(image.character):
+        return "this scanner never gets to it"
+    return None
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
