@@ -1,0 +1,127 @@
+"""Ledger rows as table entities.
+
+A definition is a partition, so that a row and the archive of its former bearer change in one transaction:
+
+===================================  ==============================================
+RowKey                               entity
+===================================  ==============================================
+``r~<number>``                       the row of a version's current incarnation
+``a~<number>~<incarnation>~<seq>``   a former bearer of the number
+``lease``                            who may write the definition, until when
+``adopted``                          when the definition was first looked after
+===================================  ==============================================
+
+Numbers are written so that they sort as numbers do. A row is its JSON document, in binary properties of 60 KiB (one
+property holds 64 KiB, an entity 1 MiB: Table service data model), beside flat properties for filters and for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shared.adapters.names import digest, key
+from shared.codec import Malformed, TooLarge, decode_release, encode_release
+from shared.domain.image import VersionId
+from shared.domain.release import Release
+from shared.ports import DeadLetter
+
+CHUNK: Final = 60 * 1024
+LARGEST_ROW: Final = 960 * 1024
+"""Bytes of a row's document; the rest of the 1 MiB is for the flat properties."""
+LEASE: Final = "lease"
+ADOPTED: Final = "adopted"
+DEAD_LETTERS: Final = "dead-letters"
+FIRST_ROW: Final = "r~"
+AFTER_ROWS: Final = "r\x7f"
+_HARMLESS: Final = re.compile(r"[0-9A-Za-z.:+_-]{1,100}")
+
+
+def row_key(version: VersionId) -> str:
+    """The RowKey of a version's current row."""
+    return FIRST_ROW + version.number.sort_key
+
+
+def archive_prefix(version: VersionId) -> str:
+    """How the RowKeys of a number's former bearers begin."""
+    return f"a~{version.number.sort_key}~"
+
+
+def archive_key(release: Release) -> str:
+    """The RowKey of a former bearer; the sequence tells two apart whose incarnation was never learned."""
+    incarnation = release.incarnation or "unknown"
+    safe = incarnation if _HARMLESS.fullmatch(incarnation) else digest(incarnation)
+    return f"{archive_prefix(release.version)}{safe}~{release.seq:010d}"
+
+
+def claim_keys(text: str) -> tuple[str, str]:
+    """Partition and row of a claim: by its digest, since the text may hold anything, and secrets too."""
+    hashed = digest(text)
+    return f"once~{hashed[:2]}", hashed
+
+
+def entity_of(release: Release, row: str) -> dict[str, Any]:
+    """The entity for a release under a RowKey. Raises CodecError."""
+    body = encode_release(release)
+    if len(body) > LARGEST_ROW:
+        raise TooLarge(
+            f"the row of {release.version.short} takes {len(body) >> 10} KiB; at most {LARGEST_ROW >> 10} KiB "
+            "fit into the ledger: keep long texts in the evidence"
+        )
+    chunks = {f"document{start // CHUNK:02d}": body[start : start + CHUNK] for start in range(0, len(body), CHUNK)}
+    return {
+        "PartitionKey": key(release.version.definition),
+        "RowKey": row,
+        "version": str(release.version),
+        "state": release.state.value,
+        "settled": release.is_settled,
+        "unsent": any(True for _ in release.unsent()),
+        "updated": release.updated_at,
+        "size": len(body),
+        **chunks,
+    }
+
+
+def release_of(entity: Mapping[str, Any]) -> Release:
+    """The release in an entity. Raises CodecError."""
+    count = -(-int(entity.get("size", 0)) // CHUNK)
+    chunks = [entity.get(f"document{index:02d}") for index in range(count)]
+    body = b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
+    if not body or len(body) != entity.get("size"):
+        raise Malformed(
+            f"the ledger row {entity.get('PartitionKey')} {entity.get('RowKey')} lacks part of its document"
+        )
+    return decode_release(body)
+
+
+def letter_entity(letter: DeadLetter) -> dict[str, Any]:
+    """The entity for a dead letter. Its body is binary: anybody may have sent it."""
+    return {
+        "PartitionKey": DEAD_LETTERS,
+        "RowKey": digest(letter.id),
+        "id": letter.id,
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "body": letter.body.encode(),
+        "at": letter.at,
+        **({} if letter.release is None else {"release": letter.release}),
+    }
+
+
+def letter_of(entity: Mapping[str, Any]) -> DeadLetter:
+    """The dead letter in an entity."""
+    return DeadLetter(
+        id=entity["id"],
+        queue=entity["queue"],
+        reason=entity["reason"],
+        body=entity["body"].decode(),
+        at=instant(entity["at"]),
+        release=entity.get("release"),
+    )
+
+
+def instant(value: datetime) -> datetime:
+    """A time as the domain has it, of what the SDK read: its own class, which keeps more digits."""
+    return datetime.fromtimestamp(0, UTC) + (value.astimezone(UTC) - datetime.fromtimestamp(0, UTC))

@@ -1,0 +1,238 @@
+"""The ledger in an Azure table.
+
+Writes are conditional: an insert fails when there is a row (409), a replacement when the row's ETag is another (412).
+Either is ``Conflict``: read again and go on from what is there.
+
+A write whose answer was lost is ``Unavailable`` although it may have been done. Repeating it then meets ``Conflict``,
+and reading tells which; nothing is written twice. For ``claim_once`` there is no such reading: a claim whose answer was
+lost counts as made, and the one who repeats it is told that it was seen before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from shared.adapters.azure import entities
+from shared.adapters.azure.entities import entity_of, instant, release_of
+from shared.adapters.azure.errors import code_of, speaking
+from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.dead_letters import cut
+from shared.adapters.names import key
+from shared.codec import CodecError
+from shared.domain.image import DefinitionId, VersionId
+from shared.domain.release import Release
+from shared.ports import Conflict, DeadLetter, Stored
+
+TABLE: Final = "ringmaster"
+_MISSING: Final = frozenset({"TableNotFound", "ResourceNotFound"})
+_log = logging.getLogger(__name__)
+
+
+class AzureLedger:
+    """A ``Ledger`` in one table."""
+
+    def __init__(self, storage: AzureStorage, table: str = TABLE) -> None:
+        """Use a table of the account; it is created when it turns out to be missing."""
+        self._storage = storage
+        self._name = table
+
+    async def read(self, version: VersionId) -> Stored | None:
+        entity = await self._get(
+            key(version.definition), entities.row_key(version), f"reading the row of {version.short}"
+        )
+        return None if entity is None else Stored(release_of(entity), _etag(entity))
+
+    async def insert(self, release: Release) -> Stored:
+        entity = entity_of(release, entities.row_key(release.version))
+        written = await self._create(entity, f"inserting the row of {release.version.short}")
+        return Stored(release, written)
+
+    async def replace(self, stored: Stored, release: Release, *, archive: Release | None = None) -> Stored:
+        version = stored.release.version
+        what = f"replacing the row of {version.short}"
+        if release.version != version:
+            raise Conflict(f"{what}: the new row is of {release.version.short}")
+        entity = entity_of(release, entities.row_key(version))
+        if archive is None:
+            return Stored(release, await self._update(entity, stored.etag, what))
+        former = entity_of(archive, entities.archive_key(archive))
+        return Stored(release, await self._update_and_create(entity, stored.etag, former, what))
+
+    async def rows(self, *, definition: DefinitionId | None = None, unsettled: bool = False) -> AsyncIterator[Stored]:
+        query = "RowKey ge @first and RowKey lt @after"
+        parameters: dict[str, Any] = {"first": entities.FIRST_ROW, "after": entities.AFTER_ROWS}
+        if definition is not None:
+            query += " and PartitionKey eq @partition"
+            parameters["partition"] = key(definition)
+        if unsettled:
+            query += " and settled eq false"
+        async for entity in self._query(query, parameters, "listing ledger rows"):
+            try:
+                stored = Stored(release_of(entity), _etag(entity))
+            except CodecError:
+                _log.exception("The ledger row of %s is left out: it cannot be read", entity.get("version"))
+                continue
+            yield stored
+
+    async def archived(self, version: VersionId) -> Sequence[Release]:
+        """Former bearers of this version's number, oldest first."""
+        first = entities.archive_prefix(version)
+        parameters = {"partition": key(version.definition), "first": first, "after": first + "\x7f"}
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @after"
+        found = [release_of(each) async for each in self._query(query, parameters, f"archive of {version.short}")]
+        return sorted(found, key=lambda release: release.seq)
+
+    async def acquire_lease(self, definition: DefinitionId, holder: str, *, until: datetime, now: datetime) -> bool:
+        partition, what = key(definition), f"taking the lease of {definition.name}"
+        lease = {"PartitionKey": partition, "RowKey": entities.LEASE, "holder": holder, "until": until}
+        current = await self._get(partition, entities.LEASE, what)
+        if current is not None and current["holder"] != holder and instant(current["until"]) > now:
+            return False
+        return await self._won(lease, current, what)
+
+    async def release_lease(self, definition: DefinitionId, holder: str) -> None:
+        partition, what = key(definition), f"giving back the lease of {definition.name}"
+        current = await self._get(partition, entities.LEASE, what)
+        if current is not None and current["holder"] == holder:
+            # Whoever took it over meanwhile keeps it.
+            with contextlib.suppress(Conflict):
+                await self._delete(partition, entities.LEASE, _etag(current), what)
+
+    async def claim_once(self, key: str, *, until: datetime, now: datetime) -> bool:
+        partition, row = entities.claim_keys(key)
+        what = "claiming a key"
+        claim = {"PartitionKey": partition, "RowKey": row, "expires": until}
+        if await self._won(claim, None, what):
+            return True
+        current = await self._get(partition, row, what)
+        if current is not None and instant(current["expires"]) > now:
+            return False
+        return await self._won(claim, current, what)
+
+    async def purge_claims(self, *, now: datetime) -> int:
+        """Forget claims whose time is over; how many they were."""
+        query = "PartitionKey ge @first and PartitionKey lt @after and expires le @now"
+        parameters = {"first": "once~", "after": "once\x7f", "now": now}
+        count = 0
+        async for entity in self._query(query, parameters, "looking for old claims"):
+            with contextlib.suppress(Conflict):
+                await self._delete(entity["PartitionKey"], entity["RowKey"], _etag(entity), "forgetting an old claim")
+                count += 1
+        return count
+
+    async def adopted(self, definition: DefinitionId, *, now: datetime) -> datetime:
+        partition, what = key(definition), f"adopting {definition.name}"
+        current = await self._get(partition, entities.ADOPTED, what)
+        if current is None:
+            entity = {"PartitionKey": partition, "RowKey": entities.ADOPTED, "at": now}
+            if await self._won(entity, None, what):
+                return now
+            current = await self._get(partition, entities.ADOPTED, what)
+        if current is None:
+            raise Conflict(f"{what}: the entry came and went")
+        return instant(current["at"])
+
+    async def note_dead_letter(self, letter: DeadLetter) -> None:
+        entity = entities.letter_entity(cut(letter))
+        with speaking(f"noting the dead letter {letter.id[:100]}"):
+            await self._creating(lambda: self._table.upsert_entity(entity, mode=_replace_mode()))
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        parameters = {"partition": entities.DEAD_LETTERS}
+        async for entity in self._query("PartitionKey eq @partition", parameters, "listing dead letters"):
+            yield entities.letter_of(entity)
+
+    # --- single requests
+
+    @property
+    def _table(self) -> Any:
+        return self._storage.table(self._name)
+
+    async def _creating(self, action: Any) -> Any:
+        return await creating(action, lambda: self._table.create_table(), _MISSING)
+
+    async def _get(self, partition: str, row: str, what: str) -> Any | None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with speaking(what):
+            try:
+                return await self._table.get_entity(partition, row)
+            except ResourceNotFoundError:
+                return None
+
+    async def _create(self, entity: Mapping[str, Any], what: str) -> str:
+        with speaking(what):
+            written = await self._creating(lambda: self._table.create_entity(entity))
+        return written["etag"]
+
+    async def _update(self, entity: Mapping[str, Any], etag: str, what: str) -> str:
+        with _gone_is_conflict(what):
+            options = {"mode": _replace_mode(), "etag": etag, "match_condition": _unchanged()}
+            written = await self._table.update_entity(entity, **options)
+        return written["etag"]
+
+    async def _update_and_create(self, row: dict[str, Any], etag: str, former: dict[str, Any], what: str) -> str:
+        options = {"mode": _replace_mode(), "etag": etag, "match_condition": _unchanged()}
+        with _gone_is_conflict(what):
+            written = await self._table.submit_transaction([("update", row, options), ("create", former)])
+        return written[0]["etag"]
+
+    async def _delete(self, partition: str, row: str, etag: str, what: str) -> None:
+        with speaking(what):
+            await self._table.delete_entity(partition, row, etag=etag, match_condition=_unchanged())
+
+    async def _won(self, entity: Mapping[str, Any], current: Any | None, what: str) -> bool:
+        """Whether this entity could be written in place of the one that was read (None: of none)."""
+        try:
+            if current is None:
+                await self._create(entity, what)
+            else:
+                await self._update(entity, _etag(current), what)
+        except Conflict:
+            return False
+        return True
+
+    async def _query(self, query: str, parameters: Mapping[str, Any], what: str) -> AsyncIterator[Any]:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        pages = self._table.query_entities(query, parameters=parameters).by_page()
+        while True:
+            with speaking(what):
+                try:
+                    page = [entity async for entity in await anext(pages)]
+                except (StopAsyncIteration, ResourceNotFoundError):
+                    return
+            for entity in page:
+                yield entity
+
+
+@contextlib.contextmanager
+def _gone_is_conflict(what: str) -> Any:
+    """Somebody who deleted a row that is to be replaced was first, too."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with speaking(what):
+        try:
+            yield
+        except ResourceNotFoundError as error:
+            raise Conflict(f"{what}: the row is gone ({code_of(error)})") from error
+
+
+def _etag(entity: Any) -> str:
+    return entity.metadata["etag"]
+
+
+def _unchanged() -> Any:
+    from azure.core import MatchConditions
+
+    return MatchConditions.IfNotModified
+
+
+def _replace_mode() -> Any:
+    from azure.data.tables import UpdateMode
+
+    return UpdateMode.REPLACE

@@ -1,0 +1,82 @@
+"""The queues on Azure Storage.
+
+Messages never expire (``time_to_live=-1``) and are base64, as the Functions host reads them by default. A message's
+body is at most 48 KiB; a larger one lies in the container ``ringmaster-bodies``, whose blobs a lifecycle rule of the
+account may delete after thirty days: no message is hidden for longer than seven, and any may come twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.adapters.azure.errors import code_of, speaking
+from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.bodies import body_name, check_body, pointed_at, whole_seconds
+from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, encode_pointer
+from shared.domain.messages import Command, Kind
+
+BODIES: Final = "ringmaster-bodies"
+
+
+class AzureQueues:
+    """``Queues`` of one account: ``names`` gives the queue of every kind of command."""
+
+    def __init__(self, storage: AzureStorage, names: Mapping[Kind, str], *, bodies: str = BODIES) -> None:
+        """Use these queues; each is created when it turns out to be missing. Raises ValueError when one isn't named."""
+        unnamed = [kind.value for kind in Kind if kind not in names]
+        if unnamed:
+            raise ValueError(f"no queue is named for {', '.join(unnamed)}")
+        self._storage = storage
+        self._names = dict(names)
+        self._bodies = bodies
+
+    async def send(self, command: Command, *, delay: timedelta = timedelta(0)) -> None:
+        body = encode_command(command)
+        if len(body) > LARGEST_IN_QUEUE:
+            name = body_name(body)
+            await self._save(name, body)
+            body = encode_pointer(name)
+        queue = self._storage.queue(self._names[command.kind])
+        hidden = whole_seconds(delay)
+        with speaking(f"sending {command.branch} of {command.release.short} to the queue {queue.queue_name}"):
+            await creating(
+                lambda: queue.send_message(body, visibility_timeout=hidden, time_to_live=-1),
+                queue.create_queue,
+                {"QueueNotFound"},
+            )
+
+    async def open(self, body: bytes) -> bytes:
+        name = pointed_at(body)
+        return body if name is None else check_body(name, await self._load(name))
+
+    async def _save(self, name: str, body: bytes) -> None:
+        container = self._storage.container(self._bodies)
+        with speaking(f"saving the body {name}"):
+            # Named by its content: writing it again changes nothing.
+            await creating(
+                lambda: container.upload_blob(name, body, overwrite=True, **_json()),
+                container.create_container,
+                {"ContainerNotFound"},
+            )
+
+    async def _load(self, name: str) -> bytes | None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with speaking(f"reading the body {name}"):
+            try:
+                download = await self._storage.container(self._bodies).download_blob(name)
+            except ResourceNotFoundError as error:
+                if code_of(error) in {"BlobNotFound", "ContainerNotFound"}:
+                    return None
+                raise
+            if download.size > LARGEST_BODY:
+                raise TooLarge(f"the body {name} has {download.size} bytes; at most {LARGEST_BODY} are read")
+            return await download.readall()
+
+
+def _json() -> dict[str, Any]:
+    from azure.storage.blob import ContentSettings
+
+    return {"content_settings": ContentSettings(content_type="application/json")}
