@@ -1,0 +1,118 @@
+"""`python -m local.host --app DIR --port P`: run a function app until SIGTERM or SIGINT.
+
+Exit codes: 0 stopped as asked, 1 the app or its configuration cannot be used, 2 the command line is wrong.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from local.host import log
+from local.host.app import FunctionsHost
+from local.host.clock import Clock
+from local.host.config import load_host_config
+from local.host.errors import ConfigError, HostError, IndexingError
+from local.host.settings import load_settings_file
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.host", description="A local Azure Functions host for Python v2 apps."
+    )
+    parser.add_argument("--app", type=Path, required=True, help="folder of the app: function_app.py and host.json")
+    parser.add_argument("--port", type=int, default=7071, help="port to listen on; 0 takes a free one (default 7071)")
+    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--settings",
+        default="env",
+        help="a local.settings.json, or env: settings are taken from the environment (default)",
+    )
+    parser.add_argument(
+        "--keys", type=Path, help="file of access keys; made when missing (default <app>/.local/host/keys.json)"
+    )
+    parser.add_argument("--state", type=Path, help="folder for the status of timers (default <app>/.local/host)")
+    parser.add_argument(
+        "--clock-speed",
+        type=float,
+        default=1.0,
+        help="timers, leases and retry delays run this much faster (default 1)",
+    )
+    parser.add_argument(
+        "--lease-seconds", type=int, help="lease of a received message (default 600, divided by the clock speed)"
+    )
+    parser.add_argument(
+        "--grace-seconds",
+        type=float,
+        default=30.0,
+        help="how long running functions may take to end at a stop (default 30)",
+    )
+    parser.add_argument("--log-file", type=Path, help="write log lines here instead of stderr")
+    arguments = parser.parse_args(argv)
+    if arguments.clock_speed <= 0:
+        parser.error("--clock-speed must be above 0")
+    if arguments.lease_seconds is not None and arguments.lease_seconds < 2:
+        parser.error("--lease-seconds must be 2 or more: it is renewed at half, and storage counts whole seconds")
+    return arguments
+
+
+def _host(arguments: argparse.Namespace) -> FunctionsHost:
+    app = arguments.app.resolve()
+    settings = {} if arguments.settings == "env" else load_settings_file(Path(arguments.settings))
+    # The environment wins over local.settings.json, as with Core Tools.
+    settings = {**settings, **{name: os.environ[name] for name in settings if name in os.environ}}
+    settings["AzureWebJobsScriptRoot"] = str(app)
+    settings.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", os.environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "Development"))
+    state = arguments.state or app / ".local" / "host"
+    return FunctionsHost(
+        app,
+        settings,
+        bind=arguments.bind,
+        port=arguments.port,
+        keys_file=arguments.keys or state / "keys.json",
+        state_dir=state,
+        clock=Clock(arguments.clock_speed),
+        lease_seconds=arguments.lease_seconds,
+        grace_seconds=arguments.grace_seconds,
+    )
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    host = _host(arguments)
+    levels = load_host_config(host.app_dir).log_levels
+    log.configure(lambda invocation: host.invoker.names.get(invocation), levels, arguments.log_file)
+    os.chdir(host.app_dir)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with host:
+        print(f"ready {host.url}", flush=True)
+        await stopping.wait()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; answers the exit code."""
+    arguments = _arguments(argv)
+    try:
+        asyncio.run(_serve(arguments))
+    except IndexingError as fault:
+        print(f"{fault}\n{fault.details}".rstrip(), file=sys.stderr)
+        return 1
+    except ConfigError as fault:
+        print("\n".join(fault.faults), file=sys.stderr)
+        return 1
+    except HostError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # a synchronous function that never ends keeps its thread; it must not keep the process

@@ -1,0 +1,153 @@
+"""`host.json`: what the host reads of it, with the platform's defaults and limits.
+
+Defaults and limits of `extensions.queues`: QueuesOptions.cs of the Storage Queue extension 5 (batchSize 16, at most
+32; newBatchThreshold batchSize/2 for each processor; maxDequeueCount 5; visibilityTimeout 0; maxPollingInterval 1 min, at least 100 ms; messageEncoding base64).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import ConfigError
+from local.host.timespan import parse_timespan
+
+MAX_BATCH_SIZE = 32
+MIN_POLLING_INTERVAL = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True)
+class QueuesConfig:
+    """`extensions.queues` of host.json."""
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_dequeue_count: int = 5
+    visibility_timeout: timedelta = timedelta(0)
+    max_polling_interval: timedelta = timedelta(minutes=1)
+    base64: bool = True
+
+
+@dataclass(frozen=True)
+class HttpConfig:
+    """`extensions.http` of host.json; body size in bytes (host default 104,857,600)."""
+
+    route_prefix: str = "api"
+    max_body: int = 104_857_600
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """All of host.json that changes what this host does. `function_timeout` None means no limit."""
+
+    function_timeout: timedelta | None = timedelta(minutes=5)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    queues: QueuesConfig = field(default_factory=QueuesConfig)
+    log_levels: Mapping[str, str] = field(default_factory=dict)
+    only_functions: tuple[str, ...] | None = None
+
+
+class _Reader:
+    """Walks the JSON, keeps every fault with its path, and answers with defaults meanwhile."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self.faults: list[str] = []
+
+    def get(self, path: str, default: Any, kind: type | tuple[type, ...]) -> Any:
+        node: Any = self._document
+        for part in path.split("."):
+            if not isinstance(node, dict):
+                self.faults.append(f"host.json: {path}: an object is expected above {part!r}")
+                return default
+            if part not in node:
+                return default
+            node = node[part]
+        if not isinstance(node, kind) or (isinstance(node, bool) and kind is int):
+            self.faults.append(f"host.json: {path} is {node!r}, which is of the wrong type")
+            return default
+        return node
+
+    def number(self, path: str, default: int, least: int, most: int | None = None) -> int:
+        value = self.get(path, default, int)
+        if value < least or (most is not None and value > most):
+            self.faults.append(
+                f"host.json: {path} is {value}; allowed is {least} to {most if most is not None else 'any'}"
+            )
+            return default
+        return value
+
+    def duration(self, path: str, default: timedelta, least: timedelta = timedelta(0)) -> timedelta:
+        text = self.get(path, None, str)
+        if text is None:
+            return default
+        try:
+            value = parse_timespan(text)
+        except ValueError as fault:
+            self.faults.append(f"host.json: {path}: {fault}")
+            return default
+        if value < least:
+            self.faults.append(f"host.json: {path} is {text}; the least is {least}")
+            return default
+        return value
+
+
+def load_host_config(app_dir: Path) -> HostConfig:
+    """Read `host.json` of the app in `app_dir`; raises ConfigError with every fault at once."""
+    path = app_dir / "host.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as missing:
+        raise ConfigError([f"{path} does not exist: is this the folder of a function app?"]) from missing
+    except ValueError as broken:
+        raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
+    if not isinstance(document, dict):
+        raise ConfigError([f"{path} must hold a JSON object"])
+    return parse_host_config(document)
+
+
+def parse_host_config(document: dict[str, Any]) -> HostConfig:
+    """The typed form of a host.json document; raises ConfigError with every fault at once."""
+    read = _Reader(document)
+    if document.get("version") != "2.0":
+        read.faults.append(f'host.json: version is {document.get("version")!r}; the Functions host 4 wants "2.0"')
+    only = read.get("functions", None, list)
+    config = HostConfig(
+        function_timeout=_function_timeout(read),
+        http=HttpConfig(
+            route_prefix=read.get("extensions.http.routePrefix", "api", str).strip("/"),
+            max_body=read.number("extensions.http.maxRequestBodySize", 104_857_600, 0),
+        ),
+        queues=_queues(read),
+        log_levels=read.get("logging.logLevel", {}, dict),
+        only_functions=None if only is None else tuple(str(name) for name in only),
+    )
+    if read.faults:
+        raise ConfigError(read.faults)
+    return config
+
+
+def _function_timeout(read: _Reader) -> timedelta | None:
+    if read.get("functionTimeout", None, str) == "-1":
+        return None
+    return read.duration("functionTimeout", timedelta(minutes=5), timedelta(milliseconds=1))
+
+
+def _queues(read: _Reader) -> QueuesConfig:
+    batch = read.number("extensions.queues.batchSize", 16, 1, MAX_BATCH_SIZE)
+    encoding = read.get("extensions.queues.messageEncoding", "base64", str)
+    if encoding.lower() not in ("base64", "none"):
+        read.faults.append(f"host.json: extensions.queues.messageEncoding is {encoding!r}; allowed are base64 and none")
+    return QueuesConfig(
+        batch_size=batch,
+        new_batch_threshold=read.number("extensions.queues.newBatchThreshold", batch // 2 * (os.cpu_count() or 1), 0),
+        max_dequeue_count=read.number("extensions.queues.maxDequeueCount", 5, 1),
+        visibility_timeout=read.duration("extensions.queues.visibilityTimeout", timedelta(0)),
+        max_polling_interval=read.duration(
+            "extensions.queues.maxPollingInterval", timedelta(minutes=1), MIN_POLLING_INTERVAL
+        ),
+        base64=encoding.lower() == "base64",
+    )

@@ -1,0 +1,95 @@
+"""What the worker library reports of a function: its name and its bindings, as the host uses them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.host.errors import ConfigError
+from local.host.settings import resolve
+
+TRIGGERS = frozenset({"httpTrigger", "queueTrigger", "timerTrigger", "eventGridTrigger"})
+OUTPUTS = frozenset({"http", "queue"})
+# Which fields of a binding may hold %SETTING%; the host resolves them wherever its extensions are marked AutoResolve.
+_RESOLVED = ("queueName", "schedule", "route")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One binding; `fields` are those of its JSON, with settings filled in."""
+
+    name: str
+    type: str
+    direction: str
+    fields: Mapping[str, Any]
+
+    def text(self, field: str, default: str = "") -> str:
+        value = self.fields.get(field)
+        return default if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """One function of the app. `function_id` is the worker's handle; `annotation` the name of the trigger parameter's
+    Python type, if declared.
+    """
+
+    name: str
+    function_id: str
+    trigger: Binding
+    outputs: tuple[Binding, ...]
+    annotation: str | None = None
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        return (self.trigger, *self.outputs)
+
+
+def parse_function(
+    name: str,
+    function_id: str,
+    raw_bindings: Iterable[str],
+    settings: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+) -> FunctionSpec:
+    """A spec from the worker's raw bindings and parameter types; raises ConfigError for bindings this host does not
+    serve and for unknown settings.
+    """
+    faults: list[str] = []
+    bindings = [_binding(name, json.loads(raw), settings, faults) for raw in raw_bindings]
+    triggers = [binding for binding in bindings if binding.type.endswith("Trigger")]
+    others = [binding for binding in bindings if binding not in triggers]
+    if len(triggers) != 1:
+        faults.append(f"function {name}: exactly one trigger is needed, found {len(triggers)}")
+    faults += [
+        f"function {name}: the local host has no trigger of type {b.type}" for b in triggers if b.type not in TRIGGERS
+    ]
+    faults += [
+        f"function {name}: the local host has no {b.direction} binding of type {b.type}"
+        for b in others
+        if b.direction != "out" or b.type not in OUTPUTS
+    ]
+    if faults:
+        raise ConfigError(faults)
+    return FunctionSpec(name, function_id, triggers[0], tuple(others), (annotations or {}).get(triggers[0].name))
+
+
+def _binding(function: str, raw: dict[str, Any], settings: Mapping[str, str], faults: list[str]) -> Binding:
+    fields = dict(raw)
+    for field in _RESOLVED:
+        if isinstance(fields.get(field), str):
+            try:
+                fields[field] = resolve(
+                    fields[field], settings, f"function {function}, binding {raw.get('name')}, {field}"
+                )
+            except ConfigError as fault:
+                faults += fault.faults
+    return Binding(str(raw.get("name")), str(raw.get("type")), str(raw.get("direction", "in")).lower(), fields)
+
+
+def is_disabled(name: str, settings: Mapping[str, str]) -> bool:
+    """Azure's switch for one function: app setting `AzureWebJobs.<name>.Disabled` (or with underscores, for Linux)."""
+    for key in (f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs_{name}_Disabled"):
+        if settings.get(key, "").lower() in ("true", "1"):
+            return True
+    return False

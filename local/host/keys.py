@@ -1,0 +1,99 @@
+"""Access keys of the host: master, host, function and system keys, kept in a file that only its owner can read."""
+
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import ConfigError
+
+EVENT_GRID_KEY = "eventgrid_extension"
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(42)
+
+
+@dataclass
+class KeyStore:
+    """Keys by scope. Comparisons take the same time whatever the candidate is."""
+
+    master: str = field(default_factory=_new_key, repr=False)
+    host: dict[str, str] = field(default_factory=lambda: {"default": _new_key()}, repr=False)
+    system: dict[str, str] = field(default_factory=lambda: {EVENT_GRID_KEY: _new_key()}, repr=False)
+    functions: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+
+    def ensure(self, names: Iterable[str]) -> None:
+        """Give each named function its default key."""
+        for name in names:
+            self.functions.setdefault(name, {"default": _new_key()})
+
+    def opens_function(self, candidate: str | None, function: str) -> bool:
+        """Whether `candidate` is a key of the function, a host key or the master key."""
+        own = self.functions.get(function, {}).values()
+        return _one_of(candidate, (*own, *self.host.values(), self.master))
+
+    def opens_admin(self, candidate: str | None) -> bool:
+        """Whether `candidate` is the master key."""
+        return _one_of(candidate, (self.master,))
+
+    def opens_webhook(self, candidate: str | None, extension: str = EVENT_GRID_KEY) -> bool:
+        """Whether `candidate` is the system key of the extension, or the master key."""
+        own = [value for name, value in self.system.items() if name == extension]
+        return _one_of(candidate, (*own, self.master))
+
+
+def _one_of(candidate: str | None, keys: Iterable[str]) -> bool:
+    given = (candidate or "").encode()
+    matches = [hmac.compare_digest(given, key.encode()) for key in keys]
+    return bool(given) and any(matches)
+
+
+def load_keys(path: Path | None, functions: Iterable[str]) -> KeyStore:
+    """Keys from `path`, made and written where they are missing; without a path they live in memory. Raises
+    ConfigError for a broken file.
+    """
+    store = KeyStore()
+    if path is not None and path.exists():
+        store = _read(path)
+    store.ensure(functions)
+    if path is not None:
+        _write(path, store)
+    return store
+
+
+def _read(path: Path) -> KeyStore:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+        return KeyStore(
+            master=str(document["masterKey"]),
+            host=_text_map(document["hostKeys"]),
+            system=_text_map(document["systemKeys"]),
+            functions={name: _text_map(keys) for name, keys in document["functionKeys"].items()},
+        )
+    except (ValueError, KeyError, AttributeError) as broken:
+        raise ConfigError(
+            [f"keys file {path} cannot be read ({broken!r}); delete it to have new keys made"]
+        ) from broken
+
+
+def _text_map(value: Any) -> dict[str, str]:
+    return {str(name): str(key) for name, key in value.items()}
+
+
+def _write(path: Path, store: KeyStore) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "masterKey": store.master,
+        "hostKeys": store.host,
+        "systemKeys": store.system,
+        "functionKeys": store.functions,
+    }
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    scratch.touch(mode=0o600)
+    scratch.write_text(json.dumps(document, indent=2) + "\n")
+    scratch.replace(path)

@@ -1,0 +1,78 @@
+"""Queue output bindings: what a function put into `func.Out` or returned goes to the queue when the function succeeded."""
+
+import base64
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient
+
+from local.host.functions import Binding, FunctionSpec
+from local.host.invoker import OutputError
+from local.host.storage import DEFAULT_CONNECTION, Storage
+from local.host.worker import Datum, Reply
+
+
+class QueueOutputs:
+    """Writes queue outputs; creates a missing queue; tells the host's own listeners, so that they look at once."""
+
+    def __init__(self, storage: Storage, base64_bodies: bool, written: Callable[[str, str], None]) -> None:
+        self._storage = storage
+        self._base64 = base64_bodies
+        self._written = written
+
+    async def write(self, spec: FunctionSpec, reply: Reply) -> None:
+        """Send every queue output of a successful run; raises OutputError when a queue refuses one."""
+        values = dict(reply.outputs)
+        if reply.returned is not None:
+            values["$return"] = reply.returned
+        for binding in spec.outputs:
+            if binding.type == "queue" and (datum := values.get(binding.name)) is not None:
+                await self._send(spec, binding, datum)
+
+    async def _send(self, spec: FunctionSpec, binding: Binding, datum: Datum) -> None:
+        connection, queue = binding.text("connection", DEFAULT_CONNECTION), binding.text("queueName")
+        client = self._storage.queue(connection, queue)
+        for body in message_bodies(datum):
+            text = base64.b64encode(body).decode() if self._base64 else body.decode()
+            try:
+                await send_creating(client, text)
+            except AzureError as fault:
+                raise OutputError(
+                    f"function {spec.name}: output {binding.name} to queue {queue} failed: {fault}"
+                ) from fault
+        self._written(connection, queue)
+
+
+async def send_creating(client: QueueClient, text: str) -> None:
+    """Send `text` as it is; create the queue when it is missing."""
+    try:
+        await client.send_message(text)
+    except ResourceNotFoundError:
+        with contextlib.suppress(ResourceExistsError):  # another writer was faster
+            await client.create_queue()
+        await client.send_message(text)
+
+
+def message_bodies(datum: Datum) -> Iterator[bytes]:
+    """The messages in one output value: text, bytes, one `func.QueueMessage`, or a list of texts and messages (each its own message)."""
+    if datum.type is None or datum.value is None:
+        return
+    if datum.type == "bytes":
+        yield datum.value
+    elif datum.type in ("json", "dict", "list"):
+        value = json.loads(datum.value) if datum.type == "json" else datum.value
+        yield from map(_body, value if isinstance(value, list) else [value])
+    else:
+        yield str(datum.value).encode()
+
+
+def _body(item: Any) -> bytes:
+    if isinstance(item, str):
+        return item.encode()
+    # A func.QueueMessage crosses the library as {"id", "body"}; the service gives ids, so only the body counts.
+    if isinstance(item, dict) and set(item) == {"id", "body"}:
+        return str(item["body"]).encode()
+    return json.dumps(item).encode()

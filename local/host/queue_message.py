@@ -1,0 +1,77 @@
+"""A queue message on its way into a function: body and trigger metadata as the Storage Queue extension gives them."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from azure.storage.queue import QueueMessage
+
+from local.host.worker import Datum
+
+
+class UndecodableBody(ValueError):
+    """The body is not base64 although `messageEncoding` says so."""
+
+
+def body_of(message: QueueMessage, base64_bodies: bool) -> bytes:
+    """The payload; raises UndecodableBody (such a message never reaches a function, it goes to the poison queue as it is)."""
+    text = message.content or ""
+    if not base64_bodies:
+        return text.encode()
+    try:
+        # .NET's Convert.FromBase64String skips white space and wants exact padding.
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as fault:
+        raise UndecodableBody(f"message {message.id} is not base64: {fault}") from fault
+
+
+def trigger_value(body: bytes) -> Datum:
+    """A string where the body is UTF-8, else the bytes: the two forms `azure.functions.QueueMessage` takes."""
+    try:
+        return Datum(body.decode("utf-8"), "string")
+    except UnicodeDecodeError:
+        return Datum(body, "bytes")
+
+
+def trigger_metadata(message: QueueMessage, value: Datum) -> dict[str, Datum]:
+    """Id, DequeueCount, times, PopReceipt and QueueTrigger, then the body's own JSON fields.
+
+    Those override the names above on collision, whatever their casing (the host's dictionary ignores case): a body with a key "id" hides the
+    message id (ApplyBindingData in the host's function invoker; QueueTriggerBinding.CreateBindingData).
+    """
+    metadata = {
+        "Id": Datum(message.id, "string"),
+        "DequeueCount": Datum(message.dequeue_count, "int"),
+        "ExpirationTime": _moment(message.expires_on),
+        "InsertionTime": _moment(message.inserted_on),
+        "NextVisibleTime": _moment(message.next_visible_on),
+        "PopReceipt": Datum(message.pop_receipt, "string"),
+    }
+    if value.type == "string":
+        metadata["QueueTrigger"] = value
+        _apply_body_fields(str(value.value), metadata)
+    return metadata
+
+
+def _moment(moment: Any) -> Datum:
+    return Datum(moment.strftime("%Y-%m-%dT%H:%M:%S+00:00"), "string")
+
+
+def _apply_body_fields(text: str, metadata: dict[str, Datum]) -> None:
+    stripped = text.strip()
+    if not (stripped.startswith("{") and stripped.endswith("}")):
+        return
+    try:
+        fields: dict[str, Any] = json.loads(stripped)
+    except ValueError:
+        return  # not JSON is no fault of a message
+    canonical: dict[str, str] = {name.lower(): name for name in metadata}
+    for name, field in fields.items():
+        if field is None or isinstance(field, list):
+            continue
+        key = canonical.get(name.lower(), name)
+        if isinstance(field, dict):
+            metadata[key] = Datum(json.dumps(field), "json")
+        else:
+            metadata[key] = Datum(field if isinstance(field, str) else json.dumps(field), "string")

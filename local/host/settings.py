@@ -1,0 +1,60 @@
+"""App settings: where they come from, and `%NAME%` in bindings."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import environ
+from pathlib import Path
+
+from local.host.errors import ConfigError
+
+_PLACEHOLDER = re.compile(r"%([^%]+)%")
+
+
+def load_settings_file(path: Path) -> dict[str, str]:
+    """The `Values` of a local.settings.json; raises ConfigError when it is missing, encrypted or holds anything but text."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as missing:
+        raise ConfigError([f"{path} does not exist; copy local.settings.template.json and fill it in"]) from missing
+    except ValueError as broken:
+        raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
+    if document.get("IsEncrypted"):
+        raise ConfigError([f"{path} is encrypted; run `func settings decrypt` first"])
+    values = document.get("Values", {})
+    faults = [
+        f"{path}: Values.{name} must be text, not {value!r}"
+        for name, value in values.items()
+        if not isinstance(value, str)
+    ]
+    if faults:
+        raise ConfigError(faults)
+    return values
+
+
+def resolve(text: str, settings: Mapping[str, str], where: str) -> str:
+    """`text` with each `%NAME%` replaced by that app setting; raises ConfigError that names the missing one and `where`."""
+    faults = [
+        f"{where}: %{name}% is used, but there is no app setting {name}"
+        for name in _PLACEHOLDER.findall(text)
+        if name not in settings
+    ]
+    if faults:
+        raise ConfigError(faults)
+    return _PLACEHOLDER.sub(lambda match: settings[match[1]], text)
+
+
+@contextmanager
+def as_environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """App settings are environment variables to the app; put them there, and back as it was afterwards."""
+    before = {name: environ.get(name) for name in settings}
+    environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                environ.pop(name, None)
+            else:
+                environ[name] = value

@@ -1,0 +1,83 @@
+"""Connections of queue bindings, as the host resolves them, and one queue service client for each.
+
+`<name>` or `AzureWebJobs<name>` holds a connection string; or `<name>__queueServiceUri` (or `__accountName`) an endpoint that is used with
+`<name>__credential`: managed identity, or the developer's own login when it is not given.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from azure.storage.queue.aio import ExponentialRetry, QueueClient, QueueServiceClient
+
+from local.host.errors import ConfigError
+
+DEFAULT_CONNECTION = "AzureWebJobsStorage"
+# The emulator's published account, the same on every machine; no secret.
+_DEV_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_DEV_CONNECTION = (
+    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_DEV_KEY};"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
+)
+
+
+class Storage:
+    """Hands out queue clients and closes them. One transport for each connection."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._services: dict[str, QueueServiceClient] = {}
+        self._credentials: list[Any] = []
+
+    def queue(self, connection: str, name: str) -> QueueClient:
+        """A client for queue `name`; raises ConfigError when the settings do not hold the connection."""
+        connection = connection or DEFAULT_CONNECTION
+        if connection not in self._services:
+            self._services[connection] = self._service(connection)
+        return self._services[connection].get_queue_client(name)
+
+    def _service(self, connection: str) -> QueueServiceClient:
+        # The SDK's own first retry comes after 15 s; a poller has a back-off of its own and must notice an outage sooner.
+        options: dict[str, Any] = {
+            "retry_policy": ExponentialRetry(initial_backoff=0, increment_base=1, retry_total=2, random_jitter_range=1),
+            "logging_enable": False,
+        }
+        text = self._settings.get(connection) or self._settings.get(f"AzureWebJobs{connection}")
+        if text:
+            text = _DEV_CONNECTION if text.strip().rstrip(";").lower() == "usedevelopmentstorage=true" else text
+            try:
+                return QueueServiceClient.from_connection_string(text, **options)
+            except ValueError as broken:
+                raise ConfigError([f"app setting {connection} is no storage connection string: {broken}"]) from broken
+        return QueueServiceClient(self._endpoint(connection), credential=self._credential(connection), **options)
+
+    def _endpoint(self, connection: str) -> str:
+        endpoint = self._settings.get(f"{connection}__queueServiceUri")
+        account = self._settings.get(f"{connection}__accountName")
+        if endpoint:
+            return endpoint
+        if account:
+            return f"https://{account}.queue.core.windows.net"
+        raise ConfigError(
+            [
+                f"storage connection {connection} is not set: give app setting {connection} (a connection string, or "
+                f"UseDevelopmentStorage=true) or {connection}__queueServiceUri"
+            ]
+        )
+
+    def _credential(self, connection: str) -> Any:
+        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+        client_id = self._settings.get(f"{connection}__clientId")
+        if self._settings.get(f"{connection}__credential", "").lower() == "managedidentity":
+            credential: Any = ManagedIdentityCredential(client_id=client_id)
+        else:
+            credential = DefaultAzureCredential()
+        self._credentials.append(credential)
+        return credential
+
+    async def close(self) -> None:
+        for closable in (*self._services.values(), *self._credentials):
+            await closable.close()
+        self._services.clear()
+        self._credentials.clear()
