@@ -266,7 +266,7 @@ async def _gone(command: Command, release: Release, world: World, now: datetime)
     whose = Blame(state["blame"]) if state.get("blame") else None
     region = state["region"]
     reasons = tuple(f"{region}: {reason}" for reason in state["reasons"])
-    if whose in {Blame.PLATFORM, Blame.CONFIGURATION, Blame.AMBIGUOUS, Blame.NOT_REPLICATED}:
+    if whose is not None and whose is not Blame.IMAGE:
         again = _over_again(command, whose, reasons)
         if again is not None:
             return again
@@ -275,7 +275,20 @@ async def _gone(command: Command, release: Release, world: World, now: datetime)
     return Decided(Gate.BOOT_TEST, answer, reasons, facts=facts, warnings=tuple(state.get("warnings", ())))
 
 
-_EVIDENCE: Final = tuple(["vm", "region", "began", "readyAt", "failedAt", "agent", "probe", "nonce", "answers", "console", "tries", "deletedAt"])
+_EVIDENCE: Final = (
+    "vm",
+    "region",
+    "began",
+    "readyAt",
+    "failedAt",
+    "agent",
+    "probe",
+    "nonce",
+    "answers",
+    "console",
+    "tries",
+    "deletedAt",
+)
 _KEPT_OVER: Final = ("vm", "since")
 
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared import scanners
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.scanning import ScanOutcome, ScanReport, ScanVerdict, judge
 from shared.ports import StoredReport, World
+from shared.scanners.registry import read
+from shared.scanners.report import Refusal
 from shared.stages.steps import Again, Decided, Dropped, Noted, Step
 
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -57,16 +58,16 @@ async def _judged(
     if body is None:
         return "its body is gone"
     try:
-        read = scanners.read(report.format, body)
-    except scanners.Refusal as refusal:
+        found = read(report.format, body)
+    except Refusal as refusal:
         return str(refusal)
     published = datetime.fromisoformat(release.incarnation or "")
-    verdict = judge(read, rules, version_published=published, now=now)
+    verdict = judge(found, rules, version_published=published, now=now)
     if verdict.outcome is ScanOutcome.REFUSED:
         return "; ".join(verdict.texts)
     answer = Answer.PASS if verdict.outcome is ScanOutcome.PASS else Answer.REJECT
     texts = () if answer is Answer.PASS else tuple(verdict.texts)
-    return Decided(Gate.SCAN, answer, texts, facts=_facts(report, read, verdict), rules=_rules(rules))
+    return Decided(Gate.SCAN, answer, texts, facts=_facts(report, found, verdict), rules=_rules(rules))
 
 
 def _facts(report: StoredReport, read: ScanReport, verdict: ScanVerdict) -> dict[str, Any]:

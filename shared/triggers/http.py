@@ -94,7 +94,8 @@ async def _take_report(
     req: func.HttpRequest, runtime: Runtime, scan_format: str, body: bytes, seen_as: str
 ) -> func.HttpResponse:
     # Reading a report needs its parser; refusing a stranger does not.
-    from shared import scanners
+    from shared.scanners.registry import read
+    from shared.scanners.report import Refusal
 
     now = utc_now()
     try:
@@ -102,8 +103,8 @@ async def _take_report(
     except InvalidId as error:
         return _problem(400, "invalid_image", f"?image= must name the image version that was scanned: {error}")
     try:
-        scanners.read(scan_format, body)
-    except scanners.Refusal as refusal:
+        read(scan_format, body)
+    except Refusal as refusal:
         return _problem(422, "report_refused", str(refusal))
     world = await runtime.world()
     if world.policy.covering(version) is None:

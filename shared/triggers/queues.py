@@ -30,7 +30,7 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
 
 def queue_of(settings: Settings, function: str) -> str:
     """The queue that a function listens to."""
-    return settings.queue(min(FUNCTIONS[function]))
+    return settings.queues[min(FUNCTIONS[function])]
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -46,7 +46,7 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
 
 def _register(blueprint: func.Blueprint, name: str, queue: str, runtime: Runtime, handler: Handler) -> None:
     handler.__name__ = name
-    trigger = blueprint.queue_trigger(arg_name="message", queue_name=queue, connection=runtime.settings.connection)
+    trigger = blueprint.queue_trigger(arg_name="message", queue_name=queue, connection=runtime.settings.storage.prefix)
     blueprint.function_name(name)(trigger(handler))
 
 

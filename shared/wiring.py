@@ -1,0 +1,51 @@
+"""Settings -> World: the one place where ports meet their Azure adapters. Imports service SDKs only when called."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.policy_file import load_policy
+from shared.ports import World
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+APP = Path(__file__).resolve().parent.parent
+
+
+def build_world(settings: Settings) -> World:
+    """Every port over Azure. Raises PolicyFaults, or OSError when the policy file isn't there."""
+    from shared.adapters.azure.arm import Arm
+    from shared.adapters.azure.evidence import BlobEvidence
+    from shared.adapters.azure.galleries import AzureGalleries
+    from shared.adapters.azure.ledger import TableLedger
+    from shared.adapters.azure.machines import AzureMachines
+    from shared.adapters.azure.queues import StorageQueues
+    from shared.adapters.azure.storage import AzureStorage
+
+    path = APP / settings.policy
+    policy = load_policy(path.read_text(encoding="utf-8"), name=path.name)
+    credential = _credential(settings.client_id)
+    storage = AzureStorage(settings.storage, credential)
+    arm = Arm(credential, base_url=settings.arm_endpoint, scopes=[settings.arm_scope])
+    return World(
+        galleries=AzureGalleries(arm, policy.galleries_written),
+        machines=AzureMachines(arm, policy.test),
+        queues=StorageQueues(storage, settings.queues),
+        ledger=TableLedger(storage),
+        evidence=BlobEvidence(storage),
+        publisher=_publisher(settings, credential),
+        policy=policy,
+        own_writers=settings.own_writers,
+        pace=settings.pace,
+        nonce=lambda: secrets.token_hex(16),
+    )
+
+
+def _credential(client_id: str | None) -> AsyncTokenCredential:
+    from azure.identity.aio import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
