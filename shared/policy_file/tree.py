@@ -35,6 +35,9 @@ def read_tree(text: str) -> tuple[Any, Places, list[Fault]]:
     """The document, its places, and the faults that leave the rest readable. Raises Unreadable for those that don't."""
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise Unreadable(Fault(1, 1, "", f"the file is larger than {MAX_BYTES} bytes"))
+    lone = next((position for position, char in enumerate(text) if "\ud800" <= char <= "\udfff"), None)
+    if lone is not None:
+        raise Unreadable(Fault(text.count("\n", 0, lone) + 1, 1, "", "holds half of a surrogate pair: not text"))
     try:
         _check_depth(text)
         loader = _Loader(text)
