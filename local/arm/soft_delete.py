@@ -27,7 +27,7 @@ _LIST = (
 
 def policy(store: Store, version: Resource) -> dict[str, Any] | None:
     """The gallery's policy when it keeps what is deleted, else None."""
-    gallery = store.get(version.id.split("/images/", 1)[0])
+    gallery = store.get(version.id.rsplit("/images/", 1)[0])
     found = gallery.properties.get("softDeletePolicy") if gallery else None
     return found if found and found.get("isSoftDeleteEnabled") else None
 
