@@ -37,7 +37,8 @@ logger = logging.getLogger("local.host")
 
 
 class FunctionsHost:
-    """One running function app. Use it as `async with FunctionsHost(app_dir, settings) as host:` or by `start` and `stop`.
+    """One running function app. Use it as `async with FunctionsHost(app_dir, settings) as host:` or by `start` and
+    `stop`.
 
     `settings` are the app settings: they are environment variables to the app while the host runs (so two hosts in one
     process share them). `port` 0 takes a free one; `url` and `port` tell which. `keys_file` and `state_dir` None keep

@@ -1,7 +1,8 @@
 """`host.json`: what the host reads of it, with the platform's defaults and limits.
 
-Defaults and limits of `extensions.queues`: QueuesOptions.cs of the Storage Queue extension 5 (batchSize 16, at most
-32; newBatchThreshold batchSize/2 for each processor; maxDequeueCount 5; visibilityTimeout 0; maxPollingInterval 1 min, at least 100 ms; messageEncoding base64).
+Defaults and limits of `extensions.queues`: QueuesOptions.cs of the Storage Queue extension 5 (batchSize 16, at most 32;
+newBatchThreshold batchSize/2 for each processor; maxDequeueCount 5; visibilityTimeout 0; maxPollingInterval 1 min,
+at least 100 ms; messageEncoding base64).
 """
 
 import json

@@ -19,7 +19,10 @@ logger = logging.getLogger("local.host.http")
 
 # The front end of Azure App Service gives up on a request after 230 s; the function goes on.
 REQUEST_SECONDS = 230.0
-_HOMEPAGE = "<!DOCTYPE html><html><head><title>Function App</title></head><body><h1>Your Functions app is up and running</h1></body></html>"
+_HOMEPAGE = (
+    "<!DOCTYPE html><html><head><title>Function App</title></head>"
+    "<body><h1>Your Functions app is up and running</h1></body></html>"
+)
 _NO_CHARGE = {"content-length", "transfer-encoding", "connection"}  # set by the server from the body
 
 

@@ -1,4 +1,6 @@
-"""Log lines of the host process: one JSON object a line, the app's own lines with their invocation, no secret in any."""
+"""Log lines of the host process: one JSON object a line, the app's own lines with their invocation, no secret in
+any.
+"""
 
 import json
 import logging
@@ -21,8 +23,8 @@ _LEVELS = {
     "none": logging.CRITICAL + 10,
 }
 _SECRETS = re.compile(
-    r"((?:[?&]|\b)(?:sig|code|AccountKey|SharedAccessKey|SharedAccessSignature|InstrumentationKey)=)[^&;\s\"']+"
-    r"|((?:x-functions-key|authorization|aeg-sas-key|x-identity-header)[\"']?\s*[:=]\s*[\"']?)(?:Bearer\s+|SharedKey\s+)?[^\s\"',;]+",
+    r"((?:[?&]|\b)(?:sig|code|AccountKey|SharedAccessKey|SharedAccessSignature|InstrumentationKey)=)[^&;\s\\\"']+"
+    r"|((?:x-functions-key|authorization|aeg-sas-key|x-identity-header)[\"']?\s*[:=]\s*[\"']?)(?:Bearer\s+|SharedKey\s+)?[^\s\\\"',;]+",
     re.IGNORECASE,
 )
 
@@ -56,18 +58,14 @@ class JsonLines(logging.Formatter):
         return redact(json.dumps(line, default=str, ensure_ascii=False))
 
 
-def _wanted(record: logging.LogRecord) -> bool:
-    """The library logs each fault once more, after it has forgotten which invocation it was; the host's own line says both."""
-    return not (record.name == "azure.functions" and record.msg == "Native invocation failed")
-
-
 def configure(
     function_of: Callable[[str], str | None], levels: Mapping[str, Any] | None = None, file: Path | None = None
 ) -> None:
-    """Send every log line of this process to stderr or `file`, at the levels of host.json (`default`, `Function`, `Host.Results`)."""
+    """Send every log line of this process to stderr or `file`, at the levels of host.json (`default`, `Function`,
+    `Host.Results`).
+    """
     handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(function_of))
-    handler.addFilter(_wanted)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     named = {name: _LEVELS.get(str(level).lower(), logging.INFO) for name, level in (levels or {}).items()}

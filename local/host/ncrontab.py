@@ -1,8 +1,9 @@
 """NCRONTAB: when a timer fires next.
 
-The rules are those of the NCrontab library that the host uses: `{second} {minute} {hour} {day} {month} {day of week}`, or five fields without
-seconds (the host counts fields); values, ranges, steps (`*/5`, `10/5`, `1-30/3`), lists and English names; all in UTC. Unlike in cron, day and
-day of week must both match. A range written backwards is turned round. A TimeSpan (`00:05:00`) is a constant interval instead.
+The rules are those of the NCrontab library that the host uses: `{second} {minute} {hour} {day} {month} {day of week}`,
+or five fields without seconds (the host counts fields); values, ranges, steps (`*/5`, `10/5`, `1-30/3`), lists and
+English names; all in UTC. Unlike in cron, day and day of week must both match. A range written backwards is turned
+round. A TimeSpan (`00:05:00`) is a constant interval instead.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,22 @@ from typing import Protocol
 
 from local.host.timespan import parse_timespan
 
-_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
-_YEARS_AHEAD = 8  # 29 February on a given weekday may be 28 years off, but one of its years is found within 8 unless a century intervenes
+_YEARS_AHEAD = 40  # 29 February on a given weekday comes every 28 years, or within 40 over a century year
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class Crontab:
     weekdays: frozenset[int]
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first occurrence strictly after `moment`; raises ScheduleError when there is none within 8 years."""
+        """The first occurrence strictly after `moment`; raises ScheduleError when there is none within 40 years."""
         now = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         last_year = now.year + _YEARS_AHEAD
         while now.year <= last_year:

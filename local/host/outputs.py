@@ -1,4 +1,6 @@
-"""Queue output bindings: what a function put into `func.Out` or returned goes to the queue when the function succeeded."""
+"""Queue output bindings: what a function put into `func.Out` or returned goes to the queue when the function
+succeeded.
+"""
 
 import base64
 import contextlib
@@ -57,7 +59,9 @@ async def send_creating(client: QueueClient, text: str) -> None:
 
 
 def message_bodies(datum: Datum) -> Iterator[bytes]:
-    """The messages in one output value: text, bytes, one `func.QueueMessage`, or a list of texts and messages (each its own message)."""
+    """The messages in one output value: text, bytes, one `func.QueueMessage`, or a list of texts and messages (each
+    its own message).
+    """
     if datum.type is None or datum.value is None:
         return
     if datum.type == "bytes":

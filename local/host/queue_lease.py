@@ -1,8 +1,9 @@
 """Keeps one message invisible while its function runs.
 
-The lease is 10 minutes, renewed when half of it has passed, for another 10 minutes; after a server error sooner each time (half the delay, down
-to a tenth of the lease); when the message or its pop receipt is gone renewal stops in silence (UpdateQueueMessageVisibilityCommand.cs,
-LinearSpeedupStrategy.cs). Each renewal changes the pop receipt, which the later delete must carry.
+The lease is 10 minutes, renewed when half of it has passed, for another 10 minutes; after a server error sooner each
+time (half the delay, down to a tenth of the lease); when the message or its pop receipt is gone renewal stops in
+silence (UpdateQueueMessageVisibilityCommand.cs, LinearSpeedupStrategy.cs). Each renewal changes the pop receipt, which
+the later delete must carry.
 """
 
 import asyncio

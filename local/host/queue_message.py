@@ -15,7 +15,9 @@ class UndecodableBody(ValueError):
 
 
 def body_of(message: QueueMessage, base64_bodies: bool) -> bytes:
-    """The payload; raises UndecodableBody (such a message never reaches a function, it goes to the poison queue as it is)."""
+    """The payload; raises UndecodableBody (such a message never reaches a function, it goes to the poison queue as it
+    is).
+    """
     text = message.content or ""
     if not base64_bodies:
         return text.encode()
@@ -37,8 +39,8 @@ def trigger_value(body: bytes) -> Datum:
 def trigger_metadata(message: QueueMessage, value: Datum) -> dict[str, Datum]:
     """Id, DequeueCount, times, PopReceipt and QueueTrigger, then the body's own JSON fields.
 
-    Those override the names above on collision, whatever their casing (the host's dictionary ignores case): a body with a key "id" hides the
-    message id (ApplyBindingData in the host's function invoker; QueueTriggerBinding.CreateBindingData).
+    Those override the names above on collision, whatever their casing (the host's dictionary ignores case): a body
+    with a key "id" hides the message id (ApplyBindingData in the host's invoker; QueueTriggerBinding.CreateBindingData).
     """
     metadata = {
         "Id": Datum(message.id, "string"),

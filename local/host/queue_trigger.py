@@ -1,9 +1,10 @@
 """One queue trigger: polls, runs a function for each message, deletes, retries or poisons it.
 
 Order and rules are those of QueueListener.cs and QueueProcessor.cs (Storage Queue extension 5):
-before the run a message received more than maxDequeueCount times goes to `<queue>-poison`; after a failed run one received maxDequeueCount times goes
-there too, others become visible again after visibilityTimeout; no poison queue exists for a queue that is one, or whose name leaves no room, and a
-failed message then stays invisible for the rest of its lease. A copy to the poison queue is made before the delete: a crash between leaves both.
+before the run a message received more than maxDequeueCount times goes to `<queue>-poison`; after a failed run one
+received maxDequeueCount times goes there too, others become visible again after visibilityTimeout; no poison queue
+exists for a queue that is one, or whose name leaves no room, and a failed message then stays invisible for the rest of
+its lease. A copy to the poison queue is made before the delete: a crash between leaves both.
 """
 
 import asyncio

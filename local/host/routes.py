@@ -1,7 +1,8 @@
-"""Route templates of httpTrigger bindings, as ASP.NET Core routing reads them: literals, `{x}`, `{x?}`, `{x=1}`, `{*rest}`, `{x:int:min(1)}`.
+"""Route templates of httpTrigger bindings, as ASP.NET Core routing reads them: literals, `{x}`, `{x?}`, `{x=1}`,
+`{*rest}`, `{x:int:min(1)}`.
 
-Literals match in any casing. Where several templates match, the more definite one wins, segment by segment: literal, then a parameter with a
-constraint or beside literal text, then a bare parameter, then a catch-all.
+Literals match in any casing. Where several templates match, the more definite one wins, segment by segment: literal,
+then a parameter with a constraint or beside literal text, then a bare parameter, then a catch-all.
 """
 
 import re

@@ -13,7 +13,9 @@ _PLACEHOLDER = re.compile(r"%([^%]+)%")
 
 
 def load_settings_file(path: Path) -> dict[str, str]:
-    """The `Values` of a local.settings.json; raises ConfigError when it is missing, encrypted or holds anything but text."""
+    """The `Values` of a local.settings.json; raises ConfigError when it is missing, encrypted or holds anything but
+    text.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
@@ -34,7 +36,9 @@ def load_settings_file(path: Path) -> dict[str, str]:
 
 
 def resolve(text: str, settings: Mapping[str, str], where: str) -> str:
-    """`text` with each `%NAME%` replaced by that app setting; raises ConfigError that names the missing one and `where`."""
+    """`text` with each `%NAME%` replaced by that app setting; raises ConfigError that names the missing one and
+    `where`.
+    """
     faults = [
         f"{where}: %{name}% is used, but there is no app setting {name}"
         for name in _PLACEHOLDER.findall(text)

@@ -1,13 +1,13 @@
 """Connections of queue bindings, as the host resolves them, and one queue service client for each.
 
-`<name>` or `AzureWebJobs<name>` holds a connection string; or `<name>__queueServiceUri` (or `__accountName`) an endpoint that is used with
-`<name>__credential`: managed identity, or the developer's own login when it is not given.
+`<name>` or `AzureWebJobs<name>` holds a connection string; or `<name>__queueServiceUri` (or `__accountName`) an
+endpoint that is used with `<name>__credential`: managed identity, or the developer's own login when it is not given.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from azure.storage.queue.aio import ExponentialRetry, QueueClient, QueueServiceClient
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.errors import ConfigError
 
@@ -37,9 +37,13 @@ class Storage:
         return self._services[connection].get_queue_client(name)
 
     def _service(self, connection: str) -> QueueServiceClient:
-        # The SDK's own first retry comes after 15 s; a poller has a back-off of its own and must notice an outage sooner.
+        # The SDK's own first retry comes after 15 s; a poller has a back-off of its own and must notice an outage
+        # sooner.
         options: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(initial_backoff=0, increment_base=1, retry_total=2, random_jitter_range=1),
+            "initial_backoff": 0,
+            "increment_base": 1,
+            "random_jitter_range": 1,
+            "retry_total": 2,
             "logging_enable": False,
         }
         text = self._settings.get(connection) or self._settings.get(f"AzureWebJobs{connection}")

@@ -1,8 +1,9 @@
 """Timer triggers: fire on schedule, never twice at once, and once after a time of absence.
 
-As in azure-webjobs-sdk-extensions: with `useMonitor` (default; only kept for intervals of a minute and more) the last and next time are stored, and a
-start after the stored next time runs the function at once with `IsPastDue`, one time however many occurrences were missed. The status is written after
-the run, so a crash during it means another run at the next start.
+As in azure-webjobs-sdk-extensions: with `useMonitor` (default; only kept for intervals of a minute and more) the last
+and next time are stored, and a start after the stored next time runs the function at once with `IsPastDue`, one time
+however many occurrences were missed. The status is written after the run, so a crash during it means another run at
+the next start.
 """
 
 import itertools
@@ -102,7 +103,9 @@ class TimerListener:
         self.monitored = (asked is None or bool(asked)) and _interval(self.schedule, clock.now()) >= _LEAST_MONITORED
 
     async def run(self) -> None:
-        """Fire until cancelled. One run ends before the next begins; of the occurrences in between, one is made up for."""
+        """Fire until cancelled. One run ends before the next begins; of the occurrences in between, one is made up
+        for.
+        """
         status = self._starting_status()
         if self.monitored and status.next < self._clock.now():
             status = await self._fire(status, past_due=True)
@@ -131,7 +134,8 @@ class TimerListener:
     async def _fire(self, status: TimerStatus, *, past_due: bool) -> TimerStatus:
         started = self._clock.now()
         await self._invoker.run(self.spec, Datum(self.payload(status, past_due=past_due), "json"))
-        # Counted from the start of the run: when the run outlived its next occurrence, that one is due now, and only that one.
+        # Counted from the start of the run: when the run outlived its next occurrence, that one is due now, and only
+        # that one.
         status = TimerStatus(started, self.schedule.next_after(started), started)
         if self.monitored:
             self._store.write(self.spec.name, status)

@@ -7,7 +7,9 @@ _TIMESPAN = re.compile(r"^(-)?(?:(\d+)\.)?(\d{1,2}):([0-5]?\d)(?::([0-5]?\d)(?:\
 
 
 def parse_timespan(text: str) -> timedelta:
-    """The duration that `text` names; raises ValueError when it is no TimeSpan (hours reach 23, days stand before a dot)."""
+    """The duration that `text` names; raises ValueError when it is no TimeSpan (hours reach 23, days stand before a
+    dot).
+    """
     match = _TIMESPAN.match(text.strip())
     if match is None or int(match[3]) > 23:
         raise ValueError(f"{text!r} is no duration of the form hh:mm:ss or d.hh:mm:ss")

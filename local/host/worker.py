@@ -1,12 +1,13 @@
 """The worker: Microsoft's `azure-functions-runtime`, in this process.
 
-Calls as the real host makes them over gRPC: `worker_init_request`, `functions_metadata_request`, then for each invocation
-`invocation_request_native` with `Datum` values. The library asks for message classes only by attribute, so plain objects serve; neither gRPC nor
-protobuf is needed. The library keeps its registry and metadata in module globals: ids are renamed after indexing, so that several hosts can live
-in one process.
+Calls as the real host makes them over gRPC: `worker_init_request`, `functions_metadata_request`, then for each
+invocation `invocation_request_native` with `Datum` values. The library asks for message classes only by attribute, so
+plain objects serve; neither gRPC nor protobuf is needed. The library keeps its registry and metadata in module
+globals: ids are renamed after indexing, so that several hosts can live in one process.
 """
 
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -83,6 +84,11 @@ class Reply:
     traceback: str = ""
 
 
+def _said_by_the_host(record: logging.LogRecord) -> bool:
+    """False for the library's line about a failed invocation: it no longer knows which one; the host's own line does."""
+    return record.msg != "Native invocation failed"
+
+
 class Worker:
     """Indexes one app and runs its functions."""
 
@@ -92,7 +98,9 @@ class Worker:
         self._ids: list[str] = []
 
     async def start(self) -> list[IndexedFunction]:
-        """Import and index the app; raises IndexingError with the app's traceback when that fails or when there is no function."""
+        """Import and index the app; raises IndexingError with the app's traceback when that fails or when there is no
+        function.
+        """
         sys.path.insert(0, str(self._app_dir))
         script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
         if not (self._app_dir / script).is_file():
@@ -104,6 +112,7 @@ class Worker:
             threadpool.start_threadpool_executor()
         _users_of_threadpool.add(self._instance)
         await self._initialise()
+        logging.getLogger("azure.functions").addFilter(_said_by_the_host)
         metadata = await functions_metadata_request(None)
         functions = [self._adopt(item) for item in metadata.function_metadata_results or []]
         if not functions:
@@ -121,7 +130,7 @@ class Worker:
             raise IndexingError(f"the app cannot be indexed: {fault.message}", fault.stack_trace)
         if "HttpUri" in response.capabilities:
             raise IndexingError(
-                "the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), which the local host does not serve"
+                "the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), which is not served here"
             )
 
     def _adopt(self, item: Any) -> IndexedFunction:
@@ -148,7 +157,9 @@ class Worker:
         return Reply(ok, returned, tuple(outputs), error or "", traceback or "")
 
     def stop(self) -> None:
-        """Forget the app. A synchronous function that still runs keeps its thread until it ends: threads cannot be killed."""
+        """Forget the app. A synchronous function that still runs keeps its thread until it ends: threads cannot be
+        killed.
+        """
         for function_id in self._ids:
             _known.pop(function_id, None)
         self._ids.clear()
