@@ -11,6 +11,7 @@ Rules for every port:
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -336,8 +337,8 @@ class World:
     """Application and object ids under which this app writes to ARM, in lower case."""
     pace: float = 1.0
     """Every wait is divided by this; 1 in production. The local stack runs Azure's time faster, and ours with it."""
-    nonce: Callable[[], str] = field(default=lambda: "")
-    """An unguessable word for a probe."""
+    nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
+    """An unguessable word, another one each time: for a probe, and for the holder of a lease."""
 
     def paced(self, wait: timedelta) -> timedelta:
         """How long a wait really takes here."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.policy_file import load_policy
-from shared.ports import World
+from shared.ports import Publisher, World
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,30 +18,46 @@ APP = Path(__file__).resolve().parent.parent
 def build_world(settings: Settings) -> World:
     """Every port over Azure. Raises PolicyFaults, or OSError when the policy file isn't there."""
     from shared.adapters.azure.arm import Arm
-    from shared.adapters.azure.evidence import BlobEvidence
+    from shared.adapters.azure.evidence import AzureEvidence
     from shared.adapters.azure.galleries import AzureGalleries
-    from shared.adapters.azure.ledger import TableLedger
+    from shared.adapters.azure.ledger import AzureLedger
     from shared.adapters.azure.machines import AzureMachines
-    from shared.adapters.azure.queues import StorageQueues
+    from shared.adapters.azure.queues import AzureQueues
     from shared.adapters.azure.storage import AzureStorage
 
     path = APP / settings.policy
     policy = load_policy(path.read_text(encoding="utf-8"), name=path.name)
     credential = _credential(settings.client_id)
-    storage = AzureStorage(settings.storage, credential)
+    where = settings.storage
+    storage = AzureStorage(
+        connection_string=where.connection_string,
+        blob_url=where.blob_url,
+        queue_url=where.queue_url,
+        table_url=where.table_url,
+        credential=None if where.connection_string else _credential(where.client_id),
+    )
     arm = Arm(credential, base_url=settings.arm_endpoint, scopes=[settings.arm_scope])
     return World(
         galleries=AzureGalleries(arm, policy.galleries_written),
         machines=AzureMachines(arm, policy.test),
-        queues=StorageQueues(storage, settings.queues),
-        ledger=TableLedger(storage),
-        evidence=BlobEvidence(storage),
-        publisher=_publisher(settings, credential),
+        queues=AzureQueues(storage, settings.queues),
+        ledger=AzureLedger(storage),
+        evidence=AzureEvidence(storage),
+        publisher=_publisher(settings.topic_endpoint, credential),
         policy=policy,
         own_writers=settings.own_writers,
         pace=settings.pace,
-        nonce=lambda: secrets.token_hex(16),
     )
+
+
+def _publisher(endpoint: str | None, credential: AsyncTokenCredential) -> Publisher:
+    if endpoint is None:
+        from shared.adapters.memory.publisher import SilentPublisher
+
+        return SilentPublisher()
+    from shared.adapters.azure.publisher import EventGridPublisher
+
+    return EventGridPublisher(endpoint, credential)
 
 
 def _credential(client_id: str | None) -> AsyncTokenCredential:

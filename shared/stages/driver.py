@@ -51,6 +51,8 @@ async def handle(command: Command, world: World, *, now: datetime) -> Step:
         return await _hop(command, world, now)
     except PassingFault as fault:
         # The ledger itself did not answer, or never stood still: nothing was written, so the command stays as it is.
+        if command.is_hint and now > command.not_after:
+            return Dropped(f"a hint that got old, and reconciliation finds what it hinted at: {fault}")
         wait = max(world.paced(backoff(command.attempt)), fault.retry_after or timedelta(0))
         await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
         return Dropped(f"sent again in {wait}: {fault}")

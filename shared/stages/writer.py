@@ -2,7 +2,8 @@
 
 ``targetRegions`` has no ETag: two read-modify-writes side by side drop each other's regions (Azure/AgentBaker#8823,
 #9067). The lease spans one hop: read, plan, write. It is longer than a function may run, so that a writer that lost it
-is dead; it belongs to a release, so that the same release takes it up again after a crash.
+is dead. It belongs to one hop and not to a release: of two copies of one message only one writes. After a crash it runs
+out about when the host's own lease on the message does, so that waiting for it costs nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LEASE: Final = timedelta(minutes=10)
 @asynccontextmanager
 async def only_writer(world: World, definition: DefinitionId, release: VersionId, now: datetime) -> AsyncIterator[None]:
     """Be the only one of us who writes to this definition. Raises Conflict while another is."""
-    holder = str(release)
+    holder = f"{release}#{world.nonce()}"
     if not await world.ledger.acquire_lease(definition, holder, until=now + LEASE, now=now):
         raise Conflict(f"another release is writing to {definition.name} in {definition.gallery.name}")
     try:
