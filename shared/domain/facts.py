@@ -127,6 +127,8 @@ class VersionFacts:
     policy_violations: tuple[str, ...] = ()
     allow_deletion_of_replicated_locations: bool | None = None
     validations: tuple[ExecutedValidation, ...] = ()
+    kept: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By profile name, what Ringmaster doesn't set there and writes back as it is (extended locations, protection)."""
     replication: ReplicationFacts | None = None
     """Only when asked for; None says nothing about replication."""
 

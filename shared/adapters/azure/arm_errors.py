@@ -1,0 +1,138 @@
+"""ARM's faults in the words of the ports.
+
+Rules, by HTTP status and error code (codes: Azure's troubleshooting article on error messages):
+
+* 429 is ``Throttled``, and so is ``OperationNotAllowed`` whose details say ``TooManyRequests``: Compute throttles with
+  that code, and uses the same code for quota and for state, which are ``Refused``.
+* 409 is ``Conflict`` only where code or message says that something else is under way. ARM answers 409 for what it will
+  never accept as well (``PropertyChangeNotAllowed``, ``SkuNotAvailable``).
+* 404 with an ARM error code means that the thing isn't there. Any other 404 comes from something between us and ARM and
+  says nothing: ``Unavailable``, like 408, 5xx, time-outs and answers that can't be read.
+* No token is ``Unavailable`` (see ``arm.Tokens``); a token that ARM doesn't accept is ``Refused``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
+
+from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
+
+_THROTTLING: Final = re.compile(r"toomanyrequests|throttl|ratelimit", re.IGNORECASE)
+_THROTTLING_WORDS: Final = re.compile(r"too many requests|request is being throttled", re.IGNORECASE)
+_PASSING_CODES: Final = {
+    "conflict",
+    "anotheroperationinprogress",
+    "operationpreempted",
+    "preempted",
+    "concurrentupdateerror",
+    "conflictingconcurrentwritenotallowed",
+    "retryableerror",
+    "nicreservedforanothervm",
+    "resourceisbusy",
+    "resourceinuse",
+}
+_PASSING_WORDS: Final = re.compile(
+    r"(is|are) (currently )?being (updated|created|modified|replicated)"
+    r"|another (operation|update|request)"
+    r"|(operation|update|request) .{0,60}\bin progress"
+    r"|concurrent (request|update|operation)"
+    r"|was preempted|has been preempted",
+    re.IGNORECASE,
+)
+_FINAL_CODES: Final = {"propertychangenotallowed", "invalidparameter", "scopelocked", "missingsubscriptionregistration"}
+_ASKED_WAIT: Final = re.compile(r"(?:try again|retry) after '?(\d{1,6})'? ?seconds", re.IGNORECASE)
+_LONGEST_MESSAGE: Final = 1500
+
+
+@contextmanager
+def arm_faults(what: str) -> Iterator[None]:
+    """Translate the SDK's errors inside the block; ``what`` says what was tried, for people."""
+    try:
+        yield
+    except AzureError as error:
+        raise translated(error, what) from error
+
+
+def translated(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:
+    """The port's fault for an SDK error. ``now`` is needed only to read a Retry-After given as a date."""
+    if not isinstance(error, HttpResponseError) or error.response is None or isinstance(error, DecodeError):
+        return Unavailable(f"{what}: no answer from ARM ({type(error).__name__})")
+    response: Any = error.response
+    return judged(error.status_code or 0, response.headers, _error_object(response), what, now=now)
+
+
+def judged(
+    status: int, headers: Mapping[str, str], error: Mapping[str, Any], what: str, *, now: datetime | None = None
+) -> PassingFault | Refused:
+    """The port's fault for an answer: status, headers and the ``error`` object of its body (empty if unreadable)."""
+    code = str(error.get("code") or "")
+    message = str(error.get("message") or "")[:_LONGEST_MESSAGE]
+    text = f"{what}: HTTP {status} {code} {message}".rstrip()
+    wait = retry_after(headers, now or datetime.now(UTC)) or _asked_in_words(message)
+    if _is_throttling(status, code, message, error):
+        return Throttled(text, retry_after=wait)
+    if status in {408, 0} or status >= 500 or (status == 404 and not code):
+        return Unavailable(text, retry_after=wait)
+    if status == 412 or (400 <= status < 500 and _is_passing(status, code, message)):
+        return Conflict(text, retry_after=wait)
+    if status in {401, 403}:
+        return Refused(code or "AuthorizationFailed", message or f"{what} is not allowed to this identity", status)
+    return Refused(code or f"Http{status}", message or what, status)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """What the service asked for: ``Retry-After`` in seconds or as an HTTP date, or its variants in milliseconds."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        value = headers.get(name)
+        if value is not None and value.strip().isdigit():
+            return timedelta(milliseconds=int(value))
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isdigit():
+        return timedelta(seconds=min(int(value), 7 * 86400))
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    return max(timedelta(0), (when if when.tzinfo else when.replace(tzinfo=UTC)) - now)
+
+
+def _error_object(response: Any) -> Mapping[str, Any]:
+    """The ``error`` object as ARM sent it; the SDK's own reading of it loses ``innererror`` and odd nesting."""
+    try:
+        body = response.json()
+    except (ValueError, AzureError):
+        return {}
+    found = body.get("error", body) if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _is_throttling(status: int, code: str, message: str, error: Mapping[str, Any]) -> bool:
+    if status == 429:
+        return True
+    if status < 400 or code.lower() in _FINAL_CODES:
+        return False
+    inner = error.get("innererror")
+    nested = [inner.get("internalErrorCode")] if isinstance(inner, dict) else []
+    details = error.get("details")
+    nested += [each.get("code") for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    codes = [code, *(each for each in nested if isinstance(each, str))]
+    return any(_THROTTLING.search(each) for each in codes) or bool(_THROTTLING_WORDS.search(message))
+
+
+def _is_passing(status: int, code: str, message: str) -> bool:
+    if code.lower() in _FINAL_CODES:
+        return False
+    return (status == 409 and code.lower() in _PASSING_CODES) or bool(_PASSING_WORDS.search(message))
+
+
+def _asked_in_words(message: str) -> timedelta | None:
+    # ResourceCollectionRequestsThrottled says "try after '120' seconds" in its message (AgentBaker e2e).
+    found = _ASKED_WAIT.search(message) or re.search(r"try after '?(\d{1,6})'? ?seconds", message, re.IGNORECASE)
+    return timedelta(seconds=int(found.group(1))) if found else None

@@ -1,0 +1,124 @@
+"""Compute galleries through ``azure-mgmt-compute``.
+
+Writes are sent and not waited for: the stages read the resource on a later hop. (The SDK's ``begin_update`` accepts 200
+alone, which is what ARM answers to a PATCH; a PUT may answer 200, 201 or 202.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.gallery_facts import (
+    copy_body,
+    read_definition,
+    read_gallery,
+    read_version,
+    targets_body,
+)
+from shared.adapters.azure.sources import read_source
+from shared.adapters.copies import check_allowed, check_same_copy
+from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
+from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber
+from shared.ports import Refused
+
+if TYPE_CHECKING:
+    from shared.adapters.azure.arm import Arm
+
+
+class AzureGalleries:
+    """``Galleries`` on Azure. Writes only to the galleries in ``allowed`` (canonical ids)."""
+
+    def __init__(self, arm: Arm, allowed: frozenset[str]) -> None:
+        """``allowed`` is what the policy names: ``Policy.galleries_written``."""
+        self._arm = arm
+        self._allowed = allowed
+
+    async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
+        operations = self._compute(version.definition.gallery).gallery_image_versions
+        expand = "ReplicationStatus" if replication else None
+        found = await _read(f"read {version.short}", operations.get(*_path(version), expand=expand))
+        return None if found is None else read_version(found, version)
+
+    async def versions(self, definition: DefinitionId) -> Sequence[VersionFacts]:
+        operations = self._compute(definition.gallery).gallery_image_versions
+        what = f"list versions of {definition.gallery.name}/{definition.name}"
+        found: list[VersionFacts] = []
+        try:
+            with arm_faults(what):
+                async for item in operations.list_by_gallery_image(*_definition_path(definition)):
+                    document = item.as_dict()
+                    if (version := _listed(definition, document)) is not None:
+                        found.append(read_version(document, version))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return []
+        return found
+
+    async def definition(self, definition: DefinitionId) -> DefinitionFacts | None:
+        operations = self._compute(definition.gallery).gallery_images
+        what = f"read {definition.gallery.name}/{definition.name}"
+        found = await _read(what, operations.get(*_definition_path(definition)))
+        return None if found is None else read_definition(found, definition)
+
+    async def gallery(self, gallery: GalleryId) -> GalleryFacts | None:
+        operations = self._compute(gallery).galleries
+        found = await _read(f"read gallery {gallery.name}", operations.get(gallery.resource_group, gallery.name))
+        return None if found is None else read_gallery(found, gallery)
+
+    async def source(self, version: VersionFacts) -> SourceFacts | None:
+        return await read_source(self._arm, version)
+
+    async def write_targets(
+        self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
+    ) -> None:
+        check_allowed(version.id, self._allowed)
+        operations = self._compute(version.id.definition.gallery).gallery_image_versions
+        body: Any = targets_body(version, targets, excluded=excluded)
+        with arm_faults(f"write target regions of {version.id.short}"):
+            await operations.begin_update(*_path(version.id), body, polling=False)
+
+    async def copy_version(
+        self, source: VersionFacts, target: VersionId, *, location: str, targets: Sequence[RegionTargetFacts]
+    ) -> None:
+        check_allowed(target, self._allowed)
+        present = await self.version(target)
+        if present is not None:
+            # A PUT on what is there would set its target regions anew, and so take regions out.
+            check_same_copy(present, source)
+            return
+        operations = self._compute(target.definition.gallery).gallery_image_versions
+        body: Any = copy_body(source, location=location, targets=targets)
+        with arm_faults(f"copy {source.id.short} to {target.short}"):
+            await operations.begin_create_or_update(*_path(target), body, polling=False)
+
+    def _compute(self, gallery: GalleryId) -> Any:
+        return self._arm.compute(gallery.subscription)
+
+
+async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
+    try:
+        with arm_faults(what):
+            return (await call).as_dict()
+    except Refused as refused:
+        if refused.status == 404:
+            return None
+        raise
+
+
+def _definition_path(definition: DefinitionId) -> tuple[str, str, str]:
+    return definition.gallery.resource_group, definition.gallery.name, definition.name
+
+
+def _path(version: VersionId) -> tuple[str, str, str, str]:
+    return (*_definition_path(version.definition), str(version.number))
+
+
+def _listed(definition: DefinitionId, document: dict[str, Any]) -> VersionId | None:
+    try:
+        return definition.version(VersionNumber.parse(str(document.get("name") or "")))
+    except InvalidId:
+        # Not a number that ARM could resolve ``latest`` to.
+        return None
