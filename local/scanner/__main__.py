@@ -1,7 +1,7 @@
 """Run the scanner alone: `python -m local.scanner --state DIR --speed 60`, configured by environment variables.
 
-RINGMASTER_URL, RINGMASTER_WEBHOOK_KEY, ARM_ENDPOINT, IDENTITY_ENDPOINT, IDENTITY_HEADER and SSL_CERT_FILE, as they stand
-in `.local/env`.
+RINGMASTER_URL, RINGMASTER_WEBHOOK_KEY, ARM_ENDPOINT, IDENTITY_ENDPOINT, IDENTITY_HEADER and SSL_CERT_FILE, with the
+meaning they have in `.local/env`.
 """
 
 import argparse
