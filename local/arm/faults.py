@@ -3,9 +3,12 @@
 import re
 from dataclasses import asdict, dataclass, field, fields
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.arm.store import Store
+
+if TYPE_CHECKING:
+    from local.arm.routing import Request
 
 KINDS = ("throttle", "error", "latency", "timeout", "drop_response_after_effect", "fail_operation")
 
@@ -108,9 +111,14 @@ class FaultPlan:
         self.rules = rules
         self._save()
 
-    def draw(self, method: str, operation: str, path: str) -> list[Rule]:
-        """The rules that befall this request; every matching rule counts it."""
-        matching = [rule for rule in self.rules if rule.matches(method, operation, path)]
+    def draw(self, request: "Request") -> list[Rule]:
+        """The rules that befall this request; every matching rule counts it.
+
+        What is not of ARM (tokens, metadata) meets only rules that name its operation.
+        """
+        route = request.route
+        about = [rule for rule in self.rules if rule.operation or not route.public]
+        matching = [rule for rule in about if rule.matches(request.method, route.name, request.path)]
         taken = [rule for rule in matching if rule.wants(self._dice)]
         if matching:
             self._save()

@@ -145,7 +145,7 @@ class Kernel:
         try:
             request = self._admit(incoming, now, correlation, outcome)
             headers = self.throttle.admit(request) if not request.route.public else {}
-            drawn = self.faults.draw(request.method, request.route.name, request.path)
+            drawn = self.faults.draw(request)
             self._befall(drawn, request, outcome)
             if outcome.fault != "timeout":
                 outcome.reply = self._run(request)

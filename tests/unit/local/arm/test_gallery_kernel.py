@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import BASE, DEFINITION, GALLERY, GROUP, SUBSCRIPTION, VERSION, Arm, version_body
+from gallery_driver import BASE, DEFINITION, GALLERY, GROUP, SUBSCRIPTION, VERSION, Arm, version_body
 
 from local.arm.faults import BadRule, read_rules
 from local.arm.kernel import Incoming

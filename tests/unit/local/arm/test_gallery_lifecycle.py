@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import (
+from gallery_driver import (
     BASE,
     COMPUTE,
     DEFINITION,
@@ -117,7 +117,8 @@ def test_the_home_region_copies_first(gallery_arm: Arm) -> None:
 
 def test_progress_grows_until_all_regions_are_completed(gallery_arm: Arm) -> None:
     gallery_arm.call("PUT", VERSION, version_body("northeurope"))
-    seen = []
+    seen: list[int] = []
+    status: dict[str, Any] = {}
     for _ in range(60):
         gallery_arm.advance(60)
         status = gallery_arm.document(VERSION, **{"$expand": "replicationStatus"})["properties"]["replicationStatus"]
