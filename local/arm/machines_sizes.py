@@ -71,8 +71,8 @@ def size_named(name: Any) -> Size:
     if found is None:
         valid = ",".join(size.name for size in _SIZES)
         raise bad_parameter(
-            f"The value {name} provided for the VM size is not valid. The valid sizes in the current region are: {valid}. "
-            "Find out more on the valid VM sizes in each region at https://aka.ms/azure-regions.",
+            f"The value {name} provided for the VM size is not valid. The valid sizes in the current region are: "
+            f"{valid}. Find out more on the valid VM sizes in each region at https://aka.ms/azure-regions.",
             "vmSize",
         )
     return found
@@ -85,8 +85,8 @@ def require_bootable(size: Size, generation: str, architecture: str) -> None:
             400,
             "BadRequest",
             f"Cannot create a VM of size '{size.name}' because this VM size only supports a CPU Architecture of "
-            f"'{size.architecture}', but an image or disk with CPU Architecture '{architecture}' was given. Please check "
-            "that the CPU Architecture of the image or disk is compatible with that of the VM size.",
+            f"'{size.architecture}', but an image or disk with CPU Architecture '{architecture}' was given. "
+            "Please check that the CPU Architecture of the image or disk is compatible with that of the VM size.",
         )
     if generation not in size.generations:
         number = generation.removeprefix("V")
@@ -94,7 +94,7 @@ def require_bootable(size: Size, generation: str, architecture: str) -> None:
             400,
             "BadRequest",
             f"The selected VM size '{size.name}' cannot boot Hypervisor Generation '{number}'. If this was a Create "
-            "operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the "
-            f"selected VM Size. If this was an Update operation please select a Hypervisor Generation '{number}' VM Size. "
-            "For more information, see https://aka.ms/azuregen2vm",
+            "operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of "
+            "the selected VM Size. If this was an Update operation please select a Hypervisor Generation "
+            f"'{number}' VM Size. For more information, see https://aka.ms/azuregen2vm",
         )

@@ -27,13 +27,11 @@ OUTPUT_LIMIT = 4096
 """Bytes of output and of error that a run command's instance view keeps: the last ones."""
 _DOWNLOADS = "/var/lib/waagent/run-command-handler/"
 _TOOLS = Path(__file__).parent / "tools"
-_BORROWED = tuple(
-    """
+_BORROWED = """
     awk base64 basename bash cat chmod cp cut date dash dirname echo egrep env expr false find fold grep gzip head ln
     ls md5sum mkdir mktemp mv nl od paste printf pwd python3 readlink realpath rm rmdir sed seq sh sha256sum sort
     split stat sum tac tail tee test touch tr true uniq wc which xargs yes
-    """.split()
-)
+"""
 _LIMITS = 'ulimit -f 16384; ulimit -c 0; ulimit -n 256; exec "$@"'
 _OWNED = re.compile(r"(?<![\w./$}-])/(etc|proc|sys|var|run|boot|home|root|mnt|tmp|usr/lib/os-release)(?![\w.-])")
 _BINARY = re.compile(r"(?<![\w./$}-])/(?:usr/)?(?:local/)?s?bin/([\w.+-]+)")
@@ -189,7 +187,7 @@ def _path(directory: Path) -> Path:
     found.mkdir()
     for tool in _TOOLS.iterdir():
         (found / tool.name).symlink_to(tool)
-    for name in _BORROWED:
+    for name in _BORROWED.split():
         real = shutil.which(name)
         if real and not (found / name).exists():
             (found / name).symlink_to(real)
