@@ -13,7 +13,11 @@ LONGEST_REASON = 4 * 1024
 
 
 def cut(letter: DeadLetter) -> DeadLetter:
-    """The letter as it is kept: its body and reason not longer than they may be, and valid Unicode."""
-    body = letter.body.encode("utf-8", "replace")[:LARGEST_BODY].decode("utf-8", "ignore")
-    reason = letter.reason[:LONGEST_REASON].encode("utf-8", "replace").decode("utf-8")
-    return replace(letter, body=body, reason=reason)
+    """The letter as it is kept: its body and reason not longer than they may be, every text valid Unicode."""
+    body = _valid(letter.body).encode()[:LARGEST_BODY].decode("utf-8", "ignore")
+    reason = _valid(letter.reason[:LONGEST_REASON])
+    return replace(letter, id=_valid(letter.id), queue=_valid(letter.queue), body=body, reason=reason)
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -14,8 +14,9 @@ verdict on any image: it is unforeseen, and escapes to the queue's retry.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -69,12 +70,13 @@ def translated(error: Any, what: str, final: Final | None = None) -> Exception:
 def code_of(error: Any) -> str:
     """The service's own code for the error, such as ``TableNotFound``; the exception's name when it gave none."""
     code = getattr(error, "error_code", None) or getattr(getattr(error, "error", None), "code", None)
+    code = code or _headers(error).get("x-ms-error-code") or _said(error).get("code")
     return str(getattr(code, "value", code) or type(error).__name__)
 
 
 def retry_after(error: Any) -> timedelta | None:
     """What the service asked for, in seconds or milliseconds; None when it asked for nothing that can be read."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers = _headers(error)
     for name, unit in (("x-ms-retry-after-ms", 0.001), ("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = str(headers.get(name) or "").strip()
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
@@ -82,7 +84,25 @@ def retry_after(error: Any) -> timedelta | None:
     return None
 
 
+def _headers(error: Any) -> Mapping[str, str]:
+    return getattr(getattr(error, "response", None), "headers", None) or {}
+
+
+def _said(error: Any) -> Mapping[str, Any]:
+    """What a table's error body says. The SDK's ``create_entity`` leaves it unread (azure-data-tables 12.7)."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        body = json.loads(error.response.text())
+    except (AttributeError, ValueError, AzureError):
+        return {}
+    said = body.get("odata.error") if isinstance(body, dict) else None
+    return said if isinstance(said, dict) else {}
+
+
 def _words(error: Any) -> str:
+    said = _said(error).get("message")
+    text = said.get("value") if isinstance(said, dict) else None
     # Only the first line: further lines of a storage error may show what was signed.
-    lines = (getattr(error, "message", None) or str(error)).strip().splitlines()
+    lines = str(text or getattr(error, "message", None) or error).strip().splitlines()
     return _SECRET.sub(r"\1=…", lines[0][:_LONGEST_TEXT]) if lines else type(error).__name__

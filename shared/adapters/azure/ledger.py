@@ -28,7 +28,7 @@ from shared.domain.release import Release
 from shared.ports import Conflict, DeadLetter, Stored
 
 TABLE: Final = "ringmaster"
-_MISSING: Final = frozenset({"TableNotFound", "ResourceNotFound"})
+_MISSING: Final = frozenset({"TableNotFound"})
 _log = logging.getLogger(__name__)
 
 

@@ -112,7 +112,8 @@ class MemoryLedger:
         return self._adopted.setdefault(definition, now)
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        self._letters[letter.id] = cut(letter)
+        kept = cut(letter)
+        self._letters[kept.id] = kept
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
         for letter in list(self._letters.values()):
