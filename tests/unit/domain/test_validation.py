@@ -1,0 +1,282 @@
+"""Judgement of metadata: what rejects, what only warns, and what is waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.facts import (
+    DefinitionFacts,
+    ExecutedValidation,
+    GalleryFacts,
+    ProvisioningState,
+    RegionTargetFacts,
+    SourceFacts,
+    SourceKind,
+    VersionFacts,
+)
+from shared.domain.image import DefinitionId, VersionNumber
+from shared.domain.policy import (
+    DefinitionPolicy,
+    RegionTarget,
+    Ring,
+    ScanRules,
+    Severity,
+    ValidationRules,
+    VisibleBeforeProof,
+)
+from shared.domain.validation import ValidationFacts, ValidationOutcome, ValidationVerdict, validate
+
+NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
+SOURCE = DefinitionId.parse(
+    "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute"
+    "/galleries/build/images/ubuntu"
+)
+TARGET = replace(SOURCE, gallery=replace(SOURCE.gallery, name="prod"))
+OK = ProvisioningState.SUCCEEDED
+
+VERSION = VersionFacts(
+    id=SOURCE.version(VersionNumber(1, 2, 3)),
+    provisioning_state=OK,
+    location="westeurope",
+    published_at=NOW - timedelta(hours=1),
+    targets=(RegionTargetFacts("westeurope"),),
+    excluded=True,
+    os_disk_gb=30,
+)
+DEFINITION = DefinitionFacts(SOURCE, OK, "westeurope", "Linux", "Generalized", "V2", "x64")
+FACTS = ValidationFacts(
+    version=VERSION,
+    definition=DEFINITION,
+    gallery=GalleryFacts(SOURCE.gallery, OK, "westeurope"),
+    source=SourceFacts(SourceKind.VM, "/vm", "Linux", "Generalized", "V2", "x64"),
+    ring_definitions={TARGET: replace(DEFINITION, id=TARGET)},
+)
+POLICY = DefinitionPolicy(
+    name="ubuntu",
+    source=SOURCE,
+    rings=(
+        Ring("canary", SOURCE, (RegionTarget("westeurope"),)),
+        Ring("production", TARGET, (RegionTarget("eastus"),)),
+    ),
+    scan=ScanRules(limits={Severity.CRITICAL: 0}),
+    digest="d",
+)
+
+
+def judged(
+    facts: ValidationFacts = FACTS,
+    rules: ValidationRules | None = None,
+    waiting_since: datetime | None = None,
+    **version: Any,
+) -> ValidationVerdict:
+    if version and facts.version is not None:
+        facts = replace(facts, version=replace(facts.version, **version))
+    policy = replace(POLICY, validation=rules or ValidationRules())
+    return validate(facts, policy, now=NOW, waiting_since=waiting_since)
+
+
+def codes(verdict: ValidationVerdict) -> list[str]:
+    return [f"{finding.severity}:{finding.code}" for finding in verdict.findings]
+
+
+def definition(**changes: Any) -> ValidationFacts:
+    return replace(FACTS, definition=replace(DEFINITION, **changes))
+
+
+def source(**changes: Any) -> ValidationFacts:
+    assert FACTS.source is not None
+    return replace(FACTS, source=replace(FACTS.source, **changes))
+
+
+def target(**changes: Any) -> ValidationFacts:
+    return replace(FACTS, ring_definitions={TARGET: replace(DEFINITION, id=TARGET, **changes)})
+
+
+def test_a_version_in_order_passes_without_a_word() -> None:
+    assert judged() == ValidationVerdict(ValidationOutcome.PASS)
+
+
+class TestStates:
+    @pytest.mark.parametrize("state", ["Creating", "Updating", "updating"])
+    def test_a_version_that_is_still_being_made_is_waited_for(self, state: str) -> None:
+        assert judged(provisioning_state=ProvisioningState.read(state)).outcome is ValidationOutcome.WAIT
+
+    def test_the_wait_has_an_end(self) -> None:
+        rules = ValidationRules(ready_within=timedelta(hours=8))
+        begun = NOW - timedelta(hours=8)
+        state = ProvisioningState.CREATING
+        assert judged(rules=rules, waiting_since=begun, provisioning_state=state).outcome is ValidationOutcome.WAIT
+        late = judged(rules=rules, waiting_since=begun - timedelta(seconds=1), provisioning_state=state)
+        assert (late.outcome, codes(late)) == (ValidationOutcome.REJECT, ["error:not-ready-in-time"])
+
+    @pytest.mark.parametrize("state", ["Failed", "Deleting", "Canceled", "Sleeping", "", None])
+    def test_no_other_state_is_waited_for_or_passes(self, state: str | None) -> None:
+        verdict = judged(provisioning_state=ProvisioningState.read(state))
+        assert (verdict.outcome, codes(verdict)) == (ValidationOutcome.REJECT, ["error:version-state"])
+
+    def test_a_version_that_is_gone_is_rejected(self) -> None:
+        assert codes(judged(replace(FACTS, version=None))) == ["error:version-gone"]
+
+    def test_a_definition_or_gallery_that_is_gone_is_an_error(self) -> None:
+        verdict = judged(replace(FACTS, definition=None, gallery=None))
+        assert codes(verdict) == ["error:definition-gone", "error:gallery-gone"]
+
+    def test_a_failed_definition_is_an_error_and_one_that_is_updating_is_not(self) -> None:
+        assert codes(judged(definition(provisioning_state=ProvisioningState.FAILED))) == ["error:definition-state"]
+        assert judged(definition(provisioning_state=ProvisioningState.UPDATING)).outcome is ValidationOutcome.PASS
+
+
+class TestGeneralization:
+    def test_a_specialized_source_under_a_generalized_definition_is_an_error(self) -> None:
+        verdict = judged(source(os_state="Specialized"))
+        assert codes(verdict) == ["error:os-state"]
+        assert "declared Generalized, but the version was made from a Specialized virtual machine" in verdict.texts[0]
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"os_type": "Windows"}, "os-type"),
+            ({"hyper_v_generation": "V1"}, "generation"),
+            ({"architecture": "Arm64"}, "architecture"),
+        ],
+    )
+    def test_a_source_of_another_kind_is_an_error(self, changes: dict[str, str], code: str) -> None:
+        assert codes(judged(source(**changes))) == [f"error:{code}"]
+
+    def test_casing_is_no_difference(self) -> None:
+        assert judged(source(os_type="linux", os_state="generalized", architecture="X64")).findings == ()
+
+    def test_a_source_that_is_gone_is_only_a_warning(self) -> None:
+        verdict = judged(replace(FACTS, source=SourceFacts(SourceKind.GONE, "/images/gone")))
+        assert (verdict.outcome, codes(verdict)) == (ValidationOutcome.PASS, ["warning:source-gone"])
+
+    def test_what_the_source_does_not_say_is_not_compared(self) -> None:
+        assert judged(replace(FACTS, source=SourceFacts(SourceKind.DISK, "/disk"))).findings == ()
+
+
+class TestFeatures:
+    @pytest.mark.parametrize("value", ["TrustedLaunch", "TrustedLaunchSupported", "ConfidentialVM"])
+    def test_security_types_need_generation_2(self, value: str) -> None:
+        facts = replace(definition(features={"SecurityType": value}, hyper_v_generation="V1"), source=None)
+        facts = replace(facts, ring_definitions={TARGET: replace(DEFINITION, hyper_v_generation="V1")})
+        assert codes(judged(facts)) == ["error:security-type"]
+        assert judged(definition(features={"SecurityType": value})).findings == ()
+
+    def test_standard_security_fits_generation_1(self) -> None:
+        facts = replace(definition(features={"SecurityType": "Standard"}, hyper_v_generation="V1"), source=None)
+        facts = replace(facts, ring_definitions={TARGET: replace(DEFINITION, hyper_v_generation="V1")})
+        assert judged(facts).findings == ()
+
+
+class TestRingsInOtherGalleries:
+    def test_the_definition_copied_to_must_exist(self) -> None:
+        for ring_definitions in ({}, {TARGET: None}):
+            verdict = judged(replace(FACTS, ring_definitions=ring_definitions))
+            assert codes(verdict) == ["error:ring-definition-gone"]
+            assert "the ring 'production' copies to" in verdict.texts[0]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"os_type": "Windows"},
+            {"os_state": "Specialized"},
+            {"hyper_v_generation": "V1"},
+            {"architecture": "Arm64"},
+        ],
+        ids=str,
+    )
+    def test_the_definition_copied_to_must_be_of_the_same_kind(self, changes: dict[str, str]) -> None:
+        assert codes(judged(target(**changes))) == ["error:ring-definition-differs"]
+
+    def test_an_architecture_left_out_is_x64(self) -> None:
+        assert judged(target(architecture=None)).findings == ()
+
+    def test_a_definition_being_deleted_is_an_error(self) -> None:
+        assert codes(judged(target(provisioning_state=ProvisioningState.DELETING))) == ["error:ring-definition-state"]
+
+
+class TestMetadata:
+    TAGS = ValidationRules(required_tags={"commit": "[0-9a-f]{4}", "owner": None})
+
+    def test_required_tags_are_found_in_any_casing(self) -> None:
+        assert judged(rules=self.TAGS, tags={"Commit": "00ff", "OWNER": ""}).findings == ()
+
+    def test_a_missing_tag_and_a_wrong_value_are_errors(self) -> None:
+        verdict = judged(rules=self.TAGS, tags={"commit": "00fff"})
+        assert codes(verdict) == ["error:tag-value", "error:tag-missing"]
+
+    @pytest.mark.parametrize(("size", "expected"), [(7, False), (8, True), (64, True), (65, False)])
+    def test_the_os_disk_is_within_both_bounds(self, size: int, *, expected: bool) -> None:
+        verdict = judged(rules=ValidationRules(min_disk_gb=8, max_disk_gb=64), os_disk_gb=size)
+        assert (verdict.outcome is ValidationOutcome.PASS) is expected
+
+    def test_a_data_disk_has_only_the_upper_bound(self) -> None:
+        rules = ValidationRules(min_disk_gb=8, max_disk_gb=64)
+        assert judged(rules=rules, data_disks_gb=(1, None)).findings == ()
+        assert codes(judged(rules=rules, data_disks_gb=(1, 65))) == ["error:disk-size"]
+
+    def test_a_size_that_is_not_told_is_a_warning(self) -> None:
+        assert codes(judged(os_disk_gb=None)) == ["warning:disk-size-unknown"]
+
+    def test_an_end_of_life_that_has_come_is_an_error(self) -> None:
+        assert codes(judged(end_of_life=NOW)) == ["error:end-of-life"]
+        assert judged(end_of_life=NOW + timedelta(seconds=1)).findings == ()
+        assert codes(judged(definition(end_of_life=NOW - timedelta(days=1)))) == ["error:end-of-life"]
+
+    def test_a_reported_policy_violation_is_an_error_with_its_details(self) -> None:
+        verdict = judged(reported_for_policy_violation=True, policy_violations=("CopyrightValidation",))
+        assert codes(verdict) == ["error:policy-violation"]
+        assert "CopyrightValidation" in verdict.texts[0]
+
+    @pytest.mark.parametrize("status", ["Failed", "failed"])
+    def test_a_failed_validation_of_the_platform_is_an_error(self, status: str) -> None:
+        assert codes(judged(validations=(ExecutedValidation("TrustedLaunch", status),))) == [
+            "error:platform-validation"
+        ]
+
+    def test_one_that_says_neither_is_a_warning(self) -> None:
+        verdict = judged(
+            validations=(ExecutedValidation("TrustedLaunch", "Unknown"), ExecutedValidation("x", "success"))
+        )
+        assert codes(verdict) == ["warning:platform-validation"]
+
+    def test_a_shallow_replica_is_a_warning(self) -> None:
+        assert codes(judged(replication_mode="Shallow")) == ["warning:shallow"]
+
+
+class TestVisibility:
+    REJECT = ValidationRules(visible_before_proof=VisibleBeforeProof.REJECT)
+
+    def test_a_version_visible_before_proof_is_told_of_or_rejected(self) -> None:
+        assert codes(judged(excluded=False)) == ["warning:visible-before-proof"]
+        assert codes(judged(rules=self.REJECT, excluded=False)) == ["error:visible-before-proof"]
+
+    def test_the_flag_of_a_region_overrides_the_flag_of_the_version(self) -> None:
+        hidden = (RegionTargetFacts("westeurope", excluded=True),)
+        shown = (RegionTargetFacts("westeurope", excluded=False), RegionTargetFacts("eastus"))
+        assert judged(excluded=False, targets=hidden).findings == ()
+        verdict = judged(excluded=True, targets=shown)
+        assert codes(verdict) == ["warning:visible-before-proof"]
+        assert "in westeurope." in verdict.texts[0]
+
+
+class TestNumbers:
+    def test_a_number_below_the_newest_published_is_a_warning(self) -> None:
+        assert codes(judged(replace(FACTS, newest_published=VersionNumber(1, 10, 0)))) == ["warning:number-order"]
+        assert judged(replace(FACTS, newest_published=VersionNumber(1, 2, 2))).findings == ()
+
+
+def test_everything_that_is_wrong_is_told_at_once_errors_first() -> None:
+    verdict = judged(
+        source(os_state="Specialized"), excluded=False, os_disk_gb=9999, reported_for_policy_violation=True
+    )
+    assert codes(verdict) == [
+        "error:policy-violation",
+        "error:os-state",
+        "error:disk-size",
+        "warning:visible-before-proof",
+    ]
