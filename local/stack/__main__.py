@@ -1,0 +1,142 @@
+"""`python -m local.stack up|down|status`: the local stack from the shell; `make up` and `make down` call it."""
+
+import argparse
+import dataclasses
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from local.stack.options import PORTS, PROJECT_ROOT, StackError, StackOptions
+from local.stack.stack import Stack
+
+_DIRECTORY = PROJECT_ROOT / ".local"
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser.add_argument("--directory", type=Path, default=_DIRECTORY, help="where state, logs and env are (.local)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start what does not run, and return when all of it answers")
+    up.add_argument("--speed", type=float, help="seconds of Azure's time in one real second (60)")
+    up.add_argument("--seed", type=int, help="seed of everything that is left to chance (1)")
+    up.add_argument("--policy", type=Path, help="the policy file (promotion.yaml)")
+    up.add_argument("--world", type=Path, help="what there is in Azure at the beginning (local/world/sample.json)")
+    up.add_argument("--scanner", choices=["on", "off"], help="whether new image versions are scanned (on)")
+    up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"names: {', '.join(PORTS)}")
+    up.add_argument("--reset", action="store_true", help="forget all state first")
+    up.add_argument("--foreground", action="store_true", help="stay, and stop the stack at Ctrl-C")
+    commands.add_parser("down", help="stop everything")
+    commands.add_parser("status", help="what runs; exit code 3 unless all of it does")
+    return parser.parse_args(argv)
+
+
+def _options(given: argparse.Namespace) -> StackOptions:
+    chosen: dict[str, Any] = {
+        name: getattr(given, name) for name in ("speed", "seed", "policy", "world") if getattr(given, name) is not None
+    }
+    if given.scanner is not None:
+        chosen["scanner"] = given.scanner == "on"
+    ports = {}
+    for one in given.port:
+        name, _, number = one.partition("=")
+        if not number.isdigit():
+            raise StackError(f"--port {one}: NAME=PORT is expected, such as host=7071")
+        ports[name] = int(number)
+    return dataclasses.replace(StackOptions(), **chosen, ports=ports)
+
+
+def _up(given: argparse.Namespace) -> int:
+    wanted = _options(given)
+    stack = Stack(given.directory)
+    if given.reset:
+        stack.stop()
+        stack.reset()
+    if stack.running:
+        _warn_of_differences(given, stack.options, wanted)
+    else:
+        stack = Stack(given.directory, wanted)
+    began = time.monotonic()
+    ran = list(stack.running)
+    started = stack.start(detached=not given.foreground)
+    if not started:
+        print(f"The stack is already up (speed {stack.options.speed:g}, seed {stack.options.seed}).")
+    elif ran:
+        print(f"Part of the stack was gone; started again: {', '.join(started)}.")
+    else:
+        print(f"The stack is up ({time.monotonic() - began:.1f} s; speed {stack.options.speed:g}).")
+    _print_addresses(stack)
+    return _stay(stack) if given.foreground else 0
+
+
+def _warn_of_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
+    names = [name for name in ("speed", "seed", "policy", "world", "scanner") if getattr(given, name) is not None]
+    other = [name for name in names if getattr(running, name) != getattr(wanted, name)]
+    if other:
+        print(f"The stack runs with another {', '.join(other)}, and goes on so: `make down` first to change it.")
+
+
+def _print_addresses(stack: Stack) -> None:
+    environment = stack.environment
+    for name in ("RINGMASTER_URL", "ARM_ENDPOINT", "EVENTGRID_TOPIC_ENDPOINT"):
+        print(f"  {name:25}{environment[name]}")
+    print(f"  {'logs':25}{stack.log('host').parent}")
+    print(f"  {'for your shell':25}. {str(stack.directory / 'env')!r}")
+
+
+def _stay(stack: Stack) -> int:
+    """Wait for Ctrl-C or SIGTERM and stop; tell when a service ends by itself."""
+
+    def leave(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+    gone: set[str] = set()
+    try:
+        print("Ctrl-C stops it.", flush=True)
+        while True:
+            for name in set(stack.services) - set(stack.running) - gone:
+                gone.add(name)
+                print(f"{name} has ended; see {stack.log(name)}", file=sys.stderr, flush=True)
+            time.sleep(1)
+    except KeyboardInterrupt:
+        stack.stop()
+        return 0
+
+
+def _down(directory: Path) -> int:
+    stopped = Stack(directory).stop()
+    print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    return 0
+
+
+def _status(directory: Path) -> int:
+    stack = Stack(directory)
+    running = stack.running
+    for name in stack.services:
+        print(f"  {name:10} {f'runs, pid {running[name]}' if name in running else 'does not run'}")
+    if set(running) != set(stack.services):
+        return 3
+    _print_addresses(stack)
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; answers the exit code."""
+    given = _arguments(argv)
+    try:
+        match given.command:
+            case "up":
+                return _up(given)
+            case "down":
+                return _down(given.directory)
+            case _:
+                return _status(given.directory)
+    except StackError as error:
+        print(f"local stack: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

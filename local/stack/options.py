@@ -1,0 +1,82 @@
+"""What can be chosen about a stack, and how it fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("azurite", "eventgrid", "arm", "host", "scanner")
+"""In the order in which they are started; they are stopped the other way round."""
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked. The text says what happened, where, and what to do."""
+
+
+_PATHS = ("policy", "app", "world", "arm_plan")
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """Choices about a stack.
+
+    `speed` is how many seconds of Azure's time pass in one real second. `duplicate` and `late` are the shares of event
+    deliveries that come twice, or late and so out of order. `ports` names ports by service (`host`, `arm`,
+    `eventgrid`, `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); what is not named keeps the port that it had
+    the last time, where that is free. `arm_plan` is a file of fault rules for the ARM simulator. `settings` are app
+    settings on top of those that the stack makes.
+    """
+
+    speed: float = 60.0
+    seed: int = 1
+    policy: Path = PROJECT_ROOT / "promotion.yaml"
+    app: Path = PROJECT_ROOT
+    world: Path = PROJECT_ROOT / "local" / "world" / "sample.json"
+    arm_plan: Path | None = None
+    scanner: bool = True
+    duplicate: float = 0.2
+    late: float = 0.2
+    ports: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def recorded(cls, document: Mapping[str, Any]) -> "StackOptions":
+        """The choices of a stack that runs, as it has recorded them."""
+        paths = {name: Path(document[name]) for name in _PATHS if document.get(name) is not None}
+        return cls(**{**document, **paths})
+
+    def record(self) -> dict[str, Any]:
+        """The choices as JSON."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()} | {
+            "ports": dict(self.ports),
+            "settings": dict(self.settings),
+        }
+
+    def check(self) -> None:
+        """Raise StackError with every fault of these choices."""
+        faults = []
+        if not 1 <= self.speed <= 100_000:
+            faults.append(f"speed must be between 1 and 100000, not {self.speed}")
+        faults += [
+            f"{what} {path} is not a file"
+            for what, path in (("policy", self.policy), ("world", self.world), ("arm plan", self.arm_plan))
+            if path is not None and not path.is_file()
+        ]
+        faults += [
+            f"{name} must be between 0 and 1" for name in ("duplicate", "late") if not 0 <= getattr(self, name) <= 1
+        ]
+        faults += [
+            f"port {name}={port} must be between 1 and 65535"
+            for name, port in self.ports.items()
+            if not 0 < port < 65536
+        ]
+        faults += [
+            f"there is no port {name!r}; there are {', '.join(PORTS)}" for name in self.ports if name not in PORTS
+        ]
+        if faults:
+            raise StackError("; ".join(faults))
+
+
+PORTS = ("host", "arm", "eventgrid", "eventgrid-control", "scanner", "blob", "queue", "table")

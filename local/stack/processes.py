@@ -1,0 +1,110 @@
+"""Processes that outlive the command that started them, recognised by pid and start time.
+
+A pid alone proves nothing: after a restart of the machine, or a long while, it belongs to somebody else.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process for as long as it lives: `started` is the system's own notion of when it began."""
+
+    pid: int
+    started: str
+
+    @property
+    def alive(self) -> bool:
+        return _start_time(self.pid) == self.started
+
+
+def spawn(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path) -> ProcessId:
+    """Start a process in a session of its own, with everything it says appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _CHILDREN[process.pid] = process
+    return ProcessId(process.pid, _start_time(process.pid) or "gone")
+
+
+def stop(processes: Sequence[ProcessId], seconds: float) -> list[ProcessId]:
+    """Ask each process in turn to end, and return those that had to be killed.
+
+    Each is a session of its own: what it has started and left behind is killed with it.
+    """
+    killed = []
+    for process in processes:
+        if not process.alive:
+            continue
+        os.kill(process.pid, signal.SIGTERM)
+        if not _wait(process, seconds):
+            killed.append(process)
+        kill(process)
+    return killed
+
+
+def kill(process: ProcessId) -> None:
+    """End a process and the rest of its session at once."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if process.alive or not _exists(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+    _wait(process, 10)
+
+
+def _wait(process: ProcessId, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while process.alive:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""Children of this very process must be reaped by it, or they stay as zombies."""
+
+
+def _start_time(pid: int) -> str | None:
+    """When the process began, or None when there is none (a zombie is none)."""
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        del _CHILDREN[pid]
+        return None
+    if _PROC.is_dir():
+        try:
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in "ZX" else fields[19]  # field 22 of proc_pid_stat(5), counted from the state
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    state, _, began = shown.partition(" ")
+    return None if not began or state.startswith("Z") else began.strip()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
