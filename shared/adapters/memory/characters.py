@@ -1,0 +1,112 @@
+"""How machines made of an image behave: characters of images, as data.
+
+Times count from the request for the machine. The words are the platform's own: failure messages as reported in
+Azure/azure-cli#29203, console lines as in recorded consoles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed provisioning: the platform's code and words, and when it gives up."""
+
+    code: str
+    message: str
+    after: timedelta = timedelta(minutes=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """How a machine goes. ``None`` for a time means never."""
+
+    name: str
+    powered_after: timedelta = timedelta(seconds=20)
+    provisioned_after: timedelta | None = timedelta(seconds=70)
+    agent_after: timedelta | None = timedelta(seconds=90)
+    failure: Failure | None = None
+    refused: tuple[str, str, int] | None = None
+    """Code, message and status with which the very request is refused."""
+    console: tuple[tuple[timedelta, str], ...] = ()
+    """Lines on the serial console and when they appear."""
+    console_after: timedelta | None = timedelta(seconds=30)
+    """When the console's log is there to be read at all."""
+    answers: Mapping[str, str | None] = field(default_factory=dict)
+    """What the probe finds where it isn't as it should be; None for no answer."""
+    probe_takes: timedelta | None = timedelta(seconds=12)
+    probe_cut: bool = False
+    """Whether the probe's output ends in the middle."""
+    leaves_disk: bool = False
+    """Whether the OS disk outlives the machine."""
+
+
+def _s(seconds: int) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+_KERNEL: Final = (
+    (_s(21), "[    0.000000] Linux version 6.8.0-1017-azure (buildd@lcy02-amd64-081) #20-Ubuntu SMP"),
+    (_s(22), "[    0.000000] Command line: BOOT_IMAGE=/vmlinuz root=PARTUUID=6a3 ro console=tty1 console=ttyS0"),
+)
+_LOGIN: Final = (
+    *_KERNEL,
+    (_s(40), "[   12.101010] systemd[1]: Reached target multi-user.target - Multi-User System."),
+    (_s(60), "Ubuntu 24.04.1 LTS ttyS0"),
+    (_s(61), "login: "),
+)
+_TIMED_OUT: Final = (
+    "OS Provisioning for VM '{vm}' did not finish in the allotted time. "
+    "The VM may still finish provisioning successfully. Please check provisioning state later."
+)
+_NOT_PREPARED: Final = (
+    "OS Provisioning for VM '{vm}' did not finish in the allotted time. However, the VM guest agent was detected "
+    "running. This suggests the guest OS has not been properly prepared to be used as a VM image (with CreateOption=FromImage)."
+)
+
+CLEAN: Final = Character("clean", console=_LOGIN)
+NEVER_GENERALIZED: Final = Character(
+    "never generalized",
+    provisioned_after=None,
+    agent_after=_s(60),
+    failure=Failure("OSProvisioningTimedOut", _NOT_PREPARED),
+    console=_LOGIN,
+)
+PANICS: Final = Character(
+    "panics at boot",
+    provisioned_after=None,
+    agent_after=None,
+    failure=Failure("OSProvisioningTimedOut", _TIMED_OUT),
+    console=(
+        *_KERNEL,
+        (_s(24), "[    2.412020] VFS: Unable to mount root fs on unknown-block(0,0)"),
+        (_s(25), "[    2.412399] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"),
+        (_s(25), "[    2.413001] CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.8.0-1017-azure #20-Ubuntu"),
+    ),
+)
+NO_AGENT: Final = Character("agent never ready", agent_after=None, console=_LOGIN)
+SLOW: Final = Character("slow", provisioned_after=_s(600), agent_after=_s(660), console=_LOGIN)
+DEGRADED: Final = Character(
+    "a unit fails", console=_LOGIN, answers={"systemd": "degraded", "failed_units": "nginx.service"}
+)
+KEEPS_ITS_NAME: Final = Character("keeps its host name", console=_LOGIN, answers={"hostname": "builder-vm"})
+READ_ONLY_ROOT: Final = Character("root is read-only", console=_LOGIN, answers={"root_writable": "no"})
+PROBE_CUT: Final = Character("probe is cut", console=_LOGIN, probe_cut=True)
+PROBE_HANGS: Final = Character("probe never ends", console=_LOGIN, probe_takes=None)
+NO_CONSOLE: Final = Character("no console", console=_LOGIN, console_after=None)
+LEAVES_DISK: Final = Character("its disk stays", console=_LOGIN, leaves_disk=True)
+NO_CAPACITY: Final = Character(
+    "no capacity",
+    provisioned_after=None,
+    agent_after=None,
+    failure=Failure("AllocationFailed", "Allocation failed. We do not have sufficient capacity.", _s(30)),
+    console_after=None,
+)
+NO_QUOTA: Final = Character(
+    "no quota",
+    refused=("OperationNotAllowed", "Operation could not be completed as it results in exceeding approved quota.", 409),
+)

@@ -1,0 +1,256 @@
+"""Boot-test machines in memory: what becomes of one follows from its image's character and the clock.
+
+A machine is made only where its image has a complete replica. It is made of a machine, an OS disk, the image's data
+disks and a NIC, which go with it when it is deleted; other things can be planted beside it to see that they stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from shared.adapters.memory.characters import CLEAN, Character
+from shared.adapters.memory.guest import Ran, run_script
+from shared.adapters.own_machines import check_machine_name, check_part, check_tags, own_tags, owned
+from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.facts import DefinitionFacts
+from shared.domain.image import VersionId
+from shared.domain.policy import TestEnvironment
+from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused
+
+DELETION: Final = timedelta(seconds=40)
+
+
+class Replicas(Protocol):
+    """What is asked of galleries: where an image can be booted, and of which kind it is."""
+
+    def replica_ready(self, version: VersionId, region: str) -> bool:
+        """Whether the version has a complete replica there."""
+        ...
+
+    def definition_of(self, version: VersionId) -> DefinitionFacts | None:
+        """Its image definition."""
+        ...
+
+
+type Casting = Callable[[MachineSpec, int], Character]
+"""(machine, how many were asked for of this image in this region, itself included) -> its character."""
+
+
+@dataclass(slots=True)
+class _Probe:
+    script: str
+    began: datetime
+    within: timedelta
+    ran: Ran | None = None
+
+
+@dataclass(slots=True)
+class _Machine:
+    spec: MachineSpec
+    character: Character
+    asked: datetime
+    parts: tuple[str, ...]
+    deleted: datetime | None = None
+    probes: dict[str, _Probe] = field(default_factory=dict)
+
+
+class MemoryMachines:
+    """``Machines`` that live as long as this object."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        test: TestEnvironment,
+        replicas: Replicas,
+        *,
+        casting: Casting = lambda *_: CLEAN,
+        on_call: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``on_call`` hears the name of every port method before it does anything, and may raise a port's fault."""
+        self._clock = clock
+        self._test = test
+        self._replicas = replicas
+        self._casting = casting
+        self._on_call = on_call
+        self._machines: dict[str, _Machine] = {}
+        self._dying: dict[str, datetime] = {}
+        self._bearers: dict[str, _Machine] = {}
+        self._loose: dict[str, dict[str, str]] = {}
+        self._asked: dict[tuple[VersionId, str], int] = {}
+
+    def plant(self, resource_id: str, tags: dict[str, str]) -> None:
+        """Put a disk or NIC there that no machine of ours brought."""
+        self._loose[resource_id.lower()] = tags
+
+    def everything(self) -> Sequence[str]:
+        """Ids of all there is in the test resource group, ours or not."""
+        self._bury()
+        return [*self._bearers, *self._loose]
+
+    # --- the port -----------------------------------------------------------------------------------------------------
+
+    async def create(self, spec: MachineSpec) -> None:
+        check_machine_name(spec.name)
+        self._on_call("create")
+        self._bury()
+        present = self._machines.get(spec.name)
+        if present is not None:
+            if present.spec.release != spec.release:
+                raise ForeignTarget(f"there is a machine {spec.name} that was not made for {spec.release}")
+            if present.deleted is not None:
+                raise Conflict(f"{spec.name} is being deleted")
+            return
+        self._check_image(spec)
+        place = (spec.image, spec.region)
+        self._asked[place] = self._asked.get(place, 0) + 1
+        character = self._casting(spec, self._asked[place])
+        if character.refused is not None:
+            raise Refused(*character.refused)
+        machine = _Machine(spec, character, self._clock(), self._parts_of(spec))
+        self._machines[spec.name] = machine
+        self._bearers.update(dict.fromkeys(machine.parts, machine))
+
+    async def view(self, name: str) -> MachineFacts | None:
+        self._on_call("view")
+        machine = self._find(name)
+        return None if machine is None else self._seen(machine, self._clock() - machine.asked)
+
+    async def start_probe(
+        self, name: str, probe: str, *, region: str, script: str, os_type: str, within: timedelta
+    ) -> None:
+        check_machine_name(name)
+        self._on_call("start_probe")
+        machine, now = self._find(name), self._clock()
+        if machine is None:
+            raise Refused("ParentResourceNotFound", f"there is no machine {name}", 404)
+        present = machine.probes.get(probe)
+        if present is not None and self._outcome(machine, present, now).execution_state == "Running":
+            raise Conflict(f"{probe} is running on {name}: another operation is in progress")
+        machine.probes[probe] = _Probe(script, now, within)
+
+    async def probe(self, name: str, probe: str) -> ProbeFacts | None:
+        self._on_call("probe")
+        machine = self._find(name)
+        found = machine.probes.get(probe) if machine else None
+        return self._outcome(machine, found, self._clock()) if machine and found else None
+
+    async def serial_log(self, name: str) -> bytes | None:
+        self._on_call("serial_log")
+        machine = self._find(name)
+        if machine is None or machine.character.console_after is None:
+            return None
+        age = self._clock() - machine.asked
+        if age < machine.character.console_after:
+            return None
+        return "".join(f"{line}\r\n" for after, line in machine.character.console if after <= age).encode()
+
+    async def delete(self, name: str) -> None:
+        check_machine_name(name)
+        self._on_call("delete")
+        machine = self._find(name)
+        if machine is not None and machine.deleted is None:
+            machine.deleted = self._clock()
+            self._dying[name] = machine.deleted + DELETION
+
+    async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
+        self._on_call("remaining")
+        self._bury()
+        return [part for part in parts if part.lower() in self._bearers or part.lower() in self._loose]
+
+    async def delete_part(self, resource_id: str) -> None:
+        check_part(resource_id, self._test.subscription, self._test.resource_group)
+        self._on_call("delete_part")
+        self._bury()
+        tags = self._loose.get(resource_id.lower())
+        if tags is not None:
+            check_tags(resource_id, tags)
+            del self._loose[resource_id.lower()]
+        elif resource_id.lower() in self._bearers:
+            raise Conflict(f"{resource_id} is in use by a machine")
+
+    async def ours(self) -> Sequence[OwnMachine]:
+        self._on_call("ours")
+        self._bury()
+        tagged = {part: own_tags(machine.spec) for part, machine in self._bearers.items()} | self._loose
+        found = (owned(part, part.rsplit("/", 1)[-1], tags) for part, tags in tagged.items())
+        return [each for each in found if each is not None]
+
+    # --- the platform -------------------------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> _Machine | None:
+        self._bury()
+        return self._machines.get(name)
+
+    def _bury(self) -> None:
+        """Let go of machines whose deletion has ended."""
+        now = self._clock()
+        for name in [name for name, gone in self._dying.items() if now >= gone]:
+            del self._dying[name]
+            machine = self._machines.pop(name)
+            for part in machine.parts:
+                del self._bearers[part]
+            if machine.character.leaves_disk:
+                self._loose[machine.parts[1]] = own_tags(machine.spec)
+
+    def _check_image(self, spec: MachineSpec) -> None:
+        definition = self._replicas.definition_of(spec.image)
+        if definition is None or not self._replicas.replica_ready(spec.image, spec.region):
+            message = f"The gallery image {spec.image} is not available in {spec.region} region."
+            raise Refused("GalleryImageNotFound", message, 404)
+        if definition.os_state.lower() != spec.os_state.lower():
+            specialized = definition.os_state.lower() == "specialized"
+            text = (
+                "Parameter 'osProfile' is not allowed." if specialized else "Required parameter 'osProfile' is missing."
+            )
+            raise Refused("InvalidParameter", text, 400)
+
+    def _parts_of(self, spec: MachineSpec) -> tuple[str, ...]:
+        group = f"/subscriptions/{self._test.subscription}/resourcegroups/{self._test.resource_group}/providers".lower()
+        disks = [f"{spec.name}-os", *(f"{spec.name}-data{lun}" for lun in range(spec.data_disks))]
+        return (
+            f"{group}/microsoft.compute/virtualmachines/{spec.name}",
+            *(f"{group}/microsoft.compute/disks/{disk}" for disk in disks),
+            f"{group}/microsoft.network/networkinterfaces/{spec.name}-nic",
+        )
+
+    def _seen(self, machine: _Machine, age: timedelta) -> MachineFacts:
+        character = machine.character
+        failure = character.failure if character.failure and age >= character.failure.after else None
+        provisioned = character.provisioned_after is not None and age >= character.provisioned_after
+        ready = character.agent_after is not None and age >= character.agent_after
+        state = "Failed" if failure else "Succeeded" if provisioned else "Creating"
+        return MachineFacts(
+            name=machine.spec.name,
+            provisioning_state="Deleting" if machine.deleted else state,
+            os_provisioned=provisioned and not failure,
+            running=age >= character.powered_after,
+            agent_ready=ready,
+            agent="2.11.1.4 Ready" if ready else "",
+            failure_code=failure.code if failure else None,
+            failure_message=failure.message.format(vm=machine.spec.name) if failure else "",
+            parts=machine.parts,
+        )
+
+    def _outcome(self, machine: _Machine, probe: _Probe, now: datetime) -> ProbeFacts:
+        age, character = now - probe.began, machine.character
+        agent = character.agent_after is not None and now - machine.asked >= character.agent_after
+        if not agent:
+            return ProbeFacts("Pending", provisioning_state="Creating")
+        if character.probe_takes is None or age < character.probe_takes:
+            if age >= probe.within:
+                return ProbeFacts("TimedOut", provisioning_state="Succeeded", failure="The script ran out of its time.")
+            return ProbeFacts("Running", provisioning_state="Creating")
+        if probe.ran is None:
+            probe.ran = run_script(
+                probe.script,
+                machine=machine.spec.name,
+                os_type=machine.spec.os_type,
+                character=character,
+                now=probe.began + character.probe_takes,
+            )
+        ran = probe.ran
+        state = "Succeeded" if ran.exit_code == 0 else "Failed"
+        return ProbeFacts(state, ran.exit_code, ran.output, ran.error, provisioning_state="Succeeded")
