@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError, ServiceRequestError
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from gallery_driver import BASE, GROUP, SUBSCRIPTION, version_body
@@ -71,7 +71,7 @@ async def client(sim: ArmSimulator) -> AsyncIterator[Any]:
     """The SDK with the production credential; the endpoint's variables are put back afterwards."""
     before = {name: os.environ.get(name) for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
     os.environ.update({name: sim.environment[name] for name in before})
-    trust = {"connection_verify": str(sim.ca_file)}
+    trust: Any = {"connection_verify": str(sim.ca_file)}
     try:
         async with (
             ManagedIdentityCredential(**trust) as credential,
@@ -138,9 +138,8 @@ async def test_a_429_carries_its_code_its_detail_and_retry_after(sim: ArmSimulat
     await _control(sim, "POST", "faults", [{"fault": "throttle", "times": 1, "retry_after": 17}])
     with pytest.raises(HttpResponseError) as refused:
         await client.images.get("images", "base")
-    error, response = refused.value.error, refused.value.response
-    assert error is not None
-    assert response is not None
+    error: Any = refused.value.error
+    response: Any = refused.value.response
     assert (error.code, error.details[0].code) == ("OperationNotAllowed", "TooManyRequests")
     assert response.headers["Retry-After"] == "17"
     assert (await client.images.get("images", "base")).name == "base"
@@ -151,7 +150,7 @@ async def test_a_response_can_be_lost_after_its_effect(sim: ArmSimulator, client
     # twice, because aiohttp repeats an idempotent request once by itself when a connection that it reused breaks
     rule = {"match": {"operation": "Galleries_CreateOrUpdate"}, "fault": "drop_response_after_effect", "times": 2}
     await _control(sim, "POST", "faults", [rule])
-    with pytest.raises(ServiceResponseError):
+    with pytest.raises(ServiceRequestError):
         await client.galleries.begin_create_or_update("images", "builds", {"location": "westeurope"}, polling=False)
     assert (await client.galleries.get("images", "builds")).name == "builds"
     assert [call.status for call in sim.calls if call.fault] == [0, 0]
