@@ -1,0 +1,160 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.faults import DONE, FAULTS_FOUND, CommandFault
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from shared.cli.client import Client
+
+app = typer.Typer(
+    name="ringmaster",
+    help="How releases of image versions stand, why, and sending again what has stalled.",
+    epilog="Exit codes: 0 done; 1 the policy has faults; 2 no usable answer from the app, or a wrong command line; "
+    "3 no such release, or several of that name.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+policy = typer.Typer(help="Policies: files such as promotion.yaml.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(policy, name="policy")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the app's answer as it came, and nothing else.")]
+Version = Annotated[
+    str,
+    typer.Argument(
+        metavar="VERSION",
+        show_default=False,
+        help="A version's resource id in any casing, or gallery/definition/1.2.3, definition/1.2.3 or 1.2.3 when that "
+        "names one release.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command knows of its surroundings."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    directory: Path = field(default_factory=Path.cwd)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Every release: its state, its ring, where it is published, what it waits for and until when."""
+    from shared.cli import answers, render
+
+    body = _client(context).overview()
+    if as_json:
+        _raw(body)
+    else:
+        render.show(_console(), render.overview(answers.read(body, answers.Overview), _session(context).now))
+
+
+@app.command()
+def explain(context: typer.Context, version: Version, as_json: Json = False) -> None:
+    """All about one release: its gates with their evidence, what it waits for, its history."""
+    from shared.cli import answers, render
+
+    body = _client(context).release(_meant(context, version))
+    if as_json:
+        _raw(body)
+    else:
+        render.show(_console(), render.explanation(answers.read(body, answers.Explanation), _session(context).now))
+
+
+@app.command()
+def resend(context: typer.Context, version: Version) -> None:
+    """Send the commands of a release again that were given up, once what stopped them is gone."""
+    from shared.cli import answers
+
+    client, full = _client(context), _meant(context, version)
+    # The app answers "nothing was stalled" also for what it has never heard of; people should learn which it is.
+    name = answers.read(client.release(full), answers.Summary).name
+    count = answers.read(client.resend(full), answers.Resent).resent
+    typer.echo(f"{name}: {count} sent again" if count else f"{name}: nothing has stalled, nothing was sent")
+
+
+@policy.command("check")
+def check(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The policy file.")],
+) -> None:
+    """Print every fault of a policy as file:line:col: path: message, or what the policy does when it has none."""
+    from shared.policy_file import PolicyFaults
+    from shared.policy_file.__main__ import read_file, summary
+
+    try:
+        read = read_file(file)
+    except PolicyFaults as faults:
+        typer.echo(str(faults))
+        count = len(faults.faults)
+        typer.echo(f"{count} fault{'s' if count > 1 else ''}", err=True)
+        raise typer.Exit(FAULTS_FOUND) from faults
+    typer.echo(summary(read, _session(context).now))
+
+
+def run(arguments: Sequence[str], session: Session) -> int:
+    """Run one command line. Returns the exit code."""
+    try:
+        app(args=list(arguments), obj=session, prog_name="ringmaster")
+    except CommandFault as fault:
+        typer.echo(f"ringmaster: {fault}", err=True)
+        return fault.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
+    return DONE
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:], Session()))
+
+
+def _session(context: typer.Context) -> Session:
+    session = context.find_object(Session)
+    assert session is not None, "run() gives every command a session"
+    return session
+
+
+def _client(context: typer.Context) -> Client:
+    from shared.cli.client import Client
+    from shared.cli.target import find_target
+
+    session = _session(context)
+    return Client(find_target(session.environ, session.directory))
+
+
+def _meant(context: typer.Context, version: str) -> str:
+    from shared.cli import answers, naming
+
+    full = naming.full_id(version)
+    if full is not None:
+        return full
+    known = answers.read(_client(context).overview(), answers.Overview)
+    return naming.meant(version, known.releases)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # A pipe has no width; nothing is gained by folding for one.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def _raw(body: bytes) -> None:
+    sys.stdout.write(body.decode("utf-8", "replace").rstrip("\n") + "\n")

@@ -1,0 +1,142 @@
+"""Answers as people read them in a terminal. Times are UTC; ``now`` is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shared.cli.answers import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
+from shared.cli.words import distance, moment, plain, span, word
+
+
+def show(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Print the parts one below the other."""
+    for part in parts:
+        console.print(part)
+
+
+def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
+    """Every release in a table; below it what needs people."""
+    if not answer.releases:
+        yield Text("No releases yet: one starts when a version of a covered image definition is written.")
+    else:
+        table = _table("version", "state", "ring", "published", "waiting for")
+        for each in answer.releases:
+            table.add_row(
+                plain(each.name), word(each.state), plain(each.ring or ""), _published(each), _waits(each, now)
+            )
+        yield table
+    yield from _ended_badly(answer.releases)
+    yield from _stalled(answer.releases)
+    yield from _dead_letters(answer.dead_letters)
+
+
+def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
+    """All about one release: where it stands, what it waits for, its gates, its history."""
+    yield Text.assemble(plain(answer.name, "bold"), "  ", word(answer.state), _in_ring(answer))
+    yield plain(answer.version_id, "dim")
+    yield from _facts(answer, now)
+    if answer.waiting_for:
+        yield Text("\nWaiting for", style="bold")
+        yield _waiting_table(answer.waiting_for, now)
+    if answer.gates:
+        yield Text("\nGates", style="bold")
+        yield _gates_table(answer.gates)
+    yield Text("\nHistory", style="bold")
+    for each in answer.history:
+        yield Text.assemble((moment(each.at), "dim"), "  ", plain(each.text))
+
+
+def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
+    took = span(timedelta(seconds=answer.seconds))
+    yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), under way for {took}")
+    yield plain(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
+    for ring, regions in answer.published.items():
+        yield Text.assemble("published in ", plain(f"{ring}: {', '.join(regions)}", "green"))
+    for reason in answer.reasons:
+        yield plain(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
+    for warning in answer.warnings:
+        yield plain(f"warning: {warning}", "yellow")
+
+
+def _in_ring(answer: Summary) -> Text:
+    return plain(f" in ring {answer.ring}") if answer.ring else Text("")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _published(release: Summary) -> Text:
+    return plain("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
+
+
+def _waits(release: Summary, now: datetime) -> Text:
+    lines = [
+        plain(f"{_what(each)} needs people", "red")
+        if each.stalled
+        else plain(f"{_what(each)} until {moment(each.deadline)} ({distance(each.deadline, now)})")
+        for each in release.waiting_for
+    ]
+    return Text("\n").join(lines)
+
+
+def _what(waiting: Waiting) -> str:
+    return f"{waiting.what} ({waiting.step})" if waiting.step else waiting.what
+
+
+def _ended_badly(releases: Iterable[Summary]) -> Iterator[Text]:
+    ended = [each for each in releases if each.reasons]
+    if ended:
+        yield Text("\nWhy", style="bold")
+    for each in ended:
+        for reason in each.reasons:
+            yield Text.assemble(plain(each.name), " ", word(each.state), ": ", plain(reason))
+
+
+def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
+    stalls = [(each.name, branch, reason) for each in releases for branch, reason in each.stalled.items()]
+    if stalls:
+        yield Text("\nStalled: needs people", style="bold red")
+    for name, branch, reason in stalls:
+        yield plain(f"{name} {branch}: {reason}", "red")
+    if stalls:
+        yield Text("When the cause is gone, `ringmaster resend VERSION` sends again what was given up.", style="dim")
+
+
+def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
+    rows = list(letters)
+    if not rows:
+        return
+    yield Text("\nMessages that nobody could work on", style="bold red")
+    table = _table("at", "queue", "release", "reason", "id")
+    for each in rows:
+        table.add_row(moment(each.at), plain(each.queue), plain(each.release or ""), plain(each.reason), each.id[:12])
+    yield table
+
+
+def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
+    table = _table("what", "looks again", "until", "attempt", "trouble")
+    for each in waiting:
+        trouble = plain(each.stalled, "red") if each.stalled else plain(each.fault or "", "yellow")
+        due = f"{moment(each.next_look)} ({distance(each.next_look, now)})"
+        until = f"{moment(each.deadline)} ({distance(each.deadline, now)})"
+        table.add_row(plain(_what(each)), due, until, str(each.attempt), trouble)
+    return table
+
+
+def _gates_table(gates: Iterable[Verdict]) -> Table:
+    table = _table("at", "gate", "where", "answer", "evidence")
+    for each in gates:
+        place = "/".join(part for part in (each.ring, each.region) if part)
+        said = Text("\n").join([word(each.answer), *(plain(reason) for reason in each.reasons)])
+        table.add_row(moment(each.at), plain(each.gate), plain(place), said, plain(each.evidence, "dim"))
+    return table
