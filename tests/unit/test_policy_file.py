@@ -3,47 +3,19 @@
 
 from __future__ import annotations
 
-import io
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from shared.domain.image import DefinitionId
-from shared.domain.policy import Policy, Severity
+from shared.domain.policy import Severity
 from shared.policy_file import PolicyFaults, load_policy
-from shared.policy_file.__main__ import main, read_file
 from shared.policy_file.patterns import explodes
-from shared.policy_file.reference import json_schema, markdown
-
-ROOT = Path(__file__).parents[2]
-SAMPLE = (ROOT / "promotion.yaml").read_text(encoding="utf-8")
-BUILD = (
-    "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-images"
-    "/providers/Microsoft.Compute/galleries/gal_build"
-)
-PROD = BUILD.replace("000000000001", "000000000002").replace("rg-images", "rg-prod").replace("gal_build", "gal_prod")
-MINIMAL = f"""\
-version: 1
-test:
-  subscription: 00000000-0000-4000-8000-000000000001
-  resourceGroup: rg-test
-  subnet: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-{{region}}/subnets/default
-definitions:
-  - name: ubuntu
-    source: {BUILD}/images/ubuntu
-    rings:
-      - name: canary
-        regions: [westeurope]
-"""
+from tests.unit.policy_texts import BUILD, MINIMAL, PROD, SAMPLE, only
 
 
 def faults_of(text: str) -> list[str]:
@@ -56,11 +28,6 @@ def changed(change: Callable[[dict[str, Any]], None], text: str = MINIMAL) -> st
     document = yaml.safe_load(text)
     change(document)
     return yaml.safe_dump(document, sort_keys=False)
-
-
-def only(policy: Policy) -> Any:
-    (definition,) = policy.definitions.values()
-    return definition
 
 
 class TestTheSample:
@@ -330,51 +297,6 @@ class TestHostileText:
         assert time.process_time() - began < 10
 
 
-class TestDigest:
-    def digest(self, text: str) -> str:
-        return only(load_policy(text, name="p")).digest
-
-    def test_spelling_comments_casing_and_order_of_regions_do_not_count(self) -> None:
-        text = MINIMAL.replace("[westeurope]", "[westeurope, eastus]")
-        same = "# a comment\n" + text.replace("[westeurope, eastus]", "[East US, {name: West Europe, replicas: 1}]")
-        same = same.replace(BUILD, BUILD.upper()).replace("rg-net", "RG-NET").replace("rg-test", "RG-Test")
-        same = same.replace("    rings:\n", "    scan: {limits: {high: 0, critical: 0}, maxAge: 168h}\n    rings:\n")
-        assert self.digest(text) == self.digest(same)
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            ("[westeurope]", "[eastus]"),
-            ("[westeurope]", "[{name: westeurope, replicas: 2}]"),
-            ("- name: canary", "- name: canary\n        bake: 1m"),
-            ("- name: canary", "- name: canary\n        bootTest: false"),
-            ("- name: canary", "- name: canary\n        approvers: [ada]"),
-            ("rg-test", "rg-test2"),
-            ("vnet-{region}", "net-{region}"),
-            ("    rings:\n", "    scan: {onlyFixable: true}\n    rings:\n"),
-            ("    rings:\n", "    boot: {vmSize: Standard_D4s_v5}\n    rings:\n"),
-            ("    rings:\n", "    validation: {requiredTags: {a: b}}\n    rings:\n"),
-            ("version: 1\n", "version: 1\nexceptions: [{id: CVE-2024-1, owner: a, reason: b, expires: 2027-01-01}]\n"),
-        ],
-        ids=lambda change: change[1].strip()[:40],
-    )
-    def test_whatever_can_change_a_verdict_changes_it(self, change: tuple[str, str]) -> None:
-        assert self.digest(MINIMAL) != self.digest(MINIMAL.replace(*change))
-
-    def test_another_definition_does_not_count(self) -> None:
-        more = f"  - name: windows\n    source: {BUILD}/images/windows\n    rings: [{{name: a, regions: [eastus]}}]\n"
-        both = load_policy(MINIMAL + more, name="p")
-        ubuntu = both.definitions[DefinitionId.parse(f"{BUILD}/images/ubuntu")]
-        assert ubuntu.digest == self.digest(MINIMAL)
-
-    def test_the_order_of_rings_counts(self) -> None:
-        first, second = "{name: a, regions: [eastus]}", "{name: b, regions: [westus]}"
-        ring = "      - name: canary\n        regions: [westeurope]\n"
-        one = MINIMAL.replace(ring, f"      - {first}\n      - {second}\n")
-        other = MINIMAL.replace(ring, f"      - {second}\n      - {first}\n")
-        assert self.digest(one) != self.digest(other)
-
-
 class TestSlowPatterns:
     @pytest.mark.parametrize("pattern", ["(a+)+", "(.*)*", r"(\w+\s?)*", "(a|a+)*", "(x+x+)+y", "((ab)+)*"])
     def test_a_repeat_of_a_repeat_is_found(self, pattern: str) -> None:
@@ -385,75 +307,3 @@ class TestSlowPatterns:
     )
     def test_rounds_that_something_tells_apart_are_harmless(self, pattern: str) -> None:
         assert not explodes(pattern)
-
-
-class TestReferenceAndCommand:
-    def test_the_generated_reference_is_current(self) -> None:
-        assert (ROOT / "docs/policy.md").read_text(encoding="utf-8") == markdown()
-
-    def test_the_generated_schema_is_current(self) -> None:
-        assert (ROOT / "docs/policy.schema.json").read_text(encoding="utf-8") == json_schema()
-
-    def test_every_key_of_the_sample_is_in_the_schema(self) -> None:
-        schema = json.loads(json_schema())
-
-        def follow(node: dict[str, Any]) -> dict[str, Any]:
-            while "$ref" in node:
-                node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-            return node
-
-        def check(value: Any, node: dict[str, Any]) -> None:
-            options = [follow(option) for option in follow(node).get("anyOf", [node])]
-            if isinstance(value, dict):
-                shape = next(
-                    follow(o) for o in options if "properties" in follow(o) or "additionalProperties" in follow(o)
-                )
-                if "properties" in shape:
-                    assert shape["additionalProperties"] is False
-                    for key, part in value.items():
-                        check(part, shape["properties"][key])
-            elif isinstance(value, list):
-                for part in value:
-                    check(part, follow(node)["items"])
-
-        check(yaml.safe_load(SAMPLE), schema)
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(arguments)
-        return code, out.getvalue(), err.getvalue()
-
-    def test_check_prints_every_fault_and_exits_1(self, tmp_path: Path) -> None:
-        file = tmp_path / "bad.yaml"
-        file.write_text(MINIMAL.replace("[westeurope]", "[x, y]"))
-        code, out, err = self.run("check", str(file))
-        assert (code, len(out.splitlines()), err) == (1, 2, "2 faults\n")
-        assert all(line.startswith(f"{file}:11:") for line in out.splitlines())
-
-    def test_check_prints_a_summary_and_exits_0(self) -> None:
-        code, out, _ = self.run("check", str(ROOT / "promotion.yaml"))
-        assert code == 0
-        assert "production in gal_prod: eastus2, southeastasia, westeurope, bakes 2h" in out
-
-    def test_check_points_out_an_exception_that_has_expired(self, tmp_path: Path) -> None:
-        file = tmp_path / "p.yaml"
-        file.write_text(MINIMAL + "exceptions: [{id: CVE-2020-1, owner: ada, reason: b, expires: 2020-01-01}]\n")
-        assert "the exception of ada for CVE-2020-1 has expired (2020-01-01)" in self.run("check", str(file))[1]
-
-    def test_a_file_that_is_not_there_is_a_fault(self, tmp_path: Path) -> None:
-        code, out, _ = self.run("check", str(tmp_path / "none.yaml"))
-        assert (code, "can't be read: No such file" in out) == (1, True)
-
-    def test_a_file_that_is_not_utf8_is_a_fault_with_its_line(self, tmp_path: Path) -> None:
-        file = tmp_path / "latin.yaml"
-        file.write_bytes(b"version: 1\n# \xe9\n")
-        with pytest.raises(PolicyFaults, match=r"latin.yaml:2:1: is not UTF-8 text"):
-            read_file(file)
-
-    def test_it_runs_as_a_module(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "shared.policy_file", "check", "promotion.yaml"],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
