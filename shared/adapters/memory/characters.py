@@ -65,7 +65,8 @@ _TIMED_OUT: Final = (
 )
 _NOT_PREPARED: Final = (
     "OS Provisioning for VM '{vm}' did not finish in the allotted time. However, the VM guest agent was detected "
-    "running. This suggests the guest OS has not been properly prepared to be used as a VM image (with CreateOption=FromImage)."
+    "running. This suggests the guest OS has not been properly prepared to be used as a VM image "
+    "(with CreateOption=FromImage)."
 )
 
 CLEAN: Final = Character("clean", console=_LOGIN)
