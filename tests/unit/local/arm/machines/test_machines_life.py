@@ -16,7 +16,7 @@ type Images = Callable[..., str]
 async def until(read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 20) -> Any:
     """What `read` answers once it is as `wanted`; fails after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not wanted(found := await read()):
+        while not wanted(found := await read()):  # noqa: ASYNC110 - polling is what clients of ARM do
             await asyncio.sleep(0.03)
         return found
 
@@ -100,7 +100,7 @@ async def test_deletion_leaves_disks_and_nics_without_it(
     assert [one.kind for one in left(simulator)] == ["Microsoft.Compute/disks", "Microsoft.Network/networkInterfaces"]
     (disk,) = [one async for one in compute.disks.list_by_resource_group(RG)]
     assert (disk.disk_state, disk.managed_by, disk.tags) == ("Unattached", None, {"purpose": "boot-test"})
-    await (await compute.disks.begin_delete(RG, disk.name)).result()
+    await (await compute.disks.begin_delete(RG, str(disk.name))).result()
     assert [one async for one in compute.disks.list_by_resource_group(RG)] == []
 
 
