@@ -1,0 +1,107 @@
+# Everything a developer does here. `make` alone shows the targets. The only prerequisite is Python 3.13.
+
+PYTHON     ?= python3
+UV_VERSION := 0.13.8
+UV         := .local/uv/bin/uv
+RUN        := .venv/bin/python
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test check format lock policy azcli clean
+
+# Options of the local stack become flags only when they are given.
+STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
+           $(if $(WORLD),--world "$(WORLD)") $(if $(SCANNER),--scanner "$(SCANNER)") \
+           $(if $(RINGMASTER_PORT),--port "host=$(RINGMASTER_PORT)") $(if $(ARM_PORT),--port "arm=$(ARM_PORT)") \
+           $(if $(EVENTGRID_PORT),--port "eventgrid=$(EVENTGRID_PORT)") \
+           $(if $(BLOB_PORT),--port "blob=$(BLOB_PORT)") $(if $(QUEUE_PORT),--port "queue=$(QUEUE_PORT)") \
+           $(if $(TABLE_PORT),--port "table=$(TABLE_PORT)") \
+           $(if $(filter 1 yes true,$(RESET)),--reset) $(if $(filter 1 yes true,$(FOREGROUND)),--foreground)
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.installed ## take several image versions from the event to their verdict (SPEED= SEED= JSON=1)
+	@$(RUN) -m local.demo $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json)
+
+up: .venv/.installed ## start the local stack (SPEED= SEED= POLICY= WORLD= SCANNER=off RESET=1 FOREGROUND=1 RINGMASTER_PORT= ARM_PORT=)
+	@$(RUN) -m local.stack up $(STACK_UP)
+
+down: .venv/.installed ## stop the local stack
+	@$(RUN) -m local.stack down
+
+status: .venv/.installed ## what of the local stack runs
+	@$(RUN) -m local.stack status
+
+test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for options of pytest)
+	@$(RUN) -m local.azurite install >/dev/null
+	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile) $(TESTS)
+
+check: .venv/.installed-dev ## format, lint, types, layers, and whether generated documents are current
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m pyright --warnings
+	.venv/bin/lint-imports
+	$(RUN) -m shared.settings_table --check
+	$(RUN) -m shared.policy_file docs --check
+	$(RUN) -m shared.policy_file schema --check
+	$(RUN) -m shared.policy_file check promotion.yaml >/dev/null
+
+format: .venv/.installed-dev ## format the code and write the generated documents anew
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix-only .
+	$(RUN) -m shared.settings_table
+	$(RUN) -m shared.policy_file docs --write
+	$(RUN) -m shared.policy_file schema --write
+
+policy: .venv/.installed ## every fault of a policy file, or what it says (POLICY=)
+	@$(RUN) -m shared.policy_file check "$(or $(POLICY),promotion.yaml)"
+
+lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 takes the newest versions)
+	for name in requirements requirements-local requirements-dev requirements-azcli; do \
+	  $(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
+	    --output-file "$$name.txt" "$$name.in"; \
+	done
+
+azcli: .venv-az/.installed ## the real Azure CLI in .venv-az, to be used with the local stack
+
+clean: ## stop the stack, and remove everything that is not in the repository
+	@if [ -x $(RUN) ]; then $(RUN) -m local.stack down || true; fi
+	rm -rf .venv .venv-az .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: .venv/.installed ## install what the local stack needs (other targets do it by themselves)
+
+# Two degrees of installation: what the stack and the demo need, and what tests and checks need besides. Whoever has the
+# second keeps it. Byte code is compiled here, since the environment may forbid Python to write it later.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+	  echo "Python 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || true). Install it, or: make PYTHON=/path/to/python3.13" >&2; \
+	  exit 1; }
+	@echo "Installing uv $(UV_VERSION) ..."
+	@rm -rf .local/uv
+	@$(PYTHON) -m venv .local/uv || { \
+	  echo "python -m venv failed; on Debian and Ubuntu, apt install python3.13-venv" >&2; exit 1; }
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+
+.venv/.installed: requirements-local.txt pyproject.toml Makefile | $(UV)
+	@$(call install,$(if $(wildcard .venv/.installed-dev),requirements-dev.txt,requirements-local.txt))
+
+.venv/.installed-dev: requirements-dev.txt requirements-local.txt pyproject.toml Makefile | $(UV)
+	@$(call install,requirements-dev.txt)
+	@touch $@
+
+define install
+	began=$$SECONDS; echo "Installing $(1) into .venv ..."; \
+	[ -x .venv/bin/python ] || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" .venv; \
+	$(UV) pip sync --quiet --python .venv/bin/python --compile-bytecode $(1); \
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .; \
+	touch .venv/.installed; echo "Installed in $$((SECONDS - began)) s."
+endef
+
+.venv-az/.installed: requirements-azcli.txt Makefile | $(UV)
+	@echo "Installing the Azure CLI into .venv-az (some 200 MB) ..."
+	@[ -x .venv-az/bin/python ] || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" .venv-az
+	@$(UV) pip sync --quiet --python .venv-az/bin/python --compile-bytecode requirements-azcli.txt
+	@touch $@
