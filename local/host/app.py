@@ -132,7 +132,7 @@ class FunctionsHost:
                 logger.info("function %s is switched off", item.name)
                 continue
             try:
-                spec = parse_function(item.name, item.function_id, item.raw_bindings, self.settings, item.annotations)
+                spec = parse_function(item.name, item.function_id, item.raw_bindings, self.settings)
             except ConfigError as fault:
                 faults += fault.faults
                 continue

@@ -4,6 +4,10 @@ Rules of EventGridExtensionConfigProvider.cs and HttpRequestProcessor.cs: subscr
 invocation for each event, all in parallel, 202 when all succeed and 500 when any fails (Event Grid then sends the
 whole payload again). One thing differs on purpose: a body that is not JSON gets 400 with the reason, where the real
 host fails with 500, which Event Grid would retry.
+
+The real host answers 409 when a function whose parameter is a .NET EventGridEvent or CloudEvent is subscribed with the
+other schema. A Python function takes JSON and both schemas, so the rule is silent for it, unless its binding names
+such a type in a field `bindingType`.
 """
 
 import asyncio
@@ -57,7 +61,7 @@ class EventGridWebhook:
             return web.Response(status=202)
         if kind not in ("subscriptionvalidation", "notification"):
             return web.Response(status=400)
-        if kind == "subscriptionvalidation" and spec.annotation == "CloudEvent":
+        if kind == "subscriptionvalidation" and spec.trigger.text("bindingType") == "CloudEvent":
             return web.Response(
                 status=409, text="EventGridEvent schema cannot be used for a function that binds to CloudEvent."
             )
@@ -87,7 +91,7 @@ class EventGridWebhook:
 
 def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
     """The CloudEvents abuse-protection handshake; only Event Grid's own origins are echoed."""
-    if spec.annotation == "EventGridEvent":
+    if spec.trigger.text("bindingType") == "EventGridEvent":
         return web.Response(
             status=409, text="CloudEvent schema cannot be used for a function that binds to EventGridEvent."
         )

@@ -30,15 +30,12 @@ class Binding:
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """One function of the app. `function_id` is the worker's handle; `annotation` the name of the trigger parameter's
-    Python type, if declared.
-    """
+    """One function of the app; `function_id` is the worker's handle."""
 
     name: str
     function_id: str
     trigger: Binding
     outputs: tuple[Binding, ...]
-    annotation: str | None = None
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -50,11 +47,8 @@ def parse_function(
     function_id: str,
     raw_bindings: Iterable[str],
     settings: Mapping[str, str],
-    annotations: Mapping[str, str] | None = None,
 ) -> FunctionSpec:
-    """A spec from the worker's raw bindings and parameter types; raises ConfigError for bindings this host does not
-    serve and for unknown settings.
-    """
+    """A spec from the worker's raw bindings; raises ConfigError for bindings not served here and unknown settings."""
     faults: list[str] = []
     bindings = [_binding(name, json.loads(raw), settings, faults) for raw in raw_bindings]
     triggers = [binding for binding in bindings if binding.type.endswith("Trigger")]
@@ -71,7 +65,7 @@ def parse_function(
     ]
     if faults:
         raise ConfigError(faults)
-    return FunctionSpec(name, function_id, triggers[0], tuple(others), (annotations or {}).get(triggers[0].name))
+    return FunctionSpec(name, function_id, triggers[0], tuple(others))
 
 
 def _binding(function: str, raw: dict[str, Any], settings: Mapping[str, str], faults: list[str]) -> Binding:

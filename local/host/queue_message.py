@@ -40,7 +40,7 @@ def trigger_metadata(message: QueueMessage, value: Datum) -> dict[str, Datum]:
     """Id, DequeueCount, times, PopReceipt and QueueTrigger, then the body's own JSON fields.
 
     Those override the names above on collision, whatever their casing (the host's dictionary ignores case): a body
-    with a key "id" hides the message id (ApplyBindingData in the host's invoker; QueueTriggerBinding.CreateBindingData).
+    with a key "id" hides the message id (ApplyBindingData of the host; QueueTriggerBinding.CreateBindingData).
     """
     metadata = {
         "Id": Datum(message.id, "string"),

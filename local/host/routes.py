@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 from uuid import UUID
 
-_PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>[A-Za-z_][\w-]*)(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}")
+# A brace within a constraint is written twice, as ASP.NET wants it.
+_PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>[A-Za-z_][\w-]*)(?P<rest>(?:\{\{|\}\}|[^{}])*)\}")
 _CONSTRAINT = re.compile(r":([A-Za-z]+)(?:\(((?:[^()]|\([^()]*\))*)\))?")
 
 Check = Callable[[str], bool]
@@ -90,33 +91,50 @@ def _constraint(name: str, argument: str | None) -> Check:
     return bounded[name]
 
 
+@dataclass(frozen=True)
+class _Parameter:
+    name: str
+    checks: tuple[Check, ...]
+    optional: bool
+    catch_all: bool
+    default: str | None
+
+
+def _parameter(match: re.Match[str]) -> _Parameter:
+    rest, default = match["rest"], None
+    optional = rest.endswith("?")
+    rest = rest.removesuffix("?")
+    if "=" in rest and not rest.startswith(":regex"):
+        rest, default = rest.split("=", 1)
+    constraints = list(_CONSTRAINT.finditer(rest))
+    if "".join(found[0] for found in constraints) != rest:
+        raise RouteError(f"parameter {match[0]} cannot be read")
+    checks = tuple(_constraint(found[1].lower(), found[2]) for found in constraints)
+    return _Parameter(match["name"], checks, optional, bool(match["star"]), default)
+
+
 def _segment(text: str) -> _Segment:
-    pattern, names, checks, position = "", [], [], 0
-    optional, catch_all, default = False, False, None
+    pattern, parameters, position = "", [], 0
     for match in _PARAMETER.finditer(text):
+        parameters.append(_parameter(match))
         pattern += re.escape(text[position : match.start()])
+        pattern += "(.*)" if match["star"] else "([^/]+?)"
         position = match.end()
-        name, rest = match["name"], match["rest"]
-        if rest.endswith("?"):
-            rest, optional = rest[:-1], True
-        if "=" in rest and not rest.startswith(":regex"):
-            rest, default = rest.split("=", 1)
-        constraints = list(_CONSTRAINT.finditer(rest))
-        if "".join(found[0] for found in constraints) != rest:
-            raise RouteError(f"parameter {match[0]} cannot be read")
-        checks += [(name, _constraint(found[1].lower(), found[2])) for found in constraints]
-        names.append(name)
-        catch_all = catch_all or bool(match["star"])
-        pattern += f"(?P<p{len(names)}>{'.*' if match['star'] else '[^/]+?'})"
     tail = text[position:]
     if "{" in tail or "}" in tail:
         raise RouteError(f"segment {text!r} has an unbalanced brace")
     pattern += re.escape(tail)
-    rank = _rank(
-        bool(names), bool(checks) or pattern.count("(") != len(pattern.split("(?P<")) - 1 or tail != "", catch_all
-    )
+    checks = tuple((parameter.name, check) for parameter in parameters for check in parameter.checks)
+    literal = re.sub(r"\(\.\*\)|\(\[\^/\]\+\?\)", "", pattern) != ""
+    catch_all = any(parameter.catch_all for parameter in parameters)
     return _Segment(
-        re.compile(pattern, re.IGNORECASE | re.DOTALL), rank, tuple(names), tuple(checks), optional, catch_all, default
+        re.compile(pattern, re.IGNORECASE | re.DOTALL),
+        _rank(bool(parameters), bool(checks) or literal or len(parameters) > 1, catch_all),
+        tuple(parameter.name for parameter in parameters),
+        checks,
+        any(parameter.optional for parameter in parameters),
+        catch_all,
+        next((parameter.default for parameter in parameters if parameter.default is not None), None),
     )
 
 

@@ -10,7 +10,6 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,7 +69,6 @@ class IndexedFunction:
     name: str
     function_id: str
     raw_bindings: tuple[str, ...]
-    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Reply:
 
 
 def _said_by_the_host(record: logging.LogRecord) -> bool:
-    """False for the library's line about a failed invocation: it no longer knows which one; the host's own line does."""
+    """False for the library's line about a failed invocation: it no longer knows which; the host's line does."""
     return record.msg != "Native invocation failed"
 
 
@@ -139,8 +137,7 @@ class Worker:
         function_id = f"{self._instance}:{item.function_id}"
         _known[function_id] = info
         self._ids.append(function_id)
-        types = {name: t.pytype.__name__ for name, t in info.input_types.items() if isinstance(t.pytype, type)}
-        return IndexedFunction(item.name, function_id, tuple(item.raw_bindings), types)
+        return IndexedFunction(item.name, function_id, tuple(item.raw_bindings))
 
     async def invoke(
         self,

@@ -115,12 +115,12 @@ async def either_schema(event) -> None:
     await _event("either_schema", event)
 
 
-@app.event_grid_trigger(arg_name="event")
+@app.event_grid_trigger(arg_name="event", bindingType="EventGridEvent")
 async def grid_event(event: func.EventGridEvent) -> None:
     await _event("grid_event", event)
 
 
-@app.event_grid_trigger(arg_name="event")
+@app.event_grid_trigger(arg_name="event", bindingType="CloudEvent")
 async def cloud_event(event: func.CloudEvent) -> None:
     await _event("cloud_event", event)
 
