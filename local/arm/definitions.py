@@ -38,6 +38,14 @@ _CHOICES = {
     "architecture": ("x64", "Arm64"),
 }
 _LIMITS = {"publisher": 128, "offer": 64, "sku": 64}
+_SECURITY_TYPES = (
+    "Standard",
+    "TrustedLaunch",
+    "TrustedLaunchSupported",
+    "ConfidentialVM",
+    "ConfidentialVMSupported",
+    "TrustedLaunchAndConfidentialVmSupported",
+)
 _NEW_DEFAULTS = "2025-03-03"
 
 
@@ -181,6 +189,9 @@ def complete(definition: Resource, api_version: str) -> None:
     names = {one.get("name") for one in stored.get("features", [])}
     if api_version >= _NEW_DEFAULTS and "SecurityType" not in names and stored["hyperVGeneration"] == "V2":
         stored["features"] = [{"name": "SecurityType", "value": "TrustedLaunchSupported"}, *stored.get("features", [])]
+    for feature in stored.get("features", []):
+        known = (kind for kind in _SECURITY_TYPES if kind.lower() == str(feature.get("value")).lower())
+        feature["value"] = next(known, feature.get("value"))
     if stored.get("disallowed") == {}:
         del stored["disallowed"]
     definition.document["properties"] = stored

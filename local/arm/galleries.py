@@ -1,11 +1,13 @@
 """Compute galleries. Writes end within a second (recorded: 0.3 s); an update answers Succeeded at once."""
 
 import copy
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from local.arm import gallery_rules as rules
 from local.arm.errors import bad_parameter
 from local.arm.listing import paged
+from local.arm.operations import accepted
 from local.arm.routing import Reply, Request, Routes
 from local.arm.store import Resource
 
@@ -92,6 +94,7 @@ def _update(request: Request, gallery: Resource, body: dict[str, Any], *, replac
             gallery.properties[name] = wanted[name]
         elif replace:
             gallery.properties.pop(name, None)
+    complete(gallery)
     gallery.properties["provisioningState"] = "Succeeded"
     headers = rules.begin(request, gallery, seconds=_SECONDS, done="gallery.written")
     return Reply(200, gallery.document, headers)
@@ -107,6 +110,11 @@ def complete(gallery: Resource) -> None:
     subscription = gallery.id.split("/")[2]
     unique = {"uniqueName": f"{subscription}-{gallery.name.upper()}"}
     gallery.document["properties"] = {"identifier": unique} | gallery.properties
+    sharing = gallery.properties.get("sharingProfile") or {}
+    community = sharing.get("communityGalleryInfo") or {}
+    if sharing.get("permissions") == "Community" and community.get("publicNamePrefix"):
+        names = [f"{community['publicNamePrefix']}-{uuid.uuid5(uuid.NAMESPACE_URL, gallery.id)}"]
+        sharing["communityGalleryInfo"] = {"communityGalleryEnabled": False, "publicNames": names} | community
 
 
 @routes.operation("DELETE", _ONE, name="Galleries_Delete", bucket="DeleteGallery")
@@ -124,15 +132,25 @@ def share(request: Request) -> Reply:
     """202; the sharing groups are kept and shown, nobody is let in or kept out by them here."""
     gallery = request.require(request.scope)
     body = rules.body_of(request)
-    groups = {"Add": body.get("groups", []), "Reset": [], "EnableCommunity": [], "Remove": []}
-    if body.get("operationType") not in groups:
-        raise bad_parameter(f"The value '{body.get('operationType')}' of 'operationType' is invalid.", "operationType")
+    action = body.get("operationType")
     profile = gallery.properties.setdefault("sharingProfile", {"permissions": "Groups"})
-    profile["groups"] = groups[body["operationType"]]
+    if action not in ("Add", "Remove", "Reset", "EnableCommunity"):
+        raise bad_parameter(f"The value '{action}' of 'operationType' is invalid.", "operationType")
+    if action == "EnableCommunity":
+        profile.setdefault("communityGalleryInfo", {})["communityGalleryEnabled"] = True
+    elif action == "Reset":
+        gallery.properties["sharingProfile"] = {"permissions": "Private"}  # recorded
+    else:
+        kept = profile.get("groups", [])
+        profile["groups"] = [*kept, *body.get("groups", [])] if action == "Add" else _without(kept, body)
     request.kernel.store.put(gallery)
-    operation = request.begin(gallery.id, seconds=1, location=gallery.location, family=rules.FAMILY)
-    status = {"operationType": body["operationType"], "groups": profile["groups"]}
-    return Reply(202, status, operation.headers(request, location=True))
+    return accepted(request, request.begin(gallery.id, seconds=1, location=gallery.location, family=rules.FAMILY))
+
+
+def _without(groups: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
+    gone = {(one.get("type"), name) for one in body.get("groups", []) for name in one.get("ids", [])}
+    left = [one | {"ids": [name for name in one["ids"] if (one["type"], name) not in gone]} for one in groups]
+    return [one for one in left if one["ids"]]
 
 
 @routes.hook("gallery.written")

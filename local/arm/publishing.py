@@ -2,6 +2,7 @@
 merged.
 """
 
+import copy
 from typing import Any
 
 from local.arm import gallery_rules as rules
@@ -12,6 +13,7 @@ from local.arm.store import Resource
 
 _PROFILE = "galleryImageVersion.properties.publishingProfile"
 _STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
+_EDGE_STORAGE = ("Standard_LRS", "Standard_ZRS", "StandardSSD_LRS", "Premium_LRS")
 _MAX_REPLICAS = 100
 _REGION_KEYS = ("excludeFromLatest", "encryption", "additionalReplicaSets")
 
@@ -41,6 +43,9 @@ def build(given: dict[str, Any], stored: dict[str, Any], *, home: str, now: floa
             check_end_of_life(end, now, f"{_PROFILE}.endOfLifeDate")
         profile["endOfLifeDate"] = end
     profile["storageAccountType"] = kind
+    zones = given.get("targetExtendedLocations", base.get("targetExtendedLocations"))
+    if zones:
+        profile["targetExtendedLocations"] = _edge_zones(zones, count)
     mode = given.get("replicationMode") or stored.get("replicationMode")
     if stored and mode != stored.get("replicationMode"):
         raise rules.property_change(f"{_PROFILE}.replicationMode")
@@ -80,7 +85,24 @@ def _region(given: dict[str, Any], before: dict[str, Any] | None, count: int, ki
         ),
         "storageAccountType": _storage(chosen, name),
     }
-    return made | {key: given[key] for key in _REGION_KEYS if given.get(key) is not None}
+    made |= {key: copy.deepcopy(given[key]) for key in _REGION_KEYS if given.get(key) is not None}
+    if disk := made.get("encryption", {}).get("osDiskImage"):
+        disk.setdefault("securityProfile", {})  # recorded
+    return made
+
+
+def _edge_zones(given: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """`targetExtendedLocations` as ARM shows them: display names, and storage names cased as documented."""
+    kinds = {kind.lower(): kind for kind in _EDGE_STORAGE}
+    return [
+        {
+            "extendedLocation": dict(one.get("extendedLocation") or {}),
+            "name": regions.display(one["name"]),
+            "extendedLocationReplicaCount": one.get("extendedLocationReplicaCount", count),
+            "storageAccountType": kinds.get(one.get("storageAccountType", "").lower(), "StandardSSD_LRS"),
+        }
+        for one in given
+    ]
 
 
 def _replicas(given: Any, target: str) -> int:

@@ -43,6 +43,8 @@ DISPLAY: dict[str, str] = {
     "westindia": "West India",
     "mexicocentral": "Mexico Central",
     "newzealandnorth": "New Zealand North",
+    "centraluseuap": "Central US EUAP",
+    "eastus2euap": "East US 2 EUAP",
 }
 
 NO_ZONES = frozenset(

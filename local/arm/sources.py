@@ -1,5 +1,6 @@
 """What a version is made from: a managed image, a machine, another version, snapshots or disks, or VHD blobs."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,10 @@ def read(kernel: "Kernel", storage: dict[str, Any]) -> Source:
         raise ArmError(404, "CommunityGalleryImageNotFound", "Community gallery images are not known here.")
     if named:
         return _of_resource(kernel, source[named[0]])
-    if disk.get("id"):
-        return _of_disk(kernel, disk["id"], storage)
     if disk.get("uri"):
         return Source(None, None, _DEFAULT_SIZE, _given_data_disks(kernel, storage))
+    if disk.get("id"):
+        return _of_disk(kernel, disk["id"], storage)
     raise bad_parameter(f"Required parameter '{_PROFILE}.source' is missing (null).", f"{_PROFILE}.source")
 
 
@@ -82,6 +83,8 @@ def _of_resource(kernel: "Kernel", source_id: str) -> Source:
         "microsoft.compute/images": _of_image,
         "microsoft.compute/virtualmachines": _of_machine,
         "microsoft.compute/galleries/images/versions": _of_version,
+        "microsoft.compute/disks": _of_whole_disk,
+        "microsoft.compute/snapshots": _of_whole_disk,
     }
     reader = readers.get(parsed.kind.lower()) if parsed else None
     if reader is None:
@@ -138,6 +141,10 @@ def _of_version(kernel: "Kernel", version: Resource) -> Source:
     )
 
 
+def _of_whole_disk(kernel: "Kernel", disk: Resource) -> Source:
+    return _of_disk(kernel, disk.id, {})
+
+
 def _of_disk(kernel: "Kernel", disk_id: str, storage: dict[str, Any]) -> Source:
     disk = _find(kernel, disk_id)
     return Source(
@@ -145,20 +152,34 @@ def _of_disk(kernel: "Kernel", disk_id: str, storage: dict[str, Any]) -> Source:
         os_state=None,
         size=disk.properties.get("diskSizeGB") or _DEFAULT_SIZE,
         data_disks=_given_data_disks(kernel, storage),
-        character=character(disk),
-        hyper_v=disk.properties.get("hyperVGeneration"),
+        character=character(
+            disk
+        ),  # Azure takes a disk of another generation (test_create_image_version_with_region_cvm…)
     )
 
 
 def _given_data_disks(kernel: "Kernel", storage: dict[str, Any]) -> list[dict[str, Any]]:
     made = []
     for one in storage.get("dataDiskImages") or []:
-        named = (one.get("source") or {}).get("id")
-        size = _find(kernel, named).properties.get("diskSizeGB") if named else None
-        made.append(
-            {"lun": one["lun"], "sizeInGB": size or _DEFAULT_SIZE, "hostCaching": one.get("hostCaching", "None")}
-        )
+        source = one.get("source") or {}
+        blob = bool(source.get("uri"))
+        size = None if blob or not source.get("id") else _find(kernel, source["id"]).properties.get("diskSizeGB")
+        made.append(_caching(one, "ReadOnly") | {"sizeInGB": size or _DEFAULT_SIZE})
     return made
+
+
+def shown(storage: dict[str, Any]) -> dict[str, Any]:
+    """The storage profile as a new version shows it: sizes come later, caching has its defaults (recorded)."""
+    found = {key: copy.deepcopy(value) for key, value in storage.items() if value}
+    if "osDiskImage" in found:
+        found["osDiskImage"] = _caching(found["osDiskImage"], "ReadWrite")
+    if "dataDiskImages" in found:
+        found["dataDiskImages"] = [_caching(one, "ReadOnly") for one in found["dataDiskImages"]]
+    return found
+
+
+def _caching(disk: dict[str, Any], default: str) -> dict[str, Any]:
+    return copy.deepcopy(disk) | {"hostCaching": disk.get("hostCaching") or default}
 
 
 def _data_disk(kernel: "Kernel", disk: dict[str, Any]) -> dict[str, Any]:

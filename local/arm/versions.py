@@ -111,7 +111,7 @@ def _create(request: Request, definition: Resource, location: str) -> Reply:
             "tags": rules.tags_of(body),
             "properties": {
                 "publishingProfile": profile,
-                "storageProfile": {key: value for key, value in storage.items() if value is not None},
+                "storageProfile": sources.shown(storage),
                 "safetyProfile": _SAFETY | _safety(given),
                 "provisioningState": "Creating",
             },
@@ -138,13 +138,9 @@ def _safety(given: dict[str, Any]) -> dict[str, Any]:
 
 def _disks(source: sources.Source, storage: dict[str, Any]) -> dict[str, Any]:
     given = storage.get("osDiskImage") or {}
-    found: dict[str, Any] = {
-        "osDiskImage": {
-            "sizeInGB": source.size,
-            "hostCaching": given.get("hostCaching", "ReadWrite"),
-            "source": given.get("source") or {},
-        }
-    }
+    caching = given.get("hostCaching") or "ReadWrite"
+    disk = {"sizeInGB": source.size, "hostCaching": caching, "source": given.get("source") or {}}
+    found: dict[str, Any] = {"osDiskImage": disk}
     return found | ({"dataDiskImages": source.data_disks} if source.data_disks else {})
 
 
