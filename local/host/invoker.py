@@ -50,6 +50,7 @@ class Invoker:
         self._timeout = timeout
         self._write_outputs = write_outputs
         self._running: set[asyncio.Task[Reply]] = set()
+        self._giving_up = False
         self.names: dict[
             str, str
         ] = {}  # invocation id -> function, while it runs: log lines of the app are labelled with it
@@ -119,7 +120,9 @@ class Invoker:
             return "timed_out", Reply(
                 ok=False, error=f"Timeout value of {limit} was exceeded by function: Functions.{spec.name}"
             )
-        if task.cancelled():  # the function cancelled itself, or the loop is going down
+        if task.cancelled():
+            if self._giving_up:
+                raise asyncio.CancelledError  # the trigger must leave its work as a crash would
             return "failed", Reply(ok=False, error="CancelledError")
         reply = task.result()
         if reply.ok and spec.outputs:
@@ -134,6 +137,7 @@ class Invoker:
         if not self._running:
             return 0
         _, left = await asyncio.wait(set(self._running), timeout=seconds)
+        self._giving_up = True
         for task in left:
             task.cancel()
         return len(left)

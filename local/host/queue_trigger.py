@@ -148,7 +148,7 @@ class QueueListener:
         except UndecodableBody as fault:
             logger.warning("queue %s: %s", self.queue, fault)
             return False, True
-        if count > most:
+        if count > most:  # also without a poison queue: such a message is received again and again, and run no more
             logger.error("message %s of %s was received %d times; it is not run again", message.id, self.queue, count)
             return False, True
         result = await self._invoker.run(

@@ -71,7 +71,7 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("enqueue/{text}", auth_level=func.AuthLevel.ANONYMOUS)
 @app.queue_output(arg_name="out", queue_name="%WORK_QUEUE%", connection="AzureWebJobsStorage")
 async def enqueue(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
-    out.set(json.dumps({"text": req.route_params["text"]}))
+    out.set(json.dumps({"text": req.route_params["text"], "body": req.get_body().decode()}))
     return func.HttpResponse(status_code=202)
 
 
@@ -90,10 +90,10 @@ async def work(msg: func.QueueMessage) -> None:
             msg.pop_receipt,
         )
     )
-    if "fail" in body:
-        raise RuntimeError(f"asked to fail: {body}")
     if "sleep" in body:
         await asyncio.sleep(float(json.loads(body)["sleep"]))
+    if "fail" in body:
+        raise RuntimeError(f"asked to fail: {body}")
 
 
 @app.queue_trigger(arg_name="msg", queue_name="%WORK_QUEUE%-poison", connection="AzureWebJobsStorage")
