@@ -1,7 +1,7 @@
 """The NICs of a machine: existing ones, or described inline (`networkApiVersion`, `networkInterfaceConfigurations`).
 
-A NIC made inline is a resource of its own, without the machine's tags; it goes with the machine where its
-`deleteOption` says so, and stays otherwise.
+A NIC made inline is a resource of its own, with its configuration's tags and without the machine's; it goes with the
+machine where its `deleteOption` says so, and stays otherwise.
 """
 
 from typing import Any
@@ -80,6 +80,8 @@ def _describe(request: Request, given: Document, location: str) -> tuple[Resourc
     word = stable_guid(request.resource_id.lower(), request.correlation_id, str(request.now))[:8]
     nic_id = f"{request.resource_id.rsplit('/providers/', 1)[0]}/providers/{NIC}/{given['name']}-{word}"
     document: Document = {"name": nic_id.rsplit("/", 1)[1], "id": nic_id, "type": NIC, "location": location}
+    if given.get("tags"):
+        document["tags"] = dict(given["tags"])
     document |= {"kind": "Regular", "properties": nic_properties(request.kernel, nic_id, location, asked)}
     primary = bool(asked.get("primary", True))
     document["properties"]["primary"] = primary

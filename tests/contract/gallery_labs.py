@@ -71,7 +71,7 @@ class MemoryLab:
             )
         memory.add_source(SourceFacts(SourceKind.MANAGED_IMAGE, IMAGE, "Linux", "Generalized", "V2", size_gb=30))
         self.galleries: Galleries = memory
-        self._memory = memory
+        self.memory = memory
 
     def _goes(self, version: VersionId, region: str, attempt: int) -> Replication:
         fails = attempt == 1 and self._fails_once_in.get(version) == region
@@ -100,7 +100,7 @@ class MemoryLab:
             tags=tags or {},
             os_disk_gb=30,
         )
-        self._memory.build(facts)
+        self.memory.build(facts)
 
 
 class StaticCredential:

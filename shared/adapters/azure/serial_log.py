@@ -49,8 +49,13 @@ async def _range(
     session: ClientSession, address: str, start: int, tls: ssl.SSLContext | None
 ) -> tuple[bytes, int] | None:
     """At most a MiB from ``start``, and how long the whole is."""
+    from yarl import URL
+
     headers = {"Range": f"bytes={start}-{start + TAIL - 1}"}
-    async with session.get(address, headers=headers, allow_redirects=False, ssl=tls or True) as answer:
+    # As it stands: another spelling of the query would be another signature.
+    async with session.get(
+        URL(address, encoded=True), headers=headers, allow_redirects=False, ssl=tls or True
+    ) as answer:
         if answer.status == 404:
             return None
         if answer.status == 416:
