@@ -29,7 +29,8 @@ def storage_profile(request: Request, given: Document, size: Size, image: Image 
     for lun in sizes:
         listed.setdefault(lun, {"lun": lun, "createOption": "FromImage"})
     data = [
-        {"lun": lun} | _disk(request, one, size, sizes.get(lun), one.get("createOption", "Empty"))
+        {"lun": lun, "toBeDetached": False}
+        | _disk(request, one, size, sizes.get(lun), one.get("createOption", "Empty"))
         for lun, one in sorted(listed.items())
     ]
     if len(data) > size.max_data_disks:

@@ -47,6 +47,8 @@ def touch(store: Store, resource: Resource) -> None:
     """Store a changed resource under a new etag."""
     resource.sim["revision"] = resource.sim.get("revision", 0) + 1
     resource.document["etag"] = etag(resource)
+    for configuration in resource.properties.get("ipConfigurations") or ():
+        configuration["etag"] = resource.document["etag"]
     store.put(resource)
 
 
@@ -130,7 +132,9 @@ def _put_plain(kind: str, complete: Any) -> Any:
 
 def _complete_vnet(kernel: "Kernel", resource: Resource) -> None:
     properties = resource.properties
-    space = properties.setdefault("addressSpace", {"addressPrefixes": ["10.0.0.0/16"]})
+    asked = [(one.get("properties") or {}).get("addressPrefix") for one in properties.get("subnets") or []]
+    prefixes = [prefix for prefix in asked if prefix] or ["10.0.0.0/16"]
+    space = properties.setdefault("addressSpace", {"addressPrefixes": prefixes})
     for prefix in space.get("addressPrefixes", []):
         _network(prefix)
     properties.setdefault("enableDdosProtection", False)

@@ -25,7 +25,7 @@ _TAKEN_AFTER = (3.0, 9.0)
 _LOOK_EVERY = 0.04
 _LEAST_REAL, _MOST_REAL = 10.0, 60.0
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
-_runs: dict[str, sandbox.Run] = {}
+_runs: dict[str, tuple["Kernel", sandbox.Run]] = {}
 
 NO_SOURCE = (
     "Execution failed: failed to get configuration: invalid configuration: Either 'source.script' or 'source.script"
@@ -55,6 +55,14 @@ def begin_execution(kernel: "Kernel", owner: Resource, execution: Document, now:
     give_up = now + kernel.clock.scaled(DEFAULT_TIMEOUT)
     when = max(start, ready + kernel.clock.scaled(wait)) if ready is not None else give_up
     kernel.schedule.at(min(when, give_up), "run_command.take", {"key": key})
+
+
+def stop_all(kernel: "Kernel") -> None:
+    """Kill every script that a simulator has running; for its end. After a restart they run again."""
+    for key, (owner, run) in list(_runs.items()):
+        if owner is kernel:
+            run.kill()
+            del _runs[key]
 
 
 def _row(kernel: "Kernel", key: str) -> tuple[Document, Machine | None, Resource | None] | None:
@@ -113,7 +121,7 @@ def _start(kernel: "Kernel", key: str, row: Document, found: Machine, command: R
     limit = kernel.clock.scaled(row["timeout"] or DEFAULT_TIMEOUT)
     image = found.image
     try:
-        _runs[key] = sandbox.start(
+        run = sandbox.start(
             found.guest(kernel),
             row["script"],
             arguments=positions,
@@ -125,6 +133,7 @@ def _start(kernel: "Kernel", key: str, row: Document, found: Machine, command: R
     except sandbox.NoInterpreter as missing:
         _end(kernel, key, row, command, "Failed", now, exit_code=127, message=str(missing), error=str(missing))
         return
+    _runs[key] = (kernel, run)
     kernel.store.table("run_command")[key] = row
     kernel.schedule.at(kernel.clock.now() + _LOOK_EVERY, "run_command.look", {"key": key})
 
@@ -144,7 +153,7 @@ def _look(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     if read is None:
         return
     row, found, command = read
-    run, now = _runs.get(key), kernel.clock.now()
+    run, now = _runs[key][1] if key in _runs else None, kernel.clock.now()
     if found is None or found.state == "Deleting" or (row["command_id"] and command is None):
         if run is not None:
             run.kill()

@@ -11,7 +11,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
-from local.arm import control, delivery, tls, world
+from local.arm import control, delivery, run_command_execution, tls, world
 from local.arm.clock import Clock
 from local.arm.events import DeliveryPlan, EventSink
 from local.arm.faults import read_rules
@@ -68,6 +68,7 @@ class ArmSimulator:
         self.store = Store(directory / "arm.db" if self._given_dir else None)
         self._stack.callback(self.store.close)
         self.kernel = Kernel(self.store, self._clock, self._seed, self._plan)
+        self._stack.callback(run_command_execution.stop_all, self.kernel)
         if self._faults is not None:
             self.kernel.faults.replace(read_rules(self._faults))
         if not len(self.store.table("subscription")):

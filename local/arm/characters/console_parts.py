@@ -131,7 +131,7 @@ def early_userspace(guest: GuestLike, *, first_boot: bool = True) -> Iterator[Ti
 def _stage(guest: GuestLike, at: float, stage: str) -> Timed:
     when = guest.clock(at).strftime("%a, %d %b %Y %H:%M:%S +0000")
     return dmesg(
-        at, f"cloud-init[612]: Cloud-init v. 24.4.1-0ubuntu0~24.04.1 running '{stage}' at {when}. Up {at:.2f} s"
+        at, f"cloud-init[612]: Cloud-init v. 24.4.1-0ubuntu0 running '{stage}' at {when}. Up {at:.2f} seconds."
     )
 
 

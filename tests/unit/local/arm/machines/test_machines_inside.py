@@ -12,6 +12,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from local.arm.characters.sandbox import OUTPUT_LIMIT
+from local.arm.faults import Rule
+from local.arm.run_command_execution import stop_all
 
 RG, VM = "boot-tests", "probe-1"
 
@@ -214,3 +216,38 @@ async def test_an_address_with_another_signature_is_refused(boot: Any, compute: 
     later = data.serial_console_log_blob_uri.replace(f"se={query['se'][0][:4]}", "se=2999")
     status, _, body = await http("GET", later)
     assert (status, b"AuthenticationFailed" in body) == (403, True)
+
+
+async def test_the_end_of_the_simulator_kills_running_scripts(
+    simulator: Any, boot: Any, compute: ComputeManagementClient
+) -> None:
+    await boot()
+    commands = compute.virtual_machine_run_commands
+    body: Any = {"location": "westeurope", "properties": {"source": {"script": "while :; do :; done"}}}
+    await commands.begin_create_or_update(RG, VM, "loop", body, polling=False)
+    await until(_temporary, bool)
+    stop_all(simulator.kernel)
+    assert await _temporary() == []
+
+
+async def test_a_fault_plan_can_refuse_a_size_or_a_quota(
+    simulator: Any, boot: Any, compute: ComputeManagementClient
+) -> None:
+    message = "Operation could not be completed as it results in exceeding approved Total Regional Cores quota."
+    rule = Rule(
+        "error", operation="VirtualMachines_CreateOrUpdate", status=409, code="OperationNotAllowed", message=message
+    )
+    simulator.kernel.faults.replace([rule])
+    with pytest.raises(HttpResponseError, match="exceeding approved Total Regional Cores quota"):
+        await boot()
+
+
+async def test_a_creation_that_the_fault_plan_fails_leaves_a_failed_machine(
+    simulator: Any, boot: Any, compute: ComputeManagementClient
+) -> None:
+    rule = Rule("fail_operation", operation="VirtualMachines_CreateOrUpdate", code="InternalExecutionError")
+    simulator.kernel.faults.replace([rule])
+    with pytest.raises(HttpResponseError, match="InternalExecutionError"):
+        await boot()
+    found: Any = await compute.virtual_machines.instance_view(RG, VM)
+    assert found.statuses[0].code == "ProvisioningState/failed/InternalExecutionError"
