@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.codec.faults import Malformed, TooLarge, Unencodable, size_in_words
+from shared.codec.plain import as_dict
 
 LARGEST_DOCUMENT: Final = 16 * 1024 * 1024
 """Bytes of one evidence document."""
@@ -21,7 +22,7 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
     Raises Unencodable or TooLarge.
     """
     try:
-        body = msgspec.json.encode(dict(document), order="sorted")
+        body = msgspec.json.encode(dict(document), order="sorted", enc_hook=as_dict)
     except (TypeError, UnicodeEncodeError, RecursionError) as error:
         raise Unencodable(f"the document cannot be written as JSON: {error}") from error
     if len(body) > LARGEST_DOCUMENT:

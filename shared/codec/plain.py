@@ -59,11 +59,20 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
 def encode(value: Any, what: str) -> bytes:
     """Encode what was checked to be plain. Raises Unencodable for text that is not Unicode."""
     try:
-        return msgspec.json.encode(value)
+        return msgspec.json.encode(value, enc_hook=as_dict)
     except UnicodeEncodeError as error:
         raise Unencodable(
             f"{what} has text that is not valid Unicode ({error.reason}): clean it where it is read"
         ) from error
+    except TypeError as error:
+        raise Unencodable(f"{what} cannot be written as JSON: {error}") from error
+
+
+def as_dict(value: Any) -> Any:
+    """For msgspec, which knows no mappings but dict."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{_shown(value)} is nothing that JSON knows")
 
 
 def check_plain(value: Any, where: str, depth: int = 0) -> None:

@@ -53,6 +53,7 @@ def speaking(what: str, final: Final | None = None) -> Iterator[None]:
 
 def translated(error: Any, what: str, final: Final | None = None) -> Exception:
     """The fault that an ``AzureError`` stands for."""
+    error = _with_answer(error)
     status = getattr(error, "status_code", None)
     code = code_of(error)
     text = f"{what}: {_words(error)} ({code}{f', status {status}' if status else ''})"
@@ -82,6 +83,13 @@ def retry_after(error: Any) -> timedelta | None:
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
             return timedelta(seconds=float(text) * unit)
     return None
+
+
+def _with_answer(error: Any) -> Any:
+    """The error that has the service's answer: the Event Grid SDK wraps a 404 in one without (azure-eventgrid 4.22)."""
+    cause = error.__cause__
+    bare = getattr(error, "status_code", None) is None
+    return cause if bare and getattr(cause, "status_code", None) is not None else error
 
 
 def _headers(error: Any) -> Mapping[str, str]:
