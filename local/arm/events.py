@@ -7,6 +7,7 @@ is a plan; its dice are seeded.
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class Events:
         self._kernel = kernel
         self.outbox = kernel.store.table("outbox")
         self.plan = plan
+        self._told: Counter[tuple[str, str]] = Counter()
 
     def describe(self, request: Request, resource_id: str) -> dict[str, Any]:
         """What the event of this request will say, to be kept until the work has ended."""
@@ -63,7 +65,9 @@ class Events:
         if not described["verb"]:
             return
         event = _event(described, succeeded=succeeded, at=at)
-        dice = self._kernel.random("event", described["resource_id"], described["correlation_id"], len(self.outbox))
+        told = (described["resource_id"].lower(), described["operation"])
+        self._told[told] += 1
+        dice = self._kernel.random("event", *told, self._told[told])
         for _ in range(2 if dice.random() < self.plan.duplicate else 1):
             wait = dice.uniform(0, self.plan.delay_seconds)
             if dice.random() < self.plan.late:

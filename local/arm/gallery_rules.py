@@ -3,12 +3,19 @@
 import re
 from typing import Any
 
-from local.arm import regions
+from local.arm import regions, shapes
 from local.arm.errors import ArmError, bad_parameter
 from local.arm.operations import accepted
 from local.arm.routing import Reply, Request
 from local.arm.store import Resource
 
+_SHAPES = {
+    "Microsoft.Compute/galleries": shapes.GALLERY,
+    "Microsoft.Compute/galleries/images": shapes.DEFINITION,
+    "Microsoft.Compute/galleries/images/versions": shapes.VERSION,
+    "Microsoft.Compute/galleries/share": shapes.SHARING,
+    "Microsoft.Compute/images": shapes.IMAGE,
+}
 FAMILY = "capsOperations"
 CONCURRENT = (
     "The request failed due to conflict with a concurrent request. To resolve it, please refer to "
@@ -30,10 +37,18 @@ def check_name(kind: str, name: str) -> None:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """The request's JSON object, or ARM's 400."""
+    """The request's JSON object in the shape of its resource type, or ARM's 400."""
     if not isinstance(request.body, dict):
         raise ArmError(400, "InvalidRequestContent", "The request content was invalid: a JSON object is required.")
-    return request.body
+    shapes.check(request.body, _SHAPES[resource_type(request)])
+    return _without_nulls(request.body)
+
+
+def _without_nulls(value: Any) -> Any:
+    """ARM takes a null for a property that is not there."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def location_of(request: Request, existing: Resource | None) -> str:

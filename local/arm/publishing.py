@@ -93,6 +93,8 @@ def _region(given: dict[str, Any], before: dict[str, Any] | None, count: int, ki
 
 def _edge_zones(given: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """`targetExtendedLocations` as ARM shows them: display names, and storage names cased as documented."""
+    if not all(one.get("name") for one in given):
+        raise bad_parameter(f"Required parameter '{_PROFILE}.targetExtendedLocations.name' is missing (null).")
     kinds = {kind.lower(): kind for kind in _EDGE_STORAGE}
     return [
         {

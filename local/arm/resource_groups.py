@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local.arm import ids, regions, world
+from local.arm import ids, regions, shapes, world
 from local.arm.errors import ArmError, group_not_found
 from local.arm.listing import paged
 from local.arm.routing import Reply, Request, Routes
@@ -23,6 +23,12 @@ _DELETE_SECONDS = 60
 
 def _id(request: Request) -> str:
     return ids.group_id(request.params["sub"], request.params["rg"])
+
+
+def _body(request: Request) -> dict[str, Any]:
+    body = request.body if isinstance(request.body, dict) else {}
+    shapes.check(body, shapes.GROUP)
+    return body
 
 
 def _require(request: Request) -> Resource:
@@ -56,7 +62,7 @@ def put(request: Request) -> Reply:
     """Create a group (201) or replace its tags (200)."""
     if not _NAME.fullmatch(request.params["rg"]):
         raise ArmError(400, "InvalidResourceGroupName", f"The resource group name '{request.params['rg']}' is invalid.")
-    body: dict[str, Any] = request.body or {}
+    body = _body(request)
     location = body.get("location")
     if not location or not regions.is_known(location):
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
@@ -78,8 +84,9 @@ def put(request: Request) -> Reply:
 def patch(request: Request) -> Reply:
     """Replace the tags."""
     found = _require(request)
-    if "tags" in (request.body or {}):
-        found.document["tags"] = request.body["tags"]
+    body = _body(request)
+    if body.get("tags") is not None:
+        found.document["tags"] = body["tags"]
     return Reply(200, request.kernel.store.put(found).document)
 
 
