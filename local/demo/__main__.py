@@ -1,0 +1,130 @@
+"""`make demo`: publish versions of every character, follow them to their verdict, and check how they ended."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.live import Live
+
+from local.arm.tokens import identity
+from local.demo import show
+from local.demo.builder import Builder, builder
+from local.demo.follow import Follower
+from local.demo.scenario import STORIES, faults, world
+from local.demo.verdict import Result, calls_by_version, judge, left_behind
+from local.stack import Stack, StackError, StackOptions
+
+POLICY = Path(__file__).with_name("policy.yaml")
+PATIENCE = 420.0
+"""Seconds before the demo gives up waiting for verdicts."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--speed", type=float, default=180.0, help="seconds of Azure's time per real second")
+    parser.add_argument("--seed", type=int, default=1, help="of durations, duplicates and disorder")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the stack's state and logs in this folder")
+    return parser.parse_args()
+
+
+async def run(stack: Stack, console: Console) -> Result:
+    """Publish, follow, check. The stack is up."""
+    environment = stack.environment
+    # The credential reads these from the process, as it does in Azure.
+    os.environ.update({name: environment[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")})
+    began = time.monotonic()
+    async with AsyncExitStack() as opened:
+        trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=environment["SSL_CERT_FILE"]))
+        session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
+        gallery = await opened.enter_async_context(builder(environment))
+        follower = Follower(session, environment)
+        for story in STORIES:
+            await gallery.publish(story)
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            async for releases in follower.until_settled(STORIES, seconds=PATIENCE):
+                live.update(show.live(STORIES, releases, time.monotonic() - began))
+        result = Result(seconds=time.monotonic() - began)
+        await _look_back(result, follower, gallery, session, environment)
+    return result
+
+
+async def _look_back(
+    result: Result, follower: Follower, gallery: Builder, session: aiohttp.ClientSession, environment: Mapping[str, str]
+) -> None:
+    overview = await follower.all()
+    found = {each["version_id"]: each for each in overview["releases"]}
+    result.releases = [found[story.id.lower()] for story in STORIES if story.id.lower() in found]
+    log = (await _control(session, environment, "calls?log=1"))["log"]
+    explained = {story.id.lower(): await follower.one(story) for story in STORIES if story.id.lower() in found}
+    result.arm_calls = calls_by_version([call for call in log if _is_ours(call)], STORIES, explained)
+    result.left_behind = left_behind(await _control(session, environment, "state"))
+    for story in STORIES:
+        result.faults += judge(story, found.get(story.id.lower()), await gallery.visible(story))
+    result.faults += [f"left behind: {resource}" for resource in result.left_behind]
+    result.faults += [f"dead letter in {each['queue']}: {each['reason']}" for each in overview["deadLetters"]]
+
+
+def _is_ours(call: Mapping[str, Any]) -> bool:
+    return call["caller"] == identity("ringmaster").client_id
+
+
+async def _control(session: aiohttp.ClientSession, environment: Mapping[str, str], path: str) -> dict[str, Any]:
+    async with session.get(f"{environment['ARM_ENDPOINT']}/_sim/{path}") as answer:
+        answer.raise_for_status()
+        return await answer.json()
+
+
+async def _demo(given: argparse.Namespace, directory: Path, console: Console) -> Result:
+    (directory / "world.json").write_text(json.dumps(world()), encoding="utf-8")
+    (directory / "faults.json").write_text(json.dumps(faults()), encoding="utf-8")
+    options = StackOptions(
+        speed=given.speed,
+        seed=given.seed,
+        policy=POLICY,
+        world=directory / "world.json",
+        arm_plan=directory / "faults.json",
+        duplicate=0.3,
+        late=0.3,
+    )
+    began = time.monotonic()
+    async with Stack(directory, options) as stack:
+        console.print(f"The local stack is up after {time.monotonic() - began:.1f} s.")
+        return await run(stack, console)
+
+
+def main() -> int:
+    """Exit code 0 only if everything ended as it should."""
+    given = _arguments()
+    console = Console(stderr=given.json)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ringmaster-demo-") as temporary:
+            directory = given.keep or Path(temporary)
+            directory.mkdir(parents=True, exist_ok=True)
+            result = asyncio.run(_demo(given, directory, console))
+    except StackError as error:
+        console.print(f"[red]{error}[/red]")
+        return 1
+    if given.json:
+        print(json.dumps(result.document(), ensure_ascii=False))
+    else:
+        console.print(show.final(STORIES, result))
+    console.print(show.closing(result))
+    return 1 if result.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

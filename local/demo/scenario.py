@@ -1,0 +1,139 @@
+"""Which versions the demo publishes, from which images, and how each of them must end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+SOURCE: Final = "00000000-0000-4000-8000-000000000001"
+PRODUCTION: Final = "00000000-0000-4000-8000-000000000002"
+GROUP: Final = "rg-images"
+GALLERY: Final = "gal_build"
+TEST_GROUP: Final = "rg-ringmaster-test"
+REGIONS: Final = ("westeurope", "northeurope", "eastus", "eastus2", "westus2", "southeastasia")
+RINGS: Final = {
+    "canary": ("westeurope", "northeurope"),
+    "early": ("eastus", "westus2"),
+    "production": ("eastus2", "southeastasia"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One version: what it is made from, what happens to it, and how it must end."""
+
+    definition: str
+    number: str
+    character: str
+    title: str
+    state: str
+    reason: str | None = None
+    """A regular expression that one of the reasons must match."""
+
+    @property
+    def id(self) -> str:
+        """The version's resource id, as a builder would write it."""
+        return (
+            f"/subscriptions/{SOURCE}/resourceGroups/{GROUP}/providers/Microsoft.Compute/galleries/{GALLERY}"
+            f"/images/{self.definition}/versions/{self.number}"
+        )
+
+    @property
+    def image(self) -> str:
+        """The managed image that the version is made from."""
+        return (
+            f"/subscriptions/{SOURCE}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
+            f"/img-{self.definition}-{self.number}"
+        )
+
+
+STORIES: Final = (
+    Story("ubuntu-22-04", "1.0.0", "critical-cve", "has a critical CVE", "rejected", r"CVE-2021-44228"),
+    Story(
+        "ubuntu-22-04",
+        "1.1.0",
+        "never-generalized",
+        "declared generalized, never was",
+        "rejected",
+        r"guest agent was detected running",
+    ),
+    Story("ubuntu-22-04", "1.2.0", "panics-at-boot", "panics at boot", "rejected", r"console: kernel panic"),
+    Story("ubuntu-22-04", "1.3.0", "clean", "clean", "released"),
+    Story("debian-12", "12.5.1", "replication-fails-once:northeurope", "replication fails once", "released"),
+    Story("almalinux-9", "9.4.20", "clean", "throttled with 429", "released"),
+)
+
+THROTTLED: Final = "almalinux-9"
+
+
+def faults() -> list[dict[str, Any]]:
+    """The fault plan: requests about one version are throttled, some with Retry-After and some without."""
+    versions = f"/images/{THROTTLED}/versions/"
+    return [
+        {"fault": "throttle", "method": "GET", "resource": versions, "nth": [1, 3], "retry_after": 120},
+        {"fault": "throttle", "method": "PATCH", "resource": versions, "nth": [1], "retry_after": 240},
+        {"fault": "throttle", "method": "PATCH", "resource": versions, "nth": [3]},
+        {"fault": "throttle", "method": "PUT", "resource": f"gal_prod{versions}", "nth": [1], "retry_after": 120},
+        {"fault": "drop_response_after_effect", "method": "PATCH", "resource": versions, "nth": [2]},
+    ]
+
+
+def world() -> dict[str, Any]:
+    """What is there before the first version: galleries, definitions, managed images, virtual networks."""
+    definitions = sorted({story.definition for story in STORIES})
+    return {
+        "subscriptions": [{"id": SOURCE, "name": "Images"}, {"id": PRODUCTION, "name": "Production"}],
+        "identities": ["ringmaster", "image-builder"],
+        "resource_groups": [
+            {"id": f"/subscriptions/{SOURCE}/resourceGroups/{GROUP}", "location": "westeurope"},
+            {"id": f"/subscriptions/{SOURCE}/resourceGroups/{TEST_GROUP}", "location": "westeurope"},
+            {"id": f"/subscriptions/{PRODUCTION}/resourceGroups/rg-prod", "location": "eastus2"},
+        ],
+        "resources": [
+            *_gallery(SOURCE, GROUP, GALLERY, "westeurope", definitions),
+            *_gallery(PRODUCTION, "rg-prod", "gal_prod", "eastus2", definitions),
+            *(_image(story) for story in STORIES),
+            *(_network(region) for region in REGIONS),
+        ],
+    }
+
+
+def _gallery(subscription: str, group: str, name: str, location: str, definitions: list[str]) -> list[dict[str, Any]]:
+    gallery = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/galleries/{name}"
+    return [
+        {"id": gallery, "location": location},
+        *(
+            {
+                "id": f"{gallery}/images/{definition}",
+                "location": location,
+                "properties": {
+                    "osType": "Linux",
+                    "osState": "Generalized",
+                    "hyperVGeneration": "V2",
+                    "architecture": "x64",
+                    "identifier": {"publisher": "platform", "offer": "base", "sku": definition},
+                },
+            }
+            for definition in definitions
+        ),
+    ]
+
+
+def _image(story: Story) -> dict[str, Any]:
+    disk = {"osType": "Linux", "osState": "Generalized", "diskSizeGB": 30, "storageAccountType": "Standard_LRS"}
+    return {
+        "id": story.image,
+        "location": "westeurope",
+        "character": story.character,
+        "properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": disk, "dataDisks": []}},
+    }
+
+
+def _network(region: str) -> dict[str, Any]:
+    network = f"/subscriptions/{SOURCE}/resourceGroups/{TEST_GROUP}/providers/Microsoft.Network"
+    subnet = {"name": "default", "properties": {"addressPrefix": "10.0.0.0/24"}}
+    return {
+        "id": f"{network}/virtualNetworks/vnet-{region}",
+        "location": region,
+        "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]},
+    }
