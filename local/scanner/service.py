@@ -106,7 +106,7 @@ class Scanner:
             if request.headers.get("aeg-event-type") == "SubscriptionValidation":
                 return web.json_response({"validationResponse": events[0]["data"]["validationCode"]})
             subjects = [one["subject"] for one in events if _is_write(one)]
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise web.HTTPBadRequest(text=f"not an array of events in Event Grid schema: {error!r}") from error
         for subject in subjects:
             self._memory.waiting.setdefault(subject.lower(), self._clock() + self._duration(subject))

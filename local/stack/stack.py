@@ -79,7 +79,7 @@ class Stack:
         return app_settings(self.plan)
 
     def reset(self) -> None:
-        """Forget all state; raises StackError while a service runs. Logs stay."""
+        """Forget all state and secrets; raises StackError while a service runs. Logs stay, and so do the ports."""
         with exclusive(self.directory):
             if self.running:
                 raise StackError(f"{', '.join(self.running)} still runs; stop the stack before its state is reset")
@@ -88,6 +88,7 @@ class Stack:
                 (self.directory / name).unlink(missing_ok=True)
             ports = self._record.ports
             self._record = Record(self.directory / "stack.json", ports=ports)
+            self._record.save()
 
     def start(self, *, detached: bool = False) -> list[str]:
         """Start what does not run and wait until everything answers; returns the names of what was started.

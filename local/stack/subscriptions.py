@@ -24,6 +24,8 @@ def subscribe(plan: Plan) -> None:
     if plan.options.scanner:
         url = f"http://{HOST}:{plan.record.ports['scanner']}/events"
         _put(plan, "arm", "scanner", url, "EventGridSchema", _VERSIONS)
+    else:  # an earlier run with a scanner may have left one, and its events would be tried for a day
+        _send("DELETE", f"{plan.control_url}/topics/arm/eventSubscriptions/scanner", "scanner", None)
 
 
 def _function(plan: Plan, name: str) -> str:
@@ -38,11 +40,14 @@ def _put(plan: Plan, topic: str, name: str, url: str, schema: str, chosen: dict[
         "filter": chosen,
         "deadLetterDestination": {"endpointType": "StorageBlob"},
     }
-    address = f"{plan.control_url}/topics/{topic}/eventSubscriptions/{name}"
+    _send("PUT", f"{plan.control_url}/topics/{topic}/eventSubscriptions/{name}", name, {"properties": properties})
+
+
+def _send(method: str, address: str, name: str, document: dict[str, Any] | None) -> None:
     request = urllib.request.Request(  # noqa: S310 - the address is our own
         address,
-        data=json.dumps({"properties": properties}).encode(),
-        method="PUT",
+        data=None if document is None else json.dumps(document).encode(),
+        method=method,
         headers={"Content-Type": "application/json"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -51,6 +56,6 @@ def _put(plan: Plan, topic: str, name: str, url: str, schema: str, chosen: dict[
             return
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")
-        raise StackError(f"Event Grid does not create the subscription {name}: {text}") from error
+        raise StackError(f"Event Grid refuses to {method} the subscription {name}: {text}") from error
     except OSError as error:
         raise StackError(f"Event Grid at {address} cannot be reached: {error}") from error
