@@ -65,6 +65,7 @@ class QueueListener:
         self._retry_seconds = int(config.visibility_timeout.total_seconds()) if retry_seconds is None else retry_seconds
         self._backoff = PollingBackoff(config.max_polling_interval.total_seconds())
         self._exists = False
+        self._unreadable = False  # an outage is told once, and its end
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -96,7 +97,8 @@ class QueueListener:
                 return [message async for message in page]
         except AzureError as fault:
             self._exists = False  # any storage error resets the check: the queue may have been deleted
-            if not isinstance(fault, ResourceNotFoundError):
+            if not isinstance(fault, ResourceNotFoundError) and not self._unreadable:
+                self._unreadable = True
                 logger.warning("queue %s cannot be read, trying again: %s", self.queue, fault)
         return []
 
@@ -106,6 +108,9 @@ class QueueListener:
         except ResourceNotFoundError:
             return False
         self._exists = True
+        if self._unreadable:
+            self._unreadable = False
+            logger.info("queue %s can be read again", self.queue)
         return True
 
     async def _nap(self, seconds: float) -> None:

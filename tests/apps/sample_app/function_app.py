@@ -125,6 +125,12 @@ async def cloud_event(event: func.CloudEvent) -> None:
     await _event("cloud_event", event)
 
 
+@app.event_grid_trigger(arg_name="event")
+@app.queue_output(arg_name="$return", queue_name="%WORK_QUEUE%", connection="AzureWebJobsStorage")
+async def fan_out(event: func.EventGridEvent):
+    return [f"{event.id}-{number}" for number in range(2)]
+
+
 async def _event(name: str, event: Any) -> None:
     seen.append((name, event.id, type(event).__name__, event.get_json()))
     if (event.get_json() or {}).get("fail"):
@@ -133,7 +139,7 @@ async def _event(name: str, event: Any) -> None:
 
 @app.schedule(schedule="%TICK_SCHEDULE%", arg_name="timer")
 async def tick(timer: func.TimerRequest) -> None:
-    seen.append(("tick", timer.past_due, timer.schedule_status))
+    seen.append(("tick", timer.past_due))
 
 
 @app.schedule(schedule="0 0 0 1 1 *", arg_name="timer", run_on_startup=True, use_monitor=False)

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from local.host import FunctionsHost
-from tests.contract.host.conftest import Stage
+from tests.contract.host.conftest import Stage, until
 
 pytestmark = pytest.mark.stack
 
@@ -103,6 +103,13 @@ async def test_times_reach_the_function_as_they_were_sent(
     event = grid_event("1", eventTime="2026-01-02T03:04:05.1234567Z", plain="2026-01-02")
     assert (await post(web, url(host), "Notification", event))[0] == 202
     assert stage.seen("either_schema")[0][3] == {"eventTime": "2026-01-02T03:04:05.1234567Z", "plain": "2026-01-02"}
+
+
+async def test_a_list_returned_to_a_queue_is_one_message_for_each_item(
+    stage: Stage, host: FunctionsHost, web: aiohttp.ClientSession
+) -> None:
+    assert (await post(web, url(host, "fan_out"), "Notification", [grid_event("e")]))[0] == 202
+    await until(lambda: sorted(item[1] for item in stage.seen("work")) == ["e-0", "e-1"])
 
 
 async def test_unsubscribe_is_accepted(host: FunctionsHost, web: aiohttp.ClientSession) -> None:

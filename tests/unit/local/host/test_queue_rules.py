@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 import pytest
+from azure.functions import meta
 from azure.functions.queue import QueueMessageInConverter, QueueMessageOutConverter
 from azure.storage.queue import QueueMessage
 
@@ -50,7 +51,9 @@ def test_without_encoding_the_body_is_taken_as_it_is() -> None:
 
 def test_the_functions_message_has_every_field() -> None:
     value = trigger_value(b"hello")
-    message = QueueMessageInConverter.decode(value, trigger_metadata=trigger_metadata(received(""), value))
+    message = QueueMessageInConverter.decode(
+        meta.Datum(value.value, value.type), trigger_metadata=trigger_metadata(received(""), value)
+    )
     assert (message.id, message.dequeue_count, message.pop_receipt) == ("id-1", 2, "receipt-1")
     assert message.insertion_time == message.expiration_time == message.time_next_visible == NOW
     assert message.get_body() == b"hello"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from azure.functions import meta
 from azure.functions.timer import TimerRequestConverter
 
 from local.host.clock import Clock
@@ -137,7 +138,7 @@ async def test_an_unreadable_status_is_started_anew(tmp_path: Path) -> None:
 
 async def test_the_function_is_given_schedule_status_and_past_due() -> None:
     calls = await fired("0 * * * * *", after(2))
-    request = TimerRequestConverter.decode(Datum(json.dumps(calls[1][1]), "json"), trigger_metadata={})
+    request = TimerRequestConverter.decode(meta.Datum(json.dumps(calls[1][1]), "json"), trigger_metadata={})
     assert request.past_due is False
     assert request.schedule_status == {
         "Last": after(1).isoformat(),
