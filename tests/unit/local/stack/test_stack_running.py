@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from azure.storage.queue import QueueServiceClient
 
 from local.stack import SERVICES, Stack, StackOptions
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,10 @@ def test_a_shell_reads_the_env_file_as_it_was_meant(stack: Stack) -> None:
 
 
 def test_other_programs_trust_the_simulator_by_the_env_file(stack: Stack) -> None:
-    script = "\"$PY\" -c \"import os, requests; print(requests.get(os.environ['ARM_ENDPOINT'] + '/metadata/endpoints?api-version=2022-09-01').status_code)\""
-    assert _shell(stack.directory, f"PY={sys.executable!r}; {script}").strip() == "200"
+    code = """import os, requests
+url = os.environ["ARM_ENDPOINT"] + "/metadata/endpoints?api-version=2022-09-01"
+print(requests.get(url, timeout=20).status_code)"""
+    assert _shell(stack.directory, f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}").strip() == "200"
 
 
 def test_a_second_start_finds_it_up_and_starts_nothing(stack: Stack) -> None:
