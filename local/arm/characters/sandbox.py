@@ -137,18 +137,7 @@ def _launch(
     file.write_text(text)
     named = [part for key, value in variables.items() for part in (f"-{key}", value)]
     command = [powershell, "-NoProfile", "-File", str(file), *named] if powershell else [_shell(script), str(file)]
-    environment = {
-        "PATH": str(path),
-        "HOME": str(root / "root"),
-        "TMPDIR": str(root / "tmp"),
-        "LANG": "C.UTF-8",
-        "USER": "root",
-        "LOGNAME": "root",
-        "SIM_STATE": str(state),
-        "SIM_ROOT": str(root),
-        "SIM_SPEED": str(speed),
-        "COMPUTERNAME": model.host_name,
-    }
+    environment = _environment(model, root, state, path, speed)
     with (directory / "stdout").open("wb") as out, (directory / "stderr").open("wb") as err:
         process = subprocess.Popen(
             ["/bin/sh", "-c", _LIMITS, "limits", *command, *arguments],
@@ -160,6 +149,22 @@ def _launch(
             start_new_session=True,
         )
     return Run(process, directory, time.monotonic() + seconds, str(root))
+
+
+def _environment(model: guest.GuestModel, root: Path, state: Path, path: Path, speed: float) -> dict[str, str]:
+    """All that a script's environment holds besides its parameters."""
+    return {
+        "PATH": str(path),
+        "HOME": str(root / "root"),
+        "TMPDIR": str(root / "tmp"),
+        "LANG": "C.UTF-8",
+        "USER": "root",
+        "LOGNAME": "root",
+        "SIM_STATE": str(state),
+        "SIM_ROOT": str(root),
+        "SIM_SPEED": str(speed),
+        "COMPUTERNAME": model.host_name,
+    }
 
 
 def translate(script: str, root: Path, path: Path) -> str:
