@@ -28,7 +28,8 @@ from local.demo.verdict import Result, calls_by_version, judge, left_behind
 from local.stack import Stack, StackError, StackOptions
 
 POLICY = Path(__file__).with_name("policy.yaml")
-PATIENCE = 420.0
+WIDTH = 150
+PATIENCE = 300.0
 """Seconds before the demo gives up waiting for verdicts."""
 
 
@@ -109,7 +110,8 @@ async def _demo(given: argparse.Namespace, directory: Path, console: Console) ->
 def main() -> int:
     """Exit code 0 only if everything ended as it should."""
     given = _arguments()
-    console = Console(stderr=given.json)
+    # A log has no width of its own; people's terminals do.
+    console = Console(stderr=given.json, width=None if sys.stdout.isatty() else WIDTH)
     try:
         with tempfile.TemporaryDirectory(prefix="ringmaster-demo-") as temporary:
             directory = given.keep or Path(temporary)

@@ -70,10 +70,10 @@ def faults() -> list[dict[str, Any]]:
     """The fault plan: requests about one version are throttled, some with Retry-After and some without."""
     versions = f"/images/{THROTTLED}/versions/"
     return [
-        {"fault": "throttle", "method": "GET", "resource": versions, "nth": [1, 3], "retry_after": 120},
-        {"fault": "throttle", "method": "PATCH", "resource": versions, "nth": [1], "retry_after": 240},
+        {"fault": "throttle", "method": "GET", "resource": versions, "nth": [1, 3], "retry_after": 2},
+        {"fault": "throttle", "method": "PATCH", "resource": versions, "nth": [1], "retry_after": 3},
         {"fault": "throttle", "method": "PATCH", "resource": versions, "nth": [3]},
-        {"fault": "throttle", "method": "PUT", "resource": f"gal_prod{versions}", "nth": [1], "retry_after": 120},
+        {"fault": "throttle", "method": "PUT", "resource": f"gal_prod{versions}", "nth": [1], "retry_after": 2},
         {"fault": "drop_response_after_effect", "method": "PATCH", "resource": versions, "nth": [2]},
     ]
 

@@ -55,8 +55,6 @@ class Ring:
     definition: DefinitionId
     regions: tuple[RegionTarget, ...]
     bake: timedelta = timedelta(0)
-    approvers: tuple[str, ...] = ()
-    approval_deadline: timedelta = timedelta(days=7)
     boot_test: bool = True
 
     @property

@@ -42,9 +42,8 @@ def summary(policy: Policy, now: datetime) -> str:
         lines.append(f"{definition.name}: {definition.source.gallery.name}/{definition.source.name}")
         for ring in definition.rings:
             elsewhere = "" if ring.definition == definition.source else f" in {ring.definition.gallery.name}"
-            asks = f", approved by {' or '.join(ring.approvers)}" if ring.approvers else ""
             bake = f", bakes {duration_text(ring.bake)}" if ring.bake else ""
-            lines.append(f"  {ring.name}{elsewhere}: {', '.join(ring.region_names)}{bake}{asks}")
+            lines.append(f"  {ring.name}{elsewhere}: {', '.join(ring.region_names)}{bake}")
         lines.extend(_expired(definition, now))
         lines.append(f"  digest {definition.digest[:16]}")
     return "\n".join(lines)

@@ -88,8 +88,6 @@ def _ring(section: RingSection, source: DefinitionId) -> Ring:
         definition=ring_target(source, section.gallery, section.definition),
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
-        approvers=tuple(section.approvers),
-        approval_deadline=section.approval_deadline,
         boot_test=section.boot_test,
     )
 
@@ -127,7 +125,7 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-_UNORDERED: Final = {"regions", "approvers", "formats", "exceptions", "serial_fail", "serial_ignore"}
+_UNORDERED: Final = {"regions", "formats", "exceptions", "serial_fail", "serial_ignore"}
 
 
 def _canonical(value: Any, name: str = "") -> Any:

@@ -74,13 +74,6 @@ class RingSection(Section):
         description="Time to wait, after the previous ring was published (for the first ring: after scan and smoke "
         "test passed), before this one is",
     )
-    approvers: list[Said] = Field(
-        default_factory=list,
-        description="Who may approve the publication: user names (UPN) or object ids. Empty: nobody is asked",
-    )
-    approval_deadline: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(days=7), description="How long an approval is waited for; after that the release is rejected"
-    )
     boot_test: bool = Field(True, description="Boot a VM from the replica in each region before the ring is published")
 
     @model_validator(mode="after")
@@ -88,13 +81,6 @@ class RingSection(Section):
         if self.gallery is not None and self.definition is not None:
             raise ValueError("name a gallery or a definition, not both")
         return self
-
-    @field_validator("approvers")
-    @classmethod
-    def _approvers_once(cls, value: list[str]) -> list[str]:
-        if len({name.casefold() for name in value}) != len(value):
-            raise ValueError("an approver is named twice")
-        return value
 
 
 class ExceptionSection(Section):
