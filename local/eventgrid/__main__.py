@@ -1,9 +1,13 @@
-"""Run the local Event Grid alone: `python -m local.eventgrid --state DIR --key KEY --speed 60`."""
+"""Run the local Event Grid alone: `EVENTGRID_TOPIC_KEY=… python -m local.eventgrid --state DIR --speed 60`.
+
+The topic's access key (base64) comes by the environment, where other users of the machine do not see it.
+"""
 
 import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,7 +21,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.eventgrid", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="what survives a restart")
     parser.add_argument("--certificates", type=Path, metavar="DIR", help="the authority's folder; default: the state's")
-    parser.add_argument("--key", required=True, help="the topic's access key, base64")
     parser.add_argument("--port", type=int, default=0, help="the topic over HTTPS; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="ARM's events and the rest, over HTTP")
     parser.add_argument("--speed", type=float, default=60.0, help="seconds of Azure's time per real second")
@@ -34,7 +37,7 @@ async def _run(given: argparse.Namespace, faults: DeliveryFaults) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     grid = EventGrid(
         given.state,
-        key=given.key,
+        key=os.environ["EVENTGRID_TOPIC_KEY"],
         speed=given.speed,
         seed=given.seed,
         faults=faults,
@@ -53,6 +56,9 @@ def main() -> int:
     """Listen until SIGINT or SIGTERM; prints its addresses as one line of JSON when ready."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     given = _arguments()
+    if not os.environ.get("EVENTGRID_TOPIC_KEY"):
+        print("Event Grid needs EVENTGRID_TOPIC_KEY in its environment: the topic's key, base64.", file=sys.stderr)
+        return 2
     try:
         asyncio.run(_run(given, DeliveryFaults(given.duplicate, given.late, given.max_delay)))
     except (OSError, ValueError) as error:

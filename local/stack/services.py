@@ -109,7 +109,7 @@ def _event_grid(plan: Plan) -> list[str]:
     return [
         *(sys.executable, "-m", "local.eventgrid", "--state", str(state), "--certificates", str(plan.state / "arm")),
         *("--port", port(plan, "eventgrid"), "--control-port", port(plan, "eventgrid-control")),
-        *("--speed", str(options.speed), "--seed", str(options.seed), "--key", plan.record.topic_key),
+        *("--speed", str(options.speed), "--seed", str(options.seed)),
         *("--duplicate", str(options.duplicate), "--late", str(options.late)),
     ]
 
@@ -155,6 +155,8 @@ def environment(plan: Plan, name: str) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
     path = os.pathsep.join(part for part in (str(PROJECT_ROOT), os.environ.get("PYTHONPATH")) if part)
     own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    if name == "eventgrid":
+        own["EVENTGRID_TOPIC_KEY"] = plan.record.topic_key
     if name == "host":
         own |= app_settings(plan)
     if name == "scanner":

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import datetime as dt
 import json
+import os
 import signal
 import sys
 import time
@@ -381,9 +382,12 @@ async def test_a_removed_subscription_gets_nothing_more(webhook: Webhook, sessio
 
 
 async def _start(state: Path, *options: str) -> tuple[asyncio.subprocess.Process, dict[str, str]]:
-    command = [sys.executable, "-m", "local.eventgrid", "--state", str(state), "--key", KEY, *options]
+    command = [sys.executable, "-m", "local.eventgrid", "--state", str(state), *options]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "EVENTGRID_TOPIC_KEY": KEY},
     )
     assert process.stdout is not None
     return process, json.loads(await process.stdout.readline())
