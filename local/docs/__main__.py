@@ -1,0 +1,71 @@
+"""``python -m local.docs``: write every generated document; with ``--check``, say which are not current, and exit 1."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from local.docs import commands, lifecycle
+from shared import settings_table
+from shared.domain.lifecycle import TABLE
+from shared.policy_file import reference
+
+DOCUMENTS: Mapping[str, Callable[[], str]] = {
+    "lifecycle.md": lambda: lifecycle.page(TABLE),
+    "cli.md": commands.page,
+    "settings.md": settings_table.table,
+    "policy.md": reference.markdown,
+    "policy.schema.json": reference.json_schema,
+}
+FOLDER = Path(__file__).resolve().parents[2] / "docs"
+_SHOWN = 20
+"""Lines of a difference."""
+
+
+def write(folder: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) -> list[str]:
+    """Write what is not current. Returns the names of what was written."""
+    changed = [name for name, make in documents.items() if _current(folder / name) != make()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        (folder / name).write_text(documents[name](), encoding="utf-8")
+    return changed
+
+
+def differences(folder: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) -> list[str]:
+    """For every document that is not current, its name and how it differs."""
+    found: list[str] = []
+    for name, make in documents.items():
+        current, wanted = _current(folder / name), make()
+        if current is None:
+            found.append(f"docs/{name} is missing")
+        elif current != wanted:
+            lines = difflib.unified_diff(
+                current.splitlines(), wanted.splitlines(), f"docs/{name}", "as generated", n=1, lineterm=""
+            )
+            found.append("\n".join(list(lines)[:_SHOWN]))
+    return found
+
+
+def _current(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.docs", description="Write the generated documents.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 unless all are current")
+    if not parser.parse_args(arguments).check:
+        for name in write(folder):
+            sys.stdout.write(f"written: docs/{name}\n")
+        return 0
+    found = differences(folder)
+    if found:
+        sys.stderr.write("\n\n".join(found) + "\n\nnot current: run python -m local.docs\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
