@@ -41,14 +41,7 @@ def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(request.body, dict):
         raise ArmError(400, "InvalidRequestContent", "The request content was invalid: a JSON object is required.")
     shapes.check(request.body, _SHAPES[resource_type(request)])
-    return _without_nulls(request.body)
-
-
-def _without_nulls(value: Any) -> Any:
-    """ARM takes a null for a property that is not there."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
-    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+    return request.body
 
 
 def location_of(request: Request, existing: Resource | None) -> str:

@@ -29,6 +29,7 @@ MODULES = (
     "metadata",
     "subscriptions",
     "resource_groups",
+    "deployments",
     "galleries",
     "definitions",
     "versions",
@@ -158,6 +159,14 @@ class Kernel:
         outcome.reply.headers |= _tracing(correlation)
         return outcome
 
+    def on_behalf(self, app_id: str, method: str, path: str, api_version: str, body: str, base_url: str) -> Reply:
+        """Send a request from within, as one caller: what a deployment does."""
+        caller = self.tokens.find(app_id) or self.tokens.identities[0]
+        token = self.tokens.issue(caller, base_url, self.clock.now())[0]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        query = {"api-version": api_version}
+        return self.handle(Incoming(method, path, query, headers, body.encode(), base_url)).reply
+
     def _admit(self, incoming: Incoming, now: float, correlation: str, outcome: Outcome) -> Request:
         method = "GET" if incoming.method == "HEAD" and "/resourcegroups/" not in incoming.path.lower() else None
         route, params = self.router.find(method or incoming.method, incoming.path)
@@ -244,11 +253,18 @@ def _json(incoming: Incoming) -> Any:
     if not incoming.body or "json" not in incoming.headers.get("Content-Type", "application/json"):
         return None
     try:
-        return json.loads(incoming.body)
+        return without_nulls(json.loads(incoming.body))
     except ValueError as fault:
         raise ArmError(
             400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{fault}'."
         ) from fault
+
+
+def without_nulls(value: Any) -> Any:
+    """ARM takes a null for a property that is not there; nulls in lists stay, to be refused."""
+    if isinstance(value, dict):
+        return {key: without_nulls(part) for key, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _tracing(correlation: str) -> dict[str, str]:

@@ -93,8 +93,8 @@ class ArmSimulator:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), trust_env=False)
         )
         sinks = [delivery.HttpSink(one, session) if isinstance(one, str) else one for one in self._sinks]
-        task = asyncio.create_task(delivery.run(self.kernel, sinks))
-        self._stack.push_async_callback(_end, task)
+        self._background = asyncio.create_task(delivery.run(self.kernel, sinks))
+        self._stack.push_async_callback(_end, self._background)
 
     async def __aexit__(self, *_: object) -> None:
         """Stop listening, write what is left."""
@@ -141,6 +141,8 @@ class ArmSimulator:
         return self.kernel.tokens.issue(first, self.url, self._clock.now(), lifetime)[0]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._background.done():
+            self._background.result()  # a simulator whose time has stopped must not go on answering
         began = time.monotonic()
         incoming = Incoming(
             method=request.method,

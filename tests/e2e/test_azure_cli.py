@@ -116,6 +116,23 @@ async def test_machines_and_disks_are_listed(az: AzureCli) -> None:
     assert await az("disk", "list", "-g", "images") == []
 
 
+async def test_a_machine_becomes_a_version(az: AzureCli) -> None:
+    await az("sig", "create", *GALLERY)
+    await az("sig", "image-definition", "create", *DEFINITION, *IDENTIFIER, *KIND)
+    first = await az("sig", "image-version", "create", *VERSION, "--managed-image", "base")
+    login = ("--admin-username", "azureuser", "--admin-password", "Not-a-secret-1234", "--size", "Standard_D2s_v5")
+    machine = await az("vm", "create", "-g", "images", "-n", "vm1", "--image", first["id"], *login)
+    assert machine["powerState"] == "VM running"
+    assert [one["name"] for one in await az("vm", "list")] == ["vm1"]
+    assert len(await az("disk", "list", "-g", "images")) == 1
+    await az("vm", "deallocate", "-g", "images", "-n", "vm1")
+    await az("vm", "generalize", "-g", "images", "-n", "vm1")
+    second = await az("sig", "image-version", "create", *DEFINITION, "-e", "1.1.0", "--virtual-machine", machine["id"])
+    assert second["provisioningState"] == "Succeeded"
+    await az("vm", "delete", "-g", "images", "-n", "vm1", "-y")
+    assert await az("vm", "list") == []
+
+
 async def test_the_cli_shows_arm_s_own_errors(az: AzureCli) -> None:
     await az("sig", "create", *GALLERY)
     await az("sig", "image-definition", "create", *DEFINITION, *IDENTIFIER, *KIND)
