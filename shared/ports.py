@@ -250,6 +250,14 @@ class Ledger(Protocol):
         """Whether this key is seen for the first time, over all instances and restarts; remembered until a time."""
         ...
 
+    async def purge_claims(self, *, now: datetime) -> int:
+        """Forget claims whose time is over. Returns how many."""
+        ...
+
+    async def archived(self, version: VersionId) -> Sequence[Release]:
+        """Former bearers of a version's number."""
+        ...
+
     async def adopted(self, definition: DefinitionId, *, now: datetime) -> datetime:
         """When this definition was first looked after: now, if it never was. Older versions are left alone."""
         ...

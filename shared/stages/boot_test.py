@@ -193,7 +193,14 @@ async def _probe(command: Command, release: Release, rules: BootRules, world: Wo
             return Again(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
         return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
-    verdict = judge_probe(facts, nonce=state["nonce"], machine=state["vm"], os_type=release.traits["osType"], now=now)
+    verdict = judge_probe(
+        facts,
+        nonce=state["nonce"],
+        machine=state["vm"],
+        os_type=release.traits["osType"],
+        os_state=release.traits["osState"],
+        now=now,
+    )
     answered = {**state, "answers": dict(verdict.answers), "warnings": list(verdict.warnings)}
     if verdict.reasons:
         whose = Blame.IMAGE if verdict.answers else Blame.AMBIGUOUS

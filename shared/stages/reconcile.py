@@ -45,7 +45,7 @@ class Reconciled:
 async def run(world: World, *, now: datetime) -> Reconciled:
     """One round. A passing fault of one part doesn't keep the others from their work; the next round tries again."""
     done = Reconciled()
-    for part in (_resend, _find_missed, _sweep):
+    for part in (_resend, _find_missed, _sweep, _forget):
         try:
             await part(world, now, done)
         except (PassingFault, Refused) as fault:
@@ -128,6 +128,11 @@ async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
             log.warning("not swept: %s", foreign)
         else:
             done.swept.append(found.resource_id)
+
+
+async def _forget(world: World, now: datetime, done: Reconciled) -> None:
+    """Claims that guard against replays are of no use after their time."""
+    await world.ledger.purge_claims(now=now)
 
 
 def _expired(found: OwnMachine, now: datetime) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import azure.functions as func
 
-from shared.codec import Ignored, decode_cloud_event, decode_event_grid, decode_scan_event
+from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
+from shared.ports import World
 from shared.stages import intake
 from shared.triggers.runtime import Runtime, utc_now
 
@@ -43,16 +45,22 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         if world.policy.covering(read.version) is None:
             log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
             return
-        name = read.report_blob
-        if read.report is not None:
-            name = await world.evidence.save_report(read.version, read.format, read.report, at=now)
+        name = await _kept_report(read, world, now)
         if name is None:
-            log.warning("event %s ignored: it neither carries nor names a report", event.id)
+            log.warning("event %s ignored: it neither carries a report nor names one of this version's", event.id)
             return
         answer = await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
         log.info("event %s: %s", event.id, answer)
 
     return events
+
+
+async def _kept_report(read: ScanReported, world: World, now: datetime) -> str | None:
+    """The name of the report that the event carries, or of the one in the store that it names."""
+    if read.report is not None:
+        return await world.evidence.save_report(read.version, read.format, read.report, at=now)
+    kept = {report.name for report in await world.evidence.reports(read.version)}
+    return read.report_blob if read.report_blob in kept else None
 
 
 def _written(event: func.EventGridEvent | func.CloudEvent) -> Any:

@@ -109,11 +109,12 @@ async def _take_report(
     world = await runtime.world()
     if world.policy.covering(version) is None:
         return _answer(202, {"status": f"ignored: the policy does not cover {version.short}"})
-    name = await world.evidence.save_report(version, scan_format, body, at=now)
-    # Claimed after the report is safe: a sender who heard nothing may send again, one who replays changes nothing.
+    # Claimed before anything is kept: the signature covers the body and not the address, so a captured request must
+    # not come again with another image. A sender who heard nothing signs its next attempt anew.
     until = now + 2 * runtime.settings.webhook_tolerance
     if not await world.ledger.claim_once(f"webhook:{seen_as}", until=until, now=now):
-        return _problem(409, "replayed", "this very request was taken before: sign a new one with a new timestamp")
+        return _problem(409, "replayed", "this very request was taken before: sign each attempt anew")
+    name = await world.evidence.save_report(version, scan_format, body, at=now)
     answer = await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
     return _answer(202, {"status": answer, "report": name})
 

@@ -1,0 +1,139 @@
+"""Validation: read the version, its definition, gallery, source and the rings' definitions, and judge the metadata.
+
+It is also where hints arrive ("something wrote this version"): they are answered by looking whether the number still
+has the bearer that was released. Our own promotion writes raise the very same events as a build; they end here, with
+the same incarnation and nothing to do (law 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.domain.facts import DefinitionFacts, VersionFacts
+from shared.domain.image import DefinitionId
+from shared.domain.lifecycle import Outcome
+from shared.domain.messages import Command
+from shared.domain.policy import DefinitionPolicy, ValidationRules
+from shared.domain.release import Answer, Gate, Release
+from shared.domain.validation import (
+    FindingSeverity,
+    ValidationFacts,
+    ValidationOutcome,
+    ValidationVerdict,
+    validate,
+)
+from shared.ports import World
+from shared.stages.incarnation import incarnation_of
+from shared.stages.steps import Again, Decided, Dropped, Step, Turned
+
+POLL: Final = timedelta(seconds=30)
+ABSENT_POLL: Final = timedelta(seconds=30)
+ABSENT_FOR: Final = timedelta(minutes=15)
+"""An event can overtake what it tells of; a version that isn't there after this was deleted."""
+
+
+async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+    """Judge the version's metadata, or answer a hint."""
+    version = await world.galleries.version(release.version)
+    if command.is_hint:
+        return _looked_again(version, release)
+    state = {**command.state, "since": command.state.get("since", now.isoformat())}
+    since = datetime.fromisoformat(state["since"])
+    if version is None:
+        if now - since < world.paced(ABSENT_FOR):
+            return Again(state, ABSENT_POLL, note="the gallery does not know the version yet")
+        return Turned(Outcome.VERSION_GONE, "the version is not in the gallery")
+    if version.provisioning_state.in_progress:
+        verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
+        if verdict.outcome is ValidationOutcome.WAIT:
+            return Again(state, POLL, note=f"the version is {version.provisioning_state.value}")
+        return _decided(version, None, verdict, policy)
+    facts = await _facts(version, policy, world)
+    verdict = validate(facts, policy, now=now, waiting_since=since)
+    if verdict.outcome is ValidationOutcome.WAIT:
+        return Again(state, POLL, note="; ".join(verdict.texts))
+    return _decided(version, facts.definition, verdict, policy)
+
+
+def _looked_again(version: VersionFacts | None, release: Release) -> Step:
+    if version is None:
+        if release.state.is_terminal:
+            return Dropped("the version is gone, and its release has ended")
+        return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+    incarnation = incarnation_of(version)
+    if release.incarnation is None and not release.state.is_terminal:
+        return Dropped("the version is being validated")
+    if incarnation is None or incarnation == release.incarnation:
+        return Dropped("the same version as before: our own write, or one that changes no bearer")
+    return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
+
+
+async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:
+    others: dict[DefinitionId, DefinitionFacts | None] = {}
+    for ring in policy.rings:
+        if ring.definition != policy.source and ring.definition not in others:
+            others[ring.definition] = await world.galleries.definition(ring.definition)
+    return ValidationFacts(
+        version=version,
+        definition=await world.galleries.definition(policy.source),
+        gallery=await world.galleries.gallery(policy.source.gallery),
+        source=await world.galleries.source(version),
+        ring_definitions=others,
+    )
+
+
+def _decided(
+    version: VersionFacts, definition: DefinitionFacts | None, verdict: ValidationVerdict, policy: DefinitionPolicy
+) -> Step:
+    rejected = verdict.outcome is ValidationOutcome.REJECT
+    errors = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.ERROR)
+    warnings = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.WARNING)
+    return Decided(
+        Gate.VALIDATION,
+        Answer.REJECT if rejected else Answer.PASS,
+        errors,
+        facts=_seen(version),
+        rules=_rules(policy.validation),
+        warnings=warnings,
+        incarnation=incarnation_of(version),
+        traits=_traits(version, definition) if definition else None,
+    )
+
+
+def _traits(version: VersionFacts, definition: DefinitionFacts) -> Mapping[str, str]:
+    security = definition.features.get("SecurityType", "").lower()
+    return {
+        "osType": definition.os_type,
+        "osState": definition.os_state,
+        "architecture": definition.architecture or "x64",
+        "location": version.location,
+        "dataDisks": str(len(version.data_disks_gb)),
+        "trustedLaunch": "yes" if security.startswith("trustedlaunch") else "no",
+    }
+
+
+def _seen(version: VersionFacts) -> dict[str, Any]:
+    return {
+        "provisioningState": version.provisioning_state.value,
+        "publishedDate": incarnation_of(version),
+        "location": version.location,
+        "source": version.source_id or version.source_vm_id or list(version.disk_source_ids),
+        "osDiskGb": version.os_disk_gb,
+        "tags": dict(version.tags),
+        "targets": {
+            target.region: {"replicas": target.replicas, "excludeFromLatest": target.excluded}
+            for target in version.targets
+        },
+        "excludeFromLatest": version.excluded,
+    }
+
+
+def _rules(rules: ValidationRules) -> dict[str, Any]:
+    return {
+        "requiredTags": dict(rules.required_tags),
+        "minDiskGb": rules.min_disk_gb,
+        "maxDiskGb": rules.max_disk_gb,
+        "visibleBeforeProof": rules.visible_before_proof.value,
+    }
