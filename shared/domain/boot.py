@@ -98,7 +98,8 @@ _CONFIGURATION: Final = {
     "badrequest",
 }
 _AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
-_NOT_THERE: Final = re.compile(r"is not available in .{1,60} region", re.IGNORECASE)
+_NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1,60} region", re.IGNORECASE | re.DOTALL)
+"""Of an image: "The requested VM size … is not available in the current region" is another matter."""
 
 
 def blame(code: str, message: str) -> Blame:

@@ -1,12 +1,15 @@
 """The serial console: which lines condemn an image.
 
 Patterns are facts of the field (which lines mean a dead boot), collected from what LISA and kola look for and from
-Azure's boot-failure articles. A console that reached ``login:`` can still be a failed boot, so a prompt excuses nothing.
+Azure's boot-failure articles. A console that reached ``login:`` can still be a failed boot, so a prompt excuses
+nothing. What only warns (``WARNING: CPU:``, UBSAN, lines of a floppy drive that isn't there) is heard on healthy
+machines and condemns nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,26 +18,48 @@ from shared.domain.policy import BootRules
 _FAIL: Final = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("kernel panic", r"Kernel panic - not syncing"),
-        ("kernel oops", r"\bOops:|kernel NULL pointer|unable to handle (kernel|page)|(?<!FIRMWARE )\bBUG:"),
+        ("kernel panic", r"Kernel panic\b|\bPANIC: "),
+        ("kernel oops", r"\bOops\b(?:[:\s-].*)?(?:\[#\d+\]|:)|kernel NULL pointer|[Uu]nable to handle (?:kernel|page)"),
+        ("kernel oops", r"(?<!FIRMWARE )\bBUG: |\bkernel BUG at |\bBUG \S+ \((?:Tainted|Not tainted)"),
+        # A process of the system faulting ("traps: x[1] general protection fault ip:…") is not the kernel.
+        ("kernel oops", r"general protection fault[:,]|(?:divide error|invalid opcode): .*\[#\d+\]"),
+        ("kernel oops", r"\bInternal error: .*\[#\d+\]|\bUnhandled fault: |Synchronous Exception at"),
+        ("kernel locking fault", r"possible (?:circular|recursive) locking|possible irq lock inversion"),
+        ("kernel locking fault", r"inconsistent lock state|bad unlock balance|still has locks held"),
         ("instruction pointer dump", r"\bRIP:\s"),
-        ("soft or hard lockup", r"(soft|hard) lockup"),
-        ("hung task", r"hung task|blocked for more than \d+ seconds"),
-        ("RCU stall", r"rcu_sched.*(stall|detected)"),
+        # "Shutting down hard lockup detector" is what a healthy machine without hardware events says.
+        ("soft or hard lockup", r"soft lockup - CPU|hard LOCKUP"),
+        ("hung task", r"\bhung task\b|blocked (?:in I/O wait )?for more than \d+ seconds|can't die for more than"),
+        ("RCU stall", r"detected (?:expedited )?stalls? on CPU|self-detected stall"),
         ("boot loader prompt", r"^\s*grub(?: rescue)?>"),
-        ("boot loader damage", r"(alloc|free) magic (is )?broken"),
-        ("initramfs prompt", r"\(initramfs\)"),
-        ("emergency mode", r"You are in emergency mode|Emergency [Ss]hell|emergency shell|Entering emergency mode"),
+        ("boot loader damage", r"(?:alloc|free) magic (?:is )?broken"),
+        ("initramfs prompt", r"\(initramfs\)|^\s*dracut:/\S*#?\s*$"),
+        ("emergency mode", r"(?:You are in|Welcome to|Entering) emergency mode|dracut-emergency"),
+        (
+            "emergency mode",
+            r"(?:Starting|Started) (?:[Dd]racut )?[Ee]mergency [Ss]hell|Give root password for maintenance",
+        ),
+        ("emergency mode", r"Cannot open access to console, the root account is locked"),
         ("dracut refused", r"dracut: Refusing to continue"),
         ("system halted", r"^The operating system has halted\.$|System halted"),
-        ("synchronous exception", r"Synchronous Exception at"),
         ("out of memory", r"invoked oom-killer"),
         ("no data source", r"Can not apply stage final, no datasource found"),
-        ("root file system", r"Unable to mount root fs|Gave up waiting for root"),
+        ("root file system", r"Unable to mount root fs|Gave up waiting for (?:the )?root|Failed to start Switch Root"),
+        ("mount failed", r"FAILED\s*\] Failed to mount |Dependency failed for Local File Systems"),
+        ("device missing", r"Timed out waiting for device|hv_storvsc: probe of \S+ failed"),
+        (
+            "file system damage",
+            r"EXT4-fs error \(|VFS: Can't find ext4 filesystem|Filesystem error recorded from previous",
+        ),
+        ("file system damage", r"XFS \([^)]*\): (?:Metadata (?:CRC error|corruption)|[Cc]orruption|Unmount and run)"),
         ("offline disk", r"rejecting I/O to offline device"),
         ("ordering cycle", r"Ordering cycle found"),
+        ("nothing to boot", r"BOOTMGR is missing|No bootable device|No operating system was loaded"),
+        ("nothing to boot", r"An operating system wasn't found|Operating System not found"),
+        ("Windows stopped", r"Your (?:PC|device) ran into a problem|Windows failed to start|\bSTOP: 0x[0-9A-Fa-f]{8}"),
     )
 )
+_ANY: Final = re.compile("|".join(pattern.pattern for _, pattern in _FAIL))
 _IGNORE: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -43,7 +68,10 @@ _IGNORE: Final = tuple(
         r"EFI stub:.*FIRMWARE BUG: kernel image not aligned on 64k boundary",
     )
 )
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPES: Final = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>0-9A-Z]"
+    r"|[\x00-\x08\x0b-\x1f\x7f]"
+)
 _LINES_SHOWN: Final = 24
 _LINE_LIMIT: Final = 2000
 
@@ -66,13 +94,13 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     """Search a console for what condemns an image; the policy's own patterns count as well."""
     lines = console_text(raw)
     ignore = (*_IGNORE, *(re.compile(pattern) for pattern in rules.serial_ignore))
-    fail = (*_FAIL, *((f"policy pattern {text!r}", re.compile(text)) for text in rules.serial_fail))
+    own = tuple((f"policy pattern {text!r}", re.compile(text)) for text in rules.serial_fail)
     reasons: list[str] = []
     first: int | None = None
     for index, line in enumerate(lines):
-        if not line or any(pattern.search(line) for pattern in ignore):
+        if not _is_suspect(line, own) or any(pattern.search(line) for pattern in ignore):
             continue
-        for name, pattern in fail:
+        for name, pattern in (*_FAIL, *own):
             if name not in reasons and pattern.search(line):
                 reasons.append(name)
                 first = index if first is None else first
@@ -80,3 +108,8 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
         return ConsoleVerdict()
     start = max(0, first - 3)
     return ConsoleVerdict(tuple(reasons), tuple(line for line in lines[start : start + _LINES_SHOWN] if line))
+
+
+def _is_suspect(line: str, own: Sequence[tuple[str, re.Pattern[str]]]) -> bool:
+    """One search instead of thirty for the many lines that mean nothing."""
+    return bool(line) and (_ANY.search(line) is not None or any(pattern.search(line) for _, pattern in own))

@@ -28,7 +28,7 @@ LINUX_CHECKS: Final = (
 _LINUX: Final = r"""#!/bin/sh
 # One batched probe: every check prints one line, the last line echoes the nonce, so that a cut or failed run shows.
 say() { printf 'ringmaster %s=%s\n' "$1" "$2"; }
-say hostname "$(hostname 2>/dev/null)"
+say hostname "$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname 2>/dev/null)"
 say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 say machine_id "$(cat /etc/machine-id 2>/dev/null)"
 state="$(systemctl is-system-running 2>/dev/null)"
@@ -73,26 +73,36 @@ def linux_probe(nonce: str) -> str:
     return _LINUX.replace("@NONCE@", nonce)
 
 
-def judge_probe(facts: ProbeFacts, *, nonce: str, machine: str, os_type: str, now: datetime) -> ProbeVerdict:
-    """What a finished run command proves. Only a complete answer with this test's nonce is a pass."""
+def judge_probe(
+    facts: ProbeFacts, *, nonce: str, machine: str, os_type: str, now: datetime, os_state: str = "Generalized"
+) -> ProbeVerdict:
+    """What a finished run command proves. Only a complete answer with this test's nonce is a pass.
+
+    A specialized image keeps its host name: it is not given one.
+    """
     if facts.execution_state.lower() != "succeeded" or facts.exit_code not in {0, None}:
         said = (facts.error or facts.failure or facts.output).strip()[-400:]
         return ProbeVerdict((f"probe ended {facts.execution_state} with exit code {facts.exit_code}: {said}",))
-    answers = dict(_CHECK.findall(facts.output))
+    answers = {name: answer.strip() for name, answer in _CHECK.findall(facts.output)}
+    windows = os_type.lower() == "windows"
     done = _DONE.search(facts.output)
     if done is None or done.group(1) != nonce:
         return ProbeVerdict(
             ("the probe's output lacks this test's completion mark: it did not run to its end",), answers
         )
-    judged = _judge_windows(answers, machine) if os_type.lower() == "windows" else _judge_linux(answers, machine, now)
+    expected = len(WINDOWS_CHECKS if windows else LINUX_CHECKS)
+    if int(done.group(2)) != expected:
+        return ProbeVerdict((f"the probe ran {done.group(2)} checks, not {expected}",), answers)
+    given = machine if os_state.lower() != "specialized" else None
+    judged = _judge_windows(answers, given) if windows else _judge_linux(answers, given, now)
     return ProbeVerdict(tuple(judged[0]), answers, tuple(judged[1]))
 
 
-def _judge_linux(answers: Mapping[str, str], machine: str, now: datetime) -> tuple[list[str], list[str]]:
+def _judge_linux(answers: Mapping[str, str], machine: str | None, now: datetime) -> tuple[list[str], list[str]]:
     reasons = [f"check {name} gave no answer" for name in LINUX_CHECKS if not answers.get(name)]
     warnings: list[str] = []
     hostname = answers.get("hostname", "")
-    if hostname and hostname.lower() != machine.lower():
+    if hostname and _is_other(hostname, machine):
         reasons.append(f"host name is {hostname!r}, not {machine!r}: the image kept a name of its own")
     if answers.get("systemd") not in {None, "", "running"}:
         reasons.append(
@@ -127,9 +137,9 @@ def probe_script(os_type: str, nonce: str) -> str:
     return _WINDOWS.replace("@NONCE@", nonce) if os_type.lower() == "windows" else linux_probe(nonce)
 
 
-def _judge_windows(answers: Mapping[str, str], machine: str) -> tuple[list[str], list[str]]:
+def _judge_windows(answers: Mapping[str, str], machine: str | None) -> tuple[list[str], list[str]]:
     reasons = [f"check {name} gave no answer" for name in WINDOWS_CHECKS if not answers.get(name)]
-    if answers.get("hostname", machine).lower() != machine.lower():
+    if answers.get("hostname") and _is_other(answers["hostname"], machine):
         reasons.append(f"host name is {answers['hostname']!r}, not {machine!r}")
     if answers.get("image_state") not in {None, "", "IMAGE_STATE_COMPLETE"}:
         reasons.append(f"Windows set-up is {answers['image_state']}, not IMAGE_STATE_COMPLETE")
@@ -138,3 +148,8 @@ def _judge_windows(answers: Mapping[str, str], machine: str) -> tuple[list[str],
     if answers.get("failed_services") not in {None, "", "0"}:
         reasons.append(f"{answers['failed_services']} core services are not running")
     return reasons, []
+
+
+def _is_other(hostname: str, machine: str | None) -> bool:
+    """Whether a host name, which may be given with its domain, is another than the machine was given."""
+    return machine is not None and hostname.lower().split(".")[0] != machine.lower()

@@ -1,0 +1,159 @@
+"""What a probe's answers prove, and what they don't."""
+
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.adapters.memory.characters import CLEAN
+from shared.adapters.memory.guest import run_script
+from shared.domain.boot import ProbeFacts
+from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe, linux_probe, probe_script
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NONCE = "8f14e45fceea167a5a36dedd4bea2543"
+LINUX = {
+    "hostname": "rm-1",
+    "boot_id": "6f4a",
+    "machine_id": "bb",
+    "systemd": "running",
+    "failed_units": "",
+    "cloud_init": "done",
+    "root_writable": "yes",
+    "clock": str(int(NOW.timestamp())),
+    "ssh_keys": "3",
+}
+WINDOWS = {
+    "hostname": "RM-1",
+    "boot_time": "2026-03-01T11:58:00",
+    "image_state": "IMAGE_STATE_COMPLETE",
+    "agent": "Running",
+    "failed_services": "0",
+}
+
+
+def output(answers: dict[str, str], *, nonce: str = NONCE, checks: int = 8, end: str = "\n") -> str:
+    lines = [f"ringmaster {name}={value}" for name, value in answers.items()]
+    return end.join((*lines, f"ringmaster done {nonce} checks={checks}", ""))
+
+
+def judge(text: str, *, os_type: str = "Linux", os_state: str = "Generalized", **facts):
+    found = ProbeFacts(**{"execution_state": "Succeeded", "exit_code": 0, "output": text, **facts})
+    return judge_probe(found, nonce=NONCE, machine="rm-1", os_type=os_type, os_state=os_state, now=NOW)
+
+
+def test_a_complete_answer_with_the_nonce_passes():
+    verdict = judge(output(LINUX))
+    assert (verdict.reasons, verdict.warnings, verdict.answers["boot_id"]) == ((), (), "6f4a")
+
+
+def test_a_complete_answer_of_windows_passes_with_its_line_ends():
+    verdict = judge(output(WINDOWS, checks=5, end="\r\n"), os_type="Windows")
+    assert verdict.reasons == ()
+
+
+@pytest.mark.parametrize("state", ["Failed", "TimedOut", "Canceled", "Unknown", "Running"])
+def test_a_run_that_did_not_succeed_passes_on_no_output(state):
+    assert judge(output(LINUX), execution_state=state).reasons != ()
+
+
+def test_an_exit_code_other_than_zero_fails_with_its_words():
+    assert "exit code 127: not found" in judge("", exit_code=127, error="not found").reasons[0]
+
+
+def test_an_answer_without_the_completion_mark_did_not_run_to_its_end():
+    cut = output(LINUX).rsplit("ringmaster done", 1)[0]
+    assert "did not run to its end" in judge(cut).reasons[0]
+
+
+def test_the_nonce_of_another_test_proves_nothing():
+    assert "did not run to its end" in judge(output(LINUX, nonce="another")).reasons[0]
+
+
+def test_no_output_at_all_proves_nothing():
+    assert judge("").reasons != ()
+
+
+def test_another_number_of_checks_is_another_script():
+    assert judge(output(LINUX, checks=7)).reasons == ("the probe ran 7 checks, not 8",)
+
+
+@pytest.mark.parametrize("check", LINUX_CHECKS)
+def test_every_check_of_linux_must_be_answered(check):
+    for answers in ({**LINUX, check: ""}, {name: value for name, value in LINUX.items() if name != check}):
+        assert f"check {check} gave no answer" in judge(output(answers)).reasons
+
+
+@pytest.mark.parametrize("check", WINDOWS_CHECKS)
+def test_every_check_of_windows_must_be_answered(check):
+    answers = {name: value for name, value in WINDOWS.items() if name != check}
+    assert f"check {check} gave no answer" in judge(output(answers, checks=5), os_type="Windows").reasons
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "reason"),
+    [
+        ("hostname", "builder", "host name is 'builder'"),
+        ("systemd", "degraded", "systemd is degraded"),
+        ("systemd", "starting", "systemd is starting"),
+        ("cloud_init", "error", "cloud-init ended with 'error'"),
+        ("cloud_init", "running", "cloud-init ended with 'running'"),
+        ("root_writable", "no", "can't be written"),
+    ],
+)
+def test_an_unhealthy_linux_is_named(answer, value, reason):
+    (said,) = judge(output({**LINUX, answer: value})).reasons
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "reason"),
+    [
+        ("hostname", "BUILDER", "host name is 'BUILDER'"),
+        ("image_state", "IMAGE_STATE_UNDEPLOYABLE", "IMAGE_STATE_UNDEPLOYABLE"),
+        ("agent", "Stopped", "guest agent's service is Stopped"),
+        ("failed_services", "2", "2 core services are not running"),
+    ],
+)
+def test_an_unhealthy_windows_is_named(answer, value, reason):
+    (said,) = judge(output({**WINDOWS, answer: value}, checks=5), os_type="Windows").reasons
+    assert reason in said
+
+
+def test_failed_units_are_named():
+    verdict = judge(output({**LINUX, "systemd": "degraded", "failed_units": "nginx.service cron.service"}))
+    assert "nginx.service cron.service" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("value", ["done", "disabled", "absent"])
+def test_cloud_init_may_be_done_disabled_or_absent(value):
+    assert judge(output({**LINUX, "cloud_init": value})).reasons == ()
+
+
+def test_a_host_name_may_carry_its_domain():
+    assert judge(output({**LINUX, "hostname": "RM-1.internal.cloudapp.net"})).reasons == ()
+
+
+def test_a_specialized_image_keeps_its_own_name():
+    assert judge(output({**LINUX, "hostname": "builder"}), os_state="Specialized").reasons == ()
+
+
+def test_a_wrong_clock_is_a_warning():
+    late = str(int((NOW - timedelta(hours=9)).timestamp()))
+    verdict = judge(output({**LINUX, "clock": late}))
+    assert (verdict.reasons, len(verdict.warnings)) == ((), 1)
+
+
+@pytest.mark.parametrize("os_type", ["Linux", "Windows"])
+def test_the_script_carries_the_nonce_and_asks_every_check(os_type):
+    script = probe_script(os_type, NONCE)
+    ran = run_script(script, machine="rm-1", os_type=os_type, character=CLEAN, now=NOW)
+    assert judge(ran.output, os_type=os_type).reasons == ()
+
+
+def test_the_linux_script_is_one_that_a_shell_can_read():
+    shell = shutil.which("sh")
+    assert shell is not None
+    done = subprocess.run([shell, "-n"], input=linux_probe(NONCE), text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
