@@ -51,7 +51,7 @@ MEANINGS: Mapping[State, str] = {
     State.REPLICATING: "The ring gets its replicas, here or as a copy in another gallery; failed regions are repaired.",
     State.TESTING: "In every region of the ring a machine is booted from the replica there.",
     State.BAKING: "The ring waits for as long as the policy wants the version to prove itself in the ring before.",
-    State.PUBLISHING: "`latest` is predicted everywhere; `excludeFromLatest` is cleared in the ring's regions and read back.",
+    State.PUBLISHING: "`latest` is predicted; `excludeFromLatest` is cleared in the ring's regions and read back.",
     State.RELEASED: "The last ring is published.",
     State.REJECTED: "A gate said no, or the version is gone; the reasons say why.",
     State.SUPERSEDED: "A newer version is published already, or the policy covers the definition no more.",
