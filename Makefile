@@ -4,6 +4,7 @@ PYTHON     ?= python3
 UV_VERSION := 0.13.8
 UV         := .local/uv/bin/uv
 RUN        := .venv/bin/python
+BEGAN      := $(shell date +%s)
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,7 +24,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.installed ## take several image versions from the event to their verdict (SPEED= SEED= JSON=1)
-	@$(RUN) -m local.demo $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json)
+	@$(RUN) -m local.demo --began $(BEGAN) $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json)
 
 up: .venv/.installed ## start the local stack (SPEED= SEED= POLICY= WORLD= SCANNER=off RESET=1 FOREGROUND=1 RINGMASTER_PORT= ARM_PORT=)
 	@$(RUN) -m local.stack up $(STACK_UP)

@@ -38,6 +38,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--speed", type=float, default=180.0, help="seconds of Azure's time per real second")
     parser.add_argument("--seed", type=int, default=1, help="of durations, duplicates and disorder")
+    parser.add_argument("--began", type=int, metavar="EPOCH", help="when set-up began, to print how long it took")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the stack's state and logs in this folder")
     return parser.parse_args()
 
@@ -125,6 +126,9 @@ def main() -> int:
     else:
         console.print(show.final(STORIES, result))
     console.print(show.closing(result))
+    if given.began:
+        took = time.time() - given.began
+        console.print(f"Set-up took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")
     return 1 if result.faults else 0
 
 
