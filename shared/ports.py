@@ -130,6 +130,8 @@ class MachineSpec:
     trusted_launch: bool = False
     data_disks: int = 0
     """How many data disks the image has: each must be told to go with the machine."""
+    data_disk_luns: tuple[int, ...] = ()
+    """Their logical unit numbers, where known; 0, 1, 2 … otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class VersionFacts:
     replication_mode: str | None = None
     os_disk_gb: int | None = None
     data_disks_gb: tuple[int | None, ...] = ()
+    data_disk_luns: tuple[int, ...] = ()
+    """Logical unit numbers of the data disks, in the order of ``data_disks_gb``; they need not be 0, 1, 2 …"""
     tags: Mapping[str, str] = field(default_factory=dict)
     end_of_life: datetime | None = None
     reported_for_policy_violation: bool = False

@@ -54,6 +54,7 @@ def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFact
         replication_mode=publishing.get("replicationMode"),
         os_disk_gb=os_disk.get("sizeInGB"),
         data_disks_gb=tuple(disk.get("sizeInGB") for disk in disks),
+        data_disk_luns=tuple(int(disk.get("lun") or 0) for disk in disks),
         tags=dict(document.get("tags") or {}),
         end_of_life=read_time(publishing.get("endOfLifeDate")),
         reported_for_policy_violation=safety.get("reportedForPolicyViolation") is True,
@@ -96,14 +97,17 @@ def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFact
 
 
 def read_time(text: object) -> datetime | None:
-    """ARM's time with its seven digits of fraction, aware; None when it isn't one."""
+    """ARM's time with its seven digits of fraction, in UTC; None when it isn't one.
+
+    ARM has answered with other offsets for the same moment (recorded: ``+08:00``).
+    """
     if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _target(entry: Mapping[str, Any], publishing: Mapping[str, Any]) -> RegionTargetFacts:

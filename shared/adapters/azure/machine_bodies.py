@@ -65,7 +65,7 @@ def _storage(spec: MachineSpec) -> dict[str, Any]:
     }
     data_disks = [
         {"name": f"{spec.name}-data{lun}", "lun": lun, "createOption": "FromImage", "deleteOption": "Delete"}
-        for lun in range(spec.data_disks)
+        for lun in spec.data_disk_luns or range(spec.data_disks)
     ]
     return {"imageReference": {"id": str(spec.image)}, "osDisk": os_disk, "dataDisks": data_disks}
 

@@ -209,7 +209,10 @@ class MemoryMachines:
 
     def _parts_of(self, spec: MachineSpec) -> tuple[str, ...]:
         group = f"/subscriptions/{self._test.subscription}/resourcegroups/{self._test.resource_group}/providers".lower()
-        disks = [f"{spec.name}-os", *(f"{spec.name}-data{lun}" for lun in range(spec.data_disks))]
+        disks = [
+            f"{spec.name}-os",
+            *(f"{spec.name}-data{lun}" for lun in spec.data_disk_luns or range(spec.data_disks)),
+        ]
         return (
             f"{group}/microsoft.compute/virtualmachines/{spec.name}",
             *(f"{group}/microsoft.compute/disks/{disk}" for disk in disks),
