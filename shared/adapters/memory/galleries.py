@@ -70,6 +70,9 @@ class _Version:
     busy_until: datetime
     replicas: dict[str, _Replica] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    settled: VersionFacts | None = None
+    """What is seen of it, with replication, once nothing moves any more; kept since lists ask again and again."""
+    settled_plain: VersionFacts | None = None
 
 
 class MemoryGalleries:
@@ -191,6 +194,7 @@ class MemoryGalleries:
         found.replicas = {region: replica for region, replica in found.replicas.items() if region in stays}
         found.facts = replace(found.facts, targets=tuple(targets), excluded=excluded)
         found.operation, found.busy_until = ProvisioningState.UPDATING, now + UPDATE_TIME
+        found.settled = found.settled_plain = None
         for target in targets:
             replica = found.replicas.get(target.region)
             if replica is None or replica.status(now).state is RegionState.FAILED:
@@ -238,13 +242,24 @@ class MemoryGalleries:
         version.busy_until = max(version.busy_until, now + goes.takes)
 
     def _seen(self, version: _Version, now: datetime, *, replication: bool) -> VersionFacts:
-        statuses = {region: replica.status(now) for region, replica in version.replicas.items()}
-        failed = any(status.state is RegionState.FAILED for status in statuses.values())
-        state = ProvisioningState.FAILED if failed else ProvisioningState.SUCCEEDED
         if now < version.busy_until:
-            state = version.operation
-        seen = ReplicationFacts(_aggregated(statuses), statuses) if replication else None
-        return replace(version.facts, provisioning_state=state, replication=seen)
+            return self._moving(version, now, replication=replication)
+        if version.settled is None:
+            statuses = {region: replica.status(now) for region, replica in version.replicas.items()}
+            failed = any(status.state is RegionState.FAILED for status in statuses.values())
+            state = ProvisioningState.FAILED if failed else ProvisioningState.SUCCEEDED
+            version.settled_plain = replace(version.facts, provisioning_state=state, replication=None)
+            version.settled = replace(version.settled_plain, replication=_status(statuses))
+        seen = version.settled if replication else version.settled_plain
+        return seen or version.settled
+
+    def _moving(self, version: _Version, now: datetime, *, replication: bool) -> VersionFacts:
+        statuses = {region: replica.status(now) for region, replica in version.replicas.items()} if replication else {}
+        return replace(
+            version.facts,
+            provisioning_state=version.operation,
+            replication=_status(statuses) if replication else None,
+        )
 
     def _is_complete(self, version: _Version, region: str, now: datetime) -> bool:
         replica = version.replicas.get(region)
@@ -299,6 +314,10 @@ def _check_removal(version: VersionId, region: str, replica: _Replica, now: date
     if replica.status(now).state is RegionState.COMPLETED:
         message = f"Removing the replicated region '{region}' from {version.short} is not allowed"
         raise Refused("OperationNotAllowed", f"{message}: 'allowDeletionOfReplicatedLocations' is false.", 409)
+
+
+def _status(regions: Mapping[str, RegionReplication]) -> ReplicationFacts:
+    return ReplicationFacts(_aggregated(regions), regions)
 
 
 def _aggregated(statuses: Mapping[str, RegionReplication]) -> str:
