@@ -45,8 +45,10 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
         yield Text("\nWaiting for", style="bold")
         yield _waiting_table(answer.waiting_for, now)
     if answer.gates:
-        yield Text("\nGates", style="bold")
-        yield _gates_table(answer.gates)
+        folder = _folder(answer.gates)
+        below = f", with their evidence below {folder}" if folder else ""
+        yield Text.assemble(("\nGates", "bold"), plain(below, "dim"))
+        yield _gates_table(answer.gates, folder)
     yield Text("\nHistory", style="bold")
     for each in answer.history:
         yield Text.assemble((moment(each.at), "dim"), "  ", plain(each.text))
@@ -133,10 +135,18 @@ def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
     return table
 
 
-def _gates_table(gates: Iterable[Verdict]) -> Table:
+def _folder(gates: Iterable[Verdict]) -> str:
+    """What the names of all evidence begin with: said once, it leaves room for what differs."""
+    folders = {each.evidence.rpartition("/")[0] for each in gates}
+    return f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else ""
+
+
+def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
     table = _table("at", "gate", "where", "answer", "evidence")
     for each in gates:
         place = "/".join(part for part in (each.ring, each.region) if part)
         said = Text("\n").join([word(each.answer), *(plain(reason) for reason in each.reasons)])
-        table.add_row(moment(each.at), plain(each.gate), plain(place), said, plain(each.evidence, "dim"))
+        table.add_row(
+            moment(each.at), plain(each.gate), plain(place), said, plain(each.evidence.removeprefix(folder), "dim")
+        )
     return table

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,6 +251,16 @@ def test_explain_tells_gates_with_evidence_and_the_history_in_order(ringmaster: 
     assert "scan-0123456789abcdef.json" in ringmaster.out
     assert ringmaster.out.index("started") < ringmaster.out.index("scan and smoke test passed")
     assert "2026-05-01T08:59:00" in ringmaster.out
+
+
+def test_the_folder_of_all_evidence_is_said_once(ringmaster: Terminal):
+    release = _explained()
+    gates: Any = release["gates"]
+    gates.append({**gates[0], "gate": "bake", "evidence": gates[0]["evidence"].replace("scan-", "bake-")})
+    with AppDouble([release]) as app:
+        assert ringmaster("explain", "1.0.1", environ=app.environ) == 0
+    assert ringmaster.out.count("sub/rg/gal/ubuntu/1.0.1/x/") == 1
+    assert "bake-0123456789abcdef.json" in ringmaster.out
 
 
 @pytest.mark.parametrize(
