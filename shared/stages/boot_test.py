@@ -102,6 +102,7 @@ def _spec(
         expires=now + world.paced(bounds),
         trusted_launch=traits.get("trustedLaunch") == "yes",
         data_disks=int(traits.get("dataDisks", "0")),
+        data_disk_luns=tuple(int(lun) for lun in traits.get("dataDiskLuns", "").split()),
     )
 
 

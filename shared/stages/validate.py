@@ -110,6 +110,7 @@ def _traits(version: VersionFacts, definition: DefinitionFacts) -> Mapping[str, 
         "architecture": definition.architecture or "x64",
         "location": version.location,
         "dataDisks": str(len(version.data_disks_gb)),
+        "dataDiskLuns": " ".join(str(lun) for lun in version.data_disk_luns),
         "trustedLaunch": "yes" if security.startswith("trustedlaunch") else "no",
     }
 
