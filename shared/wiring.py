@@ -5,37 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.policy_file import load_policy
-from shared.ports import Publisher, World
+from shared.policy_file import read_file
+from shared.ports import Publisher, Queues, World
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared.adapters.azure.storage import AzureStorage
+
 APP = Path(__file__).resolve().parent.parent
 
 
 def build_world(settings: Settings) -> World:
-    """Every port over Azure. Raises PolicyFaults, or OSError when the policy file isn't there."""
+    """Every port over Azure. Raises PolicyFaults when the policy can't be used."""
     from shared.adapters.azure.arm import Arm
     from shared.adapters.azure.evidence import AzureEvidence
     from shared.adapters.azure.galleries import AzureGalleries
     from shared.adapters.azure.ledger import AzureLedger
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
-    from shared.adapters.azure.storage import AzureStorage
 
     path = APP / settings.policy
-    policy = load_policy(path.read_text(encoding="utf-8"), name=path.name)
+    policy = read_file(path, name=path.name)
     credential = _credential(settings.client_id)
-    where = settings.storage
-    storage = AzureStorage(
-        connection_string=where.connection_string,
-        blob_url=where.blob_url,
-        queue_url=where.queue_url,
-        table_url=where.table_url,
-        credential=None if where.connection_string else _credential(where.client_id),
-    )
+    storage = _storage(settings)
     arm = Arm(credential, base_url=settings.arm_endpoint, scopes=[settings.arm_scope])
     return World(
         galleries=AzureGalleries(arm, policy.galleries_written),
@@ -47,6 +41,26 @@ def build_world(settings: Settings) -> World:
         policy=policy,
         own_writers=settings.own_writers,
         pace=settings.pace,
+    )
+
+
+def build_queues(settings: Settings) -> Queues:
+    """The queues alone, which need no policy."""
+    from shared.adapters.azure.queues import AzureQueues
+
+    return AzureQueues(_storage(settings), settings.queues)
+
+
+def _storage(settings: Settings) -> AzureStorage:
+    from shared.adapters.azure.storage import AzureStorage
+
+    where = settings.storage
+    return AzureStorage(
+        connection_string=where.connection_string,
+        blob_url=where.blob_url,
+        queue_url=where.queue_url,
+        table_url=where.table_url,
+        credential=None if where.connection_string else _credential(where.client_id),
     )
 
 

@@ -95,8 +95,8 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The policy file.")],
 ) -> None:
     """Print every fault of a policy as file:line:col: path: message, or what the policy does when it has none."""
-    from shared.policy_file import PolicyFaults
-    from shared.policy_file.__main__ import read_file, summary
+    from shared.policy_file import PolicyFaults, read_file
+    from shared.policy_file.__main__ import summary
 
     try:
         read = read_file(file)

@@ -14,25 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.domain.policy import DefinitionPolicy, Policy
-from shared.policy_file import Fault, PolicyFaults, load_policy
+from shared.policy_file import PolicyFaults, read_file
 from shared.policy_file.fields import duration_text
 from shared.policy_file.reference import json_schema, markdown
-from shared.policy_file.tree import MAX_BYTES
 
 GENERATED = {"docs": (Path("docs/policy.md"), markdown), "schema": (Path("docs/policy.schema.json"), json_schema)}
-
-
-def read_file(path: Path) -> Policy:
-    """The policy in a file. Raises PolicyFaults, also for a file that can't be read."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1).decode()
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise PolicyFaults(str(path), [Fault(line, 1, "", "is not UTF-8 text")]) from error
-    except OSError as error:
-        raise PolicyFaults(str(path), [Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
-    return load_policy(text, name=str(path))
 
 
 def summary(policy: Policy, now: datetime) -> str:

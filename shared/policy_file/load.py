@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path as FilePath
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -12,7 +13,21 @@ from shared.policy_file.build import build
 from shared.policy_file.checks import compare
 from shared.policy_file.faults import Fault, Path, PolicyFaults, from_pydantic
 from shared.policy_file.models import PolicySection, Section
-from shared.policy_file.tree import Unreadable, read_tree
+from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
+
+
+def read_file(path: FilePath, *, name: str | None = None) -> Policy:
+    """The policy in a file, which faults call ``name``. Raises PolicyFaults, also for a file that can't be read."""
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise PolicyFaults(name, [Fault(line, 1, "", "is not UTF-8 text")]) from error
+    except OSError as error:
+        raise PolicyFaults(name, [Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
+    return load_policy(text, name=name)
 
 
 def load_policy(text: str, *, name: str) -> Policy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from shared.domain.lifecycle import Outcome
 from shared.domain.release import Answer, Gate
@@ -79,3 +79,40 @@ class Dropped:
 
 
 type Step = Again | Decided | Turned | Finished | Stalled | Noted | Dropped
+
+_LONGEST_LINE: Final = 400
+
+
+def describe(step: Step) -> str:
+    """One line for the log: what a hop came to, without the facts, which are in the evidence."""
+    line = " ".join(_described(step).split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+
+
+def _described(step: Step) -> str:
+    match step:
+        case Again():
+            return _again(step)
+        case Decided():
+            return _with(f"Decided {step.gate} {step.answer}", "; ".join(step.reasons))
+        case Turned(outcome, why):
+            return _with(f"Turned {outcome.name.lower()}", why)
+        case Finished(note):
+            return _with("Finished", note)
+        case Stalled(reason):
+            return _with("Stalled", reason)
+        case Noted(text):
+            return _with("Noted", text)
+        case Dropped(why):
+            return _with("Dropped", why)
+
+
+def _again(step: Again) -> str:
+    at = f" step={step.state['step']}" if "step" in step.state else ""
+    wait = max(step.after, step.at_least).total_seconds()
+    failed = " after a failure" if step.failed else ""
+    return _with(f"Again{at} in {wait:g} s{failed}", step.stalled or step.note)
+
+
+def _with(what: str, why: str | None) -> str:
+    return f"{what}: {why}" if why else what

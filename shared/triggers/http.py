@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import azure.functions as func
@@ -15,6 +16,8 @@ import azure.functions as func
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import ScanFinished
 from shared.domain.signature import verify
+from shared.policy_file import PolicyFaults
+from shared.ports import PassingFault
 from shared.stages import dead_letters, intake, status
 from shared.triggers.runtime import Runtime, utc_now
 
@@ -32,34 +35,53 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @http.route(route="scans/{format}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
     async def receive_scan(req: func.HttpRequest) -> func.HttpResponse:
         """Take a signed scan report for the version named by ``?image=``."""
-        return await _receive_scan(req, runtime)
+        return await _now_or_later(_receive_scan(req, runtime), tell=False)
 
     @http.function_name("releases")
     @http.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
     async def releases(req: func.HttpRequest) -> func.HttpResponse:
         """Every release in short, or all about the one that ``?version=`` names."""
-        world = await runtime.world()
-        if "version" not in req.params:
-            return _answer(200, await status.overview(world))
-        try:
-            version = VersionId.parse(req.params["version"])
-        except InvalidId as error:
-            return _problem(400, "invalid_version", str(error))
-        found = await status.explanation(version, world)
-        return _answer(200, found) if found else _problem(404, "unknown_release", f"no release of {version}")
+        return await _now_or_later(_releases(req, runtime), tell=True)
 
     @http.function_name("resend")
     @http.route(route="releases/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
     async def resend(req: func.HttpRequest) -> func.HttpResponse:
         """Send the stalled commands of the release that ``?version=`` names again."""
-        try:
-            version = VersionId.parse(req.params.get("version", ""))
-        except InvalidId as error:
-            return _problem(400, "invalid_version", str(error))
-        count = await dead_letters.resend(version, await runtime.world(), now=utc_now())
-        return _answer(202, {"resent": count})
+        return await _now_or_later(_resend(req, runtime), tell=True)
 
     return http
+
+
+async def _now_or_later(answering: Awaitable[func.HttpResponse], *, tell: bool) -> func.HttpResponse:
+    """The answer, or 503 for what passes or is being put right. ``tell`` the reason to those who hold a key."""
+    try:
+        return await answering
+    except PolicyFaults as faults:
+        reason = f":\n{faults}" if tell else "; its faults stand in the app's log"
+        return _problem(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
+    except PassingFault as fault:
+        log.warning("not now: %s", fault)
+        return _problem(503, "not_now", str(fault) if tell else "try again")
+
+
+async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
+    if "version" not in req.params:
+        return _answer(200, await status.overview(await runtime.world()))
+    try:
+        version = VersionId.parse(req.params["version"])
+    except InvalidId as error:
+        return _problem(400, "invalid_version", str(error))
+    found = await status.explanation(version, await runtime.world())
+    return _answer(200, found) if found else _problem(404, "unknown_release", f"no release of {version}")
+
+
+async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
+    try:
+        version = VersionId.parse(req.params.get("version", ""))
+    except InvalidId as error:
+        return _problem(400, "invalid_version", str(error))
+    count = await dead_letters.resend(version, await runtime.world(), now=utc_now())
+    return _answer(202, {"resent": count})
 
 
 async def _receive_scan(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:

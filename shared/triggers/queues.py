@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
 
 import azure.functions as func
 
 from shared.codec import NotOurs, decode_command
 from shared.domain.messages import Command, Kind
+from shared.policy_file import PolicyFaults
 from shared.ports import PassingFault, World
 from shared.settings import Settings
 from shared.stages import dead_letters, driver
+from shared.stages.steps import describe
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.queues")
@@ -26,6 +30,8 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "promote": frozenset({Kind.PROMOTE, Kind.ANNOUNCE}),
 }
 """Function name -> the kinds of command that its queue carries."""
+WITHOUT_POLICY: Final = timedelta(minutes=5)
+"""How long a command is put back for while the policy can't be used."""
 
 
 def queue_of(settings: Settings, function: str) -> str:
@@ -55,7 +61,11 @@ def _worker(runtime: Runtime, function: str) -> Handler:
 
     async def work(message: func.QueueMessage) -> None:
         """Do one hop of a release."""
-        world = await runtime.world()
+        try:
+            world = await runtime.world()
+        except PolicyFaults:
+            await _put_back(message, runtime)
+            return
         command = decode_command(await world.queues.open(message.get_body()))
         if command.kind not in kinds:
             raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
@@ -65,9 +75,18 @@ def _worker(runtime: Runtime, function: str) -> Handler:
             # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
             await _remember(command, error, world)
             raise
-        log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, step)
+        log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, describe(step))
 
     return work
+
+
+async def _put_back(message: func.QueueMessage, runtime: Runtime) -> None:
+    """Without a policy nothing can be judged, and that is no fault of the command: it spends no attempt of its own."""
+    queues = runtime.queues()
+    command = decode_command(await queues.open(message.get_body()))
+    wait = WITHOUT_POLICY / runtime.settings.pace
+    await queues.send(command, delay=wait)
+    log.warning("%s %s #%d: put back for %s: no policy", command.release.short, command.branch, command.seq, wait)
 
 
 async def _remember(command: Command, error: Exception, world: World) -> None:
