@@ -29,7 +29,7 @@ from shared.domain.replication import (
     plan_targets,
 )
 from shared.ports import Refused, World
-from shared.stages.incarnation import copy_mismatch, is_same
+from shared.stages.incarnation import copy_mismatch, gone, is_same
 from shared.stages.steps import Again, Decided, Step, Turned
 from shared.stages.writer import only_writer
 
@@ -45,7 +45,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     facts = await world.galleries.version(target, replication=True)
     if facts is None:
         if target == release.version:
-            return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+            return await gone(target, world, "the version was deleted while it was released")
         return await _copy(command, release, ring, target, world, now)
     if target == release.version and not is_same(facts, release):
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
@@ -58,7 +58,7 @@ async def _copy(command: Command, release: Release, ring: Ring, target: VersionI
     """Start the copy into the ring's gallery."""
     source = await world.galleries.version(release.version)
     if source is None:
-        return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+        return await gone(release.version, world, "the version was deleted while it was released")
     if not is_same(source, release):
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
     definition = await world.galleries.definition(ring.definition)

@@ -25,7 +25,7 @@ from shared.domain.validation import (
     validate,
 )
 from shared.ports import World
-from shared.stages.incarnation import incarnation_of
+from shared.stages.incarnation import gone, incarnation_of
 from shared.stages.steps import Again, Decided, Dropped, Step, Turned
 
 POLL: Final = timedelta(seconds=30)
@@ -38,7 +38,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     """Judge the version's metadata, or answer a hint."""
     version = await world.galleries.version(release.version)
     if command.is_hint:
-        return _looked_again(version, release)
+        return await _looked_again(version, release, world)
     state = {**command.state, "since": command.state.get("since", now.isoformat())}
     since = datetime.fromisoformat(state["since"])
     if version is None:
@@ -57,14 +57,15 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     return _decided(version, facts.definition, verdict, policy)
 
 
-def _looked_again(version: VersionFacts | None, release: Release) -> Step:
+async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> Step:
+    if release.incarnation is None and not release.state.is_terminal:
+        # Validation has its own patience with a version that isn't there yet.
+        return Dropped("the version is being validated")
     if version is None:
         if release.state.is_terminal:
             return Dropped("the version is gone, and its release has ended")
-        return Turned(Outcome.VERSION_GONE, "the version was deleted while it was released")
+        return await gone(release.version, world, "the version was deleted while it was released")
     incarnation = incarnation_of(version)
-    if release.incarnation is None and not release.state.is_terminal:
-        return Dropped("the version is being validated")
     if incarnation is None or incarnation == release.incarnation:
         return Dropped("the same version as before: our own write, or one that changes no bearer")
     return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
