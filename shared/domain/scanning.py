@@ -80,6 +80,19 @@ class Finding:
     """Operating system, file or directory in which the package was found."""
     status: str = ""
     """The vendor's word on it, as the scanner prints it: fixed, affected, will_not_fix …"""
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    """Who rated it how, where the scanner tells of several."""
+    cvss_vector: str = ""
+    epss: float | None = None
+    """Probability of exploitation in the next 30 days, 0 to 1 (FIRST's EPSS); None when the scanner doesn't say."""
+    known_exploited: bool = False
+    """In CISA's catalogue of known exploited vulnerabilities, as the scanner says."""
+    fix_state: str = ""
+    """fixed, not-fixed, wont-fix, or empty when nothing is said."""
+    fixed_at: datetime | None = None
+    """Since when a fix has been there, where the scanner says so."""
+    vex_state: str = ""
+    """not_affected, affected, fixed, under_investigation, or empty when nobody said."""
 
     @property
     def identity(self) -> tuple[str, str]:
