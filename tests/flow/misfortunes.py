@@ -1,55 +1,115 @@
-"""Misfortunes that a rehearsal can order: a port that crashes the function, or fails, around a chosen call."""
+"""Misfortunes that a rehearsal can order: around a chosen call of a port, or for a while."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+
+from local.simulation.faults import WELL, Call, Crash, Fate
+from shared.ports import Throttled, Unavailable
+
+type Fault = Callable[[], BaseException]
 
 
-class Crash(BaseException):
-    """The function's process ends here. Nothing in the product may catch it."""
+def crash() -> BaseException:
+    """The process ends."""
+    return Crash("a rehearsed crash")
+
+
+def unavailable() -> BaseException:
+    """No answer, a time-out or a 5xx."""
+    return Unavailable("the service did not answer")
+
+
+def throttled() -> BaseException:
+    """429 without a Retry-After."""
+    return Throttled("too many requests")
 
 
 @dataclass
 class Misfortune:
-    """What befalls the ``nth`` call of a method: raised before the call takes effect, or after it has."""
+    """What befalls the ``nth`` call (and ``times - 1`` calls after it) of a method, named as in ``ledger.replace``.
+
+    Raised before the call takes effect, or after it has. ``only`` narrows the calls that count.
+    """
 
     method: str
-    what: Callable[[], BaseException]
+    what: Fault
     nth: int = 1
     after: bool = False
+    times: int = 1
+    function: str | None = None
+    only: Callable[[Call], bool] = lambda _: True
     seen: int = 0
 
-    def strikes(self, method: str, *, after: bool) -> bool:
-        """Whether this is the call. Counts it when it is asked before."""
-        if method != self.method:
-            return False
-        if not after:
-            self.seen += 1
-        return self.seen == self.nth and after == self.after
+    def fate(self, call: Call, _: datetime) -> Fate:
+        """The fate of a call; counts those that are meant."""
+        if call.name != self.method or self.function not in {None, call.function} or not self.only(call):
+            return WELL
+        self.seen += 1
+        if not self.nth <= self.seen < self.nth + self.times:
+            return WELL
+        return Fate(after=self.what()) if self.after else Fate(before=self.what())
+
+    @property
+    def struck(self) -> bool:
+        """Whether it has happened at all."""
+        return self.seen >= self.nth
 
 
 @dataclass
-class Unlucky:
-    """A port that does what the real one does, and meets the misfortunes on its list."""
+class AtCall:
+    """A misfortune at the nth call of any port, counted over the whole rehearsal."""
 
-    port: Any
-    misfortunes: list[Misfortune] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
+    index: int
+    what: Fault
+    after: bool = False
+    seen: int = 0
 
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self.port, name)
-        if not callable(member) or not self.misfortunes:
-            return member
+    def fate(self, _: Call, __: datetime) -> Fate:
+        self.seen += 1
+        if self.seen != self.index:
+            return WELL
+        return Fate(after=self.what()) if self.after else Fate(before=self.what())
 
-        async def called(*args: Any, **kwargs: Any) -> Any:
-            self._meet(name, after=False)
-            result = await member(*args, **kwargs)
-            self._meet(name, after=True)
-            return result
+    @property
+    def struck(self) -> bool:
+        return self.seen >= self.index
 
-        return called if any(each.method == name for each in self.misfortunes) else member
 
-    def _meet(self, method: str, *, after: bool) -> None:
-        for misfortune in self.misfortunes:
-            if misfortune.strikes(method, after=after):
-                raise misfortune.what()
+@dataclass
+class Outage:
+    """A port that does not answer for a while."""
+
+    port: str
+    begins: datetime
+    lasts: timedelta
+    what: Fault = unavailable
+    hits: int = 0
+
+    def fate(self, call: Call, now: datetime) -> Fate:
+        if call.port != self.port or not self.begins <= now < self.begins + self.lasts:
+            return WELL
+        self.hits += 1
+        return Fate(before=self.what())
+
+    @property
+    def struck(self) -> bool:
+        return self.hits > 0
+
+
+type AnyMisfortune = Misfortune | AtCall | Outage
+
+
+@dataclass
+class Misfortunes:
+    """All that is to happen in a rehearsal, and every call that was made."""
+
+    clock: Callable[[], datetime]
+    listed: Iterable[AnyMisfortune] = ()
+    calls: list[Call] = field(default_factory=list)
+
+    def __call__(self, call: Call) -> Fate:
+        self.calls.append(call)
+        now = self.clock()
+        fates = [each.fate(call, now) for each in self.listed]
+        return next((fate for fate in fates if fate is not WELL), WELL)

@@ -1,0 +1,70 @@
+"""A small cloud in memory: galleries, a test resource group, storage; and what its events tell."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from shared.adapters.memory.characters import CLEAN
+from shared.adapters.memory.evidence import MemoryEvidence
+from shared.adapters.memory.galleries import MemoryGalleries, Replication, ReplicationPlan
+from shared.adapters.memory.ledger import MemoryLedger
+from shared.adapters.memory.machines import Casting, MemoryMachines
+from shared.adapters.memory.publisher import MemoryPublisher
+from shared.adapters.memory.queues import MemoryQueues
+from shared.domain.facts import DefinitionFacts, GalleryFacts, ProvisioningState
+from shared.domain.image import DefinitionId
+from shared.domain.policy import Policy
+from shared.ports import World
+
+OWN_WRITER: Final = "0a0a0a0a-0000-4000-8000-00000000000a"
+"""The app's own id, as its writes' events tell it."""
+
+
+class House:
+    """Every port in memory, and the world made of them."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        policy: Policy,
+        *,
+        home: str,
+        replication: ReplicationPlan = lambda *_: Replication(),
+        casting: Casting = lambda *_: CLEAN,
+        own_writers: Iterable[str] = (OWN_WRITER,),
+        absent: Iterable[DefinitionId] = (),
+    ) -> None:
+        """Galleries and definitions that the policy names are made; ``absent`` ones are not."""
+        numbers = itertools.count(1)
+        self.galleries = MemoryGalleries(clock, policy.galleries_written, replication=replication)
+        self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
+        self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
+        self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        for definition in sorted(definitions_of(policy) - set(absent)):
+            self.add_definition(definition, home)
+        self.world = World(
+            self.galleries,
+            self.machines,
+            self.queues,
+            self.ledger,
+            self.evidence,
+            self.publisher,
+            policy,
+            own_writers=frozenset(own_writers),
+            nonce=lambda: f"{next(numbers):032x}",
+        )
+
+    def add_definition(self, definition: DefinitionId, home: str) -> None:
+        """Somebody makes an image definition, and its gallery."""
+        made = ProvisioningState.SUCCEEDED
+        self.galleries.add_gallery(GalleryFacts(definition.gallery, made, home))
+        self.galleries.add_definition(DefinitionFacts(definition, made, home, "Linux", "Generalized", "V2", "x64"))
+
+
+def definitions_of(policy: Policy) -> set[DefinitionId]:
+    """Every image definition that a policy names: sources, and where rings publish."""
+    rings = {ring.definition for definition in policy.definitions.values() for ring in definition.rings}
+    return set(policy.definitions) | rings

@@ -1,0 +1,95 @@
+"""The ports as one running function sees them: where misfortune strikes, and where a watcher sees what was done."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from local.simulation.engine import Pause, Task
+from local.simulation.faults import NO_WAIT, Call, Crash, Fates, Run
+from shared.ports import World
+
+PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
+
+type Watcher = Callable[[Call, Any], None]
+"""Hears of every call that took effect, with its result, at once."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A process that runs functions, until it dies with all of them."""
+
+    name: str
+    dead: bool = False
+    running: dict[int, Task] = field(default_factory=dict)
+
+
+class Watched:
+    """One port in the hands of one function."""
+
+    def __init__(self, port: Any, name: str, run: Run, worker: Worker, fates: Fates, watcher: Watcher) -> None:
+        self._port, self._name, self._run = port, name, run
+        self._worker, self._fates, self._watcher = worker, fates, watcher
+
+    def __getattr__(self, method: str) -> Any:
+        member = getattr(self._port, method)
+        wrapped = self._stream(method, member) if inspect.isasyncgenfunction(member) else self._call(method, member)
+        self.__dict__[method] = wrapped
+        return wrapped
+
+    def _call(self, method: str, member: Callable[..., Any]) -> Callable[..., Any]:
+        async def called(*args: Any, **kwargs: Any) -> Any:
+            self._alive()
+            call = Call(self._run, self._name, method, args, kwargs)
+            fate = self._fates(call)
+            if fate.reach > NO_WAIT:
+                await Pause(fate.reach)
+            self._meets(fate.before)
+            result = await member(*args, **kwargs)
+            self._watcher(call, result)
+            if fate.answer > NO_WAIT:
+                await Pause(fate.answer)
+            self._meets(fate.after)
+            return result
+
+        return called
+
+    def _stream(self, method: str, member: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+        async def streamed(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            self._alive()
+            call = Call(self._run, self._name, method, args, kwargs)
+            fate = self._fates(call)
+            if fate.reach > NO_WAIT:
+                await Pause(fate.reach)
+            self._meets(fate.before)
+            found = [item async for item in member(*args, **kwargs)]
+            self._watcher(call, found)
+            # What is wrong with the answer shows when the reader has seen some of it: pages come one by one.
+            for item in found[: len(found) // 2]:
+                yield item
+            self._meets(fate.after)
+            for item in found[len(found) // 2 :]:
+                yield item
+
+        return streamed
+
+    def _alive(self) -> None:
+        # Nothing that a dead process still tries, as Python unwinds it, reaches the world.
+        if self._worker.dead:
+            raise Crash(self._worker.name)
+
+    def _meets(self, misfortune: BaseException | None) -> None:
+        self._alive()
+        if misfortune is None:
+            return
+        if isinstance(misfortune, Crash):
+            self._worker.dead = True
+        raise misfortune
+
+
+def seen_by(world: World, run: Run, worker: Worker, fates: Fates, watcher: Watcher) -> World:
+    """The world in the hands of one run of a function."""
+    ports = {name: Watched(getattr(world, name), name, run, worker, fates, watcher) for name in PORTS}
+    return replace(world, **ports)

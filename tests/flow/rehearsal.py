@@ -1,0 +1,328 @@
+"""A rehearsal: the whole pipeline over the memory adapters, one function at a time, on a clock that it sets itself."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local.scanner.report import report_for
+from local.simulation.engine import Engine
+from local.simulation.faults import Call, Run
+from local.simulation.host import Host, Ran
+from local.simulation.house import OWN_WRITER, House
+from shared.adapters.memory.characters import CLEAN, Character
+from shared.adapters.memory.galleries import Replication
+from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
+from shared.domain.messages import Kind, ScanFinished, VersionWritten
+from shared.domain.policy import (
+    BootRules,
+    DefinitionPolicy,
+    Policy,
+    RegionTarget,
+    Ring,
+    ScanRules,
+    Severity,
+    TestEnvironment,
+)
+from shared.domain.release import Gate, Release
+from shared.ports import MachineSpec, Stored, World
+from shared.stages import intake
+from shared.stages.steps import Step
+from tests.flow.misfortunes import AnyMisfortune, Misfortunes
+
+BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+OTHER_SUBSCRIPTION = "00000000-0000-4000-8000-000000000002"
+SOURCE = DefinitionId(GalleryId(SUBSCRIPTION, "rg-images", "gal_build"), "ubuntu")
+PRODUCTION = DefinitionId(GalleryId(OTHER_SUBSCRIPTION, "rg-prod", "gal_prod"), "ubuntu")
+HOME = "westeurope"
+TEST = TestEnvironment(
+    SUBSCRIPTION,
+    "rg-test",
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-test/providers/Microsoft.Network/virtualNetworks/vnet-{{region}}/subnets/default",
+)
+
+
+def ring(name: str, definition: DefinitionId, *regions: str, bake: int = 0, boot_test: bool = True) -> Ring:
+    """A ring; ``bake`` in minutes."""
+    targets = tuple(RegionTarget(region) for region in regions)
+    return Ring(name, definition, targets, bake=timedelta(minutes=bake), boot_test=boot_test)
+
+
+DEFINITION = DefinitionPolicy(
+    "ubuntu",
+    SOURCE,
+    (
+        ring("canary", SOURCE, "westeurope", "northeurope"),
+        ring("early", SOURCE, "eastus", "westus2", bake=30),
+        ring("production", PRODUCTION, "eastus2", "westeurope", bake=120),
+    ),
+    ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=24)),
+    digest="digest-1",
+    boot=BootRules(),
+)
+SMALL = replace(DEFINITION, rings=DEFINITION.rings[:1])
+"""One ring in the source gallery: for what the number of rings has no part in."""
+
+
+def policy_of(*definitions: DefinitionPolicy) -> Policy:
+    """A policy with these definitions."""
+    return Policy(TEST, {each.source: each for each in definitions})
+
+
+def small_report(words: str, version: VersionId, at: datetime) -> bytes:
+    """A Trivy report of this character; of what every Ubuntu has, only a little."""
+    document = report_for(words, str(version), at)
+    for result in document.get("Results", ()):
+        result["Packages"] = result["Packages"][:4]
+        if words == "clean":
+            result["Vulnerabilities"] = result["Vulnerabilities"][:3]
+    return json.dumps(document).encode()
+
+
+class Rehearsal:
+    """A cloud in memory, the host, and people, builders and scanners who do things."""
+
+    def __init__(
+        self,
+        *definitions: DefinitionPolicy,
+        misfortunes: Sequence[AnyMisfortune] = (),
+        replication: Callable[[VersionId, str, int], Replication] = lambda *_: Replication(),
+        own_writers: Sequence[str] = (OWN_WRITER,),
+        own_events: bool = True,
+        absent: Sequence[DefinitionId] = (),
+        reconcile: bool = True,
+        adopt: bool = True,
+    ) -> None:
+        """``own_events``: our own writes to galleries raise events, as Azure's do."""
+        self.engine = Engine(BEGIN)
+        self.misfortunes = Misfortunes(self.engine.clock, misfortunes)
+        self.characters: dict[VersionNumber, Sequence[Character]] = {}
+        self.house = House(
+            self.engine.clock,
+            policy_of(*(definitions or (DEFINITION,))),
+            home=HOME,
+            replication=replication,
+            casting=self._cast,
+            own_writers=own_writers,
+            absent=absent,
+        )
+        self.hops: list[tuple[Run, Step]] = []
+        self.done: list[tuple[datetime, Call]] = []
+        self.events = 0
+        self._planned = 0
+        self.host = Host(
+            self.engine,
+            self.house.world,
+            self.house.queues,
+            fates=self.misfortunes,
+            watcher=self._watch,
+        )
+        self.host.on_hop = lambda run, step: self.hops.append((run, step))
+        self._own_events = own_events
+        if adopt:
+            self.adopt()
+        if reconcile:
+            self.engine.after(timedelta(minutes=5), lambda: self.host.reconcile_every(timedelta(minutes=5)))
+
+    # --- what builders, scanners and people do ------------------------------------------------------------------------
+
+    def publish(
+        self,
+        number: str = "1.0.0",
+        *,
+        definition: DefinitionId = SOURCE,
+        character: Character | Sequence[Character] = CLEAN,
+        scan: str | None = "clean",
+        scan_after: timedelta = timedelta(minutes=10),
+        events: Sequence[timedelta] = (timedelta(minutes=4),),
+        excluded: bool = True,
+        regions: Sequence[str] = (HOME,),
+    ) -> VersionId:
+        """A builder publishes a version now; its events come after these times, a scan's report after its own."""
+        version = definition.version(VersionNumber.parse(number))
+        self.characters[version.number] = [character] if isinstance(character, Character) else character
+        self.house.galleries.build(
+            VersionFacts(
+                version,
+                ProvisioningState.CREATING,
+                HOME,
+                source_id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/images/base",
+                targets=tuple(RegionTargetFacts(region, excluded=excluded) for region in regions),
+                excluded=excluded,
+                os_disk_gb=30,
+            )
+        )
+        for wait in events:
+            self._plan(wait, lambda: self.event(version))
+        if scan is not None:
+            self._plan(scan_after, lambda: self.scan(version, scan))
+        return version
+
+    def event(self, version: VersionId, writer: str | None = "builder") -> None:
+        """Event Grid delivers that somebody wrote a version."""
+        self.events += 1
+        self.host.deliver(VersionWritten(version, f"event-{self.events}", self.engine.now, writer))
+
+    def scan(self, version: VersionId, words: str = "clean", *, body: bytes | None = None) -> None:
+        """A scanner posts its report: of this character, or these very bytes."""
+        report = small_report(words, version, self.engine.now) if body is None else body
+
+        async def post(world: World, now: datetime, _: Run) -> str:
+            name = await world.evidence.save_report(version, "trivy", report, at=now)
+            return await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
+
+        self.host.post_report(post, version.short)
+
+    def change_policy(self, *definitions: DefinitionPolicy) -> None:
+        """A new policy is deployed."""
+        self.host.world = replace(self.host.world, policy=policy_of(*definitions))
+
+    def adopt(self) -> None:
+        """The app looks after its definitions from now on."""
+        for definition in self.host.world.policy.definitions:
+            _finish(self.house.ledger.adopted(definition, now=self.engine.now))
+
+    def after(self, minutes: float, act: Callable[[], Any]) -> None:
+        """Do something later."""
+        self._plan(timedelta(minutes=minutes), act)
+
+    def _plan(self, wait: timedelta, act: Callable[[], Any]) -> None:
+        def do() -> None:
+            self._planned -= 1
+            act()
+
+        self._planned += 1
+        self.engine.after(wait, do)
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    def run(self, limit: timedelta = timedelta(days=4)) -> "Rehearsal":
+        """Let it all happen until every release has settled, no message is left and nothing of ours runs.
+
+        Fails when that takes longer than ``limit``. At least one round of reconciliation comes to pass.
+        """
+        at_least = self.engine.now + timedelta(minutes=6)
+        finished = self.engine.run(lambda: self.engine.now >= at_least and self._quiet(), until=self.engine.now + limit)
+        assert finished, f"not settled after {limit}: {self.open()}"
+        return self
+
+    def wait(self, hours: float = 0, *, minutes: float = 0) -> "Rehearsal":
+        """Let time pass, whatever happens."""
+        self.engine.run(lambda: False, until=self.engine.now + timedelta(hours=hours, minutes=minutes))
+        return self
+
+    def until(self, state: Callable[[], bool], limit: timedelta = timedelta(days=4)) -> "Rehearsal":
+        """Let things happen until something holds."""
+        assert self.engine.run(state, until=self.engine.now + limit), "it never came to that"
+        return self
+
+    def open(self) -> list[str]:
+        """What has not settled, for whoever reads a failed test."""
+        rows = [
+            f"{row.version.short} {row.state}: {dict(row.stalls) or list(row.pending)} {row.history[-3:]}"
+            for row in self.rows()
+            if not row.is_settled
+        ]
+        return [*rows, f"{len(self.house.queues)} messages", *self.left()]
+
+    def _quiet(self) -> bool:
+        if self._planned or len(self.house.queues) or len(self.host.poison) or self.left():
+            return False
+        rows = self.rows()
+        return bool(rows) and all(row.is_settled for row in rows)
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[Release]:
+        """Every release."""
+
+        async def read() -> list[Release]:
+            return [stored.release async for stored in self.house.ledger.rows()]
+
+        return _finish(read())
+
+    def release(self, version: VersionId) -> Release:
+        """The release of a version."""
+        return self.stored(version).release
+
+    def stored(self, version: VersionId) -> Stored:
+        """Its row."""
+        stored = _finish(self.house.ledger.read(version))
+        assert stored is not None, f"no release of {version.short}"
+        return stored
+
+    def has(self, version: VersionId) -> bool:
+        """Whether there is a release of a version."""
+        return _finish(self.house.ledger.read(version)) is not None
+
+    def latest(self, definition: DefinitionId, region: str) -> str | None:
+        """What Azure deploys there when no version is named."""
+        found = self.house.galleries.resolve_latest(definition, region)
+        return str(found) if found else None
+
+    def left(self) -> Sequence[str]:
+        """What of boot tests is left in the test resource group."""
+        return [part for part in self.house.machines.everything() if "/rm-" in part]
+
+    def effects(self, method: str) -> list[Call]:
+        """The calls of a port's method that took effect."""
+        return [call for _, call in self.done if call.name == method]
+
+    def runs(self, function: str) -> list[Ran]:
+        """The runs of a function."""
+        return [ran for ran in self.host.ran if ran.function == function]
+
+    def crashes(self) -> int:
+        """How many functions ended other than by returning."""
+        return sum(ran.error is not None for ran in self.host.ran)
+
+    def gate(self, version: VersionId, gate: Gate) -> Any:
+        """The last verdict of a gate that has no ring."""
+        return self.release(version).gate(gate)
+
+    def hints(self, kind: Kind) -> list[Run]:
+        """The runs that a hint asked for."""
+        return [run for run, _ in self.hops if run.command and run.command.is_hint and run.command.kind is kind]
+
+    def letters(self) -> list[Any]:
+        """Dead letters."""
+
+        async def read() -> list[Any]:
+            return [letter async for letter in self.house.ledger.dead_letters()]
+
+        return _finish(read())
+
+    def put(self, kind: Kind, body: bytes) -> None:
+        """Somebody puts bytes into a queue."""
+        self.house.queues.put(kind, body)
+
+    def do(self, work: Callable[[World, datetime], Any]) -> Any:
+        """Run something with the bare world, as the command line would."""
+        return _finish(work(self.house.world, self.engine.now))
+
+    # --- the platform -------------------------------------------------------------------------------------------------
+
+    def _cast(self, spec: MachineSpec, asked: int) -> Character:
+        characters = self.characters[spec.image.number]
+        return characters[min(asked, len(characters)) - 1]
+
+    def _watch(self, call: Call, _: Any) -> None:
+        self.done.append((self.engine.now, call))
+        if not self._own_events:
+            return
+        if call.name == "galleries.write_targets":
+            self.after(1, lambda: self.event(call.args[0].id, OWN_WRITER))
+        elif call.name == "galleries.copy_version":
+            self.after(1, lambda: self.event(call.args[1], OWN_WRITER))
+
+
+def _finish(coroutine: Any) -> Any:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("a memory adapter waited for something")
