@@ -3,11 +3,12 @@
 import os
 
 import azure.functions as func
-from shared.settings import read_settings
 
-from shared.triggers import events, http, queues, timers
+from shared.settings import read_settings
+from shared.triggers import events, http, queues, telemetry, timers
 from shared.triggers.runtime import Runtime
 
+telemetry.configure(os.environ)
 runtime = Runtime(read_settings(os.environ))
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)

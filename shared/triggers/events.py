@@ -13,6 +13,7 @@ from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event
 from shared.domain.messages import ScanFinished
 from shared.ports import World
 from shared.stages import intake
+from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.events")
@@ -30,7 +31,10 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         if isinstance(read, Ignored):
             log.info("event %s ignored: %s", event.id, read.reason)
             return
-        answer = await intake.version_written(read, await runtime.world(), now=utc_now())
+        world = await runtime.world()
+        with telemetry.hop("version_written", None, release=str(read.version)):
+            parent = telemetry.traceparent()
+            answer = await intake.version_written(read, world, now=utc_now(), traceparent=parent)
         log.info("event %s: %s", event.id, answer)
 
     @events.function_name("on_scan_completed")

@@ -16,6 +16,7 @@ from shared.ports import PassingFault, World
 from shared.settings import Settings
 from shared.stages import dead_letters, driver
 from shared.stages.steps import describe
+from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.queues")
@@ -70,7 +71,8 @@ def _worker(runtime: Runtime, function: str) -> Handler:
         if command.kind not in kinds:
             raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
         try:
-            step = await driver.handle(command, world, now=utc_now())
+            with telemetry.hop(function, command.traceparent, release=str(command.release), seq=command.seq):
+                step = await driver.handle(command, world, now=utc_now())
         except Exception as error:
             # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
             await _remember(command, error, world)

@@ -1,0 +1,58 @@
+"""Traces follow the message, and cost nothing where nobody collects them."""
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from shared.triggers import telemetry
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with telemetry.traced_by(provider):
+        yield exporter
+
+
+def test_nothing_is_sent_without_application_insights() -> None:
+    assert telemetry.configure({}) is False
+
+
+def test_without_a_collector_a_message_carries_no_trace() -> None:
+    with telemetry.hop("validate", None):
+        assert telemetry.traceparent() is None
+
+
+def test_a_hop_belongs_to_the_trace_that_its_message_carries(spans: InMemorySpanExporter) -> None:
+    with telemetry.hop("validate", PARENT, release="r", seq=3):
+        pass
+    (span,) = spans.get_finished_spans()
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == PARENT.split("-")[1]
+
+
+def test_what_is_sent_inside_a_hop_carries_its_trace(spans: InMemorySpanExporter) -> None:
+    with telemetry.hop("validate", PARENT):
+        carried = telemetry.traceparent()
+    assert carried is not None
+    assert carried.split("-")[1] == PARENT.split("-")[1]
+
+
+def test_a_fault_that_escapes_a_hop_is_recorded_on_it(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="odd"), telemetry.hop("validate", None):
+        raise ValueError("odd")
+    (span,) = spans.get_finished_spans()
+    assert [event.name for event in span.events] == ["exception"]
+
+
+def test_a_broken_traceparent_begins_a_trace_of_its_own(spans: InMemorySpanExporter) -> None:
+    with telemetry.hop("validate", "nonsense"):
+        pass
+    assert len(spans.get_finished_spans()) == 1
