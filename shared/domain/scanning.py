@@ -22,126 +22,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
+from shared.domain.merging import WORST_FIRST, merged
 from shared.domain.policy import ScanException, ScanRules, Severity
+
+__all__ = [
+    "Finding",
+    "OsInfo",
+    "ScanOutcome",
+    "ScanReason",
+    "ScanReport",
+    "ScanVerdict",
+    "SuppressedFinding",
+    "UsedException",
+    "judge",
+    "merged",
+]
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a scanner's clock may run ahead of ours."""
 
 _NAMED: Final = 10
-_WORST_FIRST: Final = {
-    severity: rank
-    for rank, severity in enumerate(
-        (
-            Severity.CRITICAL,
-            Severity.HIGH,
-            Severity.UNKNOWN,
-            Severity.MEDIUM,
-            Severity.LOW,
-            Severity.NEGLIGIBLE,
-        )
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class OsInfo:
-    """The operating system that a scanner found. ``end_of_life`` when it says that fixes are no longer published."""
-
-    family: str
-    name: str = ""
-    end_of_life: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.family} {self.name}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One vulnerability in one package."""
-
-    id: str
-    """CVE or advisory id, as the scanner prints it."""
-    package: str
-    installed: str
-    severity: Severity
-    aliases: tuple[str, ...] = ()
-    fixed: str | None = None
-    """The version, or versions, that have the fix; None when there is none."""
-    severity_source: str = ""
-    """Who rated it: nvd, a distribution, an advisory database."""
-    cvss_score: float | None = None
-    purl: str = ""
-    where: tuple[str, ...] = ()
-    """Operating system, file or directory in which the package was found."""
-    status: str = ""
-    """The vendor's word on it, as the scanner prints it: fixed, affected, will_not_fix …"""
-    severities: Mapping[str, Severity] = field(default_factory=dict)
-    """Who rated it how, where the scanner tells of several."""
-    cvss_vector: str = ""
-    epss: float | None = None
-    """Probability of exploitation in the next 30 days, 0 to 1 (FIRST's EPSS); None when the scanner doesn't say."""
-    known_exploited: bool = False
-    """In CISA's catalogue of known exploited vulnerabilities, as the scanner says."""
-    fix_state: str = ""
-    """fixed, not-fixed, wont-fix, or empty when nothing is said."""
-    fixed_at: datetime | None = None
-    """Since when a fix has been there, where the scanner says so."""
-    vex_state: str = ""
-    """not_affected, affected, fixed, under_investigation, or empty when nobody said."""
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What makes two findings one: the id and the package, in any casing."""
-        return self.id.casefold(), self.package.casefold()
-
-    def __str__(self) -> str:
-        fix = f", fixed in {self.fixed}" if self.fixed else ""
-        return f"{self.id} in {self.package} {self.installed}{fix}"
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressedFinding:
-    """A finding that the scanner was told to leave out, with the word given for it."""
-
-    finding: Finding
-    status: str
-    statement: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ScanReport:
-    """A scanner's report in the form that all formats are read into."""
-
-    format: str
-    scanner: str
-    scanner_version: str
-    schema_version: str
-    target: str
-    """What the scanner was pointed at, in its own words: a host, a disk, a directory."""
-    os: OsInfo | None
-    created_at: datetime | None
-    packages_seen: int | None
-    """How many packages the scanner looked at; None when the format doesn't say."""
-    findings: tuple[Finding, ...]
-    suppressed: tuple[SuppressedFinding, ...] = ()
-    target_kind: str = ""
-    not_scanned: str = ""
-    """Why this doesn't prove a scan of a machine's packages; empty when it does."""
-
-    @property
-    def scanned(self) -> bool:
-        return not self.not_scanned
-
-    @property
-    def counts(self) -> dict[Severity, int]:
-        """Findings by severity exactly as reported: nothing merged, nothing excused."""
-        return dict(Counter(finding.severity for finding in self.findings))
 
 
 class ScanOutcome(StrEnum):
@@ -199,7 +105,7 @@ def judge(report: ScanReport, rules: ScanRules, *, version_published: datetime, 
     left_out = () if rules.trust_suppressions else tuple(left.finding for left in report.suppressed)
     found = (*report.findings, *left_out)
     unique = merged(found)
-    counted = [finding for finding in unique if finding.fixed or not rules.only_fixable]
+    counted = [finding for finding in unique if finding.fixable or not rules.only_fixable]
     open_findings, excused, expired = _apply_exceptions(counted, rules.exceptions, now)
     reasons = (*_end_of_life(report, rules), *_over_limit(open_findings, rules.limits), *_expired(expired))
     rejected = any(reason.code != "exception-expired" for reason in reasons)
@@ -213,22 +119,6 @@ def judge(report: ScanReport, rules: ScanRules, *, version_published: datetime, 
         suppressed=len(report.suppressed) if rules.trust_suppressions else 0,
         unfixable=len(unique) - len(counted),
     )
-
-
-def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Every vulnerability of a package once: the worst severity, any fix, all places. Worst first, then by id."""
-    kept: dict[tuple[str, str], Finding] = {}
-    for finding in findings:
-        before = kept.get(finding.identity)
-        kept[finding.identity] = finding if before is None else _one(before, finding)
-    return tuple(sorted(kept.values(), key=lambda found: (_WORST_FIRST[found.severity], found.identity)))
-
-
-def _one(first: Finding, second: Finding) -> Finding:
-    worse, other = sorted((first, second), key=lambda found: _WORST_FIRST[found.severity])
-    places = tuple(dict.fromkeys((*worse.where, *other.where)))
-    aliases = tuple(dict.fromkeys((*worse.aliases, *other.aliases)))
-    return replace(worse, fixed=worse.fixed or other.fixed, where=places, aliases=aliases)
 
 
 def _refusals(report: ScanReport, rules: ScanRules, version_published: datetime, now: datetime) -> Iterable[ScanReason]:
@@ -293,14 +183,14 @@ def _bucket(severity: Severity, limits: Mapping[Severity, int]) -> Severity:
 
 def _held_against(findings: Iterable[Finding], limits: Mapping[Severity, int]) -> dict[Severity, int]:
     counts = Counter(_bucket(finding.severity, limits) for finding in findings)
-    return {severity: counts[severity] for severity in _WORST_FIRST if severity in counts or severity in limits}
+    return {severity: counts[severity] for severity in WORST_FIRST if severity in counts or severity in limits}
 
 
 def _over_limit(findings: Iterable[Finding], limits: Mapping[Severity, int]) -> Iterable[ScanReason]:
     by_severity: dict[Severity, list[Finding]] = {}
     for finding in findings:
         by_severity.setdefault(_bucket(finding.severity, limits), []).append(finding)
-    for severity in _WORST_FIRST:
+    for severity in WORST_FIRST:
         held, limit = by_severity.get(severity, []), limits.get(severity)
         if limit is not None and len(held) > limit:
             unrated = sum(finding.severity is Severity.UNKNOWN for finding in held)
@@ -326,14 +216,14 @@ def _expired(expired: Iterable[UsedException]) -> Iterable[ScanReason]:
             "exception-expired",
             f"the exception of {exception.owner} for {exception.id} expired at the end of "
             f"{exception.expires:%Y-%m-%d} (UTC): {_names(used.findings)}",
-            min((finding.severity for finding in used.findings), key=lambda severity: _WORST_FIRST[severity]),
+            min((finding.severity for finding in used.findings), key=lambda severity: WORST_FIRST[severity]),
             used.findings,
         )
 
 
 def _passed(findings: list[Finding], excused: tuple[UsedException, ...]) -> ScanReason:
     counts = Counter(finding.severity for finding in findings)
-    told = ", ".join(f"{counts[severity]} {severity}" for severity in _WORST_FIRST if counts[severity])
+    told = ", ".join(f"{counts[severity]} {severity}" for severity in WORST_FIRST if counts[severity])
     also = f"; {sum(len(used.findings) for used in excused)} excused by the policy" if excused else ""
     return ScanReason("within-limits", f"{told or 'no findings'}, within the limits{also}")
 
