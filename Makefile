@@ -44,17 +44,13 @@ check: .venv/.installed-dev ## format, lint, types, layers, and whether generate
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright --warnings
 	.venv/bin/lint-imports
-	$(RUN) -m shared.settings_table --check
-	$(RUN) -m shared.policy_file docs --check
-	$(RUN) -m shared.policy_file schema --check
+	$(RUN) -m local.docs --check
 	$(RUN) -m shared.policy_file check promotion.yaml >/dev/null
 
 format: .venv/.installed-dev ## format the code and write the generated documents anew
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix-only .
-	$(RUN) -m shared.settings_table
-	$(RUN) -m shared.policy_file docs --write
-	$(RUN) -m shared.policy_file schema --write
+	$(RUN) -m local.docs
 
 policy: .venv/.installed ## every fault of a policy file, or what it says (POLICY=)
 	@$(RUN) -m shared.policy_file check "$(or $(POLICY),promotion.yaml)"

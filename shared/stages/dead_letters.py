@@ -68,9 +68,9 @@ async def note_failure(command: Command, error: BaseException, world: World) -> 
 async def resend(version: VersionId, world: World, *, now: datetime) -> int:
     """Send what has stalled in a release again. Returns how many commands. Raises Conflict."""
     stored = await world.ledger.read(version)
-    if stored is None or not stored.release.stalls:
+    count = 0 if stored is None else sum(each.aside for each in stored.release.pending.values())
+    if stored is None or count == 0:
         return 0
-    count = len(stored.release.stalls)
     written = await world.ledger.replace(stored, resent(stored.release, now, within=RESEND_WITHIN))
     await send_pending(written, world, now=now)
     return count

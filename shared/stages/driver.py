@@ -120,14 +120,15 @@ async def commit(stored: Stored, command: Command, step: Step, world: World, *, 
     raise Conflict(f"the row of {command.release.short} never stood still")
 
 
-async def send_pending(stored: Stored, world: World, *, now: datetime) -> int:
-    """Send every command of the row that is not marked as sent, then mark it. Returns how many were sent.
+async def send_pending(stored: Stored, world: World, *, now: datetime, older: bool = False) -> int:
+    """Send the commands of the row's last transition, then mark them as sent. Returns how many were sent.
 
-    A queue that doesn't answer is no reason to fail: the row keeps the command, and the timer sends it.
+    Those of earlier transitions are in the hands of whoever made these, unless ``older`` asks for them too. A queue
+    that doesn't answer is no reason to fail: the row keeps the command, and the timer sends it.
     """
     sent: set[tuple[str, int]] = set()
     for key, pending in stored.release.pending.items():
-        if pending.sent:
+        if pending.sent or not (older or pending.command.seq == stored.release.seq):
             continue
         try:
             await world.queues.send(pending.command, delay=max(pending.due - now, timedelta(0)))

@@ -63,9 +63,13 @@ async def _resend(world: World, now: datetime, done: Reconciled) -> None:
         if not overdue:
             continue
         pending = {
-            key: replace(each, sent=key not in overdue and each.sent) for key, each in stored.release.pending.items()
+            # Due anew, so that the next repetition waits as long again: an outage must not pile up messages.
+            key: replace(each, sent=False, due=max(each.due, now)) if key in overdue else each
+            for key, each in stored.release.pending.items()
         }
-        sent = await send_pending(Stored(replace(stored.release, pending=pending), stored.etag), world, now=now)
+        sent = await send_pending(
+            Stored(replace(stored.release, pending=pending), stored.etag), world, now=now, older=True
+        )
         if sent:
             done.resent += [f"{stored.release.version.short} {key}" for key in overdue]
 

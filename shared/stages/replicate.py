@@ -47,7 +47,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         if target == release.version:
             return await gone(target, world, "the version was deleted while it was released")
         return await _copy(command, release, ring, target, world, now)
-    if target == release.version and not is_same(facts, release):
+    if _reused(facts, release):
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
     if target != release.version and (mismatch := copy_mismatch(facts, release)):
         return Decided(Gate.REPLICATION, Answer.REJECT, (mismatch,), facts=_seen(facts))
@@ -109,6 +109,8 @@ async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: 
         fresh = await world.galleries.version(target)
         if fresh is None:
             return Again(state, timedelta(0), note="the version vanished before the write")
+        if _reused(fresh, release):
+            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
         plan = plan_targets(fresh, ring.regions)
         if plan.changes:
             await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
@@ -141,6 +143,8 @@ async def _repair(
         fresh = await world.galleries.version(target, replication=True)
         if fresh is None:
             return Again(state, timedelta(0), note="the version vanished before the repair")
+        if _reused(fresh, release):
+            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
         plan = plan_repair(fresh, [region for region, _ in failed], attempt, removed=_removed(state))
         try:
             await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
@@ -149,6 +153,10 @@ async def _repair(
     taken = [asdict(entry) for entry in plan.removed] if plan.step is RepairStep.REMOVE else []
     note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions taken out before'}"
     return Again({**state, "repairs": attempt, "removed": taken}, AFTER_WRITE, note=note)
+
+
+def _reused(facts: VersionFacts, release: Release) -> bool:
+    return facts.id == release.version and not is_same(facts, release)
 
 
 def _wait(state: Mapping[str, Any], policy: DefinitionPolicy, world: World, now: datetime, what: str) -> Again:

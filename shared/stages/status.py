@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.domain.image import VersionId
 from shared.domain.release import GateRecord, Pending, Release
 from shared.ports import DeadLetter, World
+
+_BOUNDED_STEPS: Final = {None, "provision", "probe"}
+"""Steps whose ``deadline`` is their own: waiting for a scan has no step; later steps of a boot test inherit it."""
 
 
 async def overview(world: World) -> dict[str, Any]:
@@ -71,7 +74,9 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
 
 
 def _deadline(pending: Pending) -> datetime:
-    own = pending.command.state.get("deadline")
+    """When this step gives up waiting, where it has a bound of its own; else until when its command may be retried."""
+    state = pending.command.state
+    own = state.get("deadline") if state.get("step") in _BOUNDED_STEPS else None
     return datetime.fromisoformat(own) if isinstance(own, str) else pending.command.not_after
 
 
