@@ -80,8 +80,10 @@ async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
         version = VersionId.parse(req.params.get("version", ""))
     except InvalidId as error:
         return _problem(400, "invalid_version", str(error))
-    count = await dead_letters.resend(version, await runtime.world(), now=utc_now())
-    return _answer(202, {"resent": count})
+    world = await runtime.world()
+    if await world.ledger.read(version) is None:
+        return _problem(404, "unknown_release", f"no release of {version}")
+    return _answer(202, {"resent": await dead_letters.resend(version, world, now=utc_now())})
 
 
 async def _receive_scan(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
