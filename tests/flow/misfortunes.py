@@ -78,16 +78,16 @@ class AtCall:
 
 @dataclass
 class Outage:
-    """A port that does not answer for a while."""
+    """A port, or one method of it, that does not answer for a while."""
 
-    port: str
+    what_of: str
     begins: datetime
     lasts: timedelta
     what: Fault = unavailable
     hits: int = 0
 
     def fate(self, call: Call, now: datetime) -> Fate:
-        if call.port != self.port or not self.begins <= now < self.begins + self.lasts:
+        if self.what_of not in {call.port, call.name} or not self.begins <= now < self.begins + self.lasts:
             return WELL
         self.hits += 1
         return Fate(before=self.what())
