@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from shared.domain.scanning import Finding, OsInfo, ScanReport, SuppressedFinding
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, SuppressedFinding, VexState
 
-__all__ = ["Finding", "OsInfo", "Refusal", "RefusalReason", "ScanReport", "SuppressedFinding", "shown"]
+__all__ = [
+    "Finding",
+    "FixState",
+    "OsInfo",
+    "Refusal",
+    "RefusalReason",
+    "ScanReport",
+    "SuppressedFinding",
+    "VexState",
+    "shown",
+]
 
 
 class RefusalReason(StrEnum):
@@ -16,6 +26,9 @@ class RefusalReason(StrEnum):
     TOO_LARGE = "too-large"
     EMPTY = "empty"
     NOT_JSON = "not-json"
+    NOT_XML = "not-xml"
+    NOT_CSV = "not-csv"
+    UNSAFE = "unsafe"
     TRUNCATED = "truncated"
     WRONG_SHAPE = "wrong-shape"
     WRONG_SCHEMA = "wrong-schema"

@@ -17,16 +17,24 @@ Facts of the format (aquasecurity/trivy, ``pkg/types/report.go``; reports in its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.domain.scanning import Finding, OsInfo, ScanReport, SuppressedFinding
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.jsons import Named, Wire, broken, decode
+from shared.scanners.report import (
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+    shown,
+)
+from shared.scanners.values import moment, purl_of, score_of
 
 FORMAT: Final = "trivy"
 SCHEMA: Final = 2
@@ -34,11 +42,17 @@ OS_PACKAGES: Final = "os-pkgs"
 LANGUAGE_PACKAGES: Final = "lang-pkgs"
 
 _SEVERITIES: Final = {severity.value.upper(): severity for severity in Severity}
-_MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
+_GRADES: Final = (Severity.UNKNOWN, Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+"""``VendorSeverity`` gives numbers (aquasecurity/trivy-db, ``pkg/types/types.go``)."""
+_FIX_STATES: Final = {
+    "fixed": FixState.FIXED,
+    "will_not_fix": FixState.WONT_FIX,
+    "end_of_life": FixState.WONT_FIX,
+}
 
 
-class _Wire(msgspec.Struct, rename="pascal", gc=False):
-    """Only what is used is decoded; everything else in a report costs nothing."""
+class _Wire(Wire, rename="pascal"):
+    """Trivy writes its keys as Go names its fields."""
 
 
 class _Identifier(_Wire):
@@ -49,25 +63,35 @@ class _Score(_Wire):
     v2_score: float | None = msgspec.field(name="V2Score", default=None)
     v3_score: float | None = msgspec.field(name="V3Score", default=None)
     v40_score: float | None = msgspec.field(name="V40Score", default=None)
+    v2_vector: str = msgspec.field(name="V2Vector", default="")
+    v3_vector: str = msgspec.field(name="V3Vector", default="")
+    v40_vector: str = msgspec.field(name="V40Vector", default="")
 
     @property
-    def newest(self) -> float | None:
-        scores = (self.v40_score, self.v3_score, self.v2_score)
-        return next((score for score in scores if score is not None), None)
-
-
-_Named = Annotated[str, msgspec.Meta(min_length=1)]
-"""Findings without a name would all count as one."""
+    def newest(self) -> tuple[float, str] | None:
+        """Score and vector of the newest CVSS version that is there; a score alone is computed from its vector."""
+        pairs = (
+            (self.v40_score, self.v40_vector),
+            (self.v3_score, self.v3_vector),
+            (self.v2_score, self.v2_vector),
+        )
+        for given, vector in pairs:
+            found = given if given is not None else score_of(vector) if vector else None
+            if found is not None:
+                return found, vector
+        return None
 
 
 class _Vulnerability(_Wire):
-    vulnerability_id: _Named = msgspec.field(name="VulnerabilityID")
-    pkg_name: _Named
+    vulnerability_id: Named = msgspec.field(name="VulnerabilityID")
+    pkg_name: Named
     installed_version: str = ""
     fixed_version: str = ""
     status: str = ""
     severity: str = ""
     severity_source: str = ""
+    vendor_severity: dict[str, int] | None = None
+    published_date: str = ""
     pkg_path: str = ""
     vendor_ids: list[str] | None = msgspec.field(name="VendorIDs", default=None)
     pkg_identifier: _Identifier | None = None
@@ -153,7 +177,7 @@ def read(body: bytes) -> ScanReport:
         target=report.artifact_name,
         target_kind=report.artifact_type,
         os=os_info,
-        created_at=_moment(report.created_at),
+        created_at=moment(report.created_at),
         packages_seen=_packages_seen(results),
         findings=tuple(_findings(results)),
         suppressed=tuple(_suppressed(results)),
@@ -167,21 +191,9 @@ def _decoded(body: bytes) -> _Report:
     except msgspec.ValidationError as error:
         raise Refusal(RefusalReason.WRONG_SHAPE, _not_an_object(body)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _broken(body, error) from error
+        raise broken(body, error) from error
     _check_head(head)
-    try:
-        return _REPORTS.decode(body)
-    except msgspec.ValidationError as error:
-        raise Refusal(RefusalReason.WRONG_SHAPE, f"not a Trivy report: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _broken(body, error) from error
-
-
-def _broken(body: bytes, error: Exception) -> Refusal:
-    told = str(error)
-    if "truncated" in told:
-        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
-    return Refusal(RefusalReason.NOT_JSON, f"not JSON: {told}")
+    return decode(_REPORTS, body, "a Trivy report")
 
 
 def _not_an_object(body: bytes) -> str:
@@ -241,17 +253,6 @@ def _packages_seen(results: list[_Result]) -> int | None:
     return sum(len(result.packages or ()) for result in results)
 
 
-def _moment(text: str) -> datetime | None:
-    """Go writes nanoseconds, and year 1 for a time that was never set."""
-    try:
-        moment = datetime.fromisoformat(_MORE_DIGITS.sub(r"\1", text))
-        if moment.tzinfo is None or moment.year < 2000:
-            return None
-        return moment.astimezone(UTC)
-    except ValueError:
-        return None
-
-
 def _findings(results: Iterable[_Result]) -> Iterator[Finding]:
     for result in results:
         for vulnerability in result.vulnerabilities or ():
@@ -259,6 +260,7 @@ def _findings(results: Iterable[_Result]) -> Iterator[Finding]:
 
 
 def _finding(found: _Vulnerability, target: str) -> Finding:
+    points, vector = _score(found)
     return Finding(
         id=found.vulnerability_id,
         package=found.pkg_name,
@@ -267,20 +269,28 @@ def _finding(found: _Vulnerability, target: str) -> Finding:
         aliases=tuple(found.vendor_ids or ()),
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
-        cvss_score=_score(found),
-        purl=found.pkg_identifier.purl if found.pkg_identifier else "",
+        cvss_score=points,
+        purl=purl_of(found.pkg_identifier.purl) if found.pkg_identifier else "",
         where=tuple(place for place in (target, found.pkg_path) if place),
         status=found.status,
+        severities=tuple((source, _grade(grade)) for source, grade in (found.vendor_severity or {}).items()),
+        cvss_vector=vector,
+        fix_state=FixState.FIXED if found.fixed_version else _FIX_STATES.get(found.status, FixState.NOT_FIXED),
+        published=moment(found.published_date),
     )
 
 
-def _score(found: _Vulnerability) -> float | None:
-    """The score of whoever gave the severity, or NVD's, or the highest of the others."""
-    scores = {source: score.newest for source, score in (found.cvss or {}).items()}
+def _grade(number: int) -> Severity:
+    return _GRADES[number] if 0 <= number < len(_GRADES) else Severity.UNKNOWN
+
+
+def _score(found: _Vulnerability) -> tuple[float | None, str]:
+    """Score and vector of whoever gave the severity, or NVD's, or the highest of the others."""
+    newest = {source: score.newest for source, score in (found.cvss or {}).items()}
     for source in (found.severity_source, "nvd"):
-        if scores.get(source) is not None:
-            return scores[source]
-    return max((score for score in scores.values() if score is not None), default=None)
+        if (own := newest.get(source)) is not None:
+            return own
+    return max((pair for pair in newest.values() if pair is not None), default=(None, ""))
 
 
 def _suppressed(results: Iterable[_Result]) -> Iterator[SuppressedFinding]:
@@ -288,11 +298,6 @@ def _suppressed(results: Iterable[_Result]) -> Iterator[SuppressedFinding]:
         for modified in result.experimental_modified_findings or ():
             if modified.type != "vulnerability":
                 continue
-            try:
-                vulnerability = _FINDINGS.decode(modified.finding)
-            except msgspec.ValidationError as error:
-                raise Refusal(
-                    RefusalReason.WRONG_SHAPE, f"not a Trivy report: in ExperimentalModifiedFindings: {error}"
-                ) from error
+            vulnerability = decode(_FINDINGS, modified.finding, "a Trivy report: in ExperimentalModifiedFindings")
             finding = _finding(vulnerability, result.target)
             yield SuppressedFinding(finding, modified.status, modified.statement, modified.source)

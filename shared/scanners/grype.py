@@ -1,0 +1,327 @@
+"""Grype's JSON report (``grype … --output json``).
+
+Facts of the format (anchore/grype, ``grype/presenter/models``; reports of versions 0.7 to 0.94):
+
+* There is no schema version. The document names its maker (``descriptor.name``); xeol and others use the same frame.
+* A match is one vulnerability in one package. ``fix`` came with 0.1x; before it there was ``fixedInVersion``. CVSS
+  stood in ``cvssV2`` and ``cvssV3`` first, in a list ``cvss`` later. EPSS and known exploitation came with 0.91.
+* Packages are not listed, only matches. What was looked at shows in ``distro``: its name is empty when no operating
+  system was found. For a distribution of which Grype has no data it looks for nothing but matches by CPE, which finds
+  next to nothing: such a report is a scan only when a match of that distribution's own data shows that there are some.
+* ``source`` is what was scanned: an image, a directory, a file, an SBOM.
+* ``descriptor.timestamp`` came with 0.7x; a report without it has no time.
+* Matches left out by rules or VEX stand under ``ignoredMatches``, with the rules that did it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from shared.domain.policy import Severity
+from shared.scanners.jsons import Named, Wire, decode
+from shared.scanners.report import (
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+    shown,
+)
+from shared.scanners.values import moment, probability, purl_of, score, score_of, severity_of, together
+
+FORMAT: Final = "grype"
+_COVERED: Final = frozenset(
+    {
+        "alma",
+        "almalinux",
+        "alpine",
+        "amazon",
+        "amazonlinux",
+        "arch",
+        "archlinux",
+        "azurelinux",
+        "bottlerocket",
+        "busybox",
+        "centos",
+        "chainguard",
+        "debian",
+        "distroless",
+        "echo",
+        "fedora",
+        "mariner",
+        "minimos",
+        "ol",
+        "oracle",
+        "oraclelinux",
+        "photon",
+        "raspbian",
+        "redhat",
+        "rhel",
+        "rocky",
+        "rockylinux",
+        "sles",
+        "sle_hpc",
+        "suse",
+        "ubuntu",
+        "windows",
+        "wolfi",
+    }
+)
+"""Distributions that Grype has data of, or names as covered, by the name in os-release."""
+_FIX_STATES: Final = {
+    "fixed": FixState.FIXED,
+    "not-fixed": FixState.NOT_FIXED,
+    "wont-fix": FixState.WONT_FIX,
+}
+_NOT_A_DISTRIBUTION: Final = ("nvd", "github", "gitlab", "msrc")
+
+
+class _Metrics(Wire, rename="camel"):
+    base_score: float | None = None
+
+
+class _Cvss(Wire, rename="camel"):
+    version: str = ""
+    vector: str = ""
+    metrics: _Metrics | None = None
+    base_score: float | None = None
+
+
+class _Available(Wire):
+    version: str = ""
+    date: str = ""
+
+
+class _Fix(Wire):
+    versions: list[str] | None = None
+    state: str = ""
+    available: list[_Available] | None = None
+
+
+class _Epss(Wire):
+    epss: float | None = None
+
+
+class _Known(Wire):
+    cve: str = ""
+
+
+class _Vulnerability(Wire, rename="camel"):
+    id: Named
+    namespace: str = ""
+    severity: str = ""
+    cvss: list[_Cvss] | None = None
+    cvss_v2: _Cvss | None = msgspec.field(name="cvssV2", default=None)
+    cvss_v3: _Cvss | None = msgspec.field(name="cvssV3", default=None)
+    fix: _Fix | None = None
+    fixed_in_version: str = ""
+    epss: list[_Epss] | None = None
+    known_exploited: list[_Known] | None = None
+
+
+class _Location(Wire):
+    path: str = ""
+
+
+class _Artifact(Wire):
+    name: Named
+    version: str = ""
+    type: str = ""
+    purl: str = ""
+    locations: list[_Location] | None = None
+
+
+class _Rule(Wire, rename="kebab"):
+    namespace: str = ""
+    reason: str = ""
+    vex_status: str = ""
+    vex_justification: str = ""
+    fix_state: str = ""
+
+
+class _Match(Wire, rename="camel"):
+    vulnerability: _Vulnerability
+    artifact: _Artifact
+    related_vulnerabilities: list[_Vulnerability] | None = None
+    applied_ignore_rules: list[_Rule] | None = None
+
+
+class _Distro(Wire):
+    name: str = ""
+    version: str = ""
+
+
+class _Source(Wire):
+    type: str = ""
+    target: Any = None
+
+
+class _Descriptor(Wire):
+    name: str = ""
+    version: str = ""
+    timestamp: str = ""
+
+
+class _Alert(Wire):
+    type: str = ""
+
+
+class _PackageAlerts(Wire):
+    alerts: list[_Alert] | None = None
+
+
+class _Report(Wire, rename="camel"):
+    matches: list[_Match] | None
+    descriptor: _Descriptor
+    source: _Source | None = None
+    distro: _Distro | None = None
+    ignored_matches: list[_Match] | None = None
+    alerts_by_package: list[_PackageAlerts] | None = None
+
+
+class _Head(Wire):
+    descriptor: _Descriptor | None = None
+
+
+_REPORTS: Final = msgspec.json.Decoder(_Report)
+_HEADS: Final = msgspec.json.Decoder(_Head)
+
+
+def read(body: bytes) -> ScanReport:
+    """Read a Grype report. Raises Refusal when it isn't one, isn't whole, or names nothing that was scanned."""
+    head = decode(_HEADS, body, "a Grype report")
+    maker = head.descriptor.name if head.descriptor else ""
+    if maker.casefold() != "grype":
+        told = f"not a Grype report: it is by {shown(maker)}" if maker else "not a Grype report: it names no descriptor"
+        raise Refusal(RefusalReason.WRONG_SHAPE, told)
+    report = decode(_REPORTS, body, "a Grype report")
+    if report.source is None and report.distro is None:
+        raise Refusal(RefusalReason.NOT_SCANNED, "neither a source nor a distribution is named: nothing was scanned")
+    matches = report.matches or []
+    os_info = _os(report)
+    return ScanReport(
+        format=FORMAT,
+        scanner="Grype",
+        scanner_version=report.descriptor.version,
+        schema_version="",
+        target=_target(report.source),
+        target_kind=report.source.type if report.source else "",
+        os=os_info,
+        created_at=moment(report.descriptor.timestamp),
+        packages_seen=None,
+        findings=tuple(_finding(match) for match in matches),
+        suppressed=tuple(_suppressed(report.ignored_matches or ())),
+        not_scanned=_not_scanned(os_info, matches),
+    )
+
+
+def _os(report: _Report) -> OsInfo | None:
+    found = report.distro
+    if found is None or not found.name.strip():
+        return None
+    alerts = [alert.type for package in report.alerts_by_package or () for alert in package.alerts or ()]
+    return OsInfo(found.name, found.version, any("eol" in alert.casefold() for alert in alerts))
+
+
+def _not_scanned(os_info: OsInfo | None, matches: list[_Match]) -> str:
+    if os_info is None:
+        return "no operating system was found, only packages of applications"
+    if os_info.family.casefold() in _COVERED or any(_of_distribution(match) for match in matches):
+        return ""
+    return f"{os_info} was found, but nothing shows that Grype has data of its vulnerabilities"
+
+
+def _of_distribution(match: _Match) -> bool:
+    source = match.vulnerability.namespace.casefold()
+    return bool(source) and not source.startswith(_NOT_A_DISTRIBUTION)
+
+
+def _target(source: _Source | None) -> str:
+    if source is None:
+        return ""
+    if isinstance(source.target, dict):
+        named = source.target.get("userInput") or source.target.get("path") or source.target.get("imageID")
+        return named if isinstance(named, str) else ""
+    return source.target if isinstance(source.target, str) else ""
+
+
+def _finding(match: _Match) -> Finding:
+    found, artifact = match.vulnerability, match.artifact
+    related = match.related_vulnerabilities or []
+    vector, points = _scored([found, *related])
+    epss = [entry.epss for entry in (found.epss or ()) if entry.epss is not None]
+    dates = [moment(entry.date) for entry in (found.fix.available or () if found.fix else ())]
+    return Finding(
+        id=found.id,
+        package=artifact.name,
+        installed=artifact.version,
+        severity=severity_of(found.severity),
+        aliases=together((other.id for other in related), but=found.id),
+        fixed=_fixed(found),
+        severity_source=found.namespace,
+        cvss_score=points,
+        purl=purl_of(artifact.purl),
+        where=together(location.path for location in artifact.locations or ()),
+        status=found.fix.state if found.fix else "",
+        severities=_severities([found, *related]),
+        cvss_vector=vector,
+        epss=probability(max(epss, default=None)),
+        known_exploited=bool(found.known_exploited),
+        fix_state=_fix_state(found),
+        fix_published=min((date for date in dates if date), default=None),
+    )
+
+
+def _fixed(found: _Vulnerability) -> str | None:
+    versions = together(found.fix.versions or ()) if found.fix else ()
+    return ", ".join(versions) or found.fixed_in_version or None
+
+
+def _fix_state(found: _Vulnerability) -> FixState:
+    if _fixed(found):
+        return FixState.FIXED
+    # Reports of before 0.1x say nothing where there is no fix; later ones that say nothing don't know.
+    if found.fix is None:
+        return FixState.UNKNOWN
+    return _FIX_STATES.get(found.fix.state, FixState.UNKNOWN)
+
+
+def _severities(told: list[_Vulnerability]) -> tuple[tuple[str, Severity], ...]:
+    if len(told) < 2:
+        return ()
+    return tuple({entry.namespace: severity_of(entry.severity) for entry in reversed(told) if entry.severity}.items())
+
+
+def _scored(told: list[_Vulnerability]) -> tuple[str, float | None]:
+    """Vector and score of the newest CVSS version: of the vulnerability itself, or else of those that it relates to."""
+    for entry in told:
+        old = (one for one in (entry.cvss_v3, entry.cvss_v2) if one is not None)
+        vectors = [(cvss, _points(cvss)) for cvss in (*(entry.cvss or ()), *old)]
+        ranked = [(cvss, points) for cvss, points in vectors if points is not None]
+        if ranked:
+            best, points = max(ranked, key=lambda pair: (_generation(pair[0]), pair[1]))
+            return best.vector, points
+    return "", None
+
+
+def _points(cvss: _Cvss) -> float | None:
+    given = cvss.metrics.base_score if cvss.metrics else cvss.base_score
+    return score(given) if given is not None else score_of(cvss.vector)
+
+
+def _generation(cvss: _Cvss) -> str:
+    return cvss.version or ("3" if cvss.vector.startswith("CVSS:3") else "2")
+
+
+def _suppressed(matches: Iterable[_Match]) -> Iterator[SuppressedFinding]:
+    for match in matches:
+        rules = match.applied_ignore_rules or []
+        status = next((rule.vex_status for rule in rules if rule.vex_status), "ignored")
+        reasons = together(text for rule in rules for text in (rule.reason, rule.vex_justification))
+        namespace = next((rule.namespace for rule in rules if rule.namespace), "")
+        yield SuppressedFinding(_finding(match), status, "; ".join(reasons), namespace)

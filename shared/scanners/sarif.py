@@ -1,0 +1,332 @@
+"""SARIF 2.1.0, as scanners of packages write it: Trivy, Grype, Snyk, Docker Scout and others.
+
+Facts of the format (OASIS SARIF 2.1.0 errata 01; what tools make of it, in reports of them):
+
+* SARIF is a frame for any tool's results. It has no word for packages, operating systems or fixes: what there is of
+  them stands in texts, ``Package: openssl`` in a result's message (Trivy) or in a rule's help (Grype).
+* A result without ``level`` has its rule's default, and without that, ``warning`` (§3.27.10). Tools leave it out often;
+  their own word for the severity stands in the texts, in tags or in properties, and a CVSS score in the rule's
+  ``security-severity`` (GitHub's convention). The tool's word counts first, then the score, then the level.
+* ``kind`` other than ``fail`` is no finding; ``suppressions`` that were not rejected take one out.
+* Proof of a scan: packages of an operating system among the results. An empty list of results proves nothing, since
+  SARIF doesn't say what was looked at. Linters and checkers of code write SARIF too: they look at no machine.
+* ``invocations[].executionSuccessful`` false is a scan that failed. ``endTimeUtc`` is the scan's time; Trivy and Grype
+  write no invocations, so their SARIF has no time, and a policy that asks for one does not take it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from shared.domain.policy import Severity
+from shared.scanners.jsons import Wire, decode
+from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.report import shown as _shown
+from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
+
+FORMAT: Final = "sarif"
+VERSION: Final = "2.1.0"
+_SYSTEM_TYPES: Final = frozenset({"deb", "rpm", "apk", "alpm", "portage", "kb", "msrc-kb", "linux-kernel"})
+_LEVELS: Final = {
+    "error": Severity.HIGH,
+    "warning": Severity.MEDIUM,
+    "note": Severity.LOW,
+    "none": Severity.NEGLIGIBLE,
+}
+_LINE: Final = re.compile(r"^\**([A-Za-z][A-Za-z ]{2,24}?)[ \t]*\**:\**[ \t]*(\S[^\n]*?)?[ \t\r]*$", re.MULTILINE)
+_AT_VERSION: Final = re.compile(r"reports (\S+) at version (\S+)|package: (\S+), version (\S+) was found")
+_DISTRIBUTION: Final = re.compile(r"^([a-z]+):(?:distro:[a-z]+:)?([0-9][0-9.]*)$")
+_ADVISORY: Final = re.compile(
+    r"(?:CVE-\d{4}-\d+|GHSA(?:-\w{4}){3}|[A-Z]{2,5}SA-\d{4}[:-]\d+|ALAS\d?-\d{4}-\d+|TEMP-\d+-\w+|SNYK-[\w-]+)",
+    re.IGNORECASE,
+)
+
+
+class _Text(Wire):
+    text: str = ""
+
+
+class _Level(Wire):
+    level: str | None = None
+
+
+class _Rule(Wire, rename="camel"):
+    id: str = ""
+    name: str = ""
+    short_description: _Text | None = None
+    default_configuration: _Level | None = None
+    help: _Text | None = None
+    properties: dict[str, Any] | None = None
+
+
+class _Uri(Wire):
+    uri: str = ""
+
+
+class _Physical(Wire, rename="camel"):
+    artifact_location: _Uri | None = None
+
+
+class _Location(Wire, rename="camel"):
+    physical_location: _Physical | None = None
+
+
+class _Suppression(Wire):
+    kind: str = ""
+    status: str | None = None
+    justification: str = ""
+
+
+class _RuleReference(Wire):
+    id: str = ""
+    index: int | None = None
+
+
+class _Result(Wire, rename="camel"):
+    rule_id: str = ""
+    rule_index: int | None = None
+    rule: _RuleReference | None = None
+    kind: str | None = None
+    level: str | None = None
+    message: _Text | None = None
+    locations: list[_Location] | None = None
+    suppressions: list[_Suppression] | None = None
+    properties: dict[str, Any] | None = None
+
+
+class _Driver(Wire, rename="camel"):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: str | None = None
+    semantic_version: str | None = None
+    rules: list[_Rule] | None = None
+
+
+class _Tool(Wire):
+    driver: _Driver
+    extensions: list[_Driver] | None = None
+
+
+class _Invocation(Wire, rename="camel"):
+    execution_successful: bool | None = None
+    start_time_utc: str | None = None
+    end_time_utc: str | None = None
+
+
+class _Run(Wire):
+    tool: _Tool
+    results: list[_Result] | None = None
+    invocations: list[_Invocation] | None = None
+    properties: dict[str, Any] | None = None
+
+
+class _Log(Wire):
+    version: str
+    runs: list[_Run] | None
+
+
+class _Head(Wire):
+    version: Any = None
+    runs: msgspec.Raw = msgspec.Raw(b"")
+
+
+_LOGS: Final = msgspec.json.Decoder(_Log)
+_HEADS: Final = msgspec.json.Decoder(_Head)
+
+
+class _Told(NamedTuple):
+    """A result with all that its texts say."""
+
+    finding: Finding
+    system: bool
+    """Of a package of the operating system."""
+    os: OsInfo | None
+    left_out: _Suppression | None
+
+
+def read(body: bytes) -> ScanReport:
+    """Read a SARIF log. Raises Refusal when it isn't one, isn't whole, or its tools failed or looked at nothing."""
+    head = decode(_HEADS, body, "a SARIF log")
+    if head.version is None or not bytes(head.runs):
+        raise Refusal(RefusalReason.WRONG_SHAPE, "not a SARIF log: a version and runs are expected")
+    if head.version != VERSION:
+        raise Refusal(
+            RefusalReason.WRONG_SCHEMA, f"SARIF version {_shown(head.version)} is not known here; {VERSION} is"
+        )
+    runs = decode(_LOGS, body, "a SARIF log").runs or []
+    if not any(run.results is not None for run in runs):
+        raise Refusal(RefusalReason.NOT_SCANNED, "there are no results in it, not even an empty list: no tool ran")
+    _check_success(runs)
+    told = [one for run in runs for one in _told(run)]
+    entries = Counter(one.finding.severity for one in told)
+    passed = sum(len(run.results or ()) for run in runs) - len(told)
+    drivers = [run.tool.driver for run in runs]
+    return ScanReport(
+        format=FORMAT,
+        scanner=", ".join(together(driver.name for driver in drivers)),
+        scanner_version=", ".join(together(driver.semantic_version or driver.version for driver in drivers)),
+        schema_version=VERSION,
+        target=_target(runs),
+        os=next((one.os for one in told if one.os), None),
+        created_at=_time(runs),
+        packages_seen=None,
+        findings=tuple(one.finding for one in told if one.left_out is None),
+        suppressed=tuple(_suppressed(told)),
+        not_scanned=_not_scanned(told),
+        entries=entries + Counter({Severity.NEGLIGIBLE: passed} if passed else {}),
+    )
+
+
+def _check_success(runs: list[_Run]) -> None:
+    for run in runs:
+        if any(invocation.execution_successful is False for invocation in run.invocations or ()):
+            told = f"{run.tool.driver.name} says that it did not run successfully (executionSuccessful)"
+            raise Refusal(RefusalReason.NOT_SCANNED, told)
+
+
+def _not_scanned(told: list[_Told]) -> str:
+    if not told:
+        return "an empty list of results in SARIF does not show that anything was looked at"
+    if any(one.system for one in told):
+        return ""
+    if any(one.finding.package for one in told):
+        return "no packages of an operating system are among the results, only packages of applications"
+    return "these are no results of a scan for vulnerable packages"
+
+
+def _target(runs: list[_Run]) -> str:
+    """Where tools of packages say what they scanned."""
+    keys = ("imageName", "imageID", "target", "projectName")
+    named = (str((run.properties or {}).get(key) or "") for run in runs for key in keys)
+    return next((name for name in named if name), "")
+
+
+def _time(runs: list[_Run]) -> datetime | None:
+    """The earliest end of a run; None when any run doesn't say."""
+    ends: list[datetime] = []
+    for run in runs:
+        calls = run.invocations or []
+        found = [moment(call.end_time_utc) or moment(call.start_time_utc) for call in calls]
+        if not found or None in found:
+            return None
+        ends.extend(end for end in found if end)
+    return min(ends, default=None)
+
+
+def _told(run: _Run) -> Iterator[_Told]:
+    rules = run.tool.driver.rules or []
+    by_id = {rule.id: rule for part in (run.tool.driver, *(run.tool.extensions or ())) for rule in part.rules or ()}
+    helped: dict[str, dict[str, str]] = {}
+    for result in run.results or ():
+        if result.kind not in {None, "", "fail", "open", "review"}:
+            continue
+        reference = result.rule or _RuleReference()
+        index = result.rule_index if result.rule_index is not None else reference.index
+        id_ = result.rule_id or reference.id
+        rule = by_id.get(id_)
+        if rule is None and index is not None and 0 <= index < len(rules):
+            rule = rules[index]
+        rule = rule or by_id.get(id_.rpartition("/")[0]) or _Rule(id=id_)
+        if rule.id not in helped:
+            helped[rule.id] = _lines(rule.help.text if rule.help else "")
+        yield _one(result, rule, helped[rule.id], id_ or rule.id)
+
+
+def _lines(text: str) -> dict[str, str]:
+    """``Name: value`` lines of a text; the first of each name counts, since descriptions follow."""
+    found: dict[str, str] = {}
+    for name, value in _LINE.findall(text):
+        found.setdefault(name.strip().casefold(), value.strip())
+    return found
+
+
+def _one(result: _Result, rule: _Rule, helped: dict[str, str], id_: str) -> _Told:
+    message = result.message.text if result.message else ""
+    own = _lines(message)
+    # A rule's help speaks of the first package that it was written for; what the result says counts, even if empty.
+    said = helped | (own if "package" in own else {})
+    at = next((found for found in _AT_VERSION.findall(message)), ("", "", "", ""))
+    package = at[0] or at[2] or said.get("package") or said.get("package name") or _property(rule, "packageName")
+    named = _names(rule, id_, said)
+    fixed = said.get("fixed version") or said.get("fix version") or _property(rule, "fixed_version")
+    purls = (rule.properties or {}).get("purls")
+    finding = Finding(
+        id=named[0],
+        package=package,
+        installed=at[1] or at[3] or said.get("installed version") or said.get("version") or "",
+        severity=_severity(result, rule, said),
+        aliases=named[1:],
+        fixed=fixed if package and fixed and fixed.casefold() not in {"not fixed", "n/a"} else None,
+        severity_source=said.get("data namespace", ""),
+        cvss_score=score(_property(rule, "security-severity")),
+        purl=purl_of(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else "",
+        where=together(_places(result)),
+        cvss_vector=_property(rule, "cvssV3_vector") or _property(rule, "cvssV3"),
+        fix_state=FixState.NOT_FIXED if "fixed version" in said or "fix version" in said else FixState.UNKNOWN,
+    )
+    kind = said.get("type", "").casefold()
+    system = bool(package) and (rule.name == "OsPackageVulnerability" or kind in _SYSTEM_TYPES)
+    return _Told(finding, system, _distribution(said) if system else None, _left_out(result))
+
+
+def _names(rule: _Rule, id_: str, said: dict[str, str]) -> tuple[str, ...]:
+    """The vulnerability's id, then its other names. Grype's rule ids carry the package: ``CVE-2005-2541-tar``."""
+    called = " ".join(value for key, value in said.items() if key in {"vulnerability", "cve", "link"})
+    leading = _ADVISORY.match(id_)
+    own = leading.group(0) if leading else ""
+    if own.upper().startswith("GHSA") or not own:
+        first = _ADVISORY.search(rule.name) if not own else None
+        own = first.group(0) if first else own
+    others = cves_in(own, id_, called, rule.short_description.text if rule.short_description else "")
+    return together([own or id_, *others])
+
+
+def _property(rule: _Rule, name: str) -> str:
+    value = (rule.properties or {}).get(name)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def _severity(result: _Result, rule: _Rule, said: dict[str, str]) -> Severity:
+    tags = (rule.properties or {}).get("tags")
+    own = (result.properties or {}).get("severity") or (result.properties or {}).get("issue_severity")
+    words = [said.get("severity"), own, *(tags if isinstance(tags, list) else ()), _property(rule, "cvssV3_severity")]
+    for word in words:
+        found = severity_of(word) if isinstance(word, str) else Severity.UNKNOWN
+        if found is not Severity.UNKNOWN:
+            return found
+    if said.get("severity", "").casefold() == "unknown":
+        return Severity.UNKNOWN
+    points = score(_property(rule, "security-severity"))
+    if points is not None:
+        return severity_at(points)
+    default = rule.default_configuration.level if rule.default_configuration else None
+    return _LEVELS.get(result.level or default or "warning", Severity.UNKNOWN)
+
+
+def _places(result: _Result) -> Iterator[str]:
+    for location in result.locations or ():
+        physical = location.physical_location
+        if physical and physical.artifact_location:
+            yield physical.artifact_location.uri
+
+
+def _distribution(said: dict[str, str]) -> OsInfo | None:
+    found = _DISTRIBUTION.match(said.get("data namespace", ""))
+    return OsInfo(found.group(1), found.group(2)) if found else None
+
+
+def _left_out(result: _Result) -> _Suppression | None:
+    """A suppression that holds: one that is rejected or under review doesn't."""
+    held = [one for one in result.suppressions or () if one.status in {None, "", "accepted"}]
+    return held[0] if held else None
+
+
+def _suppressed(told: list[_Told]) -> Iterator[SuppressedFinding]:
+    for one in told:
+        if one.left_out is not None:
+            yield SuppressedFinding(one.finding, "suppressed", one.left_out.justification, one.left_out.kind)
