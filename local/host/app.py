@@ -190,7 +190,8 @@ class FunctionsHost:
     async def _open(self, front: HttpFront, config: HostConfig) -> None:
         app = web.Application(client_max_size=config.http.max_body)
         app.router.add_route("*", "/{tail:.*}", front.handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace)
+        # The real host hands a compressed body to the function as it came.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._bind, self.port)
         try:

@@ -92,7 +92,12 @@ def _start_time(pid: int) -> str | None:
             fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if fields[0] in "ZX" else fields[19]  # field 22 of proc_pid_stat(5), counted from the state
+        if fields[0] not in "ZX":
+            return fields[19]  # field 22 of proc_pid_stat(5), counted from the state
+        if child is not None:  # it ended between the two looks
+            child.wait()
+            del _CHILDREN[pid]
+        return None
     shown = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()

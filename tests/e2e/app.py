@@ -71,12 +71,13 @@ class App:
     ) -> requests.Response:
         """Post a signed report; ``headers`` replace those of the signature, None takes one away."""
         secret = (key or self.environment["RINGMASTER_WEBHOOK_KEY"]).encode()
-        signed: dict[str, str | None] = {**headers_for(secret, int(time.time() if at is None else at), body)}
+        signed = headers_for(secret, int(time.time() if at is None else at), body)
+        wanted = {**signed, **(headers or {})}
         return self._session.post(
             f"{self.environment['RINGMASTER_URL']}/api/scans/{format}",
             params=None if image is None else {"image": str(image)},
             data=body,
-            headers={**signed, **(headers or {})},
+            headers={name: text for name, text in wanted.items() if text is not None},
             timeout=30,
         )
 

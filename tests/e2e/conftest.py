@@ -19,7 +19,7 @@ from tests.e2e.scene import options
 
 type Running = Callable[..., AbstractContextManager[App]]
 
-MAX_REPORT = 300_000
+MAX_REPORT = 700_000
 """Bytes of the largest report that this stack's app takes."""
 
 

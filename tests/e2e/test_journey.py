@@ -1,13 +1,9 @@
 """A version's whole way through the app, on every real part."""
 
-from azure.core.credentials import AzureKeyCredential
-from azure.core.messaging import CloudEvent
-from azure.eventgrid import EventGridPublisherClient
-
 import pytest
 
 from tests.e2e.app import App
-from tests.e2e.scene import PUBLISHED, report, version
+from tests.e2e.scene import PUBLISHED, version
 
 pytestmark = pytest.mark.stack
 
