@@ -40,6 +40,8 @@ def seed(kernel: "Kernel", given: Any) -> None:
     """
     if not isinstance(given, dict) or set(given) - _KEYS:
         raise BadWorld(f"a world is an object with {', '.join(sorted(_KEYS))}")
+    if given.get("subscriptions") and given is not DEFAULT:
+        _make_room(kernel)
     for one in given.get("subscriptions", []):
         _subscription(kernel, one)
     for name in given.get("identities", []):
@@ -73,6 +75,14 @@ def set_characters(kernel: "Kernel", given: Any) -> None:
         assert resource is not None
         resource.sim["character"] = str(given[resource_id])
         kernel.store.put(resource)
+
+
+def _make_room(kernel: "Kernel") -> None:
+    """The subscription that is there when nobody gave one goes when a world brings its own, as long as it is empty."""
+    table = kernel.store.table("subscription")
+    key = f"/subscriptions/{DEFAULT_SUBSCRIPTION}"
+    if [name for name, _ in table.items()] == [key] and not any(True for _ in kernel.store):
+        table.pop(key)
 
 
 def _subscription(kernel: "Kernel", given: dict[str, Any]) -> None:
