@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,9 +79,9 @@ def faults() -> list[dict[str, Any]]:
     ]
 
 
-def world() -> dict[str, Any]:
+def world(stories: Sequence[Story] = STORIES) -> dict[str, Any]:
     """What is there before the first version: galleries, definitions, managed images, virtual networks."""
-    definitions = sorted({story.definition for story in STORIES})
+    definitions = sorted({story.definition for story in stories})
     return {
         "subscriptions": [{"id": SOURCE, "name": "Images"}, {"id": PRODUCTION, "name": "Production"}],
         "identities": ["ringmaster", "image-builder"],
@@ -92,7 +93,7 @@ def world() -> dict[str, Any]:
         "resources": [
             *_gallery(SOURCE, GROUP, GALLERY, "westeurope", definitions),
             *_gallery(PRODUCTION, "rg-prod", "gal_prod", "eastus2", definitions),
-            *(_image(story) for story in STORIES),
+            *(_image(story) for story in stories),
             *(_network(region) for region in REGIONS),
         ],
     }

@@ -17,7 +17,7 @@ from shared.domain.image import DefinitionId, VersionId
 from shared.ports import Conflict, World
 
 LEASE: Final = timedelta(minutes=10)
-"""Twice ``functionTimeout`` in host.json. Divided by pace like every wait; the host's leases are as well, where it is."""
+"""Twice ``functionTimeout`` in host.json; divided by pace, as every wait is."""
 SHORTEST_LEASE: Final = timedelta(seconds=30)
 """However fast the pace: a hop itself takes real time."""
 
