@@ -73,14 +73,20 @@ async def _publish(
     return Again(state, READ_BACK, note=f"publishing in {', '.join(ring.region_names)}")
 
 
-async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> Step | None:
-    """Whether the version that is there is another than the one that was proven."""
+def _another(version: VersionFacts, release: Release) -> Step | None:
+    """The answer when the version that is there is another than the one that was proven."""
     if version.id == release.version:
         reused = not is_same(version, release)
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number") if reused else None
     mismatch = copy_mismatch(version, release)
-    if mismatch:
-        return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,))
+    return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
+
+
+async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> Step | None:
+    """The same for a version that is to be published: a copy's source must be the proven one, too."""
+    another = _another(version, release)
+    if another is not None or version.id == release.version:
+        return another
     source = await world.galleries.version(release.version)
     if source is not None and not is_same(source, release):
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
@@ -91,6 +97,10 @@ async def _read_back(command: Command, release: Release, ring: Ring, world: Worl
     """See with ARM's own answer that the ring resolves ``latest`` to this version."""
     target = ring.definition.version(release.version.number)
     versions = await world.galleries.versions(ring.definition)
+    found = next((each for each in versions if each.id == target), None)
+    another = _another(found, release) if found else None
+    if another is not None:
+        return another
     wrong = check_publication(versions, target, ring.region_names)
     if not wrong:
         facts = {
