@@ -45,6 +45,9 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         if now - since < world.paced(ABSENT_FOR):
             return Again(state, ABSENT_POLL, note="the gallery does not know the version yet")
         return Turned(Outcome.VERSION_GONE, "the version is not in the gallery")
+    if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:
+        # Judged before under another policy: what is known of the former bearer must not pass to this one.
+        return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation_of(version)}")
     if version.provisioning_state.in_progress:
         verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
         if verdict.outcome is ValidationOutcome.WAIT:
