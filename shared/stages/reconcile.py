@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.facts import VersionFacts
-from shared.domain.image import InvalidId, VersionId
+from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import Pending, Release
 from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
@@ -49,9 +49,13 @@ async def run(world: World, *, now: datetime) -> Reconciled:
         try:
             await part(world, now, done)
         except (PassingFault, Refused) as fault:
-            done.faults.append(f"{part.__name__.strip('_')}: {fault}")
-            log.warning("%s: %s", part.__name__, fault)
+            _note(done, part.__name__.strip("_"), fault)
     return done
+
+
+def _note(done: Reconciled, what: str, fault: Exception) -> None:
+    done.faults.append(f"{what}: {fault}")
+    log.warning("%s: %s", what, fault)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -87,15 +91,23 @@ def _is_overdue(pending: Pending, now: datetime) -> bool:
 
 async def _find_missed(world: World, now: datetime, done: Reconciled) -> None:
     for definition in world.policy.definitions:
-        adopted = await world.ledger.adopted(definition, now=now)
-        rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
-        found = {facts.id: facts for facts in await world.galleries.versions(definition)}
-        for facts in found.values():
-            await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
-        for version, release in rows.items():
-            if version not in found and not release.state.is_terminal:
-                await look_again(version, world, now=now)
-                done.looked_at.append(version.short)
+        try:
+            await _find_missed_of(definition, world, now, done)
+        except (PassingFault, Refused) as fault:
+            # A gallery that can't be read, for however long, must not hide what was missed in the others.
+            _note(done, f"{definition.gallery.name}/{definition.name}", fault)
+
+
+async def _find_missed_of(definition: DefinitionId, world: World, now: datetime, done: Reconciled) -> None:
+    adopted = await world.ledger.adopted(definition, now=now)
+    rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
+    found = {facts.id: facts for facts in await world.galleries.versions(definition)}
+    for facts in found.values():
+        await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
+    for version, release in rows.items():
+        if version not in found and not release.state.is_terminal:
+            await look_again(version, world, now=now)
+            done.looked_at.append(version.short)
 
 
 async def _compare(
@@ -120,18 +132,26 @@ def _is_settled_on(release: Release) -> bool:
 
 async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
     """Delete what no running test owns. What has not expired is spared while its release might still create it."""
-    for found in await world.machines.ours():
-        if await _is_owned(found, world) and not _expired(found, now):
+    asked: set[str] = set()
+    # Machines first: what was made with them goes with them, and can't be deleted before.
+    for found in sorted(await world.machines.ours(), key=lambda each: not _is_machine(each)):
+        if (await _is_owned(found, world) and not _expired(found, now)) or any(map(found.name.startswith, asked)):
             continue
         try:
-            if "/virtualmachines/" in found.resource_id.lower():
+            if _is_machine(found):
                 await world.machines.delete(found.name)
+                asked.add(f"{found.name}-")
             else:
                 await world.machines.delete_part(found.resource_id)
-        except ForeignTarget as foreign:
-            log.warning("not swept: %s", foreign)
+        except (PassingFault, Refused, ForeignTarget) as fault:
+            # One thing that can't be deleted now must not keep the others.
+            _note(done, f"not swept: {found.name}", fault)
         else:
             done.swept.append(found.resource_id)
+
+
+def _is_machine(found: OwnMachine) -> bool:
+    return "/virtualmachines/" in found.resource_id.lower()
 
 
 async def _forget(world: World, now: datetime, done: Reconciled) -> None:
