@@ -1,14 +1,16 @@
 """Events: twice, early, for nothing, of our own writes, or never."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from local.simulation.faults import Call
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind, VersionWritten
 from shared.domain.release import State
+from shared.ports import Refused
 from shared.stages import intake
-from tests.flow.misfortunes import Outage
-from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, SUBSCRIPTION, Rehearsal
+from tests.flow.misfortunes import Misfortune, Outage
+from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, SUBSCRIPTION, Rehearsal, ring
 
 MINUTE = timedelta(minutes=1)
 
@@ -121,3 +123,18 @@ def test_an_own_write_under_an_unknown_id_starts_nothing() -> None:
         return [call.name for _, call in play.done if call.name in {"galleries.write_targets", "machines.create"}]
 
     assert writes(Rehearsal(own_writers=())) == writes(Rehearsal(own_events=False))
+
+
+def test_a_gallery_that_cannot_be_read_hides_no_missed_version_of_another() -> None:
+    other = replace(SOURCE, name="alma")
+    rings = (ring("canary", other, "westeurope"),)
+    forbidden = Misfortune(
+        "galleries.versions",
+        lambda: Refused("AuthorizationFailed", "The client has no authorization.", 403),
+        times=999,
+        only=lambda call: call.args[0] == other,
+    )
+    unreadable = replace(SMALL, name="alma", source=other, rings=rings, digest="alma")
+    play = Rehearsal(unreadable, SMALL, misfortunes=[forbidden])
+    version = play.publish(events=[])
+    assert play.run().release(version).state is State.RELEASED

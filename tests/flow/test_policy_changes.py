@@ -1,0 +1,137 @@
+"""The policy changes while releases are under way."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.lifecycle import missing_proof
+from shared.domain.messages import VersionWritten
+from shared.domain.policy import BootRules, Severity
+from shared.domain.release import Gate, State
+from shared.stages import intake
+from tests.flow.rehearsal import DEFINITION, SMALL, SOURCE, Rehearsal, ring
+
+OTHER = replace(SOURCE, name="other")
+UNRELATED = replace(SMALL, name="other", source=OTHER, rings=(ring("canary", OTHER, "westeurope"),), digest="o")
+CHANGED = replace(SMALL, digest="digest-2", boot=BootRules(vm_size="Standard_D4s_v5"))
+
+
+@pytest.mark.parametrize("minutes", range(1, 20, 2))
+def test_a_release_under_a_changed_policy_is_judged_again(minutes: int) -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.after(minutes, lambda: play.change_policy(CHANGED))
+    play.run()
+    release = play.release(version)
+    if release.policy_digest == "digest-1":
+        assert release.state is State.RELEASED  # it had ended before the policy changed
+    else:
+        assert (release.state, missing_proof(release, CHANGED, CHANGED.rings[0])) == (State.RELEASED, ())
+    assert play.left() == []
+
+
+def test_a_changed_policy_can_reject_what_the_former_one_let_pass() -> None:
+    play = Rehearsal(DEFINITION)
+    version = play.publish(scan="high-cves")
+    strict = replace(DEFINITION, digest="strict", scan=replace(DEFINITION.scan, limits={Severity.HIGH: 0}))
+    lenient = replace(DEFINITION, scan=replace(DEFINITION.scan, limits={Severity.CRITICAL: 0}))
+    play.change_policy(lenient)
+    play.until(lambda: play.has(version) and bool(play.release(version).published))
+    play.change_policy(strict)
+    play.run()
+    release = play.release(version)
+    assert (release.state, release.policy_digest) == (State.REJECTED, "strict")
+
+
+def test_what_was_published_before_stays_published() -> None:
+    play = Rehearsal(DEFINITION)
+    version = play.publish()
+    play.until(lambda: play.has(version) and bool(play.release(version).published))
+    play.change_policy(replace(DEFINITION, digest="digest-2"))
+    play.wait(minutes=10)
+    assert play.latest(SOURCE, "westeurope") == "1.0.0"
+    play.run()
+    assert play.release(version).state is State.RELEASED
+
+
+def test_a_release_that_has_ended_is_not_judged_again() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.run()
+    before = play.stored(version)
+    play.change_policy(CHANGED)
+    play.event(version)
+    play.wait(1)
+    assert play.stored(version) == before
+
+
+@pytest.mark.parametrize("minutes", range(1, 20, 2))
+def test_a_definition_removed_from_the_policy_ends_its_releases(minutes: int) -> None:
+    play = Rehearsal(SMALL, UNRELATED)
+    version = play.publish()
+    play.after(minutes, lambda: play.change_policy(UNRELATED))
+    play.wait(26)
+    states = {play.release(version).state} if play.has(version) else set()
+    assert states <= {State.SUPERSEDED, State.RELEASED}
+    assert (play.left(), len(play.house.queues), play.letters()) == ([], 0, [])
+
+
+def test_a_hint_for_an_ended_release_whose_definition_was_removed_is_dropped() -> None:
+    play = Rehearsal(SMALL, UNRELATED)
+    version = play.publish()
+    play.run()
+    play.do(lambda world, now: intake.version_written(VersionWritten(version, "e", now, "somebody"), world, now=now))
+    play.change_policy(UNRELATED)
+    play.wait(2)
+    assert (play.letters(), play.crashes()) == ([], 0)
+
+
+def test_a_scan_for_an_ended_release_whose_definition_was_removed_is_dropped() -> None:
+    play = Rehearsal(SMALL, UNRELATED)
+    version = play.publish()
+    play.run()
+    play.scan(version)
+    play.change_policy(UNRELATED)
+    play.wait(2)
+    assert (play.letters(), play.crashes()) == ([], 0)
+
+
+def test_a_ring_that_is_added_while_a_release_is_under_way_is_published_too() -> None:
+    play = Rehearsal(DEFINITION)
+    play.change_policy(replace(DEFINITION, rings=DEFINITION.rings[:2], digest="two rings"))
+    version = play.publish()
+    play.wait(minutes=25)
+    play.change_policy(replace(DEFINITION, digest="three rings"))
+    play.run()
+    assert [each.ring for each in play.release(version).published] == ["canary", "early", "production"]
+
+
+def test_a_ring_that_is_removed_while_it_is_the_current_one_is_left_out() -> None:
+    play = Rehearsal(DEFINITION)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).ring == "early")
+    play.change_policy(replace(DEFINITION, rings=(DEFINITION.rings[0], DEFINITION.rings[2]), digest="two rings"))
+    play.run()
+    assert [each.ring for each in play.release(version).published] == ["canary", "production"]
+
+
+def test_verdicts_under_the_former_policy_are_no_proof() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.REPLICATING)
+    play.change_policy(CHANGED)
+    play.run()
+    release = play.release(version)
+    assert {each.policy_digest for each in release.gates} == {"digest-2"}
+    assert release.gate(Gate.BOOT_TEST) is not None
+    assert len(play.effects("machines.create")) == 1 + 1 + 2
+
+
+def test_a_policy_that_changes_twice_ends_under_the_last_one() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.after(8, lambda: play.change_policy(CHANGED))
+    play.after(9, lambda: play.change_policy(replace(CHANGED, digest="digest-3")))
+    play.run(timedelta(days=2))
+    assert (play.release(version).state, play.release(version).policy_digest) == (State.RELEASED, "digest-3")
