@@ -54,7 +54,11 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         case "console":
             return await _console(command, policy.boot, world)
         case step:
-            return await _delete(command, world, now) if step == "delete" else await _gone(command, release, world, now)
+            return (
+                await _delete(command, world, now)
+                if step == "delete"
+                else await _gone(command, policy.boot, world, now)
+            )
 
 
 async def clean_up(command: Command, world: World, now: datetime) -> Step:
@@ -252,8 +256,12 @@ async def _delete(command: Command, world: World, now: datetime) -> Step:
 async def _still_there(command: Command, world: World, now: datetime) -> Step | None:
     """The next hop while something of the machine is left; None when all of it is gone."""
     state = command.state
-    if await world.machines.view(state["vm"]) is not None:
-        return Again(state, DELETE_POLL)
+    machine = await world.machines.view(state["vm"])
+    if machine is not None:
+        if machine.provisioning_state.lower() == "deleting":
+            return Again(state, DELETE_POLL)
+        # The deletion was taken and failed. Nobody else asks again before the machine expires.
+        return Again({**state, "step": "delete"}, DELETE_POLL, note=f"{state['vm']} is not gone: deleted again")
     left = await world.machines.remaining(state.get("parts", []))
     if not left:
         return None
@@ -266,7 +274,7 @@ async def _still_there(command: Command, world: World, now: datetime) -> Step | 
     return Again(state, DELETE_POLL)
 
 
-async def _gone(command: Command, release: Release, world: World, now: datetime) -> Step:
+async def _gone(command: Command, rules: BootRules, world: World, now: datetime) -> Step:
     waiting = await _still_there(command, world, now)
     if waiting is not None:
         return waiting
@@ -280,7 +288,18 @@ async def _gone(command: Command, release: Release, world: World, now: datetime)
             return again
     answer = Answer.REJECT if whose else Answer.PASS
     facts = {key: state[key] for key in _EVIDENCE if key in state}
-    return Decided(Gate.BOOT_TEST, answer, reasons, facts=facts, warnings=tuple(state.get("warnings", ())))
+    warnings = tuple(state.get("warnings", ()))
+    return Decided(Gate.BOOT_TEST, answer, reasons, facts=facts, rules=_rules(rules), warnings=warnings)
+
+
+def _rules(rules: BootRules) -> dict[str, Any]:
+    return {
+        "vmSize": rules.vm_size,
+        "readyWithinMinutes": rules.ready_within.total_seconds() / 60,
+        "probeWithinMinutes": rules.probe_within.total_seconds() / 60,
+        "serialFail": list(rules.serial_fail),
+        "serialIgnore": list(rules.serial_ignore),
+    }
 
 
 _EVIDENCE: Final = (

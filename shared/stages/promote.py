@@ -38,8 +38,8 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
             if now < due:
                 # A queue hides a message for seven days at most, so a longer bake takes several.
                 return Again(command.state, timedelta(0), at_least=due - now)
-            facts = {"until": now.isoformat(), "bakeHours": ring.bake.total_seconds() / 3600}
-            return Decided(Gate.BAKE, Answer.PASS, facts=facts)
+            rules = {"bakeHours": ring.bake.total_seconds() / 3600}
+            return Decided(Gate.BAKE, Answer.PASS, facts={"until": now.isoformat()}, rules=rules)
         case "publish":
             return await _publish(command, release, policy, ring, world, now)
         case _:
@@ -109,7 +109,7 @@ async def _read_back(command: Command, release: Release, ring: Ring, world: Worl
             "predicted": command.state["predicted"],
             "readBack": _flags(versions, target),
         }
-        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts)
+        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(ring.region_names)})
     if _overtaken(versions, target, ring.region_names):
         return Turned(Outcome.SUPERSEDED, "; ".join(wrong))
     reads = int(command.state["reads"]) + 1
