@@ -53,12 +53,12 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
             return await _probe(command, release, policy.boot, world, now)
         case "console":
             return await _console(command, policy.boot, world)
+        case "delete":
+            return await _delete(command, world, now)
+        case "gone":
+            return await _gone(command, policy.boot, world, now)
         case step:
-            return (
-                await _delete(command, world, now)
-                if step == "delete"
-                else await _gone(command, policy.boot, world, now)
-            )
+            raise ValueError(f"a boot test has no step {step!r}")
 
 
 async def clean_up(command: Command, world: World, now: datetime) -> Step:
