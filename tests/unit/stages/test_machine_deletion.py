@@ -1,0 +1,73 @@
+"""A machine's deletion is taken by Azure and may fail afterwards; whoever waits for it must ask again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from shared.domain.boot import MachineFacts
+from shared.domain.image import VersionId
+from shared.domain.messages import Command, Kind
+from shared.domain.policy import Policy, TestEnvironment
+from shared.ports import World
+from shared.stages import boot_test
+from shared.stages.steps import Again, Finished, Step
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+VERSION = VersionId.parse(
+    "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute"
+    "/galleries/g/images/i/versions/1.0.0"
+)
+
+
+class FailingDeletions:
+    """A machine of which the first deletions are accepted and come to nothing."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.asked, self.state = failures, 0, "Succeeded"
+
+    async def view(self, name: str) -> MachineFacts | None:
+        if self.state == "Gone":
+            return None
+        shown, self.state = self.state, self._next()
+        return MachineFacts(name, shown, parts=("/vm",))
+
+    def _next(self) -> str:
+        if self.state != "Deleting":
+            return self.state
+        return "Failed" if self.asked <= self.failures else "Gone"
+
+    async def delete(self, name: str) -> None:
+        self.asked, self.state = self.asked + 1, "Deleting"
+
+    async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
+        return ()
+
+
+async def cleaned(machines: FailingDeletions) -> tuple[Step, timedelta]:
+    port = cast(Any, machines)
+    policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
+    nobody = cast(Any, None)
+    world = World(nobody, port, nobody, nobody, nobody, nobody, policy)
+    state = {"step": "delete", "vm": "rm-000000000000", "parts": []}
+    command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=state)
+    now = NOW
+    for _ in range(30):
+        step = await boot_test.clean_up(command, world, now)
+        if not isinstance(step, Again):
+            return step, now - NOW
+        command, now = replace(command, state=step.state), now + step.after
+    raise AssertionError(f"still waiting after {now - NOW}")
+
+
+async def test_a_deletion_that_failed_is_asked_for_again_within_a_minute() -> None:
+    machines = FailingDeletions(failures=1)
+    step, took = await cleaned(machines)
+    assert (type(step), machines.asked) == (Finished, 2)
+    assert took <= timedelta(minutes=2)
+
+
+async def test_a_deletion_under_way_is_not_asked_for_twice() -> None:
+    machines = FailingDeletions(failures=0)
+    await cleaned(machines)
+    assert machines.asked == 1
