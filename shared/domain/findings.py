@@ -1,7 +1,7 @@
 """What a scanner found, in the form that the reports of all scanners are read into.
 
 ``shared.scanners`` builds these from bytes, ``shared.domain.merging`` makes one of what two scanners say, and
-``shared.domain.scanning`` judges. Nothing here knows any format.
+``shared.domain.judgement`` judges. Nothing here knows any format.
 """
 
 from __future__ import annotations

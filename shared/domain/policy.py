@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.image import DefinitionId, VersionId
 
@@ -31,6 +32,31 @@ class VisibleBeforeProof(StrEnum):
 
     WARN = "warn"
     REJECT = "reject"
+
+
+class DayAfter(StrEnum):
+    """What follows when a version that is published already fails a later scan."""
+
+    ALERT = "alert"
+    """Say so: a warning on the row and a CloudEvent."""
+    HOLD = "hold"
+    """The same, and no further ring until a scan passes again."""
+    REVOKE = "revoke"
+    """Take it back: ``latest`` nowhere."""
+
+
+FORMATS: Final = (
+    "trivy",
+    "grype",
+    "sarif",
+    "cyclonedx",
+    "defender",
+    "inspector",
+    "nessus",
+    "qualys",
+    "ringmaster",
+)
+"""Report formats that a policy may name; ``shared.scanners`` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +82,8 @@ class Ring:
     regions: tuple[RegionTarget, ...]
     bake: timedelta = timedelta(0)
     boot_test: bool = True
+    scan: ScanRules | None = None
+    """Rules of its own, by which the reports on hand are judged once more before it is published."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -84,6 +112,11 @@ class ScanException:
     reason: str
     expires: datetime
     package: str | None = None
+    """A package's name, or the beginning of a package URL (``pkg:deb/ubuntu/openssl``) up to one of its joints."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the vulnerability."""
+    source: str = ""
+    """The VEX document that says so; empty for the policy file itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +135,25 @@ class ScanRules:
     """Let an operating system pass for which no fixes are published any more."""
     trust_suppressions: bool = False
     """Leave out what the scanner was told to leave out; otherwise such findings count like all others."""
+    required: tuple[str, ...] = ()
+    """Formats or scanners, by name, each of which must have a usable report."""
+    max_score: float | None = None
+    """The highest CVSS base score that may stand, 0 to 10; None for any."""
+    max_epss: float | None = None
+    """The highest probability of exploitation in 30 days that may stand, 0 to 1; None for any."""
+    fix_grace: timedelta = timedelta(0)
+    """A finding doesn't count while its fix has been available for less than this. An unknown time is no grace."""
+    no_new: tuple[Severity, ...] = ()
+    """No finding of these severities that the published version does not have."""
+    improvement_passes: bool = False
+    """What breaks a limit may pass all the same when it has fewer of the published version's findings and no other."""
+    day_after: DayAfter = DayAfter.ALERT
+    rescan_after: timedelta | None = None
+    """How old the last judged scan of a published version may be; None for ``max_age``."""
+    hold_for: timedelta = timedelta(days=14)
+    """How long a held release waits for a scan that passes before it ends."""
+    revoke_to_empty: bool = False
+    """Take a version back also where ``latest`` would then be nothing."""
 
 
 @dataclass(frozen=True, slots=True)

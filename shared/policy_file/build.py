@@ -36,7 +36,7 @@ from shared.policy_file.models import (
     TestSection,
 )
 
-DIGEST_FORMAT: Final = 1
+DIGEST_FORMAT: Final = 2
 """Counted up when rules of the product itself change what the same policy means."""
 
 

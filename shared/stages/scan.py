@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release
-from shared.domain.scanning import ScanOutcome, ScanReport, ScanVerdict, judge
+from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.registry import read
 from shared.scanners.report import Refusal

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.judgement import ScanOutcome, judge
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.scanning import Finding, OsInfo, ScanOutcome, ScanReport, judge, merged
+from shared.domain.scanning import Finding, OsInfo, ScanReport, merged
 from shared.scanners import registry
 from shared.scanners.report import Refusal
 

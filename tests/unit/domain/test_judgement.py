@@ -8,17 +8,9 @@ from typing import Any
 
 import pytest
 
+from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.scanning import (
-    Finding,
-    OsInfo,
-    ScanOutcome,
-    ScanReport,
-    ScanVerdict,
-    SuppressedFinding,
-    judge,
-    merged,
-)
+from shared.domain.scanning import Finding, OsInfo, ScanReport, SuppressedFinding, merged
 
 NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
 PUBLISHED = NOW - timedelta(hours=2)

@@ -1,0 +1,385 @@
+"""Judgement of vulnerability scans: what reports say of a version, against what the policy allows.
+
+Rules:
+
+* *Not scanned is never clean.* A report that can't prove that a scanner looked at the operating system's packages is
+  refused, however empty its list of findings.
+* Refused is not rejected. A refused report leaves the release without a scan, waiting for another one; a reject ends
+  it. A report is refused when it says nothing of this version as it is now: not scanned, of an unknown time, before
+  the version was published, too old, or in the future. So is a judgement that lacks a required scanner.
+* Reports of several scanners are judged as one: a vulnerability of a package counts once, at its worst severity.
+* A finding without a known severity could be anything. It has its own limit (``unknown``) if the policy gives one;
+  otherwise it counts as high.
+* What is known to be exploited always rejects, whatever is fixable, young or allowed, unless an exception excuses it.
+* What has no fix doesn't count where the policy counts only what can be fixed, nor does a fix that is younger than the
+  policy's grace. A fix of unknown age is no young one.
+* Compared with what is published: nothing new of the named severities; and, where the policy says so, a version that
+  breaks limits passes when it only improves. Neither exploited vulnerabilities nor an operating system past its end of
+  life pass that way.
+* What the scanner itself was told to leave out (an ignore file, a VEX document beside it) counts as found unless the
+  policy trusts it: exceptions belong where an owner, a reason and an expiry are asked for.
+* A further vulnerability never turns a reject into a pass, nor does an exception less.
+
+This module reads no format (``shared.scanners`` builds reports from bytes) and finds no baseline: both are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.delta import Baseline, compare
+from shared.domain.excepting import Excepted, UsedException, apply_exceptions
+from shared.domain.findings import Finding, FixState, ScanReport, VexState
+from shared.domain.merging import WORST_FIRST, merge_reports, merged
+from shared.domain.policy import ScanRules, Severity
+from shared.domain.remedies import remedies
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far a scanner's clock may run ahead of ours."""
+
+NAMED: Final = 10
+"""Findings that a reason names; the others are counted."""
+EXPIRED_NAMED: Final = 20
+_LEFT_OUT: Final = {VexState.NOT_AFFECTED, VexState.FIXED}
+
+
+class ScanOutcome(StrEnum):
+    """Pass and reject are verdicts on the version; refused is one on the report, and the release waits for another."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    REJECT = "reject"
+    REFUSED = "refused"
+
+
+class Weight(StrEnum):
+    """What a reason does to the verdict."""
+
+    REFUSES = "refuses"
+    REJECTS = "rejects"
+    LIMITS = "rejects, unless the version only improves"
+    TELLS = "tells"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReason:
+    """One reason, with the findings behind it. ``code`` is for programs, ``text`` for people."""
+
+    code: str
+    text: str
+    severity: Severity | None = None
+    findings: tuple[Finding, ...] = ()
+    weight: Weight = Weight.REJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class ScanVerdict:
+    """The judgement of one report, or of several together. ``counts`` is what was held against ``limits``."""
+
+    outcome: ScanOutcome
+    reasons: tuple[ScanReason, ...]
+    counts: Mapping[Severity, int] = field(default_factory=dict)
+    limits: Mapping[Severity, int] = field(default_factory=dict)
+    excused: tuple[UsedException, ...] = ()
+    expired: tuple[UsedException, ...] = ()
+    remedies: tuple[str, ...] = ()
+    """What would have to change, line by line; nothing when it passes."""
+    found: int = 0
+    """Vulnerabilities found, each of a package once, before anything was left out."""
+    suppressed: int = 0
+    """Findings that the scanner left out and the policy trusts it to."""
+    unfixable: int = 0
+    """Findings that don't count because the policy counts only what can be fixed."""
+    tolerated: int = 0
+    """Findings that don't count yet because their fix is younger than the policy's grace."""
+    baseline: str = ""
+    """What the version was compared with, for people."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The reasons for people, the worst first."""
+        return tuple(reason.text for reason in self.reasons)
+
+
+def judge(
+    reports: ScanReport | Sequence[ScanReport],
+    rules: ScanRules,
+    *,
+    version_published: datetime | None,
+    now: datetime,
+    baseline: Baseline | None = None,
+) -> ScanVerdict:
+    """Judge what scanners say of a version.
+
+    ``version_published`` is its ``publishedDate``, the birth of this incarnation; None where nobody knows it, and then
+    no report is too old for the version. ``baseline`` is None when nothing is published yet.
+    """
+    listed = [reports] if isinstance(reports, ScanReport) else list(reports)
+    refused = tuple(reason for report in listed for reason in refusals(report, rules, version_published, now))
+    refused += tuple(_missing(listed, rules))
+    if refused:
+        return ScanVerdict(ScanOutcome.REFUSED, refused, limits=dict(rules.limits))
+    return _judged(listed, rules, now, baseline)
+
+
+def refusals(
+    report: ScanReport, rules: ScanRules, version_published: datetime | None, now: datetime
+) -> Iterator[ScanReason]:
+    """Why a report says nothing of the version as it is now; nothing when it does."""
+    if report.format not in rules.formats:
+        allowed = ", ".join(rules.formats)
+        yield _refused("format-not-allowed", f"the policy takes no {report.format} reports here, only {allowed}")
+    if not report.scanned:
+        yield _refused("not-scanned", f"this is no scan of a machine: {report.not_scanned}")
+    if report.created_at is None:
+        yield _refused("no-time", "the report does not say when the scan was made, so it may be of anything")
+        return
+    made = _moment(report.created_at)
+    if report.created_at > now + CLOCK_SKEW:
+        yield _refused("from-the-future", f"the scan is dated {made}, which is yet to come. Check the scanner's clock")
+    if version_published is not None and report.created_at < version_published:
+        published = _moment(version_published)
+        yield _refused(
+            "before-version", f"the scan of {made} is older than the version, published {published}. Scan it again"
+        )
+    if now - report.created_at > rules.max_age:
+        age, allowed = _span(now - report.created_at), _span(rules.max_age)
+        yield _refused("stale", f"the scan of {made} is {age} old; {allowed} are allowed. Scan it again")
+
+
+def answers_to(report: ScanReport, required: str) -> bool:
+    """Whether a report is one of a required format or scanner."""
+    wanted = required.casefold()
+    return wanted in {report.format.casefold(), report.scanner.casefold()}
+
+
+def missing_scanners(reports: Iterable[ScanReport], rules: ScanRules) -> tuple[str, ...]:
+    """Required formats or scanners of which there is no report."""
+    listed = list(reports)
+    return tuple(each for each in rules.required if not any(answers_to(report, each) for report in listed))
+
+
+def _missing(reports: list[ScanReport], rules: ScanRules) -> Iterator[ScanReason]:
+    if not reports:
+        yield _refused("no-report", "there is no scan report")
+    for each in missing_scanners(reports, rules):
+        yield _refused("scanner-missing", f"no usable report of {each}, which the policy requires. Scan with it, too")
+
+
+def _judged(reports: list[ScanReport], rules: ScanRules, now: datetime, baseline: Baseline | None) -> ScanVerdict:
+    found, suppressed = _found(reports, rules)
+    fixable = [each for each in found if each.fixable or not rules.only_fixable]
+    counting = [each for each in fixable if not _is_young(each, rules, now)]
+    # Told apart by what they are, not by what they hold: hashing a hundred thousand findings takes seconds.
+    counted = {id(each) for each in counting}
+    considered = [each for each in found if id(each) in counted or each.known_exploited]
+    excepted = apply_exceptions(considered, rules.exceptions, now)
+    standing = [each for each in excepted.standing if id(each) in counted]
+    reasons = list(_rejections(reports, standing, excepted, rules))
+    reasons += _compared(standing, found, baseline, rules)
+    reasons = _after_improvement(reasons, standing, found, baseline, rules)
+    rejected = any(reason.weight in {Weight.REJECTS, Weight.LIMITS} for reason in reasons)
+    reasons += _expired(excepted.expired)
+    deciding = [each for reason in reasons if reason.weight is not Weight.TELLS for each in reason.findings]
+    return ScanVerdict(
+        ScanOutcome.REJECT if rejected else ScanOutcome.PASS,
+        tuple(reasons) if rejected else (_passed(standing, excepted.excused, reasons), *reasons),
+        counts=_held_against(standing, rules.limits),
+        limits=dict(rules.limits),
+        excused=excepted.excused,
+        expired=excepted.expired,
+        remedies=(*_scope(reasons), *remedies(deciding, _deciding_exceptions(excepted, deciding))) if rejected else (),
+        found=len(found),
+        suppressed=suppressed,
+        unfixable=len(found) - len(fixable),
+        tolerated=len(fixable) - len(counting),
+        baseline=str(baseline) if baseline else "",
+    )
+
+
+def _found(reports: list[ScanReport], rules: ScanRules) -> tuple[tuple[Finding, ...], int]:
+    """Every vulnerability of a package once; and how many the scanner left out that the policy trusts it to."""
+    together = merge_reports(reports)
+    if not rules.trust_suppressions:
+        return merged((*together.findings, *(left.finding for left in together.suppressed))), 0
+    kept = tuple(each for each in together.findings if each.vex not in _LEFT_OUT)
+    return kept, len(together.suppressed) + len(together.findings) - len(kept)
+
+
+def _is_young(finding: Finding, rules: ScanRules, now: datetime) -> bool:
+    if finding.fix is not FixState.FIXED or finding.fix_published is None:
+        return False
+    return now - finding.fix_published < rules.fix_grace
+
+
+def _rejections(
+    reports: list[ScanReport], standing: list[Finding], excepted: Excepted, rules: ScanRules
+) -> Iterator[ScanReason]:
+    exploited = tuple(each for each in excepted.standing if each.known_exploited)
+    if exploited:
+        yield ScanReason(
+            "known-exploited",
+            f"{len(exploited)} known to be exploited, none allowed without an exception: {_names(exploited)}",
+            _worst(exploited),
+            exploited,
+        )
+    yield from _end_of_life(reports, rules)
+    yield from _over_limit(standing, rules.limits)
+    yield from _over_score(standing, rules)
+    yield from _over_epss(standing, rules)
+
+
+def _end_of_life(reports: list[ScanReport], rules: ScanRules) -> Iterator[ScanReason]:
+    if rules.allow_end_of_life_os:
+        return
+    for os in dict.fromkeys(report.os for report in reports if report.os is not None and report.os.end_of_life):
+        yield ScanReason(
+            "end-of-life-os",
+            f"{os} gets no security fixes any more, so its vulnerabilities are not even published",
+            Severity.CRITICAL,
+        )
+
+
+def _bucket(severity: Severity, limits: Mapping[Severity, int]) -> Severity:
+    """The limit that a severity is held against: unknown is high unless it has a limit of its own."""
+    return Severity.HIGH if severity is Severity.UNKNOWN and Severity.UNKNOWN not in limits else severity
+
+
+def _held_against(findings: Iterable[Finding], limits: Mapping[Severity, int]) -> dict[Severity, int]:
+    counts = Counter(_bucket(finding.severity, limits) for finding in findings)
+    return {severity: counts[severity] for severity in WORST_FIRST if severity in counts or severity in limits}
+
+
+def _over_limit(findings: Iterable[Finding], limits: Mapping[Severity, int]) -> Iterator[ScanReason]:
+    by_severity: dict[Severity, list[Finding]] = {}
+    for finding in findings:
+        by_severity.setdefault(_bucket(finding.severity, limits), []).append(finding)
+    for severity in WORST_FIRST:
+        held, limit = by_severity.get(severity, []), limits.get(severity)
+        if limit is not None and len(held) > limit:
+            unrated = sum(finding.severity is Severity.UNKNOWN for finding in held)
+            note = f" ({unrated} of unknown severity counted in)" if unrated and severity is Severity.HIGH else ""
+            text = f"{len(held)} {severity}{note}, {limit} allowed: {_names(held)}"
+            yield ScanReason("over-limit", text, severity, tuple(held), Weight.LIMITS)
+
+
+def _over_score(findings: Iterable[Finding], rules: ScanRules) -> Iterator[ScanReason]:
+    most = rules.max_score
+    if most is None:
+        return
+    over = [each for each in findings if each.cvss_score is not None and each.cvss_score > most]
+    if over:
+        over.sort(key=lambda each: -(each.cvss_score or 0))
+        listed = _names(over, lambda each: f"{each} (CVSS {each.cvss_score:g})")
+        text = f"{len(over)} with a CVSS score above {most:g}: {listed}"
+        yield ScanReason("over-score", text, _worst(over), tuple(over), Weight.LIMITS)
+
+
+def _over_epss(findings: Iterable[Finding], rules: ScanRules) -> Iterator[ScanReason]:
+    most = rules.max_epss
+    if most is None:
+        return
+    over = [each for each in findings if each.epss is not None and each.epss > most]
+    if over:
+        over.sort(key=lambda each: -(each.epss or 0))
+        listed = _names(over, lambda each: f"{each} (EPSS {each.epss:.2%})")
+        text = f"{len(over)} more likely to be exploited in 30 days than {most:.2%}: {listed}"
+        yield ScanReason("over-epss", text, _worst(over), tuple(over), Weight.LIMITS)
+
+
+def _compared(
+    standing: list[Finding], found: Sequence[Finding], baseline: Baseline | None, rules: ScanRules
+) -> Iterator[ScanReason]:
+    if baseline is None or not rules.no_new:
+        return
+    new = compare(standing, found, baseline).new
+    for severity in sorted(rules.no_new, key=lambda each: WORST_FIRST[each]):
+        these = tuple(each for each in new if _bucket(each.severity, rules.limits) is severity)
+        if these:
+            yield ScanReason(
+                "new", f"{len(these)} {severity} not in {baseline}: {_names(these)}", severity, these, Weight.REJECTS
+            )
+
+
+def _after_improvement(
+    reasons: list[ScanReason],
+    standing: list[Finding],
+    found: Sequence[Finding],
+    baseline: Baseline | None,
+    rules: ScanRules,
+) -> list[ScanReason]:
+    """The reasons once more, broken limits only told where the version improves on what is published."""
+    broken = any(reason.weight is Weight.LIMITS for reason in reasons)
+    if not broken or not rules.improvement_passes or baseline is None:
+        return reasons
+    delta = compare(standing, found, baseline)
+    if not delta.improves_on(baseline):
+        return reasons
+    went = "nothing new since" if baseline.itself else f"none that is new, and {delta.gone} fewer, than in"
+    told = ScanReason("only-improves", f"over the limits, but {went} {baseline}", weight=Weight.TELLS)
+    return [told, *(replace(each, weight=Weight.TELLS) if each.weight is Weight.LIMITS else each for each in reasons)]
+
+
+def _expired(expired: Sequence[UsedException]) -> Iterator[ScanReason]:
+    for used in expired[:EXPIRED_NAMED]:
+        exception = used.exception
+        yield ScanReason(
+            "exception-expired",
+            f"the exception of {exception.owner} for {exception.id} expired at the end of "
+            f"{exception.expires:%Y-%m-%d} (UTC): {_names(used.findings)}",
+            _worst(used.findings),
+            used.findings,
+            Weight.TELLS,
+        )
+    if len(expired) > EXPIRED_NAMED:
+        rest = f"and {len(expired) - EXPIRED_NAMED} more exceptions that have expired"
+        yield ScanReason("exception-expired", rest, weight=Weight.TELLS)
+
+
+def _deciding_exceptions(excepted: Excepted, deciding: Iterable[Finding]) -> list[UsedException]:
+    decided = {id(each) for each in deciding}
+    return [used for used in excepted.expired if any(id(each) in decided for each in used.findings)]
+
+
+def _scope(reasons: Iterable[ScanReason]) -> Iterator[str]:
+    if any(reason.code == "end-of-life-os" for reason in reasons):
+        yield "build the image from a release of the operating system that is still supported"
+
+
+def _passed(
+    findings: list[Finding], excused: tuple[UsedException, ...], reasons: Iterable[ScanReason] = ()
+) -> ScanReason:
+    counts = Counter(finding.severity for finding in findings)
+    told = ", ".join(f"{counts[severity]} {severity}" for severity in WORST_FIRST if counts[severity])
+    also = f"; {sum(len(used.findings) for used in excused)} excused by the policy" if excused else ""
+    within = (
+        "passes as an improvement" if any(each.code == "only-improves" for each in reasons) else "within the limits"
+    )
+    return ScanReason("within-limits", f"{told or 'no findings'}, {within}{also}", weight=Weight.TELLS)
+
+
+def _refused(code: str, text: str) -> ScanReason:
+    return ScanReason(code, text, weight=Weight.REFUSES)
+
+
+def _worst(findings: Iterable[Finding]) -> Severity:
+    return min((finding.severity for finding in findings), key=lambda severity: WORST_FIRST[severity])
+
+
+def _names(findings: Iterable[Finding], shown: Callable[[Finding], str] = str) -> str:
+    listed = list(findings)
+    rest = f", and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    return "; ".join(shown(finding) for finding in listed[:NAMED]) + rest
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S%z}"
+
+
+def _span(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
