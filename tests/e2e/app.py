@@ -1,11 +1,13 @@
 """The app as the outside world meets it: Event Grid, scanners, builders, people, and whoever reaches its queues."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
+from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
@@ -192,9 +194,13 @@ class App:
 
     # --- queues -------------------------------------------------------------------------------------------------------
 
-    def queue(self, name: str) -> QueueClient:
-        """A queue as whoever has the account's key sees it: bodies go in and come out as they are."""
-        return QueueClient.from_connection_string(self.environment["AZURE_STORAGE_CONNECTION_STRING"], name)
+    def send(self, queue: str, text: str) -> None:
+        """Put a message into a queue as it is, as whoever has the account's key can."""
+        account = self.environment["AZURE_STORAGE_CONNECTION_STRING"]
+        with QueueClient.from_connection_string(account, queue) as client:
+            with contextlib.suppress(ResourceExistsError):
+                client.create_queue()
+            client.send_message(text)
 
     # --- all of it ----------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,15 @@
 """The queues on Azure Storage.
 
-Messages never expire (``time_to_live=-1``) and are base64, as the Functions host reads them by default. A message's
-body is at most 48 KiB; a larger one lies in the container ``ringmaster-bodies``, whose blobs a lifecycle rule of the
-account may delete after thirty days: no message is hidden for longer than seven, and any may come twice.
+Messages never expire (``time_to_live=-1``) and are base64, which any host and tool reads. The app decodes them itself
+(``messageEncoding: none`` in host.json): a host that decodes moves what isn't base64 to the poison queue, where no
+function can be given it either, and nobody learns of it. A message's body is at most 48 KiB; a larger one lies in the
+container ``ringmaster-bodies``, whose blobs a lifecycle rule of the account may delete after thirty days: no message is
+hidden for longer than seven, and any may come twice.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -14,7 +17,7 @@ from typing import Any, Final
 from shared.adapters.azure.errors import code_of, speaking
 from shared.adapters.azure.storage import AzureStorage, creating
 from shared.adapters.bodies import body_name, check_body, pointed_at, whole_seconds
-from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, encode_pointer
+from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, NotOurs, TooLarge, encode_command, encode_pointer
 from shared.domain.messages import Command, Kind
 
 BODIES: Final = "ringmaster-bodies"
@@ -48,6 +51,7 @@ class AzureQueues:
             )
 
     async def open(self, body: bytes) -> bytes:
+        body = unwrapped(body)
         name = pointed_at(body)
         return body if name is None else check_body(name, await self._load(name))
 
@@ -74,6 +78,20 @@ class AzureQueues:
             if download.size > LARGEST_BODY:
                 raise TooLarge(f"the body {name} has {download.size} bytes; at most {LARGEST_BODY} are read")
             return await download.readall()
+
+
+def unwrapped(body: bytes) -> bytes:
+    """The JSON in a message, which may be base64 or as it is: no base64 has braces. Raises NotOurs."""
+    text = b"".join(body.split())
+    if text.startswith(b"{"):
+        return body
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise NotOurs(
+            f"the queue message is neither JSON nor base64 of it ({error}): it was not sent by this app; see who else "
+            "writes to this place"
+        ) from error
 
 
 def _json() -> dict[str, Any]:
