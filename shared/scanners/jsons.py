@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
@@ -34,13 +34,10 @@ def broken(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
     """What to say of a body that is no JSON, or not to its end."""
     told = str(error)
     if "truncated" in told:
-        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(bytes(body))} bytes")
+        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {memoryview(body).nbytes} bytes")
     return Refusal(RefusalReason.NOT_JSON, f"not JSON: {told}")
 
 
-_ANY_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def elements(body: bytes | msgspec.Raw, name: str) -> list[msgspec.Raw]:
-    """The undecoded elements of a list. Raises Refusal."""
-    return decode(_ANY_LIST, body, name)
+def present(piece: msgspec.Raw) -> bool:
+    """Whether a key was there: an undecoded value is at least one byte. Looks without copying."""
+    return memoryview(piece).nbytes > 0

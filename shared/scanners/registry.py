@@ -7,30 +7,59 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-from shared.scanners import trivy
+from shared.scanners import cyclonedx, defender, envelope, grype, inspector, qualys, sarif, tenable, trivy
+from shared.scanners.detection import detect
 from shared.scanners.report import Refusal, RefusalReason, ScanReport, shown
+
+__all__ = ["MAX_BYTES", "READERS", "Reader", "detect", "read"]
 
 Reader = Callable[[bytes], ScanReport]
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 """The largest body that is read; real reports of machines have up to about 200 MB."""
 
-READERS: Final[Mapping[str, Reader]] = MappingProxyType({"trivy": trivy.read})
+READERS: Final[Mapping[str, Reader]] = MappingProxyType(
+    {
+        trivy.FORMAT: trivy.read,
+        grype.FORMAT: grype.read,
+        sarif.FORMAT: sarif.read,
+        cyclonedx.FORMAT: cyclonedx.read,
+        defender.FORMAT: defender.read,
+        inspector.FORMAT: inspector.read,
+        tenable.FORMAT: tenable.read,
+        qualys.FORMAT: qualys.read,
+        envelope.FORMAT: envelope.read,
+    }
+)
 
 
-def read(format: str, body: bytes | BinaryIO) -> ScanReport:  # noqa: A002 - the word that everybody uses for it
-    """Read a report of a named format. Raises Refusal when the format isn't known or the body isn't of it."""
-    reader = READERS.get(format)
-    if reader is None:
+def read(format: str | None, body: bytes | BinaryIO) -> ScanReport:  # noqa: A002 - the word that everybody uses for it
+    """Read a report; of the named format, or of the one that its body shows when None is named.
+
+    Raises Refusal when the format isn't known or the body isn't of it.
+    """
+    reader = READERS.get(format) if format is not None else None
+    if format is not None and reader is None:
         known = ", ".join(sorted(READERS))
         raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"the format {shown(format)} is not known; known are: {known}")
+    content = _content(body)
+    return (reader or READERS[detect(content)])(content)
+
+
+def _content(body: bytes | BinaryIO) -> bytes:
     content = body if isinstance(body, bytes) else body.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise Refusal(RefusalReason.TOO_LARGE, f"the report is larger than {MAX_BYTES} bytes")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         told = "the report is UTF-16 text, as PowerShell's > writes it. Let the scanner write the file (--output)"
         raise Refusal(RefusalReason.WRONG_SHAPE, told)
+    packed = next((name for magic, name in _PACKED.items() if content.startswith(magic)), None)
+    if packed:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"the report is packed ({packed}). Unpack it first")
     content = content.removeprefix(codecs.BOM_UTF8)
     if not content or content.isspace():
         raise Refusal(RefusalReason.EMPTY, "the report is empty")
-    return reader(content)
+    return content
+
+
+_PACKED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}

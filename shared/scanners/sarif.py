@@ -25,7 +25,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode
+from shared.scanners.jsons import Wire, decode, present
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
 from shared.scanners.report import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
@@ -152,7 +152,7 @@ class _Told(NamedTuple):
 def read(body: bytes) -> ScanReport:
     """Read a SARIF log. Raises Refusal when it isn't one, isn't whole, or its tools failed or looked at nothing."""
     head = decode(_HEADS, body, "a SARIF log")
-    if head.version is None or not bytes(head.runs):
+    if head.version is None or not present(head.runs):
         raise Refusal(RefusalReason.WRONG_SHAPE, "not a SARIF log: a version and runs are expected")
     if head.version != VERSION:
         raise Refusal(

@@ -1,0 +1,72 @@
+"""Reading a report for people and programs: what ``ringmaster scan read`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from shared.scanners import registry
+from shared.scanners.report import Finding, Refusal, ScanReport
+
+READ: Final = 0
+REFUSED: Final = 2
+"""Exit code for a body that is no report."""
+
+
+def read_document(body: Path | bytes, format: str | None = None) -> tuple[dict[str, Any], int]:  # noqa: A002
+    """What a report says, as values for JSON, and the exit code.
+
+    Either ``{"format", "scanner", "target", "os", "scanned", "counts", "findings"}`` and 0, or ``{"refused": reason}``
+    and 2. ``counts`` are the document's own entries by severity; a finding is one vulnerability in one package. Raises
+    OSError when the file can't be read.
+    """
+    try:
+        if isinstance(body, Path):
+            with body.open("rb") as opened:
+                report = registry.read(format, opened)
+        else:
+            report = registry.read(format, body)
+    except Refusal as refusal:
+        return {"refused": refusal.text}, REFUSED
+    return document_of(report), READ
+
+
+def document_of(report: ScanReport) -> dict[str, Any]:
+    """A report as values for JSON."""
+    return {
+        "format": report.format,
+        "scanner": f"{report.scanner} {report.scanner_version}".strip(),
+        "target": report.target,
+        "os": str(report.os) if report.os else None,
+        "scanned": report.scanned,
+        "counts": {severity.value: count for severity, count in report.counts.items()},
+        "findings": [finding_of(finding) for finding in report.findings],
+    }
+
+
+def finding_of(finding: Finding) -> dict[str, Any]:
+    """A finding as values for JSON, without what is not known of it."""
+    values = {one.name: getattr(finding, one.name) for one in fields(finding)}
+    values["fix_state"] = finding.fix
+    values["severities"] = dict(finding.severities)
+    kept = {_camel(name): _plain(value) for name, value in values.items() if value not in (None, "", (), {})}
+    return kept | {"package": finding.package, "installed": finding.installed}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,348 @@
+"""CycloneDX with vulnerabilities (a VDR), JSON and XML; ``cyclonedx_xml`` reads the XML into what is judged here.
+
+Facts of the format (CycloneDX 1.4 to 1.7, ``bom-*.schema.json``; documents of Trivy, Grype, Dependency-Track, jake):
+
+* ``vulnerabilities`` came with 1.4. Before it there was an extension of the XML, which older Grype and jake write.
+* One entry of ``vulnerabilities`` is one vulnerability, of every component under ``affects``: as many findings.
+  ``ScanReport.counts`` counts entries.
+* ``ratings`` are many: by NVD, by distributions, by others. The one that counts is by the entry's own ``source`` (what
+  the scanner itself goes by), then NVD's, then the worst; of several by one source the newest CVSS version.
+* An SBOM and a report of vulnerabilities are the same document type, and Trivy writes an empty list of
+  vulnerabilities also when it looked for none. Proof of a scan: packages of an operating system among the components,
+  *and* at least one vulnerability, or a maker that writes no plain SBOMs (Grype).
+* A document of vulnerabilities without components is a VEX statement: it says what somebody thinks of findings, and
+  nothing of what was scanned.
+* ``analysis.state`` is a VEX statement within the report. What it declares harmless is kept apart from the findings.
+* There is no field for a fixed version. Trivy writes ``Upgrade X to version Y`` into ``recommendation``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from shared.domain.policy import Severity
+from shared.scanners.jsons import Wire, decode
+from shared.scanners.report import (
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+    VexState,
+    shown,
+)
+from shared.scanners.values import cves_in, moment, purl_of, score, score_of, severity_at, severity_of, together
+
+FORMAT: Final = "cyclonedx"
+VERSIONS: Final = ("1.4", "1.5", "1.6", "1.7")
+_ONLY_VULNERABILITIES: Final = frozenset({"grype"})
+_SYSTEM_PURLS: Final = ("pkg:deb/", "pkg:rpm/", "pkg:apk/", "pkg:alpm/")
+_VEX: Final = {
+    "not_affected": VexState.NOT_AFFECTED,
+    "false_positive": VexState.NOT_AFFECTED,
+    "resolved": VexState.FIXED,
+    "resolved_with_pedigree": VexState.FIXED,
+    "exploitable": VexState.AFFECTED,
+    "in_triage": VexState.UNDER_INVESTIGATION,
+}
+_HARMLESS: Final = frozenset({VexState.NOT_AFFECTED, VexState.FIXED})
+_UPGRADE: Final = re.compile(r"[Uu]pgrade (\S+) to version ([^;]+)")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NEAREST: Final = ("cvssv4", "cvssv31", "cvssv3", "cvssv2")
+
+
+class Property(Wire):
+    name: str = ""
+    value: str | None = None
+
+
+class Component(Wire, rename={"bom_ref": "bom-ref"}):
+    name: str = ""
+    version: str | None = None
+    type: str = ""
+    group: str | None = None
+    purl: str | None = None
+    bom_ref: str | None = None
+    components: list[Component] | None = None
+    properties: list[Property] | None = None
+
+
+class Source(Wire):
+    name: str | None = None
+
+
+class Reference(Wire):
+    id: str | None = None
+
+
+class Rating(Wire):
+    source: Source | None = None
+    score: float | None = None
+    severity: str | None = None
+    method: str | None = None
+    vector: str | None = None
+
+
+class Analysis(Wire):
+    state: str | None = None
+    justification: str | None = None
+    detail: str | None = None
+
+
+class AffectedVersion(Wire):
+    version: str | None = None
+    range: str | None = None
+    status: str | None = None
+
+
+class Affected(Wire):
+    ref: str = ""
+    versions: list[AffectedVersion] | None = None
+
+
+class Vulnerability(Wire, rename={"bom_ref": "bom-ref"}):
+    id: str | None = None
+    bom_ref: str | None = None
+    source: Source | None = None
+    references: list[Reference] | None = None
+    ratings: list[Rating] | None = None
+    recommendation: str | None = None
+    published: str | None = None
+    analysis: Analysis | None = None
+    affects: list[Affected] | None = None
+
+
+class Metadata(Wire):
+    timestamp: str | None = None
+    tools: Any = None
+    component: Component | None = None
+
+
+class Bom(Wire, rename="camel"):
+    spec_version: str
+    metadata: Metadata | None = None
+    components: list[Component] | None = None
+    vulnerabilities: list[Vulnerability] | None = None
+
+
+class _Head(Wire, rename="camel"):
+    bom_format: Any = None
+    spec_version: Any = None
+
+
+_BOMS: Final = msgspec.json.Decoder(Bom)
+_HEADS: Final = msgspec.json.Decoder(_Head)
+
+
+def read(body: bytes) -> ScanReport:
+    """Read a CycloneDX document. Raises Refusal when it isn't one, isn't whole, or has nothing to scan."""
+    if body.lstrip()[:1] == b"<":
+        from shared.scanners import cyclonedx_xml  # it builds the types above
+
+        return report_of(cyclonedx_xml.read_bom(body))
+    head = decode(_HEADS, body, "a CycloneDX document")
+    if not isinstance(head.bom_format, str) or head.bom_format.casefold() != "cyclonedx":
+        raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: bomFormat is not CycloneDX")
+    if head.spec_version not in VERSIONS:
+        known = ", ".join(VERSIONS)
+        told = f"CycloneDX {shown(head.spec_version)} is not known here, or has no vulnerabilities; known are: {known}"
+        raise Refusal(RefusalReason.WRONG_SCHEMA, told)
+    return report_of(decode(_BOMS, body, "a CycloneDX document"))
+
+
+def report_of(bom: Bom) -> ScanReport:
+    """The report that a document makes. Raises Refusal when it has neither components nor vulnerabilities."""
+    metadata = bom.metadata or Metadata()
+    subject = metadata.component
+    components = list(_flat(bom.components))
+    entries = bom.vulnerabilities or []
+    if not components and not entries:
+        raise Refusal(RefusalReason.NOT_SCANNED, "there are no components and no vulnerabilities: nothing was scanned")
+    tools = list(_tools(metadata.tools))
+    by_ref = {component.bom_ref: component for component in (*([subject] if subject else ()), *components)}
+    told = [one for entry in _with_ids(entries) for one in _findings(entry, by_ref, _trivy(tools), subject)]
+    os_info = _os(components, subject)
+    return ScanReport(
+        format=FORMAT,
+        scanner=", ".join(together(name for name, _ in tools)) or "unknown",
+        scanner_version=", ".join(together(version for _, version in tools)),
+        schema_version=bom.spec_version,
+        target=(subject.name if subject else ""),
+        target_kind=(subject.type if subject else ""),
+        os=os_info,
+        created_at=moment(metadata.timestamp),
+        packages_seen=sum(component.type != "operating-system" for component in components),
+        findings=tuple(finding for finding, analysis in told if finding.vex not in _HARMLESS),
+        suppressed=tuple(_left_out(finding, analysis) for finding, analysis in told if finding.vex in _HARMLESS),
+        not_scanned=_not_scanned(components, entries, os_info, tools),
+        entries=Counter(_rated(entry)[0] for entry in entries),
+    )
+
+
+def _flat(components: Iterable[Component] | None) -> Iterator[Component]:
+    waiting = list(components or ())[::-1]
+    while waiting:
+        component = waiting.pop()
+        yield component
+        waiting.extend((component.components or ())[::-1])
+
+
+def _tools(tools: Any) -> Iterator[tuple[str, str]]:
+    """Name and version of every tool; a list up to 1.4, an object with components since 1.5."""
+    listed = tools
+    if isinstance(tools, dict):
+        listed = [*(tools.get("components") or ()), *(tools.get("services") or ())]
+    for tool in listed if isinstance(listed, list) else ():
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+            yield tool["name"], str(tool.get("version") or "")
+
+
+def _trivy(tools: Iterable[tuple[str, str]]) -> bool:
+    return any(name.casefold() == "trivy" for name, _ in tools)
+
+
+def _os(components: Iterable[Component], subject: Component | None) -> OsInfo | None:
+    for component in (*([subject] if subject else ()), *components):
+        if component.type == "operating-system" and component.name:
+            return OsInfo(component.name, component.version or "")
+    for component in components:
+        if (component.purl or "").startswith(_SYSTEM_PURLS):
+            distribution = re.search(r"[?&]distro=([A-Za-z_]+)-?([^&#]*)", component.purl or "")
+            if distribution:
+                return OsInfo(distribution.group(1), distribution.group(2))
+    return None
+
+
+def _not_scanned(
+    components: list[Component], entries: list[Vulnerability], os_info: OsInfo | None, tools: list[tuple[str, str]]
+) -> str:
+    if not components:
+        return "there are vulnerabilities and no components: these are statements (VEX), and no scan"
+    if os_info is None:
+        return "no operating system is among the components, only packages of applications"
+    if not any(_of_system(component) for component in components):
+        return f"{os_info} is named, but none of its packages"
+    if not entries and not any(name.casefold() in _ONLY_VULNERABILITIES for name, _ in tools):
+        return "this is a list of packages without any vulnerability: nothing shows that any were looked for"
+    return ""
+
+
+def _of_system(component: Component) -> bool:
+    return (component.purl or "").startswith(_SYSTEM_PURLS)
+
+
+def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
+    """Entries may go without an id; then another name stands for it, lest all such count as one."""
+    for index, entry in enumerate(entries):
+        references = [reference.id for reference in entry.references or () if reference.id]
+        cves = cves_in(*references)
+        if not entry.id or (_UUID.fullmatch(entry.id) and len(cves) == 1):
+            old = entry.id
+            entry.id = next(iter((*cves, *references, entry.bom_ref)), None) or f"unnamed-{index + 1}"
+            entry.references = [*(entry.references or ()), Reference(old)]
+        yield entry
+
+
+def _findings(
+    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None
+) -> Iterator[tuple[Finding, Analysis]]:
+    analysis = entry.analysis or Analysis()
+    for affected in entry.affects or [Affected(subject.bom_ref or "" if subject else "")]:
+        component = by_ref.get(affected.ref) or by_ref.get(affected.ref.rpartition("#")[2]) or _by_purl(affected.ref)
+        yield _finding(entry, affected, component, analysis, trivy), analysis
+
+
+def _by_purl(ref: str) -> Component:
+    """Some tools write package URLs as references without listing the component."""
+    canonical = purl_of(ref)
+    if not canonical:
+        return Component(name=ref or "(no component named)")
+    name, _, version = canonical.split("?", 1)[0].partition("@")
+    return Component(name=name.rpartition("/")[2], version=version, purl=canonical)
+
+
+def _finding(
+    entry: Vulnerability, affected: Affected, component: Component, analysis: Analysis, trivy: bool
+) -> Finding:
+    severity, best = _rated(entry)
+    fixed = ", ".join(together(version.strip(" .") for _, version in _UPGRADE.findall(entry.recommendation or "")))
+    installed = component.version or next((one.version for one in affected.versions or () if one.version), None)
+    unaffected = bool(affected.versions) and all(one.status == "unaffected" for one in affected.versions or ())
+    return Finding(
+        id=entry.id or "",
+        package=component.name,
+        installed=installed or "",
+        severity=severity,
+        aliases=together((reference.id for reference in entry.references or ()), but=entry.id or ""),
+        fixed=fixed or None,
+        severity_source=(entry.source.name if entry.source else None) or "",
+        cvss_score=_points(best) if best else None,
+        purl=purl_of(component.purl or ""),
+        where=together(_places(component)),
+        status=analysis.state or "",
+        severities=_by_source(entry),
+        cvss_vector=(best.vector or "") if best else "",
+        fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if trivy else FixState.UNKNOWN,
+        published=moment(entry.published),
+        vex=VexState.NOT_AFFECTED if unaffected else _VEX.get(analysis.state or ""),
+    )
+
+
+def _places(component: Component) -> Iterator[str]:
+    for one in component.properties or ():
+        if one.value and one.name in {"aquasecurity:trivy:FilePath", "syft:location:0:path"}:
+            yield one.value
+
+
+def _by_source(entry: Vulnerability) -> tuple[tuple[str, Severity], ...]:
+    said: dict[str, Severity] = {}
+    for rating in sorted(entry.ratings or (), key=_age):
+        source = rating.source.name if rating.source else None
+        if source and source not in said:
+            said[source] = _severity(rating)
+    return tuple(said.items())
+
+
+def _rated(entry: Vulnerability) -> tuple[Severity, Rating | None]:
+    """The severity that counts, and the rating from which the score is taken."""
+    ratings = sorted(entry.ratings or (), key=_age)
+    own = ((entry.source.name if entry.source else None) or "").casefold().partition(":")[0]
+    by_own = [one for one in ratings if one.source and own and (one.source.name or "").casefold() == own]
+    by_nvd = [one for one in ratings if one.source and (one.source.name or "").casefold() == "nvd"]
+    scored = next((one for one in (*by_own, *by_nvd, *ratings) if _points(one) is not None), None)
+    for group in (by_own, by_nvd):
+        known = [found for one in group if (found := _severity(one)) is not Severity.UNKNOWN]
+        if known:
+            return known[0], scored
+    order = list(Severity)
+    known = [found for one in ratings if (found := _severity(one)) is not Severity.UNKNOWN]
+    return min(known, key=order.index, default=Severity.UNKNOWN), scored
+
+
+def _age(rating: Rating) -> int:
+    method = (rating.method or "").casefold()
+    return _NEAREST.index(method) if method in _NEAREST else len(_NEAREST)
+
+
+def _severity(rating: Rating) -> Severity:
+    if rating.severity:
+        return severity_of(rating.severity)
+    return severity_at(_points(rating))
+
+
+def _points(rating: Rating) -> float | None:
+    if not (rating.method or "cvss").casefold().startswith("cvss"):
+        return None
+    return score(rating.score) if rating.score is not None else score_of(rating.vector) if rating.vector else None
+
+
+def _left_out(finding: Finding, analysis: Analysis) -> SuppressedFinding:
+    told = "; ".join(together((analysis.justification, analysis.detail)))
+    return SuppressedFinding(finding, (finding.vex or VexState.NOT_AFFECTED).value, told, "analysis")

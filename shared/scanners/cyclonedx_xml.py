@@ -1,0 +1,116 @@
+"""CycloneDX in XML, into the same values as the JSON.
+
+Facts of the format (CycloneDX ``bom-*.xsd``; ``schema/ext/vulnerability-1.0.xsd``): since 1.4 vulnerabilities stand
+under the document's root. Before, an extension put them there too, or into each component, with a reference in an
+attribute, scores under ``score/base`` and severities with a capital letter. The version is in the namespace alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.scanners import cyclonedx as bom
+from shared.scanners.markup import Element, elements, root_of
+from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.values import number
+
+NAMESPACE: Final = "http://cyclonedx.org/schema/bom/"
+VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", *bom.VERSIONS)
+_WANTED: Final = frozenset({"component", "vulnerability", "timestamp", "tool", "service"})
+
+
+def read_bom(body: bytes) -> bom.Bom:
+    """Read an XML document. Raises Refusal when it isn't CycloneDX, isn't whole or isn't safe."""
+    root = root_of(body)
+    namespaces = [value for name, value in root.attributes.items() if name.startswith("xmlns")] if root else []
+    version = next((value.removeprefix(NAMESPACE) for value in namespaces if value.startswith(NAMESPACE)), None)
+    if root is None or root.name != "bom" or version is None:
+        # Reading on says whether it is broken, or something else.
+        for _ in elements(body, frozenset(), "a CycloneDX document"):
+            pass
+        raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: its root is not a bom of CycloneDX")
+    if version not in VERSIONS:
+        known = ", ".join(VERSIONS)
+        raise Refusal(RefusalReason.WRONG_SCHEMA, f"CycloneDX {shown(version)} is not known here; known are: {known}")
+    return _gathered(body, version)
+
+
+def _gathered(body: bytes, version: str) -> bom.Bom:
+    metadata = bom.Metadata()
+    tools: list[dict[str, str]] = []
+    components: list[bom.Component] = []
+    vulnerabilities: list[bom.Vulnerability] = []
+    for path, element in elements(body, _WANTED, "a CycloneDX document"):
+        inside = path[1:2]
+        if element.name == "timestamp" and inside == ("metadata",):
+            metadata.timestamp = element.text.strip()
+        elif element.name in {"tool", "service"} or "tools" in path:
+            tools.append({"name": element.value("name"), "version": element.value("version")})
+        elif element.name == "component" and inside == ("metadata",):
+            metadata.component = _component(element, vulnerabilities)
+        elif element.name == "component" and inside == ("components",):
+            components.append(_component(element, vulnerabilities))
+        elif element.name == "vulnerability":
+            vulnerabilities.append(_vulnerability(element, element.attributes.get("ref", "")))
+    metadata.tools = tools
+    return bom.Bom(version, metadata, components, vulnerabilities)
+
+
+def _component(element: Element, vulnerabilities: list[bom.Vulnerability]) -> bom.Component:
+    ref = (
+        element.attributes.get("bom-ref")
+        or element.value("purl")
+        or f"{element.value('name')}@{element.value('version')}"
+    )
+    vulnerabilities.extend(_vulnerability(inner, ref) for inner in element.all("vulnerabilities", "vulnerability"))
+    return bom.Component(
+        name=element.value("name"),
+        version=element.value("version") or None,
+        type=element.attributes.get("type", ""),
+        group=element.value("group") or None,
+        purl=element.value("purl") or None,
+        bom_ref=ref,
+        components=[_component(inner, vulnerabilities) for inner in element.all("components", "component")],
+        properties=[
+            bom.Property(one.attributes.get("name", ""), one.text.strip())
+            for one in element.all("properties", "property")
+        ],
+    )
+
+
+def _vulnerability(element: Element, ref: str) -> bom.Vulnerability:
+    source = element.find("source")
+    affected = [_affected(target) for target in element.all("affects", "target")]
+    analysis = element.find("analysis")
+    return bom.Vulnerability(
+        id=element.value("id") or None,
+        bom_ref=element.attributes.get("bom-ref"),
+        source=bom.Source(source.value("name") or source.attributes.get("name")) if source else None,
+        references=[bom.Reference(one.value("id") or None) for one in element.all("references", "reference")],
+        ratings=[_rating(one) for one in element.all("ratings", "rating")],
+        recommendation=element.value("recommendation") or element.value("recommendations", "recommendation") or None,
+        published=element.value("published") or None,
+        analysis=bom.Analysis(analysis.value("state"), analysis.value("justification"), analysis.value("detail"))
+        if analysis
+        else None,
+        affects=affected or ([bom.Affected(ref)] if ref else None),
+    )
+
+
+def _affected(target: Element) -> bom.Affected:
+    versions = [
+        bom.AffectedVersion(one.value("version") or None, one.value("range") or None, one.value("status") or None)
+        for one in target.all("versions", "version")
+    ]
+    return bom.Affected(target.value("ref"), versions or None)
+
+
+def _rating(element: Element) -> bom.Rating:
+    source = element.find("source")
+    return bom.Rating(
+        source=bom.Source(source.value("name") or None) if source else None,
+        score=number(element.value("score", "base") or element.value("score")),
+        severity=element.value("severity") or None,
+        method=element.value("method") or None,
+        vector=element.value("vector") or None,
+    )

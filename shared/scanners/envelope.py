@@ -1,0 +1,201 @@
+"""Ringmaster's own envelope, for any scanner that none of the other formats fits: ``docs/scan-envelope.schema.json``.
+
+It says what the other formats leave to guessing: of which image version it is, when the scan was made, which operating
+system was found and how many packages were looked at. Unlike the others it is closed: a key that isn't known is
+refused, since it is more likely misspelt than new. The schema is generated from the types below.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from shared.domain.image import InvalidId, VersionId
+from shared.scanners.jsons import decode
+from shared.scanners.report import (
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+    VexState,
+    shown,
+)
+from shared.scanners.values import moment, purl_of, score_of, severity_of, together
+
+FORMAT: Final = "ringmaster"
+SCHEMA: Final = "ringmaster.scan/1"
+_NAME: Final = "a scan envelope"
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+_Severity = Literal["critical", "high", "medium", "low", "negligible", "unknown"]
+
+
+class _Closed(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """An object of the envelope."""
+
+
+class Scanner(_Closed):
+    """Who made the scan."""
+
+    name: _Text
+    version: str = ""
+
+
+class System(_Closed):
+    """The operating system that the scanner found on the machine."""
+
+    family: Annotated[_Text, msgspec.Meta(description="ID of os-release, or windows", examples=["ubuntu", "windows"])]
+    version: str = ""
+    end_of_life: bool = False
+
+
+class Target(_Closed):
+    """What was scanned."""
+
+    name: Annotated[_Text, msgspec.Meta(description="Host, disk or directory, in the scanner's words")]
+    image: Annotated[str, msgspec.Meta(description="Resource id of the image version that was scanned")] = ""
+    os: System | None = None
+
+
+class Vulnerability(_Closed, kw_only=True):
+    """One vulnerability in one package."""
+
+    id: Annotated[_Text, msgspec.Meta(description="CVE or advisory id")]
+    package: _Text
+    severity: _Severity
+    installed_version: str = ""
+    fixed_version: Annotated[str, msgspec.Meta(description="Version, or versions, that have the fix")] = ""
+    fix_state: Annotated[
+        Literal["fixed", "not-fixed", "wont-fix", "unknown"],
+        msgspec.Meta(description="What is known of a fix; without fixedVersion, unknown counts as if there may be one"),
+    ] = "unknown"
+    fix_published: Annotated[str, msgspec.Meta(description="ISO 8601 time with a zone")] = ""
+    published: Annotated[str, msgspec.Meta(description="ISO 8601 time with a zone")] = ""
+    aliases: list[_Text] = []
+    purl: Annotated[str, msgspec.Meta(description="Package URL")] = ""
+    severity_source: str = ""
+    severities: Annotated[dict[str, _Severity], msgspec.Meta(description="Severity by source")] = {}
+    cvss_vector: str = ""
+    cvss_score: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    epss: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    known_exploited: Annotated[bool, msgspec.Meta(description="Listed in CISA's KEV catalogue")] = False
+    vex: Literal["not_affected", "affected", "fixed", "under_investigation"] | None = None
+    where: Annotated[list[str], msgspec.Meta(description="Files or directories")] = []
+
+
+class LeftOut(_Closed, kw_only=True):
+    """A finding that the scanner was told to leave out."""
+
+    finding: Vulnerability
+    status: _Text
+    statement: str = ""
+    source: str = ""
+
+
+class Envelope(_Closed, kw_only=True):
+    """A scan of one image version for vulnerable packages."""
+
+    schema: Literal["ringmaster.scan/1"]
+    scanner: Scanner
+    target: Target
+    created_at: Annotated[str, msgspec.Meta(description="When the scan was made: ISO 8601 with a zone")]
+    packages_scanned: Annotated[int, msgspec.Meta(ge=0, description="Packages that were looked at; 0 is no scan")]
+    findings: list[Vulnerability]
+    suppressed: list[LeftOut] = []
+
+
+class _Head(msgspec.Struct):
+    schema: object = None
+
+
+_ENVELOPES: Final = msgspec.json.Decoder(Envelope)
+_HEADS: Final = msgspec.json.Decoder(_Head)
+
+
+def read(body: bytes) -> ScanReport:
+    """Read an envelope. Raises Refusal when it isn't one, isn't whole, or says something impossible."""
+    head = decode(_HEADS, body, _NAME)
+    if head.schema is None:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: it names no schema ({SCHEMA})")
+    if head.schema != SCHEMA:
+        raise Refusal(RefusalReason.WRONG_SCHEMA, f"the schema {shown(head.schema)} is not known here; {SCHEMA} is")
+    envelope = decode(_ENVELOPES, body, _NAME)
+    created = moment(envelope.created_at)
+    if created is None:
+        told = f"createdAt {shown(envelope.created_at)} is no ISO 8601 time with a zone"
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: {told}")
+    _check_image(envelope.target.image)
+    system = envelope.target.os
+    return ScanReport(
+        format=FORMAT,
+        scanner=envelope.scanner.name,
+        scanner_version=envelope.scanner.version,
+        schema_version=envelope.schema,
+        target=envelope.target.name,
+        os=OsInfo(system.family, system.version, system.end_of_life) if system else None,
+        created_at=created,
+        packages_seen=envelope.packages_scanned,
+        findings=tuple(_finding(found) for found in envelope.findings),
+        suppressed=tuple(
+            SuppressedFinding(_finding(left.finding), left.status, left.statement, left.source)
+            for left in envelope.suppressed
+        ),
+        not_scanned=_not_scanned(envelope),
+        image=envelope.target.image,
+    )
+
+
+def schema() -> dict[str, object]:
+    """The envelope's JSON Schema, as it is published."""
+    (reference,), components = msgspec.json.schema_components([Envelope], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Scan envelope of Ringmaster",
+        **reference,
+        "$defs": components,
+    }
+
+
+def _check_image(image: str) -> None:
+    try:
+        if image:
+            VersionId.parse(image)
+    except InvalidId as error:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: target.image: {error}") from error
+
+
+def _not_scanned(envelope: Envelope) -> str:
+    if envelope.target.os is None:
+        return "no operating system was found (target.os)"
+    return "" if envelope.packages_scanned else "no packages were looked at (packagesScanned)"
+
+
+def _finding(found: Vulnerability) -> Finding:
+    points = found.cvss_score
+    if points is None and found.cvss_vector:
+        points = score_of(found.cvss_vector)
+    return Finding(
+        id=found.id,
+        package=found.package,
+        installed=found.installed_version,
+        severity=severity_of(found.severity),
+        aliases=together(found.aliases, but=found.id),
+        fixed=found.fixed_version or None,
+        severity_source=found.severity_source,
+        cvss_score=points,
+        purl=purl_of(found.purl),
+        where=together(found.where),
+        status=found.fix_state,
+        severities=tuple((source, severity_of(word)) for source, word in found.severities.items()),
+        cvss_vector=found.cvss_vector,
+        epss=found.epss,
+        known_exploited=found.known_exploited,
+        fix_state=FixState.FIXED if found.fixed_version else FixState(found.fix_state),
+        fix_published=moment(found.fix_published),
+        published=moment(found.published),
+        vex=VexState(found.vex) if found.vex else None,
+    )

@@ -1,0 +1,201 @@
+"""Amazon Inspector's findings, as ``aws inspector2 list-findings`` and its exports write them.
+
+Facts of the format (Inspector2 API, ``Finding``; exports of it):
+
+* A finding is one vulnerability of one resource, in one or more packages: as many findings here. ``counts`` counts
+  those of the document.
+* ``status`` is ACTIVE, SUPPRESSED (by a filter) or CLOSED (remediated, or gone): only the active ones are found now.
+* ``severity`` is UNTRIAGED where nobody has rated it yet, and INFORMATIONAL.
+* CODE_VULNERABILITY and NETWORK_REACHABILITY are no vulnerabilities of packages.
+* Packages carry ``fixedInVersion``, "NotAvailable" where there is none; ``packageManager`` OS stands for the system's.
+* ``exploitAvailable`` speaks of published exploits, not of exploitation; CISA's date is in ``exploitabilityDetails``
+  no more than that, so nothing here marks a finding as exploited but a CISA action date, where it is given.
+* A list without findings proves nothing: Inspector answers so also for what it doesn't cover.
+* Answers come in pages; one with ``nextToken`` is not the whole report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from shared.domain.policy import Severity
+from shared.scanners.jsons import Wire, decode
+from shared.scanners.machines import one_machine
+from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.values import moment, probability, purl_made, score, score_of, severity_of, together
+
+FORMAT: Final = "inspector"
+_NAME: Final = "an export of Amazon Inspector"
+_PACKAGES: Final = "PACKAGE_VULNERABILITY"
+_MANAGERS: Final = {
+    "PYTHON": "pypi", "PIP": "pypi", "NODEPKG": "npm", "NPM": "npm", "YARN": "npm", "BUNDLER": "gem",
+    "CARGO": "cargo", "COMPOSER": "composer", "NUGET": "nuget",
+}  # fmt: skip
+
+
+class _Cvss(Wire, rename="camel"):
+    base_score: float | None = None
+    scoring_vector: str = ""
+    source: str = ""
+    version: str = ""
+
+
+class _Package(Wire, rename="camel"):
+    name: str = ""
+    version: str = ""
+    release: str | None = None
+    epoch: int | None = None
+    fixed_in_version: str | None = None
+    package_manager: str = ""
+    file_path: str | None = None
+
+
+class _Details(Wire, rename="camel"):
+    vulnerability_id: str
+    source: str = ""
+    vendor_severity: str | None = None
+    related_vulnerabilities: list[str] | None = None
+    cvss: list[_Cvss] | None = None
+    vulnerable_packages: list[_Package] | None = None
+    vendor_created_at: Any = None
+
+
+class _Epss(Wire):
+    score: float | None = None
+
+
+class _Resource(Wire):
+    id: str
+    type: str = ""
+    details: dict[str, Any] | None = None
+
+
+class _Finding(Wire, rename="camel"):
+    finding_arn: str
+    type: str
+    severity: str = ""
+    status: str = ""
+    title: str = ""
+    epss: _Epss | None = None
+    fix_available: str = ""
+    resources: list[_Resource] | None = None
+    package_vulnerability_details: _Details | None = None
+    last_observed_at: Any = None
+    updated_at: Any = None
+
+
+class _Export(Wire, rename="camel"):
+    findings: list[_Finding]
+    next_token: str | None = None
+
+
+_EXPORTS: Final = msgspec.json.Decoder(_Export)
+
+
+def read(body: bytes) -> ScanReport:
+    """Read an export of Inspector. Raises Refusal when it isn't one, isn't whole, or holds nothing."""
+    export = decode(_EXPORTS, body, _NAME)
+    if not export.findings:
+        told = "there are no findings in it: Inspector answers so also for what it doesn't cover"
+        raise Refusal(RefusalReason.NOT_SCANNED, told)
+    resources = [resource for found in export.findings for resource in found.resources or ()]
+    target, several = one_machine(resource.id for resource in resources)
+    told = [(found, one) for found in export.findings for one in _findings(found)]
+    return ScanReport(
+        format=FORMAT,
+        scanner="Amazon Inspector",
+        scanner_version="",
+        schema_version="2",
+        target=target,
+        target_kind=", ".join(together(resource.type for resource in resources)),
+        os=next((found for resource in resources if (found := _os(resource))), None),
+        created_at=max((at for found in export.findings if (at := _time(found))), default=None),
+        packages_seen=None,
+        findings=tuple(one for found, one in told if found.status.upper() in {"ACTIVE", ""}),
+        suppressed=tuple(_left_out(found, one) for found, one in told if found.status.upper() not in {"ACTIVE", ""}),
+        not_scanned=_not_scanned(export, several),
+        entries=Counter(_severity(found) for found in export.findings),
+    )
+
+
+def _not_scanned(export: _Export, several: str) -> str:
+    if several:
+        return several
+    if export.next_token:
+        return "this is one page of an answer, which names a next one. Send all of them as one"
+    packages = [found.package_vulnerability_details for found in export.findings if found.type == _PACKAGES]
+    if not any(details for details in packages):
+        return "these are no findings of vulnerable packages"
+    managers = {one.package_manager for details in packages if details for one in details.vulnerable_packages or ()}
+    return "" if "OS" in managers else "no packages of an operating system are among the findings"
+
+
+def _severity(found: _Finding) -> Severity:
+    return severity_of(found.severity)
+
+
+def _time(found: _Finding) -> Any:
+    given = found.last_observed_at or found.updated_at
+    return moment(given) if isinstance(given, str) else None
+
+
+def _os(resource: _Resource) -> OsInfo | None:
+    for details in (resource.details or {}).values():
+        platform = details.get("platform") if isinstance(details, dict) else None
+        if isinstance(platform, str) and platform:
+            family, _, name = platform.partition("_")
+            return OsInfo(family.lower(), name.replace("_", "."))
+    return None
+
+
+def _findings(found: _Finding) -> Iterator[Finding]:
+    details = found.package_vulnerability_details
+    if details is None:
+        id_ = found.title or found.finding_arn
+        yield Finding(id_, "", "", _severity(found), fix_state=FixState.UNKNOWN, status=found.type)
+        return
+    for package in details.vulnerable_packages or [_Package()]:
+        yield _finding(found, details, package)
+
+
+def _finding(found: _Finding, details: _Details, package: _Package) -> Finding:
+    points, vector = _score(details)
+    fixed = package.fixed_in_version
+    fixed = None if not fixed or fixed.casefold() == "notavailable" else fixed
+    kind = _MANAGERS.get(package.package_manager.upper(), "")
+    vendor = ((details.source, severity_of(details.vendor_severity)),) if details.vendor_severity else ()
+    created = details.vendor_created_at
+    return Finding(
+        id=details.vulnerability_id,
+        package=package.name,
+        installed="-".join(together((package.version, package.release))),
+        severity=_severity(found),
+        aliases=together(details.related_vulnerabilities or (), but=details.vulnerability_id),
+        fixed=fixed,
+        severity_source="Amazon Inspector",
+        cvss_score=points,
+        purl=purl_made(kind, package.name, package.version) if "/" not in package.name else "",
+        where=together((package.file_path,)),
+        status=found.status,
+        severities=vendor,
+        cvss_vector=vector,
+        epss=probability(found.epss.score if found.epss else None),
+        fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if found.fix_available else FixState.UNKNOWN,
+        published=moment(created) if isinstance(created, str) else None,
+    )
+
+
+def _score(details: _Details) -> tuple[float | None, str]:
+    for one in sorted(details.cvss or (), key=lambda cvss: cvss.version, reverse=True):
+        points = score(one.base_score) if one.base_score is not None else score_of(one.scoring_vector)
+        if points is not None:
+            return points, one.scoring_vector
+    return None, ""
+
+
+def _left_out(found: _Finding, finding: Finding) -> SuppressedFinding:
+    return SuppressedFinding(finding, found.status.casefold(), found.title, "Amazon Inspector")

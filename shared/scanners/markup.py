@@ -1,0 +1,152 @@
+"""XML bodies, safely and in small pieces.
+
+Only expat is used, which fetches nothing: a document type that points to a DTD (as Qualys writes) is passed over. A
+document that declares entities is refused, whatever they are; scanners have no use for them, and bombs are made of
+them. Elements are handed out one at a time, so that a large report never stands in memory as a tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+from xml.parsers import expat  # nothing external is ever loaded, and entities are refused: see above
+
+from shared.scanners.report import Refusal, RefusalReason
+
+_CHUNK: Final = 64 * 1024
+_DEEPEST: Final = 64
+"""Real reports nest about a dozen deep."""
+_ENDED_EARLY: Final = frozenset(
+    expat.errors.codes[text]
+    for text in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
+
+
+@dataclass(slots=True)
+class Element:
+    """An element with everything in it. Names are without their namespace prefixes."""
+
+    name: str
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    def find(self, *path: str) -> Element | None:
+        """The first element along a path of names."""
+        found: Element | None = self
+        for name in path:
+            found = next((child for child in found.children if child.name == name), None) if found else None
+        return found
+
+    def all(self, *path: str) -> Iterator[Element]:
+        """Every element along a path of names."""
+        if not path:
+            yield self
+            return
+        for child in self.children:
+            if child.name == path[0]:
+                yield from child.all(*path[1:])
+
+    def value(self, *path: str) -> str:
+        """The text of the first element along a path, without space around it; empty when there is none."""
+        found = self.find(*path)
+        return found.text.strip() if found else ""
+
+
+class _Builder:
+    """Builds the elements that are asked for and forgets everything around them."""
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self.root: Element | None = None
+        self.done: list[tuple[tuple[str, ...], Element]] = []
+        self._wanted = wanted
+        self._path: list[str] = []
+        self._open: list[Element] = []
+        self._texts: list[list[str]] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
+        if len(self._path) >= _DEEPEST:
+            raise Refusal(RefusalReason.UNSAFE, f"XML that is nested more than {_DEEPEST} deep is not read")
+        element = Element(name, attributes)
+        if not self._path:
+            self.root = element
+        if self._open or name in self._wanted:
+            if self._open:
+                self._open[-1].children.append(element)
+            self._open.append(element)
+            self._texts.append([])
+        self._path.append(name)
+
+    def data(self, text: str) -> None:
+        if self._texts:
+            self._texts[-1].append(text)
+
+    def end(self, _name: str) -> None:
+        self._path.pop()
+        if self._open:
+            element = self._open.pop()
+            element.text = "".join(self._texts.pop())
+            if not self._open:
+                self.done.append((tuple(self._path), element))
+
+
+def root_of(body: bytes) -> Element | None:
+    """The first element's name and attributes, from the head of a body; None when it isn't XML."""
+    builder = _Builder(frozenset())
+    parser = _parser(builder)
+    try:
+        for begin in range(0, min(len(body), 4 * _CHUNK), 1024):
+            parser.Parse(body[begin : begin + 1024], False)
+            if builder.root is not None:
+                break
+    except (expat.ExpatError, LookupError, ValueError):
+        return builder.root
+    return builder.root
+
+
+def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[tuple[str, ...], Element]]:
+    """Every outermost element with one of the names, after its end, with the names of the elements around it.
+
+    ``name`` is what the document should be, in words. Raises Refusal.
+    """
+    builder = _Builder(wanted)
+    parser = _parser(builder)
+    try:
+        for begin in range(0, len(body), _CHUNK):
+            parser.Parse(body[begin : begin + _CHUNK], False)
+            done, builder.done = builder.done, []
+            yield from done
+        parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        raise _broken(error, len(body)) from error
+    except (LookupError, ValueError) as error:
+        raise Refusal(RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({error})") from error
+    yield from builder.done
+
+
+def _broken(error: expat.ExpatError, size: int) -> Refusal:
+    if error.code in _ENDED_EARLY:
+        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {size} bytes")
+    return Refusal(RefusalReason.NOT_XML, f"not XML: {error}")
+
+
+def _parser(builder: _Builder) -> expat.XMLParserType:
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = _refuse_entity
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    return parser
+
+
+def _refuse_entity(entity_name: str, *_rest: object) -> None:
+    raise Refusal(RefusalReason.UNSAFE, f"the document declares an entity ({entity_name[:40]!r}): that is not read")

@@ -1,0 +1,329 @@
+"""Qualys: CSV of reports and VMDR, the XML of a scan (``SCAN``) and of a report (``ASSET_DATA_REPORT``).
+
+Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.dtd``, ``asset_data_report.dtd``):
+
+* A row, ``VULN`` or ``VULN_INFO`` is one check (a QID) on one host, of any number of CVEs. Here every CVE of it is a
+  finding; ``counts`` counts checks. A check without a CVE goes by ``qid:`` and number.
+* Severity is 1 (minimal) to 5 (urgent). Information gathered (``Ig``, ``INFO``, ``SERVICE``) is no vulnerability.
+* Checks that are fixed, ignored or disabled are listed too, with a status that says so.
+* Qualys looks from outside unless it logs in or has an agent; only those see packages. It shows in the way of tracking
+  (an agent), in the QIDs of authentication (38307 on Unix, 70028 on Windows, or their failures 105053 and 105015), and
+  in checks of local categories.
+* CSV exports begin with a title and an address; dates follow the reader's settings. PCI reports are of the outside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from shared.domain.policy import Severity
+from shared.scanners import markup, tables
+from shared.scanners.machines import one_machine
+from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
+
+FORMAT: Final = "qualys"
+COLUMNS: Final = frozenset({"qid"})
+ROOTS: Final = frozenset({"SCAN", "ASSET_DATA_REPORT"})
+_NAME: Final = "a report of Qualys"
+_GRADES: Final = {
+    "1": Severity.NEGLIGIBLE,
+    "2": Severity.LOW,
+    "3": Severity.MEDIUM,
+    "4": Severity.HIGH,
+    "5": Severity.CRITICAL,
+}
+_LOGGED_IN: Final = frozenset({"38307", "70028"})
+_LOGIN_FAILED: Final = frozenset({"105053", "105015"})
+_LOCAL: Final = re.compile(
+    r"local|ubuntu|debian|red ?hat|centos|oracle linux|amazon linux|suse|fedora|alma|rocky|windows|internet explorer|"
+    r"office application|security policy|microsoft|aix|solaris|hp-ux|oel|mariner",
+    re.IGNORECASE,
+)
+_SCORES: Final = (
+    "cvss3.1 base",
+    "cvssv3.1 base (nvd)",
+    "cvss3 base",
+    "cvss3",
+    "cvss_base",
+    "cvssv2 base (nvd)",
+    "cvss base",
+)
+_GONE: Final = frozenset({"fixed", "ignored", "disabled", "false positive"})
+_DATES: Final = (
+    "%b %d, %Y %I:%M %p", "%d %b %Y %I:%M%p GMT%z", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y at %H:%M:%S (GMT)",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Check:
+    """One check on one host, wherever it was written."""
+
+    qid: str
+    host: str
+    title: str = ""
+    grade: str = ""
+    kind: str = ""
+    status: str = ""
+    category: str = ""
+    cves: tuple[str, ...] = ()
+    score: float | None = None
+    output: str = ""
+    port: str = ""
+    threats: str = ""
+    patchable: str = ""
+    patched: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        if self.kind.casefold() in {"ig", "info", "information gathered"}:
+            return Severity.NEGLIGIBLE
+        return _GRADES.get(self.grade) or severity_of(self.grade)
+
+
+@dataclass(slots=True)
+class _Seen:
+    findings: list[Finding] = field(default_factory=list)
+    suppressed: list[SuppressedFinding] = field(default_factory=list)
+    entries: Counter[Severity] = field(default_factory=Counter)
+    hosts: dict[str, None] = field(default_factory=dict)
+    systems: dict[str, None] = field(default_factory=dict)
+    times: list[datetime] = field(default_factory=list)
+    logged_in: bool = False
+    refused_login: bool = False
+    failed: str = ""
+
+
+def read(body: bytes) -> ScanReport:
+    """Read a report of Qualys's. Raises Refusal when it isn't one, isn't whole, or is of no host."""
+    seen = _Seen()
+    if body.lstrip()[:1] == b"<":
+        _read_xml(body, seen)
+    else:
+        for row in tables.rows(body, COLUMNS, _NAME):
+            _take_row(row, seen)
+    if not seen.hosts:
+        raise Refusal(RefusalReason.NOT_SCANNED, "no host is in it: nothing was scanned")
+    target, several = one_machine(seen.hosts)
+    system = next(iter(seen.systems), "")
+    return ScanReport(
+        format=FORMAT,
+        scanner="Qualys",
+        scanner_version="",
+        schema_version="",
+        target=target,
+        target_kind="host",
+        os=OsInfo(system) if system else None,
+        created_at=max(seen.times, default=None),
+        packages_seen=None,
+        findings=tuple(seen.findings),
+        suppressed=tuple(seen.suppressed),
+        not_scanned=several or _not_scanned(seen),
+        entries=seen.entries,
+    )
+
+
+def _not_scanned(seen: _Seen) -> str:
+    if seen.failed:
+        return f"the scan did not finish: its status is {seen.failed}"
+    if seen.logged_in and not seen.refused_login:
+        return "" if seen.systems else "no operating system was found"
+    told = "Qualys could not log in" if seen.refused_login else "nothing shows that Qualys logged in or had an agent"
+    return f"{told}: from outside it sees no packages"
+
+
+def _take(check: _Check, seen: _Seen) -> None:
+    seen.hosts.setdefault(check.host)
+    seen.entries[check.severity] += 1
+    seen.logged_in |= check.qid in _LOGGED_IN or bool(_LOCAL.search(check.category))
+    seen.refused_login |= check.qid in _LOGIN_FAILED
+    for id_ in check.cves or (f"qid:{check.qid}",):
+        finding = _finding(id_, check)
+        if check.status.casefold() in _GONE:
+            seen.suppressed.append(SuppressedFinding(finding, check.status.casefold(), "", "Qualys"))
+        else:
+            seen.findings.append(finding)
+
+
+def _finding(id_: str, check: _Check) -> Finding:
+    patched = day(check.patched) or _time(check.patched)
+    patchable = {"yes": FixState.FIXED, "1": FixState.FIXED, "no": FixState.NOT_FIXED, "0": FixState.NOT_FIXED}
+    return Finding(
+        id=id_,
+        package=check.title or f"QID {check.qid}",
+        installed="",
+        severity=check.severity,
+        severity_source="Qualys",
+        cvss_score=check.score,
+        where=together((f"port {check.port}" if check.port not in {"", "0"} else None,)),
+        status=check.status,
+        known_exploited="known exploited" in check.threats.casefold(),
+        fix_state=FixState.FIXED if patched else patchable.get(check.patchable.casefold(), FixState.UNKNOWN),
+        fix_published=patched,
+        check=f"qid:{check.qid}",
+    )
+
+
+def _time(text: str) -> datetime | None:
+    whole = moment(text)
+    for form in _DATES if whole is None and text else ():
+        try:
+            found = datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the zone is set below where there is none
+        except ValueError:
+            continue
+        return in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return whole
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _take_row(row: tables.Row, seen: _Seen) -> None:
+    host = _first(row, "asset name", "hostname", "dns", "netbios", "ip", "asset ipv4", "asset id")
+    qid = row.get("qid", "").removeprefix("QID-")
+    if not qid.isdigit() or not host:
+        return  # Hosts without findings, and lines of totals.
+    system = _first(row, "operating system", "os")
+    if system:
+        seen.systems.setdefault(system)
+    tracked = f"{row.get('tracking method', '')} {row.get('detection source', '')}".casefold()
+    seen.logged_in |= "agent" in tracked
+    found = _time(_first(row, "last detected", "last scan", "last scanned", "last test"))
+    if found:
+        seen.times.append(found)
+    off = "ignored" if _first(row, "ignored").casefold() == "yes" else ""
+    off = off or ("disabled" if _first(row, "disabled").casefold() == "yes" else "")
+    _take(
+        _Check(
+            qid=qid,
+            host=host,
+            title=_first(row, "title", "vuln title"),
+            grade=_first(row, "q_severity", "severity", "kb severity"),
+            kind=_first(row, "type", "type detected"),
+            status=off or _first(row, "vuln status", "status"),
+            # A PCI report is made from outside, whatever its checks are called.
+            category="" if "is_pci" in row else row.get("category", ""),
+            cves=cves_in(_first(row, "cve id", "cve", "cveid")),
+            score=_score(row),
+            port=row.get("port", ""),
+            threats=_first(row, "rti", "threat intelligence"),
+            patchable=_first(row, "vuln patchable", "patchable"),
+            patched=_first(row, "patch released"),
+        ),
+        seen,
+    )
+
+
+def _score(row: tables.Row) -> float | None:
+    given = (row.get(name, "").split(" ")[0] for name in _SCORES)  # "7.5 (AV:N/…)"
+    return next((found for text in given if text and (found := score(text)) is not None), None)
+
+
+def _first(row: tables.Row, *names: str) -> str:
+    """The first of the columns that has a value; Excel's apostrophe before a dash stands for none."""
+    found = (row.get(name, "").lstrip("'") for name in names)
+    return next((value for value in found if value and value not in {"-", "N/A"}), "")
+
+
+# --- XML -------------------------------------------------------------------------------------------------------------
+
+
+def _read_xml(body: bytes, seen: _Seen) -> None:
+    root = markup.root_of(body)
+    kind = root.name if root is not None and root.name in ROOTS else ""
+    if kind == "ASSET_DATA_REPORT":
+        _read_report(body, seen)
+        return
+    for path, element in markup.elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
+        if element.name == "KEY":
+            _take_key(element, seen)
+        elif len(path) == 1:
+            _take_scanned_host(element, seen)
+    if not kind:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: its root is neither {' nor '.join(sorted(ROOTS))}")
+
+
+def _take_key(element: markup.Element, seen: _Seen) -> None:
+    name, text = element.attributes.get("value", ""), element.text.strip()
+    if name == "STATUS" and text.casefold() not in {"finished", ""}:
+        seen.failed = text
+    if name == "DATE" and (found := moment(text)):
+        seen.times.append(found)
+
+
+def _take_scanned_host(element: markup.Element, seen: _Seen) -> None:
+    host = element.attributes.get("name") or element.attributes.get("value", "")
+    seen.hosts.setdefault(host)
+    if element.value("OS"):
+        seen.systems.setdefault(element.value("OS"))
+    for section, one in (("VULNS", "VULN"), ("PRACTICES", "PRACTICE")):
+        for category in element.all(section, "CAT"):
+            for found in category.all(one):
+                _take(_scanned(found, host, category), seen)
+    for info in (*element.all("INFOS", "CAT", "INFO"), *element.all("SERVICES", "CAT", "SERVICE")):
+        seen.logged_in |= info.attributes.get("number") in _LOGGED_IN
+        seen.refused_login |= info.attributes.get("number") in _LOGIN_FAILED
+
+
+def _scanned(found: markup.Element, host: str, category: markup.Element) -> _Check:
+    cves = [one.text for one in found.all("CVE_ID_LIST", "CVE_ID", "ID")]
+    return _Check(
+        qid=found.attributes.get("number", ""),
+        host=host,
+        title=found.value("TITLE"),
+        grade=found.attributes.get("severity", ""),
+        category=category.attributes.get("value", ""),
+        cves=cves_in(found.attributes.get("cveid"), *cves),
+        score=score(found.value("CVSS3_BASE") or found.value("CVSS_BASE") or None),
+        port=category.attributes.get("port", ""),
+    )
+
+
+def _read_report(body: bytes, seen: _Seen) -> None:
+    """Hosts come before the glossary that explains their checks, so the checks wait."""
+    wanted = frozenset({"HOST", "VULN_DETAILS", "GENERATION_DATETIME"})
+    waiting: list[_Check] = []
+    details: dict[str, markup.Element] = {}
+    for _, element in markup.elements(body, wanted, _NAME):
+        if element.name == "HOST":
+            waiting.extend(_reported(element, seen))
+        elif element.name == "VULN_DETAILS":
+            details[element.value("QID")] = element
+        elif found := moment(element.text):
+            seen.times.append(found)
+    for check in waiting:
+        _explain(check, details.get(check.qid))
+        _take(check, seen)
+
+
+def _reported(host: markup.Element, seen: _Seen) -> list[_Check]:
+    name = host.value("DNS") or host.value("NETBIOS") or host.value("IP")
+    seen.hosts.setdefault(name)
+    if host.value("OPERATING_SYSTEM"):
+        seen.systems.setdefault(host.value("OPERATING_SYSTEM"))
+    seen.logged_in |= "agent" in host.value("TRACKING_METHOD").casefold()
+    return [
+        _Check(
+            qid=one.value("QID"),
+            host=name,
+            kind=one.value("TYPE"),
+            status=one.value("VULN_STATUS"),
+            port=one.value("PORT"),
+        )
+        for one in host.all("VULN_INFO_LIST", "VULN_INFO")
+    ]
+
+
+def _explain(check: _Check, details: markup.Element | None) -> None:
+    if details is None:
+        return
+    check.title = details.value("TITLE")
+    check.grade = details.value("SEVERITY")
+    check.category = details.value("CATEGORY")
+    check.cves = cves_in(*(one.text for one in details.all("CVE_ID_LIST", "CVE_ID", "ID")))
+    base = details.value("CVSS3_SCORE", "CVSS3_BASE") or details.value("CVSS_SCORE", "CVSS_BASE")
+    check.score = score(base or None)
