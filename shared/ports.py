@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -59,6 +60,15 @@ class Refused(Exception):
 
 class ForeignTarget(Exception):
     """A write to something that the policy doesn't name, or a delete of something that isn't ours (laws 7 and 9)."""
+
+
+class ReportRefused(Exception):
+    """A report that is never taken, whoever asks again: ``code`` for programs, ``text`` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
 
 
 # --- galleries --------------------------------------------------------------------------------------------------------
@@ -303,6 +313,16 @@ class Evidence(Protocol):
         """Keep a scan report for a version; the same report twice is one. Returns its name."""
         ...
 
+    async def save_report_pieces(
+        self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
+    ) -> str:
+        """Keep a report that comes in pieces, whose SHA-256 (hex) is known beforehand; holds a few pieces at a time.
+
+        The same report twice is one. Nothing is kept, and ReportRefused is raised, when the pieces have another digest
+        or are more than a report may have. What the pieces themselves raise passes through.
+        """
+        ...
+
     async def reports(self, version: VersionId) -> Sequence[StoredReport]:
         """The reports kept for a version, newest first."""
         ...
@@ -319,6 +339,34 @@ class StoredReport:
     name: str
     format: str
     at: datetime
+    size: int = 0
+    """Bytes."""
+
+
+class ReportSource(Protocol):
+    """Where reports lie that are sent by reference."""
+
+    def why_not(self, url: str) -> str | None:
+        """Why this address is never fetched from, or None. Asks nobody."""
+        ...
+
+    def open(self, url: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """What lies at an address, in pieces, with any content encoding undone.
+
+        Raises ReportRefused for what is never fetched (another host, an address that isn't public, a redirect to
+        elsewhere, too many bytes, a final no), and Throttled or Unavailable for what passes, time limits included.
+        """
+        ...
+
+
+class NoReportSource:
+    """``ReportSource`` of an app that fetches from nowhere."""
+
+    def why_not(self, url: str) -> str | None:
+        return "reports are fetched from nowhere: RINGMASTER_REPORT_HOSTS names no host"
+
+    def open(self, url: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise ReportRefused("host", self.why_not(url) or "")
 
 
 class Publisher(Protocol):
@@ -347,6 +395,7 @@ class World:
     """Application and object ids under which this app writes to ARM, in lower case."""
     pace: float = 1.0
     """Every wait is divided by this; 1 in production. The local stack runs Azure's time faster, and ours with it."""
+    report_source: ReportSource = field(default_factory=NoReportSource)
     nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
     """An unguessable word, another one each time: for a probe, and for the holder of a lease."""
 

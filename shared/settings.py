@@ -6,7 +6,6 @@ means stands in ``SETTINGS``, from which ``docs/settings.md`` is made.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,18 +14,19 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.domain.messages import Kind
+from shared.domain.senders import Sender
+from shared.sender_settings import LEAST_KEY, read_hosts, read_principals, read_scanners
 
 DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
 OWN_STORAGE: Final = "RINGMASTER_STORAGE"
-LEAST_KEY: Final = 16
-"""Bytes of a webhook key."""
+PLATFORM_AUTH: Final = "WEBSITE_AUTH_ENABLED"
+"""Set by App Service, read-only: whether App Service Authentication is on ("Environment variables")."""
 LARGEST_REPORT: Final = 200 * 1024 * 1024
 
 # Storage's rule for queue names allows 63 characters; the host adds "-poison", and gives up on poison messages when
 # the result is too long.
 _QUEUE_NAME: Final = re.compile(r"(?!.*-poison$)[a-z0-9](?:-?[a-z0-9]){2,55}")
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
-_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*,/-]+")
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _AZURITE: Final = (
@@ -87,18 +87,45 @@ SETTINGS: Final = (
     ),
     Setting(
         "RINGMASTER_WEBHOOK_KEYS",
-        'Keys with which scanners sign reports, newest first: `{"trivy": ["key", "older key"]}`. '
-        f"Each has at least {LEAST_KEY} bytes. Without any, no report is accepted over HTTP.",
+        'Keys with which scanners sign reports, newest first: `{"trivy": ["key", "older key"]}`, or with limits '
+        '`{"ci-grype": {"keys": ["key"], "formats": ["grype", "sarif"], "definitions": ["gallery/ubuntu-*"]}}`. '
+        f"Each key has at least {LEAST_KEY} bytes. See [scanners-webhook.md](scanners-webhook.md).",
         "{}",
     ),
+    Setting(
+        "RINGMASTER_WEBHOOK_PRINCIPALS",
+        "Who may send reports with a token of Microsoft Entra instead, by object or application id: "
+        '`{"<id>": {"name": "ci", "formats": ["trivy"], "definitions": ["gallery/ubuntu-*"]}}`.',
+        "{}",
+    ),
+    Setting(
+        "RINGMASTER_TRUST_EASYAUTH",
+        "`true` where App Service Authentication is on and so vouches for the principals in its headers. "
+        "Never `true` without it: anybody could write these headers.",
+        "false",
+    ),
+    Setting(
+        "RINGMASTER_REPORT_HOSTS",
+        "Hosts from which reports are fetched that are sent by reference, with commas between, each by itself: "
+        "`reports.example.com, store.example.com:8443`. Without any, none are.",
+        "",
+    ),
+    Setting(
+        "RINGMASTER_REPORT_FETCH_SECONDS", "How long fetching one report may take, in seconds; at most 240.", "180"
+    ),
     Setting("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", "How old a signed report may be, in seconds.", "300"),
-    Setting("RINGMASTER_MAX_REPORT_BYTES", "The largest scan report that is read; at most 209715200.", "20971520"),
+    Setting(
+        "RINGMASTER_MAX_REPORT_BYTES",
+        "The largest scan report that is taken, uncompressed; at most 209715200.",
+        "209715200",
+    ),
 )
 
 _DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 _QUEUE_OF_KIND: Final[Mapping[Kind, str]] = {
     Kind.VALIDATE: "RINGMASTER_QUEUE_VALIDATE",
     Kind.SCAN: "RINGMASTER_QUEUE_SCAN",
+    Kind.FETCH_REPORT: "RINGMASTER_QUEUE_SCAN",
     Kind.REPLICATE: "RINGMASTER_QUEUE_REPLICATE",
     Kind.BOOT_TEST: "RINGMASTER_QUEUE_BOOT_TEST",
     Kind.CLEAN_UP: "RINGMASTER_QUEUE_BOOT_TEST",
@@ -146,10 +173,14 @@ class Settings:
     reconcile_schedule: str
     retire_schedule: str
     topic_endpoint: str | None
-    webhook_keys: Mapping[str, tuple[bytes, ...]] = field(repr=False)
-    """Report format -> keys, newest first."""
+    scanners: Mapping[str, Sender] = field(repr=False)
+    """Scanner -> its keys, and what it may do."""
+    principals: Mapping[str, Sender]
+    """Object or application id -> what it may do; empty unless App Service Authentication is trusted."""
     webhook_tolerance: timedelta
     max_report_bytes: int
+    report_hosts: frozenset[str]
+    report_fetch_seconds: float
 
 
 def read_settings(mapping: Mapping[str, str]) -> Settings:
@@ -171,9 +202,12 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
         reconcile_schedule=read.schedule("RINGMASTER_RECONCILE_SCHEDULE"),
         retire_schedule=read.schedule("RINGMASTER_RETIRE_SCHEDULE"),
         topic_endpoint=read.url("RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"),
-        webhook_keys=read.keys("RINGMASTER_WEBHOOK_KEYS"),
+        scanners=read_scanners("RINGMASTER_WEBHOOK_KEYS", read.text("RINGMASTER_WEBHOOK_KEYS"), read.faults),
+        principals=read.principals("RINGMASTER_WEBHOOK_PRINCIPALS", "RINGMASTER_TRUST_EASYAUTH"),
         webhook_tolerance=timedelta(seconds=read.number("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", float, 1, 86_400)),
         max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, LARGEST_REPORT),
+        report_hosts=read_hosts("RINGMASTER_REPORT_HOSTS", read.text("RINGMASTER_REPORT_HOSTS"), read.faults),
+        report_fetch_seconds=read.number("RINGMASTER_REPORT_FETCH_SECONDS", float, 1, 240),
     )
     read.check_queues_differ()
     if read.faults:
@@ -239,28 +273,23 @@ class _Reader:
             )
         return text
 
-    def keys(self, name: str) -> Mapping[str, tuple[bytes, ...]]:
-        try:
-            value = json.loads(self.text(name))
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            self.faults.append(f'{name} is no JSON object; {{"trivy": ["key", "older key"]}} is expected')
-            return {}
-        found: dict[str, tuple[bytes, ...]] = {}
-        for scan_format, keys in value.items():
-            where = f"{name}, format {scan_format[:40]!r}"
-            if not _FORMAT.fullmatch(scan_format):
-                self.faults.append(f"{where}: a format is expected, such as trivy: lower-case letters, digits and -")
-            if not isinstance(keys, list) or not keys or not all(isinstance(key, str) for key in keys):
-                self.faults.append(f"{where}: a list of one or more keys is expected, newest first")
-                continue
-            found[scan_format] = tuple(key.encode("utf-8", "replace") for key in keys)
-            self.faults += [
-                f"{where}: key {number} has {len(key)} bytes; at least {LEAST_KEY} are needed"
-                for number, key in enumerate(found[scan_format], 1)
-                if len(key) < LEAST_KEY
-            ]
+    def flag(self, name: str) -> bool:
+        text = self.text(name).lower()
+        if text not in {"true", "false"}:
+            self.faults.append(f"{name} is {text[:80]!r}; true or false is expected")
+        return text == "true"
+
+    def principals(self, name: str, trust: str) -> Mapping[str, Sender]:
+        """Principals, which are believed only where App Service Authentication vouches for the header they come in."""
+        found = read_principals(name, self.text(name), self.faults)
+        trusted = self.flag(trust)
+        if found and not trusted:
+            self.faults.append(f"{name} names principals, but {trust} is not true: nobody would vouch for them")
+        if trusted and self._mapping.get(PLATFORM_AUTH, "true").strip().lower() not in {"true", "1"}:
+            self.faults.append(
+                f"{trust} is true, but App Service Authentication is off ({PLATFORM_AUTH}): anybody could write its "
+                "headers. Turn it on, or set this to false"
+            )
         return found
 
     def storage(self) -> StorageSettings:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.policy_file import read_file
-from shared.ports import Publisher, Queues, World
+from shared.ports import NoReportSource, Publisher, Queues, ReportSource, World
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def build_world(settings: Settings) -> World:
         policy=policy,
         own_writers=settings.own_writers,
         pace=settings.pace,
+        report_source=_report_source(settings),
     )
 
 
@@ -61,6 +62,16 @@ def _storage(settings: Settings) -> AzureStorage:
         queue_url=where.queue_url,
         table_url=where.table_url,
         credential=None if where.connection_string else _credential(where.client_id),
+    )
+
+
+def _report_source(settings: Settings) -> ReportSource:
+    if not settings.report_hosts:
+        return NoReportSource()
+    from shared.adapters.azure.fetch import HttpsReportSource
+
+    return HttpsReportSource(
+        settings.report_hosts, most_bytes=settings.max_report_bytes, seconds=settings.report_fetch_seconds
     )
 
 

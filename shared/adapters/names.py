@@ -12,6 +12,7 @@ from hashlib import sha256
 from shared.domain.image import DefinitionId, VersionId
 
 _PARTS = re.compile(r"[^/\\?#\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 LONGEST = 1024
 """Characters that a blob's name may have."""
@@ -42,9 +43,16 @@ def report_folder(version: VersionId) -> str:
 
 def report_name(version: VersionId, scan_format: str, body: bytes) -> str:
     """The name of a report, the same for the same content. Raises ValueError when the format is no plain word."""
+    return report_name_of(version, scan_format, sha256(body).hexdigest())
+
+
+def report_name_of(version: VersionId, scan_format: str, digest: str) -> str:
+    """The same for content whose SHA-256 is known. Raises ValueError also when that is no digest."""
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest[:80]!r} is no SHA-256 in 64 lower-case hex digits")
     if not _FORMAT.fullmatch(scan_format):
         raise ValueError(f"{scan_format!r} is not the name of a report format: lower-case letters, digits and - only")
-    return f"{report_folder(version)}{scan_format}/{sha256(body).hexdigest()}.json"
+    return f"{report_folder(version)}{scan_format}/{digest}.json"
 
 
 def report_format(name: str) -> str:

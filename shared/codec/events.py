@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
@@ -17,6 +17,7 @@ import msgspec
 
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import VersionWritten
+from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of
 
 WRITE_SUCCEEDED: Final = "microsoft.resources.resourcewritesuccess"
 VERSION_WRITE: Final = "microsoft.compute/galleries/images/versions/write"
@@ -39,7 +40,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class ScanReported:
-    """A scanner says that it finished a version: ``report`` is the report itself, or ``report_blob`` names it."""
+    """A scanner says that it finished a version: ``report`` is the report itself, ``report_blob`` names it in the
+    store, or ``reference`` says where it is to be fetched from.
+    """
 
     version: VersionId
     format: str
@@ -47,6 +50,7 @@ class ScanReported:
     at: datetime
     report: bytes | None = None
     report_blob: str | None = None
+    reference: ReportReference | None = None
 
 
 class _Unusable(Exception):
@@ -64,7 +68,10 @@ def decode_cloud_event(event: Mapping[str, Any]) -> VersionWritten | Ignored:
 
 
 def decode_scan_event(event: Mapping[str, Any]) -> ScanReported | Ignored:
-    """Read a CloudEvent of type ``Ringmaster.ScanFinished``: ``data`` is {image, format, report | reportBlob}."""
+    """Read a CloudEvent of type ``Ringmaster.ScanFinished``.
+
+    ``data`` is {image, format} and one of report, reportBlob, or reportUrl with sha256.
+    """
     try:
         return _scan_reported(event)
     except _Unusable as unusable:
@@ -105,24 +112,44 @@ def _scan_reported(event: object) -> ScanReported:
     image = data.get("image")
     if not isinstance(image, str):
         raise _Unusable(f"data.image is {_shown(image)}, not the id of an image version")
-    report, name = _report(data)
-    return ScanReported(
-        _parsed(image), scan_format.lower(), _event_id(event), _time(event, "time"), report=report, report_blob=name
-    )
+    reported = ScanReported(_parsed(image), scan_format.lower(), _event_id(event), _time(event, "time"))
+    return _with_report(reported, data)
 
 
-def _report(data: Mapping[str, Any]) -> tuple[bytes | None, str | None]:
-    inline, name = data.get("report"), data.get("reportBlob")
-    if (inline is None) == (name is None):
-        raise _Unusable("data needs either report (the report itself) or reportBlob (its name in the report store)")
-    if name is not None:
-        if not _is_text(name, _LONGEST_NAME):
-            raise _Unusable(f"data.reportBlob is {_shown(name)}, not the name of a blob")
-        return None, name
+def _with_report(reported: ScanReported, data: Mapping[str, Any]) -> ScanReported:
+    given = [name for name in ("report", "reportBlob", "reportUrl") if data.get(name) is not None]
+    if len(given) != 1:
+        raise _Unusable(
+            "data needs either report (the report itself), reportBlob (its name in the report store) or reportUrl "
+            "(where it lies, with its sha256)"
+        )
+    match given[0]:
+        case "report":
+            return replace(reported, report=_inline(data["report"]))
+        case "reportBlob":
+            if not _is_text(data["reportBlob"], _LONGEST_NAME):
+                raise _Unusable(f"data.reportBlob is {_shown(data['reportBlob'])}, not the name of a blob")
+            return replace(reported, report_blob=data["reportBlob"])
+    return replace(reported, reference=_referred(data))
+
+
+def _referred(data: Mapping[str, Any]) -> ReportReference:
+    url, digest = data["reportUrl"], data.get("sha256")
+    if not isinstance(url, str) or not isinstance(digest, str):
+        raise _Unusable("data.reportUrl needs an address, and data.sha256 beside it the digest of what lies there")
+    try:
+        host_of(url)
+        check_digest(digest.lower())
+    except InvalidReference as error:
+        raise _Unusable(str(error)) from error
+    return ReportReference(url, digest.lower())
+
+
+def _inline(inline: object) -> bytes:
     if not isinstance(inline, Mapping | list):
         raise _Unusable(f"data.report is {_shown(inline)}, not a JSON object or list")
     try:
-        return msgspec.json.encode(inline), None
+        return msgspec.json.encode(inline)
     except (TypeError, ValueError, RecursionError) as error:
         raise _Unusable(f"data.report cannot be written as JSON: {str(error)[:200]}") from error
 

@@ -22,6 +22,7 @@ class Kind(StrEnum):
 
     VALIDATE = "validate"
     SCAN = "scan"
+    FETCH_REPORT = "fetch_report"
     BOOT_TEST = "boot_test"
     REPLICATE = "replicate"
     PROMOTE = "promote"
@@ -31,7 +32,7 @@ class Kind(StrEnum):
     @property
     def is_gate(self) -> bool:
         """Whether a release waits for the end of this branch."""
-        return self not in {Kind.ANNOUNCE, Kind.CLEAN_UP}
+        return self not in {Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT}
 
 
 class Branch(NamedTuple):

@@ -23,7 +23,7 @@ from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Pending, Release
 from shared.ports import Conflict, PassingFault, Stored, World
-from shared.stages import announce, boot_test, promote, replicate, scan, validate
+from shared.stages import announce, boot_test, fetch_report, promote, replicate, scan, validate
 from shared.stages.fold import backoff, fold
 from shared.stages.steps import Again, Dropped, Stalled, Step, Turned
 
@@ -48,6 +48,8 @@ async def handle(command: Command, world: World, *, now: datetime) -> Step:
     Passing faults of any port become a later repetition of the same command. Everything unforeseen escapes.
     """
     try:
+        if command.kind is Kind.FETCH_REPORT:
+            return await fetch_report.run(command, world, now)
         return await _hop(command, world, now)
     except PassingFault as fault:
         # The ledger itself did not answer, or never stood still: nothing was written, so the command stays as it is.

@@ -8,17 +8,18 @@ written with a conditional insert, so that of two events for one version only on
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import first
-from shared.domain.messages import Command, Kind, ScanFinished, VersionWritten
+from shared.domain.messages import Command, Kind, VersionWritten
 from shared.ports import Conflict, World
 from shared.stages.driver import send_pending
+from shared.stages.reports import HINT_LIFE
+from shared.stages.reports import fetch_report as fetch_report
+from shared.stages.reports import scan_finished as scan_finished
 
 log = logging.getLogger("ringmaster.intake")
-
-HINT_LIFE = timedelta(hours=6)
 
 
 async def version_written(event: VersionWritten, world: World, *, now: datetime, traceparent: str | None = None) -> str:
@@ -52,12 +53,3 @@ async def start(version: VersionId, world: World, *, now: datetime, traceparent:
 async def look_again(version: VersionId, world: World, *, now: datetime) -> None:
     """Have validation see whether a version is still the one that was released."""
     await world.queues.send(Command(Kind.VALIDATE, version, seq=0, not_after=now + HINT_LIFE))
-
-
-async def scan_finished(event: ScanFinished, world: World, *, now: datetime) -> str:
-    """Have the scan gate look at a report that was just stored."""
-    if world.policy.covering(event.version) is None:
-        return f"ignored: the policy does not cover {event.version.short}"
-    state = {"report": event.report}
-    await world.queues.send(Command(Kind.SCAN, event.version, seq=0, not_after=now + HINT_LIFE, state=state))
-    return f"accepted: {event.report}"

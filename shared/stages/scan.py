@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.codec import TooLarge
 from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.policy import DefinitionPolicy, ScanRules
@@ -18,6 +19,7 @@ from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.registry import read
 from shared.scanners.report import Refusal
+from shared.stages.refusals import Refused, Told, record
 from shared.stages.steps import Again, Decided, Dropped, Noted, Step
 
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -28,6 +30,8 @@ FINDINGS_KEPT: Final = 200
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
     """Judge the newest usable report, or wait for one."""
+    if (told := command.state.get("refused")) is not None:
+        return _noted(release, told)
     if str(Branch(Kind.SCAN)) not in release.pending or release.incarnation is None:
         return Dropped("no scan is awaited now; a kept report is found when one is")
     reports = await world.evidence.reports(release.version)
@@ -36,10 +40,18 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         judged = await _judged(report, release, policy.scan, world, now)
         if isinstance(judged, Decided):
             return judged
-        refused.append(f"{report.name.rsplit('/', 1)[-1][:16]} ({report.format}) refused: {judged}")
+        digest = report.name.rsplit("/", 1)[-1].removesuffix(".json")
+        told = Told(release.version, report.format, judged, digest, report.name, incarnation=release.incarnation)
+        await record(told, world, now=now)
+        refused.append(f"{digest[:16]} ({report.format}) refused: {judged}")
     if command.is_hint:
-        return Noted("; ".join(refused)) if refused else Dropped("the report is not in the store")
+        return _noted(release, "; ".join(refused)) if refused else Dropped("the report is not in the store")
     return _waiting(command, refused, now)
+
+
+def _noted(release: Release, text: str) -> Step:
+    """A line of history, unless it is there: a hint may come twice, and the same report again."""
+    return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)
 
 
 def _waiting(command: Command, refused: Sequence[str], now: datetime) -> Step:
@@ -53,19 +65,22 @@ def _waiting(command: Command, refused: Sequence[str], now: datetime) -> Step:
 
 async def _judged(
     report: StoredReport, release: Release, rules: ScanRules, world: World, now: datetime
-) -> Decided | str:
+) -> Decided | Refused:
     """The gate's answer from one report, or why it was refused."""
-    body = await world.evidence.read_report(report.name)
+    try:
+        body = await world.evidence.read_report(report.name)
+    except TooLarge as error:
+        return Refused("too-large", str(error))
     if body is None:
-        return "its body is gone"
+        return Refused("gone", "its body is gone")
     try:
         found = read(report.format, body)
     except Refusal as refusal:
-        return str(refusal)
+        return Refused(refusal.reason.value, str(refusal))
     published = datetime.fromisoformat(release.incarnation or "")
     verdict = judge(found, rules, version_published=published, now=now)
     if verdict.outcome is ScanOutcome.REFUSED:
-        return "; ".join(verdict.texts)
+        return Refused("+".join(sorted({each.code for each in verdict.reasons})), "; ".join(verdict.texts))
     answer = Answer.PASS if verdict.outcome is ScanOutcome.PASS else Answer.REJECT
     texts = () if answer is Answer.PASS else tuple(verdict.texts)
     return Decided(Gate.SCAN, answer, texts, facts=_facts(report, found, verdict), rules=_rules(rules))

@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import azure.functions as func
 
 from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
+from shared.domain.references import ReportReference, shown
 from shared.ports import World
 from shared.stages import intake
+from shared.stages.refusals import Refused, Told, refuse
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.events")
+
+SENDER: Final = "an event"
+"""Who sent a report that came through Event Grid, where only those may publish whom the topic admits."""
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -49,14 +54,27 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         if world.policy.covering(read.version) is None:
             log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
             return
-        name = await _kept_report(read, world, now)
-        if name is None:
-            log.warning("event %s ignored: it neither carries a report nor names one of this version's", event.id)
-            return
-        answer = await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
-        log.info("event %s: %s", event.id, answer)
+        log.info("event %s: %s", event.id, await _scan_reported(read, world, now))
 
     return events
+
+
+async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
+    if read.reference is not None:
+        return await _refer(read, read.reference, world, now)
+    name = await _kept_report(read, world, now)
+    if name is None:
+        return "ignored: it names a report that is not in the store, or is another version's"
+    return await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
+
+
+async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
+    if (reason := world.report_source.why_not(reference.url)) is None:
+        return await intake.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
+    why, where = Refused("host", reason), shown(reference.url)
+    told = Told(read.version, read.format, why, reference.sha256, sender=SENDER, reference=where)
+    await refuse(told, world, now=now)
+    return f"refused: {reason}"
 
 
 async def _kept_report(read: ScanReported, world: World, now: datetime) -> str | None:

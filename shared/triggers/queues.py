@@ -25,7 +25,7 @@ type Handler = Callable[[func.QueueMessage], Awaitable[None]]
 
 FUNCTIONS: dict[str, frozenset[Kind]] = {
     "validate": frozenset({Kind.VALIDATE}),
-    "scan": frozenset({Kind.SCAN}),
+    "scan": frozenset({Kind.SCAN, Kind.FETCH_REPORT}),
     "replicate": frozenset({Kind.REPLICATE}),
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
     "promote": frozenset({Kind.PROMOTE, Kind.ANNOUNCE}),

@@ -1,12 +1,15 @@
 """Settings are read whole, every fault is named at once, and no secret is shown."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from shared.adapters.reports import LARGEST_REPORT as LARGEST_KEPT
+from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind
+from shared.domain.senders import Sender
 from shared.settings import LARGEST_REPORT, SETTINGS, SettingsFaults, read_settings
 from shared.settings_table import main, table
 
@@ -14,6 +17,7 @@ CONNECTION = (
     "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ==;EndpointSuffix=core.windows.net"
 )
 LEAST = {"AzureWebJobsStorage": CONNECTION}
+ID = "0a0b0c0d-0000-4000-8000-00000000000a"
 
 
 def faults(**mapping: str) -> tuple[str, ...]:
@@ -33,15 +37,16 @@ def test_storage_alone_is_enough() -> None:
     assert settings.own_writers == frozenset()
     assert settings.pace == 1
     assert settings.reconcile_schedule == "0 */5 * * * *"
-    assert settings.webhook_keys == {}
+    assert (settings.scanners, settings.principals, settings.report_hosts) == ({}, {}, frozenset())
     assert settings.webhook_tolerance == timedelta(minutes=5)
-    assert settings.max_report_bytes == 20 * 1024 * 1024
+    assert settings.max_report_bytes == 200 * 1024 * 1024
 
 
 def test_every_kind_of_command_has_a_queue() -> None:
     assert read_settings(LEAST).queues == {
         Kind.VALIDATE: "image-validate",
         Kind.SCAN: "image-scan",
+        Kind.FETCH_REPORT: "image-scan",
         Kind.BOOT_TEST: "image-boot-test",
         Kind.CLEAN_UP: "image-boot-test",
         Kind.REPLICATE: "image-replicate",
@@ -65,6 +70,12 @@ def test_everything_can_be_set() -> None:
             "RINGMASTER_RECONCILE_SCHEDULE": "*/30 * * * * *",
             "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": "https://t.westus-1.eventgrid.azure.net/api/events",
             "RINGMASTER_WEBHOOK_KEYS": '{"trivy": ["0123456789abcdef", "fedcba9876543210"]}',
+            "RINGMASTER_WEBHOOK_PRINCIPALS": json.dumps(
+                {ID.upper(): {"name": "ci", "formats": ["grype"], "definitions": ["Gal/Ubuntu-*"]}}
+            ),
+            "RINGMASTER_TRUST_EASYAUTH": "true",
+            "RINGMASTER_REPORT_HOSTS": "Reports.example.com:443, store.example.com:8443",
+            "RINGMASTER_REPORT_FETCH_SECONDS": "60",
             "RINGMASTER_WEBHOOK_TOLERANCE_SECONDS": "60",
             "RINGMASTER_MAX_REPORT_BYTES": "1000",
         }
@@ -78,7 +89,12 @@ def test_everything_can_be_set() -> None:
     assert (settings.queues[Kind.SCAN], settings.retire_queue) == ("scans", "retired")
     assert settings.reconcile_schedule == "*/30 * * * * *"
     assert settings.topic_endpoint == "https://t.westus-1.eventgrid.azure.net/api/events"
-    assert settings.webhook_keys == {"trivy": (b"0123456789abcdef", b"fedcba9876543210")}
+    assert settings.scanners == {
+        "trivy": Sender("trivy", (b"0123456789abcdef", b"fedcba9876543210"), frozenset({"trivy"}))
+    }
+    assert settings.principals == {ID: Sender("ci", formats=frozenset({"grype"}), definitions=("gal/ubuntu-*",))}
+    assert settings.report_hosts == {"reports.example.com", "store.example.com:8443"}
+    assert settings.report_fetch_seconds == 60
     assert settings.webhook_tolerance == timedelta(minutes=1)
     assert settings.max_report_bytes == 1000
 
@@ -189,10 +205,65 @@ def test_on_this_machine_an_address_may_be_http(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ["nonsense", '"key"', '{"trivy": "0123456789abcdef"}', '{"trivy": []}', '{"trivy": [1]}', "[" * 100_000]
+    "keys",
+    [
+        "nonsense",
+        '"key"',
+        '{"trivy": "0123456789abcdef"}',
+        '{"trivy": []}',
+        '{"trivy": [1]}',
+        '{"Trivy!": ["0123456789abcdef"]}',
+        '{"trivy": {}}',
+        '{"trivy": {"keys": []}}',
+        '{"trivy": {"keys": ["0123456789abcdef"], "formats": []}}',
+        '{"trivy": {"keys": ["0123456789abcdef"], "formats": ["../x"]}}',
+        '{"trivy": {"keys": ["0123456789abcdef"], "definitions": []}}',
+        '{"trivy": {"keys": ["0123456789abcdef"], "definitions": ["ubuntu"]}}',
+        '{"trivy": {"keys": ["0123456789abcdef"], "definition": ["gal/ubuntu"]}}',
+        json.dumps({"trivy": [f"{number:016}" for number in range(5)]}),
+        "[" * 100_000,
+    ],
 )
-def test_webhook_keys_are_lists_by_format(keys: str) -> None:
+def test_webhook_keys_that_are_not_as_they_should_be_are_told(keys: str) -> None:
     assert faults(**LEAST, RINGMASTER_WEBHOOK_KEYS=keys)[0].startswith("RINGMASTER_WEBHOOK_KEYS")
+
+
+def test_a_scanner_may_be_held_to_formats_and_definitions() -> None:
+    given = {"ci": {"keys": ["0123456789abcdef"], "formats": ["grype", "sarif"], "definitions": ["Gal/Ubuntu-*"]}}
+    ci = read_settings({**LEAST, "RINGMASTER_WEBHOOK_KEYS": json.dumps(given)}).scanners["ci"]
+    definition = DefinitionId(GalleryId("s", "g", "gal"), "ubuntu-22.04")
+    assert (ci.may_send("sarif"), ci.may_send("trivy")) == (True, False)
+    assert ci.may_speak_of(definition)
+    assert not ci.may_speak_of(DefinitionId(definition.gallery, "windows"))
+
+
+def test_principals_count_only_where_the_platform_vouches_for_them() -> None:
+    (fault,) = faults(**LEAST, RINGMASTER_WEBHOOK_PRINCIPALS=json.dumps({ID: {}}))
+    assert "RINGMASTER_TRUST_EASYAUTH is not true" in fault
+
+
+def test_headers_of_the_platform_are_not_trusted_while_its_authentication_is_off() -> None:
+    (fault,) = faults(**LEAST, RINGMASTER_TRUST_EASYAUTH="true", WEBSITE_AUTH_ENABLED="False")
+    assert "anybody could write" in fault
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "tru"])
+def test_trust_is_said_in_one_word(value: str) -> None:
+    assert faults(**LEAST, RINGMASTER_TRUST_EASYAUTH=value)[0].startswith("RINGMASTER_TRUST_EASYAUTH")
+
+
+@pytest.mark.parametrize("principals", ["[]", '{"somebody": {}}', f'{{"{ID}": []}}', f'{{"{ID}": {{"keys": ["k"]}}}}'])
+def test_principals_that_are_not_as_they_should_be_are_told(principals: str) -> None:
+    found = faults(**LEAST, RINGMASTER_TRUST_EASYAUTH="true", RINGMASTER_WEBHOOK_PRINCIPALS=principals)
+    assert all(fault.startswith("RINGMASTER_WEBHOOK_PRINCIPALS") for fault in found)
+
+
+@pytest.mark.parametrize(
+    "host", ["*.example.com", "10.0.0.1", "169.254.169.254", "2130706433", "[::1]", "https://a.example", "a..b", "a:0"]
+)
+def test_hosts_of_reports_are_names_one_by_one(host: str) -> None:
+    (fault,) = faults(**LEAST, RINGMASTER_REPORT_HOSTS=f"good.example, {host}")
+    assert fault.startswith("RINGMASTER_REPORT_HOSTS")
 
 
 def test_a_short_webhook_key_is_named_by_its_place_and_not_shown() -> None:

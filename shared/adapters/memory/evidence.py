@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.adapters.names import check_blob_name, report_folder, report_name
-from shared.adapters.reports import check_report
+from shared.adapters.names import check_blob_name, report_folder, report_name, report_name_of
+from shared.adapters.reports import check_report, checked
 from shared.codec import decode_document, encode_document
 from shared.domain.image import VersionId
 from shared.ports import StoredReport
@@ -31,7 +31,15 @@ class MemoryEvidence:
     async def save_report(self, version: VersionId, scan_format: str, body: bytes, *, at: datetime) -> str:
         check_report(body)
         name = report_name(version, scan_format, body)
-        self._reports.setdefault(name, (StoredReport(name, scan_format, at), body))
+        self._reports.setdefault(name, (StoredReport(name, scan_format, at, len(body)), body))
+        return name
+
+    async def save_report_pieces(
+        self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
+    ) -> str:
+        name = report_name_of(version, scan_format, sha256)
+        body = b"".join([piece async for piece in checked(pieces, sha256)])
+        self._reports.setdefault(name, (StoredReport(name, scan_format, at, len(body)), body))
         return name
 
     async def reports(self, version: VersionId) -> Sequence[StoredReport]:

@@ -32,7 +32,7 @@ def test_the_app_s_settings_are_without_fault(tmp_path: Path) -> None:
     settings = read_settings(app_settings(_plan(tmp_path, StackOptions(speed=120))))
     assert (settings.pace, settings.arm_endpoint) == (120, "https://localhost:2")
     assert settings.topic_endpoint == "https://localhost:3/api/events"
-    assert set(settings.webhook_keys) == {"trivy"}
+    assert set(settings.scanners) == {"trivy"}
 
 
 def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Reports by reference in memory: what lies at which address, under the same rules as on the network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping
+
+from shared.domain.references import InvalidReference, check_url, shown
+from shared.ports import ReportRefused
+
+_PIECE = 64 * 1024
+
+
+class MemoryReportSource:
+    """``ReportSource`` over a mapping. An exception in place of a body is raised when its address is opened."""
+
+    def __init__(self, bodies: Mapping[str, bytes | Exception], hosts: Collection[str], *, most_bytes: int) -> None:
+        """Serve these bodies from these hosts."""
+        self._bodies = bodies
+        self._hosts = frozenset(hosts)
+        self._most = most_bytes
+        self.opened: list[str] = []
+        """Every address that was opened, in order."""
+
+    def why_not(self, url: str) -> str | None:
+        try:
+            check_url(url, self._hosts)
+        except InvalidReference as error:
+            return str(error)
+        return None
+
+    @contextlib.asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        if (reason := self.why_not(url)) is not None:
+            raise ReportRefused("host", reason)
+        self.opened.append(url)
+        body = self._bodies.get(url)
+        if body is None:
+            raise ReportRefused("answer", f"{shown(url)} answered 404")
+        if isinstance(body, Exception):
+            raise body
+        if len(body) > self._most:
+            raise ReportRefused("too-large", f"{shown(url)} has more than the {self._most} bytes of a report")
+        yield _pieces(body)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

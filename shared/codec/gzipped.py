@@ -1,0 +1,76 @@
+"""Gzip, undone in pieces and within bounds, so that a small body can't fill the memory.
+
+Deflate packs at most 1,032 bytes into one; reports of scanners, which are JSON, go down to about a twentieth of their
+size. What is far beyond that was not written by a scanner and is refused early; the absolute bound holds in any case.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from shared.codec.faults import Malformed, TooLarge
+
+MOST_RATIO: Final = 200
+"""Bytes out for every byte in."""
+RATIO_FROM: Final = 8 * 1024 * 1024
+"""The ratio is looked at from this many bytes on: little reports of one repeated line may have any."""
+_PIECE: Final = 256 * 1024
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Gunzip:
+    """One gzip stream (of one or more members), undone piece by piece: ``feed`` what comes in, then ``finish``."""
+
+    def __init__(self, *, most_bytes: int) -> None:
+        """``most_bytes`` bounds what comes out."""
+        self._most = most_bytes
+        self._taken = self._given = 0
+        self._member = zlib.decompressobj(_GZIP)
+        self._begun = False
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """What these further bytes stand for. Raises Malformed or TooLarge."""
+        self._taken += len(piece)
+        rest: bytes | memoryview = piece
+        while rest:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            self._begun = True
+            try:
+                out = self._member.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise Malformed(f"the body is no gzip: {error}") from error
+            self._count(len(out))
+            if out:
+                yield out
+            rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+
+    def finish(self) -> None:
+        """Raise Malformed unless the stream came to its end."""
+        if not self._begun or not self._member.eof:
+            raise Malformed("the gzip body is cut off before its end")
+
+    def _count(self, size: int) -> None:
+        self._given += size
+        if self._given > self._most:
+            raise TooLarge(f"the gzip body holds more than the {self._most} bytes that a report may have")
+        if self._given > RATIO_FROM and self._given > self._taken * MOST_RATIO:
+            raise TooLarge(f"the gzip body grows to more than {MOST_RATIO} times its size, as no report does")
+
+
+def gunzipped(body: bytes, *, most_bytes: int) -> bytes:
+    """A whole gzip body undone. Raises Malformed or TooLarge.
+
+    Holds the result once: ``BytesIO`` grows in place and hands out its own buffer.
+    """
+    gunzip, whole = Gunzip(most_bytes=most_bytes), io.BytesIO()
+    view = memoryview(body)
+    for start in range(0, len(view), _PIECE):
+        # Piece by piece, since zlib copies what it has not used yet at each step.
+        for out in gunzip.feed(bytes(view[start : start + _PIECE])):
+            whole.write(out)
+    gunzip.finish()
+    return whole.getvalue()

@@ -1,0 +1,34 @@
+"""What becomes of a report that came: the scan gate is told of it, or it is fetched first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.domain.image import VersionId
+from shared.domain.messages import Command, Kind, ScanFinished
+from shared.domain.references import ReportReference, shown
+from shared.ports import World
+
+HINT_LIFE: Final = timedelta(hours=6)
+"""How long it is worth trying to deliver a hint; reconciliation finds what it hinted at."""
+FETCH_WITHIN: Final = timedelta(hours=6)
+"""How long a report sent by reference is asked for."""
+
+
+async def scan_finished(event: ScanFinished, world: World, *, now: datetime) -> str:
+    """Have the scan gate look at a report that was just stored."""
+    if world.policy.covering(event.version) is None:
+        return f"ignored: the policy does not cover {event.version.short}"
+    state = {"report": event.report}
+    await world.queues.send(Command(Kind.SCAN, event.version, seq=0, not_after=now + HINT_LIFE, state=state))
+    return f"accepted: {event.report}"
+
+
+async def fetch_report(
+    version: VersionId, scan_format: str, reference: ReportReference, sender: str, world: World, *, now: datetime
+) -> str:
+    """Have a report fetched that was sent by reference. The reference must be one that may be followed."""
+    state = {"format": scan_format, "url": reference.url, "sha256": reference.sha256, "sender": sender}
+    await world.queues.send(Command(Kind.FETCH_REPORT, version, seq=0, not_after=now + FETCH_WITHIN, state=state))
+    return f"accepted: to be fetched from {shown(reference.url)}"

@@ -1,0 +1,53 @@
+"""How HTTP requests are answered: JSON, and one form for everything that went wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+import azure.functions as func
+
+from shared.policy_file import PolicyFaults
+from shared.ports import PassingFault
+
+log = logging.getLogger("ringmaster.http")
+
+
+class Problem(Exception):
+    """An answer that is no success: status, a code for programs, and words for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def response(self) -> func.HttpResponse:
+        """The answer itself."""
+        return problem(self.status, self.code, str(self))
+
+
+def answer(status_code: int, document: Any) -> func.HttpResponse:
+    """A JSON document."""
+    text = json.dumps(document, ensure_ascii=False)
+    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+
+
+def problem(status_code: int, code: str, message: str) -> func.HttpResponse:
+    """``{"error": {"code", "message"}}``."""
+    return answer(status_code, {"error": {"code": code, "message": message}})
+
+
+async def now_or_later(answering: Awaitable[func.HttpResponse], *, tell: bool) -> func.HttpResponse:
+    """The answer, or 503 for what passes or is being put right. ``tell`` the reason to those who hold a key."""
+    try:
+        return await answering
+    except Problem as found:
+        return found.response()
+    except PolicyFaults as faults:
+        reason = f":\n{faults}" if tell else "; its faults stand in the app's log"
+        return problem(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
+    except PassingFault as fault:
+        log.warning("not now: %s", fault)
+        return problem(503, "not_now", str(fault) if tell else "try again")
