@@ -55,7 +55,7 @@ say clock "$(date -u +%s)"
 say ssh_keys "$(ls /etc/ssh/ssh_host_*_key 2>/dev/null | wc -l | tr -d ' ')"
 printf 'ringmaster done %s checks=8\n' '@NONCE@'
 """
-_DONE: Final = re.compile(r"^ringmaster done (\S+) checks=(\d+)\s*$", re.MULTILINE)
+_DONE: Final = re.compile(r"^ringmaster done (\S+) checks=([0-9]{1,4})\s*$", re.MULTILINE)
 _CHECK: Final = re.compile(r"^ringmaster ([a-z_]+)=(.*)$", re.MULTILINE)
 
 
@@ -113,7 +113,7 @@ def _judge_linux(answers: Mapping[str, str], machine: str | None, now: datetime)
     if answers.get("root_writable") == "no":
         reasons.append("the root file system can't be written to")
     clock = answers.get("clock", "")
-    if clock.isdigit() and abs(int(clock) - now.timestamp()) > 3600:
+    if re.fullmatch(r"[0-9]{1,12}", clock) and abs(int(clock) - now.timestamp()) > 3600:
         warnings.append(f"the machine's clock is {int(clock) - int(now.timestamp())} s off")
     return reasons, warnings
 

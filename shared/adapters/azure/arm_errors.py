@@ -48,7 +48,11 @@ _PASSING_WORDS: Final = re.compile(
 )
 _FINAL_CODES: Final = {"propertychangenotallowed", "invalidparameter", "scopelocked", "missingsubscriptionregistration"}
 _ASKED_WAIT: Final = re.compile(r"(?:try again|retry) after '?(\d{1,6})'? ?seconds", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_LONGEST_WAIT: Final = timedelta(days=7)
+"""As long as a queue can hide a message."""
 _LONGEST_MESSAGE: Final = 1500
+_LONGEST_CODE: Final = 200
 
 
 @contextmanager
@@ -72,7 +76,7 @@ def judged(
     status: int, headers: Mapping[str, str], error: Mapping[str, Any], what: str, *, now: datetime | None = None
 ) -> PassingFault | Refused:
     """The port's fault for an answer: status, headers and the ``error`` object of its body (empty if unreadable)."""
-    code = str(error.get("code") or "")
+    code = str(error.get("code") or "")[:_LONGEST_CODE]
     message = str(error.get("message") or "")[:_LONGEST_MESSAGE]
     text = f"{what}: HTTP {status} {code} {message}".rstrip()
     wait = retry_after(headers, now or datetime.now(UTC)) or _asked_in_words(message)
@@ -91,16 +95,17 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """What the service asked for: ``Retry-After`` in seconds or as an HTTP date, or its variants in milliseconds."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         value = headers.get(name)
-        if value is not None and value.strip().isdigit():
-            return timedelta(milliseconds=int(value))
+        if value is not None and _WHOLE.fullmatch(value.strip()):
+            return min(timedelta(milliseconds=int(value)), _LONGEST_WAIT)
     value = (headers.get("Retry-After") or "").strip()
-    if value.isdigit():
-        return timedelta(seconds=min(int(value), 7 * 86400))
+    if _WHOLE.fullmatch(value):
+        return min(timedelta(seconds=int(value)), _LONGEST_WAIT)
     try:
         when = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+        wait = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(timedelta(0), (when if when.tzinfo else when.replace(tzinfo=UTC)) - now)
+    return min(max(timedelta(0), wait), _LONGEST_WAIT)
 
 
 def _error_object(response: Any) -> Mapping[str, Any]:

@@ -86,10 +86,11 @@ def entity_of(release: Release, row: str) -> dict[str, Any]:
 
 def release_of(entity: Mapping[str, Any]) -> Release:
     """The release in an entity. Raises CodecError."""
-    count = -(-int(entity.get("size", 0)) // CHUNK)
+    size = entity.get("size")
+    count = -(-size // CHUNK) if isinstance(size, int) and 0 < size <= LARGEST_ROW else 0
     chunks = [entity.get(f"document{index:02d}") for index in range(count)]
     body = b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
-    if not body or len(body) != entity.get("size"):
+    if not body or len(body) != size:
         raise Malformed(
             f"the ledger row {entity.get('PartitionKey')} {entity.get('RowKey')} lacks part of its document"
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from shared.adapters.azure.reading import number, part, parts, tags, text, text_or_none
 from shared.adapters.copies import copy_tags
 from shared.domain.facts import (
     DefinitionFacts,
@@ -34,32 +35,32 @@ _KEPT_OF_SAFETY: Final = ("blockDeletionBeforeEndOfLife",)
 
 def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFacts:
     """An image version's document as facts."""
-    properties = _part(document, "properties")
-    publishing, safety = _part(properties, "publishingProfile"), _part(properties, "safetyProfile")
-    storage = _part(properties, "storageProfile")
-    source, disks = _part(storage, "source"), _parts(storage, "dataDiskImages")
-    os_disk = _part(storage, "osDiskImage")
+    properties = part(document, "properties")
+    publishing, safety = part(properties, "publishingProfile"), part(properties, "safetyProfile")
+    storage = part(properties, "storageProfile")
+    source, disks = part(storage, "source"), parts(storage, "dataDiskImages")
+    os_disk = part(storage, "osDiskImage")
     return VersionFacts(
         id=version,
-        provisioning_state=ProvisioningState.read(properties.get("provisioningState")),
-        location=region_name(document.get("location") or ""),
+        provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
+        location=region_name(text(document.get("location"))),
         published_at=read_time(publishing.get("publishedDate")),
-        source_id=source.get("id"),
-        source_vm_id=source.get("virtualMachineId"),
-        source_community_id=source.get("communityGalleryImageId"),
+        source_id=text_or_none(source.get("id")),
+        source_vm_id=text_or_none(source.get("virtualMachineId")),
+        source_community_id=text_or_none(source.get("communityGalleryImageId")),
         disk_source_ids=tuple(name for disk in (os_disk, *disks) if (name := _disk_source(disk))),
-        targets=tuple(_target(entry, publishing) for entry in _parts(publishing, "targetRegions")),
+        targets=tuple(_target(entry, publishing) for entry in parts(publishing, "targetRegions")),
         excluded=publishing.get("excludeFromLatest") is True,
-        storage=publishing.get("storageAccountType"),
-        replication_mode=publishing.get("replicationMode"),
-        os_disk_gb=os_disk.get("sizeInGB"),
-        data_disks_gb=tuple(disk.get("sizeInGB") for disk in disks),
-        data_disk_luns=tuple(int(disk.get("lun") or 0) for disk in disks),
-        tags=dict(document.get("tags") or {}),
+        storage=text_or_none(publishing.get("storageAccountType")),
+        replication_mode=text_or_none(publishing.get("replicationMode")),
+        os_disk_gb=number(os_disk.get("sizeInGB")),
+        data_disks_gb=tuple(number(disk.get("sizeInGB")) for disk in disks),
+        data_disk_luns=tuple(number(disk.get("lun")) or 0 for disk in disks),
+        tags=tags(document),
         end_of_life=read_time(publishing.get("endOfLifeDate")),
         reported_for_policy_violation=safety.get("reportedForPolicyViolation") is True,
-        policy_violations=tuple(_violation(each) for each in safety.get("policyViolations") or ()),
-        allow_deletion_of_replicated_locations=safety.get("allowDeletionOfReplicatedLocations"),
+        policy_violations=tuple(_violation(each) for each in parts(safety, "policyViolations")),
+        allow_deletion_of_replicated_locations=_flag(safety.get("allowDeletionOfReplicatedLocations")),
         validations=tuple(_validation(each) for each in _executed(properties)),
         kept=_kept(publishing, safety),
         replication=_replication(properties.get("replicationStatus")),
@@ -68,55 +69,55 @@ def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFact
 
 def read_definition(document: Mapping[str, Any], definition: DefinitionId) -> DefinitionFacts:
     """An image definition's document as facts."""
-    properties = _part(document, "properties")
+    properties = part(document, "properties")
     return DefinitionFacts(
         id=definition,
-        provisioning_state=ProvisioningState.read(properties.get("provisioningState")),
-        location=region_name(document.get("location") or ""),
-        os_type=properties.get("osType") or "",
-        os_state=properties.get("osState") or "",
-        hyper_v_generation=properties.get("hyperVGeneration"),
-        architecture=properties.get("architecture"),
+        provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
+        location=region_name(text(document.get("location"))),
+        os_type=text(properties.get("osType")),
+        os_state=text(properties.get("osState")),
+        hyper_v_generation=text_or_none(properties.get("hyperVGeneration")),
+        architecture=text_or_none(properties.get("architecture")),
         features={
-            each["name"]: str(each.get("value") or "") for each in _parts(properties, "features") if each.get("name")
+            text(each["name"]): text(each.get("value"))
+            for each in parts(properties, "features")
+            if text(each.get("name"))
         },
         end_of_life=read_time(properties.get("endOfLifeDate")),
-        tags=dict(document.get("tags") or {}),
+        tags=tags(document),
     )
 
 
 def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFacts:
     """A gallery's document as facts."""
-    properties = _part(document, "properties")
+    properties = part(document, "properties")
     return GalleryFacts(
         id=gallery,
-        provisioning_state=ProvisioningState.read(properties.get("provisioningState")),
-        location=region_name(document.get("location") or ""),
-        soft_delete=_part(properties, "softDeletePolicy").get("isSoftDeleteEnabled") is True,
+        provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
+        location=region_name(text(document.get("location"))),
+        soft_delete=part(properties, "softDeletePolicy").get("isSoftDeleteEnabled") is True,
     )
 
 
-def read_time(text: object) -> datetime | None:
+def read_time(value: object) -> datetime | None:
     """ARM's time with its seven digits of fraction, in UTC; None when it isn't one.
 
     ARM has answered with other offsets for the same moment (recorded: ``+08:00``).
     """
-    if not isinstance(text, str):
-        return None
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+        time = datetime.fromisoformat(text(value))
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no other time zone
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _target(entry: Mapping[str, Any], publishing: Mapping[str, Any]) -> RegionTargetFacts:
     # A region that doesn't say has the profile's count and type (REST reference, GalleryImageVersionPublishingProfile).
     return RegionTargetFacts(
-        region=region_name(str(entry.get("name") or "")),
-        replicas=entry.get("regionalReplicaCount") or publishing.get("replicaCount") or 1,
-        storage=entry.get("storageAccountType") or publishing.get("storageAccountType") or "Standard_LRS",
-        excluded=entry.get("excludeFromLatest"),
+        region=region_name(text(entry.get("name"))),
+        replicas=number(entry.get("regionalReplicaCount")) or number(publishing.get("replicaCount")) or 1,
+        storage=text(entry.get("storageAccountType")) or text(publishing.get("storageAccountType")) or "Standard_LRS",
+        excluded=_flag(entry.get("excludeFromLatest")),
         kept={name: value for name, value in entry.items() if name not in _SET_BY_US},
     )
 
@@ -125,12 +126,12 @@ def _replication(status: object) -> ReplicationFacts | None:
     if not isinstance(status, Mapping):
         return None
     regions = {
-        region_name(str(each.get("region") or "")): RegionReplication(
-            RegionState.read(each.get("state")), int(each.get("progress") or 0), str(each.get("details") or "")
+        region_name(text(each.get("region"))): RegionReplication(
+            RegionState.read(text(each.get("state"))), number(each.get("progress")) or 0, text(each.get("details"))
         )
-        for each in _parts(status, "summary")
+        for each in parts(status, "summary")
     }
-    return ReplicationFacts(str(status.get("aggregatedState") or "Unknown"), regions)
+    return ReplicationFacts(text(status.get("aggregatedState")) or "Unknown", regions)
 
 
 def _kept(publishing: Mapping[str, Any], safety: Mapping[str, Any]) -> dict[str, dict[str, object]]:
@@ -142,38 +143,30 @@ def _kept(publishing: Mapping[str, Any], safety: Mapping[str, Any]) -> dict[str,
 
 
 def _executed(properties: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return _parts(_part(properties, "validationsProfile"), "executedValidations")
+    return parts(part(properties, "validationsProfile"), "executedValidations")
 
 
 def _validation(each: Mapping[str, Any]) -> ExecutedValidation:
     return ExecutedValidation(
-        type=str(each.get("type") or ""),
-        status=str(each.get("status") or ""),
-        version=str(each.get("version") or ""),
+        type=text(each.get("type")),
+        status=text(each.get("status")),
+        version=text(each.get("version")),
         executed_at=read_time(each.get("executionTime")),
     )
 
 
-def _violation(each: object) -> str:
-    if isinstance(each, Mapping):
-        return ": ".join(str(each[name]) for name in ("category", "details") if each.get(name))
-    return str(each)
+def _violation(each: Mapping[str, Any]) -> str:
+    return ": ".join(text(each.get(name)) for name in ("category", "details") if text(each.get(name)))
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _disk_source(disk: Mapping[str, Any]) -> str | None:
     # An imported VHD names the blob in ``uri`` and its storage account in ``id`` (recorded: gallery_image_version_vhd).
-    source = _part(disk, "source")
-    return source.get("uri") or source.get("storageAccountId") or source.get("id")
-
-
-def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _parts(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    found = document.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    source = part(disk, "source")
+    return next((found for name in ("uri", "storageAccountId", "id") if (found := text(source.get(name)))), None)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from shared.adapters.azure.reading import number, part, parts, text
 from shared.domain.boot import MachineFacts, ProbeFacts
 
 _FAILED: Final = "provisioningstate/failed"
@@ -17,15 +18,15 @@ _FAILED: Final = "provisioningstate/failed"
 
 def read_machine(document: Mapping[str, Any], name: str) -> MachineFacts:
     """A machine's document, read with its instance view, as facts."""
-    properties = document.get("properties") or {}
-    view = properties.get("instanceView") or {}
+    properties = part(document, "properties")
+    view = part(properties, "instanceView")
     statuses = _statuses(view)
     codes = {code for code, _ in statuses}
-    agent_ready, agent = _agent(view.get("vmAgent") or {})
+    agent_ready, agent = _agent(part(view, "vmAgent"))
     code, message = _failure(statuses)
     return MachineFacts(
         name=name,
-        provisioning_state=str(properties.get("provisioningState") or ""),
+        provisioning_state=text(properties.get("provisioningState")),
         os_provisioned="provisioningstate/succeeded" in codes,
         running="powerstate/running" in codes,
         agent_ready=agent_ready,
@@ -41,44 +42,52 @@ def read_probe(document: Mapping[str, Any]) -> ProbeFacts:
 
     ``provisioningState`` Succeeded says only that the command ran; what came of it is in ``executionState``.
     """
-    properties = document.get("properties") or {}
-    view = properties.get("instanceView") or {}
+    properties = part(document, "properties")
+    view = part(properties, "instanceView")
     return ProbeFacts(
-        execution_state=str(view.get("executionState") or "Unknown"),
-        exit_code=view.get("exitCode"),
-        output=str(view.get("output") or ""),
-        error=str(view.get("error") or ""),
-        provisioning_state=str(properties.get("provisioningState") or ""),
-        failure=str(view.get("executionMessage") or ""),
+        execution_state=text(view.get("executionState")) or "Unknown",
+        exit_code=_exit_code(view.get("exitCode")),
+        output=text(view.get("output")),
+        error=text(view.get("error")),
+        provisioning_state=text(properties.get("provisioningState")),
+        failure=text(view.get("executionMessage")),
     )
 
 
 def _statuses(view: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(str(each.get("code") or "").lower(), each) for each in view.get("statuses") or ()]
+    return [(text(each.get("code")).lower(), each) for each in parts(view, "statuses")]
 
 
 def _agent(agent: Mapping[str, Any]) -> tuple[bool, str]:
     statuses = _statuses(agent)
     ready = any(
-        code == "provisioningstate/succeeded" and str(each.get("displayStatus") or "").lower() == "ready"
+        code == "provisioningstate/succeeded" and text(each.get("displayStatus")).lower() == "ready"
         for code, each in statuses
     )
-    said = [f"{each.get('displayStatus') or code}: {each.get('message') or ''}".rstrip(": ") for code, each in statuses]
-    version = str(agent.get("vmAgentVersion") or "")
+    said = [
+        f"{text(each.get('displayStatus')) or code}: {text(each.get('message'))}".rstrip(": ")
+        for code, each in statuses
+    ]
+    version = text(agent.get("vmAgentVersion"))
     return ready, " ".join(part for part in (version, "; ".join(said)) if part)
 
 
 def _failure(statuses: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str | None, str]:
     for code, each in statuses:
         if code.startswith(_FAILED):
-            spelled = str(each.get("code") or "").split("/")
-            return spelled[2] if len(spelled) > 2 else "ProvisioningFailed", str(each.get("message") or "")
+            spelled = text(each.get("code")).split("/")
+            return spelled[2] if len(spelled) > 2 else "ProvisioningFailed", text(each.get("message"))
     return None, ""
 
 
 def _parts(document: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[str, ...]:
-    storage = properties.get("storageProfile") or {}
-    disks = [storage.get("osDisk") or {}, *(storage.get("dataDisks") or ())]
-    ids = [document.get("id"), *((disk.get("managedDisk") or {}).get("id") for disk in disks)]
-    ids += [nic.get("id") for nic in (properties.get("networkProfile") or {}).get("networkInterfaces") or ()]
-    return tuple(dict.fromkeys(str(each).lower() for each in ids if each))
+    storage = part(properties, "storageProfile")
+    disks = [part(storage, "osDisk"), *parts(storage, "dataDisks")]
+    ids = [document.get("id"), *(part(disk, "managedDisk").get("id") for disk in disks)]
+    ids += [nic.get("id") for nic in parts(part(properties, "networkProfile"), "networkInterfaces")]
+    return tuple(dict.fromkeys(text(each).lower() for each in ids if text(each)))
+
+
+def _exit_code(value: object) -> int | None:
+    """The exit code; one that can't be read is not that of a success."""
+    return None if value is None else -1 if number(value) is None else number(value)
