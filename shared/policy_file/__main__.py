@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from shared.policy_file import PolicyFaults, read_file
 from shared.policy_file.fields import duration_text
 from shared.policy_file.reference import json_schema, markdown
 
+_SHOWN = 20
 GENERATED = {"docs": (Path("docs/policy.md"), markdown), "schema": (Path("docs/policy.schema.json"), json_schema)}
 
 
@@ -30,17 +32,25 @@ def summary(policy: Policy, now: datetime) -> str:
             elsewhere = "" if ring.definition == definition.source else f" in {ring.definition.gallery.name}"
             bake = f", bakes {duration_text(ring.bake)}" if ring.bake else ""
             lines.append(f"  {ring.name}{elsewhere}: {', '.join(ring.region_names)}{bake}")
+        lines.extend(_vex(definition))
         lines.extend(_expired(definition, now))
         lines.append(f"  digest {definition.digest[:16]}")
     return "\n".join(lines)
 
 
+def _vex(definition: DefinitionPolicy) -> list[str]:
+    files = Counter(each.source.split(": ")[0] for each in definition.scan.exceptions if each.source)
+    return [f"  {file}: {count} exceptions" for file, count in files.items()]
+
+
 def _expired(definition: DefinitionPolicy, now: datetime) -> list[str]:
-    return [
+    lines = [
         f"  note: the exception of {exception.owner} for {exception.id} has expired ({exception.expires:%Y-%m-%d})"
         for exception in definition.scan.exceptions
         if exception.expires < now
     ]
+    more = [f"  note: and {len(lines) - _SHOWN} more have expired"] if len(lines) > _SHOWN else []
+    return lines[:_SHOWN] + more
 
 
 def _check(path: Path, now: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -13,6 +13,7 @@ from typing import Any, Final
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
     BootRules,
+    DayAfter,
     DefinitionPolicy,
     Policy,
     RegionTarget,
@@ -27,23 +28,31 @@ from shared.domain.policy import (
     VisibleBeforeProof,
 )
 from shared.policy_file.checks import ring_target
+from shared.policy_file.faults import Path
 from shared.policy_file.models import (
     DefinitionSection,
     ExceptionSection,
+    LimitsSection,
     PolicySection,
+    RingScanSection,
     RingSection,
     ScanSection,
     TestSection,
 )
+from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
 DIGEST_FORMAT: Final = 2
 """Counted up when rules of the product itself change what the same policy means."""
 
 
-def build(document: PolicySection) -> Policy:
-    """The policy that a document states."""
+def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) -> Policy:
+    """The policy that a document states. ``vex`` has the VEX documents that it names, by where it names them."""
     test = _test(document.test)
-    definitions = [_definition(section, document.exceptions, test) for section in document.definitions]
+    read = vex or {}
+    definitions = [
+        _definition(section, _exceptions(document, number, read), test)
+        for number, section in enumerate(document.definitions)
+    ]
     return Policy(test, {definition.source: definition for definition in definitions})
 
 
@@ -51,16 +60,25 @@ def _test(section: TestSection) -> TestEnvironment:
     return TestEnvironment(section.subscription.lower(), section.resource_group, section.subnet)
 
 
+def _exceptions(document: PolicySection, number: int, vex: Mapping[Path, VexSource]) -> tuple[ScanException, ...]:
+    """Every exception that holds for a definition: its own, those for all, and what VEX documents say."""
+    section = document.definitions[number]
+    written = (_exception(exception) for exception in (*section.exceptions, *document.exceptions))
+    sources = [each for path, each in vex.items() if path[0] == "vex" or path[1] == number]
+    return (*written, *exceptions_for(section.name, DefinitionId.parse(section.source), sources))
+
+
 def _definition(
-    section: DefinitionSection, everywhere: Iterable[ExceptionSection], test: TestEnvironment
+    section: DefinitionSection, exceptions: tuple[ScanException, ...], test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
     validation, boot, retention = section.validation, section.boot, section.retention
+    scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
         source=source,
-        rings=tuple(_ring(ring, source) for ring in section.rings),
-        scan=_scan(section.scan, (*section.exceptions, *everywhere)),
+        rings=tuple(_ring(ring, source, scan) for ring in section.rings),
+        scan=scan,
         digest="",
         validation=ValidationRules(
             required_tags=dict(validation.required_tags),
@@ -82,27 +100,56 @@ def _definition(
     return replace(policy, digest=digest(policy, test))
 
 
-def _ring(section: RingSection, source: DefinitionId) -> Ring:
+def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
     return Ring(
         name=section.name,
         definition=ring_target(source, section.gallery, section.definition),
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
         boot_test=section.boot_test,
+        scan=_ring_scan(section.scan, scan) if section.scan else None,
     )
 
 
-def _scan(section: ScanSection, exceptions: Iterable[ExceptionSection]) -> ScanRules:
-    limits = section.limits.model_dump(exclude_none=True)
+def _ring_scan(section: RingScanSection, rules: ScanRules) -> ScanRules:
+    own = section.given()
+    if section.limits is not None:
+        own["limits"] = _limits(section.limits)
+    if section.required is not None:
+        own["required"] = tuple(dict.fromkeys(section.required))
+    if section.no_new is not None:
+        own["no_new"] = _severities(section.no_new)
+    return replace(rules, **own)
+
+
+def _limits(section: LimitsSection) -> dict[Severity, int]:
+    return {Severity(name): limit for name, limit in section.model_dump(exclude_none=True).items()}
+
+
+def _severities(names: Iterable[str]) -> tuple[Severity, ...]:
+    return tuple(Severity(name) for name in dict.fromkeys(names))
+
+
+def _scan(section: ScanSection, exceptions: tuple[ScanException, ...]) -> ScanRules:
     return ScanRules(
-        limits={Severity(name): limit for name, limit in limits.items()},
+        limits=_limits(section.limits),
         formats=tuple(dict.fromkeys(section.formats)),
         deadline=section.deadline,
         max_age=section.max_age,
         only_fixable=section.only_fixable,
-        exceptions=tuple(_exception(exception) for exception in exceptions),
+        exceptions=exceptions,
         allow_end_of_life_os=section.allow_end_of_life_os,
         trust_suppressions=section.trust_suppressions,
+        required=tuple(dict.fromkeys(section.required)),
+        max_score=section.max_score,
+        max_epss=section.max_epss,
+        fix_grace=section.fix_grace,
+        no_new=_severities(section.no_new),
+        improvement_passes=section.improvement_passes,
+        day_after=DayAfter(section.day_after),
+        rescan_after=section.rescan_after,
+        hold_for=section.hold_for,
+        revoke_to_empty=section.revoke_to_empty,
     )
 
 
@@ -125,7 +172,7 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-_UNORDERED: Final = {"regions", "formats", "exceptions", "serial_fail", "serial_ignore"}
+_UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
 
 
 def _canonical(value: Any, name: str = "") -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, region_name
+from shared.domain.policy import FORMATS
 from shared.policy_file.faults import Fault, Path, Places
 
 MAX_REPLICAS: Final = 100
@@ -44,6 +45,7 @@ def compare(data: Any, places: Places) -> list[Fault]:
         *(fault for definition in definitions for fault in _rings(definition)),
         *_test(data, definitions),
         *_exceptions(data),
+        *_required(data),
     ]
     return [places.fault(path, message) for path, message in found]
 
@@ -200,3 +202,20 @@ def _exceptions(data: Any) -> Iterator[tuple[Path, str]]:
             first = seen.setdefault((name.casefold(), package and package.casefold()), index)
             if first != index:
                 yield (*scope, "exceptions", index), f"exceptions[{first}] is for the same id and package"
+
+
+def _required(data: Any) -> Iterator[tuple[Path, str]]:
+    """A format that is required and not taken would be waited for in vain."""
+    for index, raw in _items(data, "definitions"):
+        scan = raw.get("scan") if isinstance(raw, dict) else None
+        taken = [each for _, each in _items(scan, "formats")] or ["trivy"]
+        sections: list[tuple[Path, Any]] = [(("definitions", index, "scan"), scan)]
+        sections += [
+            (("definitions", index, "rings", number, "scan"), ring.get("scan"))
+            for number, ring in _items(raw, "rings")
+            if isinstance(ring, dict)
+        ]
+        for path, section in sections:
+            for number, name in _items(section, "required"):
+                if isinstance(name, str) and name.casefold() in FORMATS and name.casefold() not in taken:
+                    yield (*path, "required", number), f"{name!r} is required, but not among the formats that are taken"

@@ -119,6 +119,19 @@ def _region(value: str, info: ValidationInfo) -> str:
 RegionName = Annotated[str, AfterValidator(_region)]
 
 
+def _vex_file(value: str) -> str:
+    parts = value.replace("\\", "/").split("/")
+    if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError(
+            f"{_shown(value)} can't be the path of a VEX document: name a file beside the policy or below it, as "
+            "vex/ubuntu.openvex.json"
+        )
+    return "/".join(parts)
+
+
+VexFile = Annotated[str, AfterValidator(_vex_file), Field(min_length=1, max_length=200)]
+
+
 def _pattern(value: str) -> str:
     if len(value) > MAX_PATTERN:
         raise ValueError(f"the regular expression has {len(value)} characters; {MAX_PATTERN} are allowed")

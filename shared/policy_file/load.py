@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from shared.domain.policy import Policy
 from shared.policy_file.build import build
 from shared.policy_file.checks import compare
-from shared.policy_file.faults import Fault, Path, PolicyFaults, from_pydantic
-from shared.policy_file.models import PolicySection, Section
+from shared.policy_file.faults import Fault, Path, Places, PolicyFaults, from_pydantic
+from shared.policy_file.models import PolicySection, Section, VexSection
 from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
+from shared.policy_file.vex import VexFaults, read_vex_file
+from shared.policy_file.vex_exceptions import VexSource
 
 
 def read_file(path: FilePath, *, name: str | None = None) -> Policy:
@@ -27,11 +29,14 @@ def read_file(path: FilePath, *, name: str | None = None) -> Policy:
         raise PolicyFaults(name, [Fault(line, 1, "", "is not UTF-8 text")]) from error
     except OSError as error:
         raise PolicyFaults(name, [Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
-    return load_policy(text, name=name)
+    return load_policy(text, name=name, folder=path.parent)
 
 
-def load_policy(text: str, *, name: str) -> Policy:
-    """Read a policy. ``name`` is what faults call the file. Raises PolicyFaults with everything that is wrong."""
+def load_policy(text: str, *, name: str, folder: FilePath | None = None) -> Policy:
+    """Read a policy. ``name`` is what faults call the file; VEX documents are looked for in ``folder``.
+
+    Raises PolicyFaults with everything that is wrong.
+    """
     try:
         data, places, faults = read_tree(text)
     except Unreadable as error:
@@ -44,9 +49,35 @@ def load_policy(text: str, *, name: str) -> Policy:
         found = from_pydantic(error, places, dict(_known_keys(data, PolicySection, ())))
         faults += [fault for fault in found if fault.path not in told]
     faults += compare(data, places)
+    vex: dict[Path, VexSource] = {}
+    if document is not None:
+        vex, found = _vex(document, folder, places)
+        faults += found
     if faults or document is None:
         raise PolicyFaults(name, faults or [Fault(1, 1, "", "the file is not a policy")])
-    return build(document)
+    return build(document, vex)
+
+
+def _vex(document: PolicySection, folder: FilePath | None, places: Places) -> tuple[dict[Path, VexSource], list[Fault]]:
+    """The VEX documents that a policy names, by where it names them, and what is wrong with them."""
+    entries: dict[Path, VexSection] = {("vex", index): entry for index, entry in enumerate(document.vex)}
+    for number, definition in enumerate(document.definitions):
+        entries |= {("definitions", number, "vex", index): entry for index, entry in enumerate(definition.vex)}
+    read: dict[Path, VexSource] = {}
+    faults: list[Fault] = []
+    for path, entry in entries.items():
+        if folder is None:
+            faults.append(places.fault(path, "VEX documents lie beside a policy file, and this policy is none"))
+            continue
+        try:
+            found = read_vex_file(folder, entry.file)
+        except VexFaults as wrong:
+            faults += [places.fault(path, f"{entry.file}:{fault}") for fault in wrong.faults]
+            continue
+        if not (entry.owner or found.author):
+            faults.append(places.fault(path, f"{entry.file} names no author: say here who answers for it (owner)"))
+        read[path] = VexSource(entry.file, entry.owner or "", entry.max_age, found)
+    return read, faults
 
 
 def _extra_regions(data: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Descriptions are the reference: ``docs/policy.md`` and ``docs/policy.schema.json
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -20,12 +20,20 @@ from shared.policy_file.fields import (
     RegionName,
     Said,
     SubnetText,
+    VexFile,
     between,
 )
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
 Limit = Annotated[int, Field(ge=0)]
+Score = Annotated[float, Field(ge=0, le=10)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Format = Literal[
+    "trivy", "grype", "sarif", "cyclonedx", "defender", "inspector", "nessus", "qualys", "ringmaster"
+]  # FORMATS of shared.domain.policy
+Scanner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9 ._/]{0,79}$")]
+Severities = list[Literal["critical", "high", "medium", "low", "negligible", "unknown"]]
 _UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))
 _SOME_TIME = between(timedelta(minutes=1), timedelta(days=90))
 _A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
@@ -56,6 +64,46 @@ class RegionSection(Section):
         return {"name": value} if isinstance(value, str) else value
 
 
+class LimitsSection(Section):
+    """How many findings of a severity may stand. A severity that isn't named is unlimited."""
+
+    critical: Limit = Field(description="Must be named")
+    high: Limit | None = Field(None, description="Findings of severity high")
+    medium: Limit | None = Field(None, description="Findings of severity medium")
+    low: Limit | None = Field(None, description="Findings of severity low")
+    negligible: Limit | None = Field(None, description="Findings of severity negligible")
+    unknown: Limit | None = Field(
+        None,
+        description="Findings that nobody has rated yet. Left out, they count as high: what isn't known to be harmless "
+        "is not",
+    )
+
+
+class RingScanSection(Section):
+    """Rules of a ring that differ from its definition's, stricter or not."""
+
+    limits: LimitsSection | None = Field(None, description="Instead of the definition's, all of them")
+    required: list[Scanner] | None = Field(None, description="Formats or scanners that must have a usable report")
+    max_score: Score | None = Field(None, description="The highest CVSS score that may stand")
+    max_epss: Probability | None = Field(None, alias="maxEPSS", description="The highest EPSS that may stand")
+    only_fixable: bool | None = Field(None, description="Count only findings for which a fixed version exists")
+    fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] | None = Field(
+        None, description="A finding doesn't count while its fix is younger than this"
+    )
+    no_new: Severities | None = Field(None, description="Nothing new of these severities")
+    improvement_passes: bool | None = Field(None, description="Whether what only improves may pass")
+    max_age: Annotated[Duration, _SOME_TIME] | None = Field(
+        None, description="How old a report may be when the ring is about to be published"
+    )
+    allow_end_of_life_os: bool | None = Field(
+        None, alias="allowEndOfLifeOS", description="Let an operating system pass that gets no security fixes any more"
+    )
+
+    def given(self) -> dict[str, Any]:
+        """What the ring says of its own, by the names of ScanRules."""
+        return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+
+
 class RingSection(Section):
     """One named step of a rollout: regions in one gallery, and what must be so before they are published."""
 
@@ -69,6 +117,11 @@ class RingSection(Section):
         None, description="Resource id of the image definition to copy to, where its name differs; instead of `gallery`"
     )
     regions: list[RegionSection] = Field(min_length=1, description="Where the ring's versions are replicated to")
+    scan: RingScanSection | None = Field(
+        None,
+        description="Rules of the ring's own. The reports on hand are judged by them once more before it is published; "
+        "what is left out is as in the definition's `scan`",
+    )
     bake: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
         timedelta(0),
         description="Time to wait, after the previous ring was published (for the first ring: after scan and smoke "
@@ -89,25 +142,32 @@ class ExceptionSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9:._/]{2,99}$")] = Field(
         description="CVE or advisory id, as the scanner reports it or as an alias of it"
     )
-    package: Said | None = Field(None, description="Only in this package. Left out: in any")
+    package: Said | None = Field(
+        None,
+        description="Only in this package: its name, or the beginning of its package URL up to a joint "
+        "(`pkg:deb/ubuntu/openssl`, `pkg:npm/`). Left out: in any",
+    )
     owner: Said = Field(description="Who answers for it")
     reason: Said = Field(description="Why it may pass")
     expires: date = Field(description="The last day, as 2027-03-31; it ends with that day, in UTC")
 
 
-class LimitsSection(Section):
-    """How many findings of a severity may stand. A severity that isn't named is unlimited."""
+class VexSection(Section):
+    """An OpenVEX or CycloneDX document whose statements are exceptions. Its file's name alone will do."""
 
-    critical: Limit = Field(description="Must be named")
-    high: Limit | None = Field(None, description="Findings of severity high")
-    medium: Limit | None = Field(None, description="Findings of severity medium")
-    low: Limit | None = Field(None, description="Findings of severity low")
-    negligible: Limit | None = Field(None, description="Findings of severity negligible")
-    unknown: Limit | None = Field(
-        None,
-        description="Findings that nobody has rated yet. Left out, they count as high: what isn't known to be harmless "
-        "is not",
+    file: VexFile = Field(description="Path of the document, beside the policy file or below")
+    owner: Said | None = Field(
+        None, description="Who answers for its statements. Left out: whoever the document names as its author"
     )
+    max_age: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
+        timedelta(days=365),
+        description="A statement that was not renewed for longer has expired, and excuses nothing",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_alone(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
 
 
 class ScanSection(Section):
@@ -118,7 +178,7 @@ class ScanSection(Section):
         description="Largest allowed number of findings by severity, each vulnerability counted once for a package. "
         "Left out: no critical and no high",
     )
-    formats: list[Literal["trivy"]] = Field(
+    formats: list[Format] = Field(
         default_factory=lambda: ["trivy"], min_length=1, description="Report formats that are taken"
     )
     deadline: Annotated[Duration, _SOME_TIME] = Field(
@@ -127,7 +187,37 @@ class ScanSection(Section):
     max_age: Annotated[Duration, _SOME_TIME] = Field(
         timedelta(days=7), description="A report older than this is refused and another one waited for"
     )
-    only_fixable: bool = Field(False, description="Count only findings for which a fixed version exists")
+    required: list[Scanner] = Field(
+        default_factory=list,
+        description="Formats or scanners, by name, each of which must have a usable report; they are judged together. "
+        "Left out: any one report will do",
+    )
+    max_score: Score | None = Field(
+        None, description="The highest CVSS base score that may stand, 0 to 10. A finding without a score has none"
+    )
+    max_epss: Probability | None = Field(
+        None,
+        alias="maxEPSS",
+        description="The highest EPSS (probability of exploitation in 30 days) that may stand, 0 to 1",
+    )
+    only_fixable: bool = Field(
+        False,
+        description="Count only findings for which a fixed version exists. What is known to be exploited counts anyway",
+    )
+    fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
+        timedelta(0),
+        description="A finding doesn't count while its fix has been available for less than this, where the report "
+        "says since when",
+    )
+    no_new: Severities = Field(
+        default_factory=list,
+        description="No finding of these severities that the version published in the last ring does not have",
+    )
+    improvement_passes: bool = Field(
+        False,
+        description="What breaks `limits`, `maxScore` or `maxEPSS` passes all the same when it has fewer findings than "
+        "the version published in the last ring, and none that is new",
+    )
     allow_end_of_life_os: bool = Field(
         False, alias="allowEndOfLifeOS", description="Let an operating system pass that gets no security fixes any more"
     )
@@ -135,6 +225,22 @@ class ScanSection(Section):
         False,
         description="Leave out what the scanner was told to leave out (ignore file, VEX). Otherwise that counts like "
         "every finding, and `exceptions` is the place for it",
+    )
+    day_after: Literal["alert", "hold", "revoke"] = Field(
+        "alert",
+        description="When a version that is published already fails a later scan: tell (`alert`), also stop before "
+        "further rings (`hold`), or make it `latest` nowhere (`revoke`)",
+    )
+    rescan_after: Annotated[Duration, _SOME_TIME] | None = Field(
+        None,
+        description="Ask for another scan of what is `latest` in a ring when its last is older. Left out: `maxAge`",
+    )
+    hold_for: Annotated[Duration, _SOME_TIME] = Field(
+        timedelta(days=14), description="How long a held version waits for a scan that passes; then it is rejected"
+    )
+    revoke_to_empty: bool = Field(
+        False,
+        description="Revoke also where `latest` would then be nothing at all. Otherwise that is an alert instead",
     )
 
 
@@ -230,6 +336,9 @@ class DefinitionSection(Section):
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that may pass in this definition, until a day"
     )
+    vex: list[VexSection] = Field(
+        default_factory=list, description="VEX documents whose statements are exceptions in this definition"
+    )
 
 
 class TestSection(Section):
@@ -255,6 +364,11 @@ class PolicySection(Section):
     definitions: list[DefinitionSection] = Field(min_length=1, description="The image definitions that are released")
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that may pass in every definition, until a day"
+    )
+    vex: list[VexSection] = Field(
+        default_factory=list,
+        description="VEX documents whose statements are exceptions, in the definitions that they name or for packages "
+        "in any",
     )
     regions: list[Annotated[str, Field(pattern=r"^[a-z0-9]{3,40}$")]] = Field(
         default_factory=list,

@@ -50,24 +50,65 @@ Beyond the shape of each part, these are refused:
 - a test resource group that holds a gallery of the policy; a test subnet in another subscription; one subnet for
   several regions;
 - the same exception twice in one place; an exception without owner, reason or last day;
+- a required format that isn't among the formats that are taken;
+- a VEX document that isn't beside the policy file or below it, has more than 1 MiB or 5,000 statements, is neither
+  OpenVEX nor CycloneDX JSON, or has a statement without a vulnerability, a product, a time, or (for `not_affected`) a
+  reason;
 - a regular expression that does not compile, has more than 200 characters, or can take exponential time.
 
 ## How a scan is judged
 
-- A report is *refused*, and the release goes on waiting for another one, when it says nothing of this version as it is:
-  it is not a scan of a machine's packages (no operating system found, no packages, a report of something else), its
-  time is unknown, in the future, before the version was published or longer ago than `maxAge`, or its format isn't in
-  `formats`. Not scanned is never clean.
-- The same vulnerability in the same package counts once, at the worst severity that the report gives it.
-- A finding whose severity is unknown could be anything. It counts as high, unless `limits.unknown` gives such findings
-  a limit of their own.
+- A report is *refused*, and the release goes on waiting for another one, when it says nothing of this version as it
+  is: it is not a scan of a machine's packages (no operating system found, no packages, a report of something else),
+  its time is unknown, in the future, before the version was published or longer ago than `maxAge`, or its format
+  isn't in `formats`. Not scanned is never clean.
+- A report that is usable is taken of each scanner: its newest. They are judged together, and a vulnerability of a
+  package counts once, at the worst severity that anybody gives it. Where `required` names scanners, all of them are
+  waited for.
+- A finding whose severity is unknown could be anything. It counts as high, unless `limits.unknown` gives such
+  findings a limit of their own.
+- What is known to be exploited (CISA's catalogue, as far as the report says so) is rejected, whatever else the policy
+  says, unless an exception excuses it.
+- A finding without a fix doesn't count where `onlyFixable` is true; a finding whose fix is younger than `fixGrace`
+  doesn't count yet. Where the report doesn't say when the fix came out, it counts.
+- What stands is held against `limits`, `maxScore` and `maxEPSS`. A finding without a score or a probability is held
+  against the limits alone.
+- It is compared with the version that is published in the last ring: the highest number that Ringmaster published
+  there and did not take back. `noNew` rejects findings of its severities that this version does not have, in the
+  newest of its reports; if none of them can be read any more, everything is new. As long as nothing is published
+  there is nothing to compare with. `improvementPasses` lets pass what breaks limits, when it has fewer findings than
+  that version and none that is new; what is known to be exploited and an operating system past its end of life don't
+  pass that way. Packages are compared without the numbers in their names.
 - An exception excuses the findings with its id (or with it as an alias), in its package if it names one, through the
-  last moment of its day in UTC. The verdict lists the exceptions that were used, and those that have expired and would
-  have been.
+  last moment of its day in UTC. The verdict lists the exceptions that were used, and those that have expired and
+  would have been.
+- A statement of a VEX document is such an exception when it says `not_affected` or `fixed` (in CycloneDX also
+  `resolved`, `resolved_with_pedigree`, `false_positive`) of a package by its package URL, or of the image: its
+  product is then the definition's name here, or its resource id. It ends `maxAge` after it was made or renewed. A
+  newer statement on the same vulnerability and package replaces an older one; version ranges are not understood and
+  excuse nothing.
 - What the scanner was told to leave out (an ignore file, a VEX document beside it) and still lists as left out counts
   like any other finding, unless `trustSuppressions` is true.
 - An operating system that the scanner calls end-of-life is rejected, unless `allowEndOfLifeOS` is true: its new
   vulnerabilities are not published any more, so a short list proves nothing.
+- A ring with a `scan` of its own is judged once more right before it is published, by the reports on hand. If none is
+  usable any more, it waits for one until the definition's `deadline`.
+
+## The day after
+
+A report that comes for a version already published is judged again, by the policy as it is now, and its rings' own
+rules. Compared is then with what was found when it passed. When it fails, `dayAfter` decides:
+
+- `alert`: a warning on the release, and a CloudEvent `Ringmaster.PublishedVersionFailed`;
+- `hold`: the same, and a release that is under way stops before its next ring. A scan that passes lets it go on;
+  after `holdFor` it is rejected. What is published stays so;
+- `revoke`: `excludeFromLatest` is set in every region of every ring where it was published, so that it is `latest`
+  nowhere; an older version takes its place. Where there is none, `latest` would be empty: that is an alert instead,
+  unless `revokeToEmpty` is true.
+
+A failing report for a release under way that is published nowhere rejects it. A CloudEvent `Ringmaster.ScanRequested`
+asks for another scan, at most once a day, when the last judged scan of what is `latest` in a ring is older than
+`rescanAfter`, and while a release is held or a ring waits for a report.
 """
 
 
@@ -123,7 +164,7 @@ def _type(annotation: Any) -> str:
         return "section"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    names = {str: "text", int: "number", bool: "true or false", date: "date", timedelta: "duration"}
+    names = {str: "text", int: "number", float: "number", bool: "true or false", date: "date", timedelta: "duration"}
     return names[annotation]
 
 
