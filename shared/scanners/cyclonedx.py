@@ -21,13 +21,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode
+from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.report import (
+    Compact,
     Finding,
     FixState,
     OsInfo,
@@ -125,11 +127,31 @@ class Metadata(Wire):
     component: Component | None = None
 
 
-class Bom(Wire, rename="camel"):
+class _Bom(Wire, rename="camel"):
     spec_version: str
     metadata: Metadata | None = None
     components: list[Component] | None = None
-    vulnerabilities: list[Vulnerability] | None = None
+    vulnerabilities: list[msgspec.Raw] | None = None
+
+
+@dataclass(slots=True)
+class Bom:
+    """A document of either notation; its vulnerabilities can be gone through once."""
+
+    version: str
+    metadata: Metadata
+    components: list[Component]
+    vulnerabilities: Iterable[Vulnerability]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is gathered on the way through the vulnerabilities."""
+
+    findings: list[Finding] = field(default_factory=list)
+    suppressed: list[SuppressedFinding] = field(default_factory=list)
+    entries: Counter[Severity] = field(default_factory=Counter)
+    compact: Compact = field(default_factory=Compact)
 
 
 class _Head(Wire, rename="camel"):
@@ -137,7 +159,8 @@ class _Head(Wire, rename="camel"):
     spec_version: Any = None
 
 
-_BOMS: Final = msgspec.json.Decoder(Bom)
+_BOMS: Final = msgspec.json.Decoder(_Bom)
+_VULNERABILITIES: Final = msgspec.json.Decoder(Vulnerability)
 _HEADS: Final = msgspec.json.Decoder(_Head)
 
 
@@ -154,35 +177,37 @@ def read(body: bytes) -> ScanReport:
         known = ", ".join(VERSIONS)
         told = f"CycloneDX {shown(head.spec_version)} is not known here, or has no vulnerabilities; known are: {known}"
         raise Refusal(RefusalReason.WRONG_SCHEMA, told)
-    return report_of(decode(_BOMS, body, "a CycloneDX document"))
+    read = decode(_BOMS, body, "a CycloneDX document")
+    entries = each(_VULNERABILITIES, read.vulnerabilities, "a CycloneDX document")
+    return report_of(Bom(read.spec_version, read.metadata or Metadata(), read.components or [], entries))
 
 
 def report_of(bom: Bom) -> ScanReport:
     """The report that a document makes. Raises Refusal when it has neither components nor vulnerabilities."""
-    metadata = bom.metadata or Metadata()
-    subject = metadata.component
+    subject = bom.metadata.component
     components = list(_flat(bom.components))
-    entries = bom.vulnerabilities or []
-    if not components and not entries:
-        raise Refusal(RefusalReason.NOT_SCANNED, "there are no components and no vulnerabilities: nothing was scanned")
-    tools = list(_tools(metadata.tools))
+    tools = list(_tools(bom.metadata.tools))
     by_ref = {component.bom_ref: component for component in (*([subject] if subject else ()), *components)}
-    told = [one for entry in _with_ids(entries) for one in _findings(entry, by_ref, _trivy(tools), subject)]
+    seen = _Seen()
+    for entry in _with_ids(bom.vulnerabilities):
+        _take(entry, by_ref, _trivy(tools), subject, seen)
+    if not components and not seen.entries:
+        raise Refusal(RefusalReason.NOT_SCANNED, "there are no components and no vulnerabilities: nothing was scanned")
     os_info = _os(components, subject)
     return ScanReport(
         format=FORMAT,
         scanner=", ".join(together(name for name, _ in tools)) or "unknown",
         scanner_version=", ".join(together(version for _, version in tools)),
-        schema_version=bom.spec_version,
+        schema_version=bom.version,
         target=(subject.name if subject else ""),
         target_kind=(subject.type if subject else ""),
         os=os_info,
-        created_at=moment(metadata.timestamp),
+        created_at=moment(bom.metadata.timestamp),
         packages_seen=sum(component.type != "operating-system" for component in components),
-        findings=tuple(finding for finding, analysis in told if finding.vex not in _HARMLESS),
-        suppressed=tuple(_left_out(finding, analysis) for finding, analysis in told if finding.vex in _HARMLESS),
-        not_scanned=_not_scanned(components, entries, os_info, tools),
-        entries=Counter(_rated(entry)[0] for entry in entries),
+        findings=tuple(seen.findings),
+        suppressed=tuple(seen.suppressed),
+        not_scanned=_not_scanned(components, bool(seen.entries), os_info, tools),
+        entries=seen.entries,
     )
 
 
@@ -220,16 +245,14 @@ def _os(components: Iterable[Component], subject: Component | None) -> OsInfo | 
     return None
 
 
-def _not_scanned(
-    components: list[Component], entries: list[Vulnerability], os_info: OsInfo | None, tools: list[tuple[str, str]]
-) -> str:
+def _not_scanned(components: list[Component], found: bool, os_info: OsInfo | None, tools: list[tuple[str, str]]) -> str:
     if not components:
         return "there are vulnerabilities and no components: these are statements (VEX), and no scan"
     if os_info is None:
         return "no operating system is among the components, only packages of applications"
     if not any(_of_system(component) for component in components):
         return f"{os_info} is named, but none of its packages"
-    if not entries and not any(name.casefold() in _ONLY_VULNERABILITIES for name, _ in tools):
+    if not found and not any(name.casefold() in _ONLY_VULNERABILITIES for name, _ in tools):
         return "this is a list of packages without any vulnerability: nothing shows that any were looked for"
     return ""
 
@@ -250,13 +273,19 @@ def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
         yield entry
 
 
-def _findings(
-    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None
-) -> Iterator[tuple[Finding, Analysis]]:
+def _take(
+    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None, seen: _Seen
+) -> None:
     analysis = entry.analysis or Analysis()
+    finding = _finding(entry, analysis, trivy)
+    seen.entries[finding.severity] += 1
     for affected in entry.affects or [Affected(subject.bom_ref or "" if subject else "")]:
         component = by_ref.get(affected.ref) or by_ref.get(affected.ref.rpartition("#")[2]) or _by_purl(affected.ref)
-        yield _finding(entry, affected, component, analysis, trivy), analysis
+        one = seen.compact(_in_component(finding, affected, component))
+        if one.vex in _HARMLESS:
+            seen.suppressed.append(_left_out(one, analysis))
+        else:
+            seen.findings.append(one)
 
 
 def _by_purl(ref: str) -> Component:
@@ -268,30 +297,38 @@ def _by_purl(ref: str) -> Component:
     return Component(name=name.rpartition("/")[2], version=version, purl=canonical)
 
 
-def _finding(
-    entry: Vulnerability, affected: Affected, component: Component, analysis: Analysis, trivy: bool
-) -> Finding:
+def _finding(entry: Vulnerability, analysis: Analysis, trivy: bool) -> Finding:
+    """What an entry says of its vulnerability, in whatever component."""
     severity, best = _rated(entry)
     fixed = ", ".join(together(version.strip(" .") for _, version in _UPGRADE.findall(entry.recommendation or "")))
-    installed = component.version or next((one.version for one in affected.versions or () if one.version), None)
-    unaffected = bool(affected.versions) and all(one.status == "unaffected" for one in affected.versions or ())
     return Finding(
         id=entry.id or "",
-        package=component.name,
-        installed=installed or "",
+        package="",
+        installed="",
         severity=severity,
         aliases=together((reference.id for reference in entry.references or ()), but=entry.id or ""),
         fixed=fixed or None,
         severity_source=(entry.source.name if entry.source else None) or "",
         cvss_score=_points(best) if best else None,
-        purl=purl_of(component.purl or ""),
-        where=together(_places(component)),
         status=analysis.state or "",
         severities=_by_source(entry),
         cvss_vector=(best.vector or "") if best else "",
         fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if trivy else FixState.UNKNOWN,
         published=moment(entry.published),
-        vex=VexState.NOT_AFFECTED if unaffected else _VEX.get(analysis.state or ""),
+        vex=_VEX.get(analysis.state or ""),
+    )
+
+
+def _in_component(finding: Finding, affected: Affected, component: Component) -> Finding:
+    installed = component.version or next((one.version for one in affected.versions or () if one.version), None)
+    unaffected = bool(affected.versions) and all(one.status == "unaffected" for one in affected.versions or ())
+    return replace(
+        finding,
+        package=component.name,
+        installed=installed or "",
+        purl=purl_of(component.purl or ""),
+        where=together(_places(component)),
+        vex=VexState.NOT_AFFECTED if unaffected else finding.vex,
     )
 
 

@@ -21,14 +21,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode
+from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.machines import one_machine
-from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
+from shared.scanners.report import Compact, Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
 from shared.scanners.values import cves_in, moment, purl_made, score, score_of, severity_of, together
 
 FORMAT: Final = "defender"
@@ -128,9 +130,26 @@ class _Row(Wire, rename="camel"):
     fixing_kb_id: str | None = None
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What is gathered on the way through the rows."""
+
+    more: bool
+    findings: list[Finding] = field(default_factory=list)
+    entries: Counter[Severity] = field(default_factory=Counter)
+    resources: dict[str, None] = field(default_factory=dict)
+    kinds: dict[str, None] = field(default_factory=dict)
+    machines: int = 0
+    proofs: int = 0
+    why: str = ""
+    os: OsInfo | None = None
+    newest: datetime | None = None
+    compact: Compact = field(default_factory=Compact)
+
+
 class _Answer(Wire):
-    value: list[_Row] | None = None
-    data: list[_Row] | None = None
+    value: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
     properties: _Properties | None = None
     next_link: Any = msgspec.field(name="nextLink", default=None)
     odata_next: Any = msgspec.field(name="@odata.nextLink", default=None)
@@ -139,9 +158,10 @@ class _Answer(Wire):
     truncated: Any = msgspec.field(name="resultTruncated", default=None)
 
 
+_NO_DATA: Final = _Additional()
 _ANSWERS: Final = msgspec.json.Decoder(_Answer)
 _ROWS: Final = msgspec.json.Decoder(_Row)
-_LISTS: Final = msgspec.json.Decoder(list[_Row])
+_LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(body: bytes) -> ScanReport:
@@ -150,35 +170,52 @@ def read(body: bytes) -> ScanReport:
     if not rows:
         told = "there are no rows in it: Defender answers so also for a machine that it doesn't assess"
         raise Refusal(RefusalReason.NOT_SCANNED, told)
-    strange = next((row for row in rows if not _is_known(row)), None)
-    if strange is not None:
-        told = f"not {_NAME}: {shown(strange.id or strange.type or 'a row')} is neither an assessment nor a finding"
-        raise Refusal(RefusalReason.WRONG_SHAPE, told)
-    target, several = one_machine(_resource(row) for row in rows)
-    findings = [finding for row in rows for finding in _findings(row)]
+    seen = _Seen(more=more)
+    for row in each(_ROWS, rows, _NAME):
+        _take(row, seen)
+    target, several = one_machine(seen.resources)
     return ScanReport(
         format=FORMAT,
         scanner="Microsoft Defender",
         scanner_version="",
         schema_version="",
         target=target,
-        target_kind="machine" if any(_is_machine(row) for row in rows) else "",
-        os=next((found for row in rows if (found := _os(row))), None),
-        created_at=max((found for row in rows if (found := _time(row))), default=None),
+        target_kind="machine" if seen.machines else "",
+        os=seen.os,
+        created_at=seen.newest,
         packages_seen=None,
-        findings=tuple(findings),
-        not_scanned=_not_scanned(rows, several, more),
-        entries=Counter(_severity(row) for row in rows if _is_finding(row)),
+        findings=tuple(seen.findings),
+        not_scanned=several or _not_scanned(seen),
+        entries=seen.entries,
     )
 
 
-def _rows(body: bytes) -> tuple[list[_Row], bool]:
+def _take(row: _Row, seen: _Seen) -> None:
+    if not _is_known(row):
+        told = f"{shown(row.id or row.type or 'a row')} is neither an assessment nor a finding"
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: {told}")
+    resource = _resource(row)
+    seen.resources.setdefault(resource)
+    if _is_machine(row, resource):
+        seen.machines += 1
+        seen.proofs += _proves(row)
+        seen.why = seen.why or _why(row)
+    seen.kinds.setdefault(_additional(row).assessed_resource_type)
+    seen.os = seen.os or _os(row)
+    if (at := _time(row)) and (seen.newest is None or at > seen.newest):
+        seen.newest = at
+    if _is_finding(row):
+        seen.entries[_severity(row)] += 1
+        seen.findings.extend(seen.compact(finding) for finding in _findings(row))
+
+
+def _rows(body: bytes) -> tuple[list[msgspec.Raw], bool]:
     if body.lstrip()[:1] == b"[":
         return decode(_LISTS, body, _NAME), False
     answer = decode(_ANSWERS, body, _NAME)
     rows = answer.value if answer.value is not None else answer.data
     if rows is None and answer.properties is not None:
-        rows = [decode(_ROWS, body, _NAME)]
+        rows = [msgspec.Raw(body)]
     if rows is None:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: a list is expected, or one under value or data")
     more = (answer.next_link, answer.odata_next, answer.skip_token, answer.cli_skip_token)
@@ -219,35 +256,35 @@ def _resource(row: _Row) -> str:
     return (named or row.id.casefold().partition("/providers/microsoft.security/")[0]).casefold()
 
 
-def _is_machine(row: _Row) -> bool:
+def _is_machine(row: _Row, resource: str) -> bool:
     if row.properties is None:
         return True
-    data = row.properties.additional_data
-    return bool(data and data.assessed_resource_type.casefold().startswith("servervulnerability")) or any(
-        part in f"{_resource(row)}/" for part in _MACHINES
-    )
+    if _additional(row).assessed_resource_type.casefold().startswith("servervulnerability"):
+        return True
+    return any(part in f"{resource}/" for part in _MACHINES)
 
 
-def _time(row: _Row) -> Any:
+def _additional(row: _Row) -> _Additional:
+    return (row.properties.additional_data if row.properties else None) or _NO_DATA
+
+
+def _time(row: _Row) -> datetime | None:
     return moment(row.properties.time_generated) if row.properties else None
 
 
-def _not_scanned(rows: list[_Row], several: str, more: bool) -> str:
-    if several:
-        return several
-    if more:
+def _not_scanned(seen: _Seen) -> str:
+    if seen.more:
         return "this is one page of an answer, which names a next one. Send all of them as one list"
-    machines = [row for row in rows if _is_machine(row)]
-    if not machines:
-        kinds = together(row.properties.additional_data.assessed_resource_type for row in rows
-                         if row.properties and row.properties.additional_data)  # fmt: skip
-        return f"no machine was assessed, only: {', '.join(kinds) or 'other resources'}"
-    proving = [row for row in machines if _proves(row)]
-    if proving:
-        return ""
-    status = next((row.properties.status for row in machines if row.properties and row.properties.status), _Status())
-    why = ": ".join(together((status.cause, status.description)))
-    return f"no check ran on the machine{f' ({why})' if why else ''}"
+    if not seen.machines:
+        return f"no machine was assessed, only: {', '.join(kind for kind in seen.kinds if kind) or 'other resources'}"
+    if not seen.proofs:
+        return f"no check ran on the machine{f' ({seen.why})' if seen.why else ''}"
+    return ""
+
+
+def _why(row: _Row) -> str:
+    status = row.properties.status if row.properties else None
+    return ": ".join(together((status.cause, status.description))) if status else ""
 
 
 def _proves(row: _Row) -> bool:

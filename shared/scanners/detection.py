@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners import qualys, tables, tenable
+from shared.scanners import nessus, qualys, tables
 from shared.scanners.jsons import Wire, decode, present
 from shared.scanners.markup import elements, root_of
 from shared.scanners.report import Refusal, RefusalReason, shown
@@ -55,7 +55,7 @@ class _First(Wire):
 _OBJECTS: Final = msgspec.json.Decoder(_Keys)
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _FIRSTS: Final = msgspec.json.Decoder(_First)
-_ROOTS: Final = {"bom": "cyclonedx", tenable.ROOT: "tenable"} | dict.fromkeys(qualys.ROOTS, "qualys")
+_ROOTS: Final = {"bom": "cyclonedx", nessus.ROOT: nessus.FORMAT} | dict.fromkeys(qualys.ROOTS, "qualys")
 
 
 def detect(body: bytes) -> str:
@@ -154,12 +154,12 @@ def _of_xml(body: bytes) -> str:
 
 
 def _of_table(body: bytes) -> str:
-    names = tables.header(body, tenable.COLUMNS | qualys.COLUMNS)
+    names = tables.header(body, nessus.COLUMNS | qualys.COLUMNS)
     if names is None and body.strip() in {b"null", b"true", b"false"}:
         raise _unknown("JSON, but neither an object nor a list")
     if names is None:
         raise _unknown("neither JSON, nor XML, nor CSV of Tenable or Qualys")
-    return qualys.FORMAT if qualys.COLUMNS.intersection(names) else tenable.FORMAT
+    return qualys.FORMAT if qualys.COLUMNS.intersection(names) else nessus.FORMAT
 
 
 def _unknown(what: str) -> Refusal:

@@ -21,8 +21,9 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Named, Wire, decode
+from shared.scanners.jsons import Named, Wire, decode, each
 from shared.scanners.report import (
+    Compact,
     Finding,
     FixState,
     OsInfo,
@@ -176,11 +177,11 @@ class _PackageAlerts(Wire):
 
 
 class _Report(Wire, rename="camel"):
-    matches: list[_Match] | None
+    matches: list[msgspec.Raw] | None
     descriptor: _Descriptor
     source: _Source | None = None
     distro: _Distro | None = None
-    ignored_matches: list[_Match] | None = None
+    ignored_matches: list[msgspec.Raw] | None = None
     alerts_by_package: list[_PackageAlerts] | None = None
 
 
@@ -190,6 +191,7 @@ class _Head(Wire):
 
 _REPORTS: Final = msgspec.json.Decoder(_Report)
 _HEADS: Final = msgspec.json.Decoder(_Head)
+_MATCHES: Final = msgspec.json.Decoder(_Match)
 
 
 def read(body: bytes) -> ScanReport:
@@ -202,7 +204,8 @@ def read(body: bytes) -> ScanReport:
     report = decode(_REPORTS, body, "a Grype report")
     if report.source is None and report.distro is None:
         raise Refusal(RefusalReason.NOT_SCANNED, "neither a source nor a distribution is named: nothing was scanned")
-    matches = report.matches or []
+    compact = Compact()
+    findings = tuple(compact(_finding(match)) for match in each(_MATCHES, report.matches, "a Grype report"))
     os_info = _os(report)
     return ScanReport(
         format=FORMAT,
@@ -214,9 +217,9 @@ def read(body: bytes) -> ScanReport:
         os=os_info,
         created_at=moment(report.descriptor.timestamp),
         packages_seen=None,
-        findings=tuple(_finding(match) for match in matches),
-        suppressed=tuple(_suppressed(report.ignored_matches or ())),
-        not_scanned=_not_scanned(os_info, matches),
+        findings=findings,
+        suppressed=tuple(_suppressed(each(_MATCHES, report.ignored_matches, "a Grype report: in ignoredMatches"))),
+        not_scanned=_not_scanned(os_info, findings),
     )
 
 
@@ -228,16 +231,16 @@ def _os(report: _Report) -> OsInfo | None:
     return OsInfo(found.name, found.version, any("eol" in alert.casefold() for alert in alerts))
 
 
-def _not_scanned(os_info: OsInfo | None, matches: list[_Match]) -> str:
+def _not_scanned(os_info: OsInfo | None, findings: Iterable[Finding]) -> str:
     if os_info is None:
         return "no operating system was found, only packages of applications"
-    if os_info.family.casefold() in _COVERED or any(_of_distribution(match) for match in matches):
+    if os_info.family.casefold() in _COVERED or any(_of_distribution(finding) for finding in findings):
         return ""
     return f"{os_info} was found, but nothing shows that Grype has data of its vulnerabilities"
 
 
-def _of_distribution(match: _Match) -> bool:
-    source = match.vulnerability.namespace.casefold()
+def _of_distribution(finding: Finding) -> bool:
+    source = finding.severity_source.casefold()
     return bool(source) and not source.startswith(_NOT_A_DISTRIBUTION)
 
 

@@ -18,19 +18,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode
+from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.machines import one_machine
-from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.report import (
+    Compact,
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+)
 from shared.scanners.values import moment, probability, purl_made, score, score_of, severity_of, together
 
 FORMAT: Final = "inspector"
 _NAME: Final = "an export of Amazon Inspector"
-_PACKAGES: Final = "PACKAGE_VULNERABILITY"
 _MANAGERS: Final = {
     "PYTHON": "pypi", "PIP": "pypi", "NODEPKG": "npm", "NPM": "npm", "YARN": "npm", "BUNDLER": "gem",
     "CARGO": "cargo", "COMPOSER": "composer", "NUGET": "nuget",
@@ -88,12 +98,30 @@ class _Finding(Wire, rename="camel"):
     updated_at: Any = None
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What is gathered on the way through the findings."""
+
+    findings: list[Finding] = field(default_factory=list)
+    suppressed: list[SuppressedFinding] = field(default_factory=list)
+    entries: Counter[Severity] = field(default_factory=Counter)
+    resources: dict[str, None] = field(default_factory=dict)
+    kinds: dict[str, None] = field(default_factory=dict)
+    packages: bool = False
+    system: bool = False
+    """Packages of the operating system are among the findings."""
+    os: OsInfo | None = None
+    newest: datetime | None = None
+    compact: Compact = field(default_factory=Compact)
+
+
 class _Export(Wire, rename="camel"):
-    findings: list[_Finding]
+    findings: list[msgspec.Raw]
     next_token: str | None = None
 
 
 _EXPORTS: Final = msgspec.json.Decoder(_Export)
+_FINDINGS: Final = msgspec.json.Decoder(_Finding)
 
 
 def read(body: bytes) -> ScanReport:
@@ -102,43 +130,58 @@ def read(body: bytes) -> ScanReport:
     if not export.findings:
         told = "there are no findings in it: Inspector answers so also for what it doesn't cover"
         raise Refusal(RefusalReason.NOT_SCANNED, told)
-    resources = [resource for found in export.findings for resource in found.resources or ()]
-    target, several = one_machine(resource.id for resource in resources)
-    told = [(found, one) for found in export.findings for one in _findings(found)]
+    seen = _Seen()
+    for found in each(_FINDINGS, export.findings, _NAME):
+        _take(found, seen)
+    target, several = one_machine(seen.resources)
     return ScanReport(
         format=FORMAT,
         scanner="Amazon Inspector",
         scanner_version="",
         schema_version="2",
         target=target,
-        target_kind=", ".join(together(resource.type for resource in resources)),
-        os=next((found for resource in resources if (found := _os(resource))), None),
-        created_at=max((at for found in export.findings if (at := _time(found))), default=None),
+        target_kind=", ".join(kind for kind in seen.kinds if kind),
+        os=seen.os,
+        created_at=seen.newest,
         packages_seen=None,
-        findings=tuple(one for found, one in told if found.status.upper() in {"ACTIVE", ""}),
-        suppressed=tuple(_left_out(found, one) for found, one in told if found.status.upper() not in {"ACTIVE", ""}),
-        not_scanned=_not_scanned(export, several),
-        entries=Counter(_severity(found) for found in export.findings),
+        findings=tuple(seen.findings),
+        suppressed=tuple(seen.suppressed),
+        not_scanned=several or _not_scanned(export, seen),
+        entries=seen.entries,
     )
 
 
-def _not_scanned(export: _Export, several: str) -> str:
-    if several:
-        return several
+def _take(found: _Finding, seen: _Seen) -> None:
+    for resource in found.resources or ():
+        seen.resources.setdefault(resource.id)
+        seen.kinds.setdefault(resource.type)
+        seen.os = seen.os or _os(resource)
+    details = found.package_vulnerability_details
+    seen.packages |= details is not None
+    seen.system |= any(one.package_manager == "OS" for one in (details.vulnerable_packages if details else None) or ())
+    seen.entries[_severity(found)] += 1
+    if (at := _time(found)) and (seen.newest is None or at > seen.newest):
+        seen.newest = at
+    for finding in _findings(found):
+        if found.status.upper() in {"ACTIVE", ""}:
+            seen.findings.append(seen.compact(finding))
+        else:
+            seen.suppressed.append(_left_out(found, finding))
+
+
+def _not_scanned(export: _Export, seen: _Seen) -> str:
     if export.next_token:
         return "this is one page of an answer, which names a next one. Send all of them as one"
-    packages = [found.package_vulnerability_details for found in export.findings if found.type == _PACKAGES]
-    if not any(details for details in packages):
+    if not seen.packages:
         return "these are no findings of vulnerable packages"
-    managers = {one.package_manager for details in packages if details for one in details.vulnerable_packages or ()}
-    return "" if "OS" in managers else "no packages of an operating system are among the findings"
+    return "" if seen.system else "no packages of an operating system are among the findings"
 
 
 def _severity(found: _Finding) -> Severity:
     return severity_of(found.severity)
 
 
-def _time(found: _Finding) -> Any:
+def _time(found: _Finding) -> datetime | None:
     given = found.last_observed_at or found.updated_at
     return moment(given) if isinstance(given, str) else None
 

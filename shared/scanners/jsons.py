@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -28,6 +29,12 @@ def decode[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, name:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(body, error) from error
+
+
+def each[T](decoder: msgspec.json.Decoder[T], pieces: list[msgspec.Raw] | None, name: str) -> Iterator[T]:
+    """Pieces of a list, one after the other: of a long list never more than one stands decoded in memory."""
+    for index, piece in enumerate(pieces or (), 1):
+        yield decode(decoder, piece, f"{name} (entry {index})")
 
 
 def broken(body: bytes | msgspec.Raw, error: Exception) -> Refusal:

@@ -23,7 +23,16 @@ from typing import Final
 from shared.domain.policy import Severity
 from shared.scanners import markup, tables
 from shared.scanners.machines import one_machine
-from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.report import (
+    Compact,
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+)
 from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
 
 FORMAT: Final = "qualys"
@@ -96,6 +105,7 @@ class _Seen:
     logged_in: bool = False
     refused_login: bool = False
     failed: str = ""
+    compact: Compact = field(default_factory=Compact)
 
 
 def read(body: bytes) -> ScanReport:
@@ -146,7 +156,7 @@ def _take(check: _Check, seen: _Seen) -> None:
         if check.status.casefold() in _GONE:
             seen.suppressed.append(SuppressedFinding(finding, check.status.casefold(), "", "Qualys"))
         else:
-            seen.findings.append(finding)
+            seen.findings.append(seen.compact(finding))
 
 
 def _finding(id_: str, check: _Check) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-from shared.scanners import cyclonedx, defender, envelope, grype, inspector, qualys, sarif, tenable, trivy
+from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
 from shared.scanners.detection import detect
 from shared.scanners.report import Refusal, RefusalReason, ScanReport, shown
 
@@ -26,7 +26,7 @@ READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         cyclonedx.FORMAT: cyclonedx.read,
         defender.FORMAT: defender.read,
         inspector.FORMAT: inspector.read,
-        tenable.FORMAT: tenable.read,
+        nessus.FORMAT: nessus.read,
         qualys.FORMAT: qualys.read,
         envelope.FORMAT: envelope.read,
     }

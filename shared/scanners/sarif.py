@@ -19,14 +19,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode, present
-from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.jsons import Wire, decode, each, present
+from shared.scanners.report import (
+    Compact,
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+)
 from shared.scanners.report import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
 
@@ -120,7 +130,7 @@ class _Invocation(Wire, rename="camel"):
 
 class _Run(Wire):
     tool: _Tool
-    results: list[_Result] | None = None
+    results: list[msgspec.Raw] | None = None
     invocations: list[_Invocation] | None = None
     properties: dict[str, Any] | None = None
 
@@ -136,17 +146,22 @@ class _Head(Wire):
 
 
 _LOGS: Final = msgspec.json.Decoder(_Log)
+_RESULTS: Final = msgspec.json.Decoder(_Result)
 _HEADS: Final = msgspec.json.Decoder(_Head)
 
 
-class _Told(NamedTuple):
-    """A result with all that its texts say."""
+@dataclass(slots=True)
+class _Seen:
+    """What is gathered on the way through the results."""
 
-    finding: Finding
-    system: bool
-    """Of a package of the operating system."""
-    os: OsInfo | None
-    left_out: _Suppression | None
+    findings: list[Finding] = field(default_factory=list)
+    suppressed: list[SuppressedFinding] = field(default_factory=list)
+    entries: Counter[Severity] = field(default_factory=Counter)
+    os: OsInfo | None = None
+    system: bool = False
+    """Packages of the operating system are among the results."""
+    packages: bool = False
+    compact: Compact = field(default_factory=Compact)
 
 
 def read(body: bytes) -> ScanReport:
@@ -162,9 +177,9 @@ def read(body: bytes) -> ScanReport:
     if not any(run.results is not None for run in runs):
         raise Refusal(RefusalReason.NOT_SCANNED, "there are no results in it, not even an empty list: no tool ran")
     _check_success(runs)
-    told = [one for run in runs for one in _told(run)]
-    entries = Counter(one.finding.severity for one in told)
-    passed = sum(len(run.results or ()) for run in runs) - len(told)
+    seen = _Seen()
+    for run in runs:
+        _take(run, seen)
     drivers = [run.tool.driver for run in runs]
     return ScanReport(
         format=FORMAT,
@@ -172,13 +187,13 @@ def read(body: bytes) -> ScanReport:
         scanner_version=", ".join(together(driver.semantic_version or driver.version for driver in drivers)),
         schema_version=VERSION,
         target=_target(runs),
-        os=next((one.os for one in told if one.os), None),
+        os=seen.os,
         created_at=_time(runs),
         packages_seen=None,
-        findings=tuple(one.finding for one in told if one.left_out is None),
-        suppressed=tuple(_suppressed(told)),
-        not_scanned=_not_scanned(told),
-        entries=entries + Counter({Severity.NEGLIGIBLE: passed} if passed else {}),
+        findings=tuple(seen.findings),
+        suppressed=tuple(seen.suppressed),
+        not_scanned=_not_scanned(seen),
+        entries=seen.entries,
     )
 
 
@@ -189,12 +204,12 @@ def _check_success(runs: list[_Run]) -> None:
             raise Refusal(RefusalReason.NOT_SCANNED, told)
 
 
-def _not_scanned(told: list[_Told]) -> str:
-    if not told:
+def _not_scanned(seen: _Seen) -> str:
+    if not seen.entries:
         return "an empty list of results in SARIF does not show that anything was looked at"
-    if any(one.system for one in told):
+    if seen.system:
         return ""
-    if any(one.finding.package for one in told):
+    if seen.packages:
         return "no packages of an operating system are among the results, only packages of applications"
     return "these are no results of a scan for vulnerable packages"
 
@@ -218,12 +233,13 @@ def _time(runs: list[_Run]) -> datetime | None:
     return min(ends, default=None)
 
 
-def _told(run: _Run) -> Iterator[_Told]:
+def _take(run: _Run, seen: _Seen) -> None:
     rules = run.tool.driver.rules or []
     by_id = {rule.id: rule for part in (run.tool.driver, *(run.tool.extensions or ())) for rule in part.rules or ()}
     helped: dict[str, dict[str, str]] = {}
-    for result in run.results or ():
+    for result in each(_RESULTS, run.results, "a SARIF log"):
         if result.kind not in {None, "", "fail", "open", "review"}:
+            seen.entries[Severity.NEGLIGIBLE] += 1  # passed, or of no concern
             continue
         reference = result.rule or _RuleReference()
         index = result.rule_index if result.rule_index is not None else reference.index
@@ -234,7 +250,7 @@ def _told(run: _Run) -> Iterator[_Told]:
         rule = rule or by_id.get(id_.rpartition("/")[0]) or _Rule(id=id_)
         if rule.id not in helped:
             helped[rule.id] = _lines(rule.help.text if rule.help else "")
-        yield _one(result, rule, helped[rule.id], id_ or rule.id)
+        _take_result(result, rule, helped[rule.id], id_ or rule.id, seen)
 
 
 def _lines(text: str) -> dict[str, str]:
@@ -245,7 +261,7 @@ def _lines(text: str) -> dict[str, str]:
     return found
 
 
-def _one(result: _Result, rule: _Rule, helped: dict[str, str], id_: str) -> _Told:
+def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str, seen: _Seen) -> None:
     message = result.message.text if result.message else ""
     own = _lines(message)
     # A rule's help speaks of the first package that it was written for; what the result says counts, even if empty.
@@ -269,9 +285,16 @@ def _one(result: _Result, rule: _Rule, helped: dict[str, str], id_: str) -> _Tol
         cvss_vector=_property(rule, "cvssV3_vector") or _property(rule, "cvssV3"),
         fix_state=FixState.NOT_FIXED if "fixed version" in said or "fix version" in said else FixState.UNKNOWN,
     )
-    kind = said.get("type", "").casefold()
-    system = bool(package) and (rule.name == "OsPackageVulnerability" or kind in _SYSTEM_TYPES)
-    return _Told(finding, system, _distribution(said) if system else None, _left_out(result))
+    seen.entries[finding.severity] += 1
+    seen.packages |= bool(package)
+    if package and (rule.name == "OsPackageVulnerability" or said.get("type", "").casefold() in _SYSTEM_TYPES):
+        seen.system = True
+        seen.os = seen.os or _distribution(said)
+    held = _left_out(result)
+    if held is not None:
+        seen.suppressed.append(SuppressedFinding(finding, "suppressed", held.justification, held.kind))
+    else:
+        seen.findings.append(seen.compact(finding))
 
 
 def _names(rule: _Rule, id_: str, said: dict[str, str]) -> tuple[str, ...]:
@@ -324,9 +347,3 @@ def _left_out(result: _Result) -> _Suppression | None:
     """A suppression that holds: one that is rejected or under review doesn't."""
     held = [one for one in result.suppressions or () if one.status in {None, "", "accepted"}]
     return held[0] if held else None
-
-
-def _suppressed(told: list[_Told]) -> Iterator[SuppressedFinding]:
-    for one in told:
-        if one.left_out is not None:
-            yield SuppressedFinding(one.finding, "suppressed", one.left_out.justification, one.left_out.kind)

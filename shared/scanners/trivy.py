@@ -23,8 +23,9 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Named, Wire, broken, decode
+from shared.scanners.jsons import Named, Skipped, Wire, broken, decode, each
 from shared.scanners.report import (
+    Compact,
     Finding,
     FixState,
     OsInfo,
@@ -110,17 +111,13 @@ class _Result(_Wire):
     target: str = ""
     class_: str = msgspec.field(name="Class", default="")
     type: str = ""
-    packages: list[_Package] | None = None
-    vulnerabilities: list[_Vulnerability] | None = None
+    packages: list[Skipped] | None = None
+    vulnerabilities: list[msgspec.Raw] | None = None
     experimental_modified_findings: list[_Modified] | None = None
 
     @property
     def of_packages(self) -> bool:
         return self.class_ in {OS_PACKAGES, LANGUAGE_PACKAGES}
-
-
-class _Package(_Wire):
-    """Counted, not read."""
 
 
 class _OS(_Wire):
@@ -254,9 +251,11 @@ def _packages_seen(results: list[_Result]) -> int | None:
 
 
 def _findings(results: Iterable[_Result]) -> Iterator[Finding]:
+    compact = Compact()
     for result in results:
-        for vulnerability in result.vulnerabilities or ():
-            yield _finding(vulnerability, result.target)
+        name = f"a Trivy report: in {shown(result.target)}"
+        for vulnerability in each(_FINDINGS, result.vulnerabilities, name):
+            yield compact(_finding(vulnerability, result.target))
 
 
 def _finding(found: _Vulnerability, target: str) -> Finding:

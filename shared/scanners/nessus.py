@@ -1,4 +1,4 @@
-"""Tenable: CSV of Nessus, Tenable Vulnerability Management and Security Center, and the ``.nessus`` XML.
+"""Nessus: its CSV, those of Tenable Vulnerability Management and Security Center, and the ``.nessus`` XML.
 
 Facts of the formats (exports of Nessus 5 to 10, tenable.io and Tenable.sc; docs.tenable.com "Nessus file format"):
 
@@ -27,7 +27,16 @@ from typing import Final, NamedTuple
 from shared.domain.policy import Severity
 from shared.scanners import markup, tables
 from shared.scanners.machines import one_machine
-from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.report import (
+    Compact,
+    Finding,
+    FixState,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+)
 from shared.scanners.values import (
     cves_in,
     day,
@@ -40,7 +49,7 @@ from shared.scanners.values import (
     together,
 )
 
-FORMAT: Final = "tenable"
+FORMAT: Final = "nessus"
 COLUMNS: Final = frozenset({"plugin id", "plugin"})
 """Either names the column of plugin numbers."""
 ROOT: Final = "NessusClientData_v2"
@@ -84,6 +93,7 @@ class _Seen:
     refused_login: bool = False
     web: bool = False
     version: str = ""
+    compact: Compact = field(default_factory=Compact)
 
 
 def read(body: bytes) -> ScanReport:
@@ -100,7 +110,7 @@ def read(body: bytes) -> ScanReport:
     system = next(iter(seen.systems), "")
     return ScanReport(
         format=FORMAT,
-        scanner="Tenable",
+        scanner="Nessus",
         scanner_version=seen.version,
         schema_version="",
         target=target,
@@ -205,7 +215,7 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
         if state == "fixed":
             seen.suppressed.append(SuppressedFinding(finding, state, "", "Tenable"))
         else:
-            seen.findings.append(finding)
+            seen.findings.append(seen.compact(finding))
 
 
 def _risk(row: tables.Row) -> str:
