@@ -41,8 +41,8 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         if isinstance(judged, Decided):
             return judged
         digest = report.name.rsplit("/", 1)[-1].removesuffix(".json")
-        told = Told(release.version, report.format, judged, digest, report.name, incarnation=release.incarnation)
-        await record(told, world, now=now)
+        known = Told(release.version, report.format, judged, digest, report.name, incarnation=release.incarnation)
+        await record(known, world, now=now)
         refused.append(f"{digest[:16]} ({report.format}) refused: {judged}")
     if command.is_hint:
         return _noted(release, "; ".join(refused)) if refused else Dropped("the report is not in the store")

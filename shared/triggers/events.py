@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import azure.functions as func
@@ -20,6 +22,7 @@ from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.events")
 
+AUTO: Final = "auto"
 SENDER: Final = "an event"
 """Who sent a report that came through Event Grid, where only those may publish whom the topic admits."""
 
@@ -46,30 +49,53 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @events.event_grid_trigger(arg_name="event")
     async def on_scan_completed(event: func.EventGridEvent) -> None:
         """Keep the report that a scan event carries or names, and have the scan gate look at it."""
-        read = decode_scan_event(_cloud_event(event))
-        if isinstance(read, Ignored):
-            log.info("event %s ignored: %s", event.id, read.reason)
-            return
-        world, now = await runtime.world(), utc_now()
-        if world.policy.covering(read.version) is None:
-            log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
-            return
-        log.info("event %s: %s", event.id, await _scan_reported(read, world, now))
+        await scan_completed(event, runtime, now=utc_now())
 
     return events
+
+
+async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
+    """Keep or fetch what a scan event carries or names; ignore, and say so, what is no such event."""
+    read = decode_scan_event(_cloud_event(event))
+    if isinstance(read, Ignored):
+        log.info("event %s ignored: %s", event.id, read.reason)
+        return
+    world = await runtime.world()
+    if world.policy.covering(read.version) is None:
+        log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
+        return
+    log.info("event %s: %s", event.id, await _scan_reported(read, world, now))
 
 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
     if read.reference is not None:
         return await _refer(read, read.reference, world, now)
+    if read.report is not None and read.format == AUTO:
+        return await _detect(read, read.report, world, now)
     name = await _kept_report(read, world, now)
     if name is None:
         return "ignored: it names a report that is not in the store, or is another version's"
     return await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
 
 
+async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) -> str:
+    from shared.scanners.registry import read as read_report
+    from shared.scanners.report import Refusal
+
+    try:
+        found = read_report(None, body)
+    except Refusal as refusal:
+        why = Refused(refusal.reason.value, str(refusal))
+        await refuse(Told(read.version, AUTO, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
+        return f"refused: {refusal}"
+    return await _scan_reported(replace(read, format=found.format), world, now)
+
+
 async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
-    if (reason := world.report_source.why_not(reference.url)) is None:
+    reason = world.report_source.why_not(reference.url)
+    if read.format == AUTO:
+        reason = "a report by reference needs its format: it can't be looked at before it is fetched"
+    if reason is None:
         return await intake.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
     why, where = Refused("host", reason), shown(reference.url)
     told = Told(read.version, read.format, why, reference.sha256, sender=SENDER, reference=where)

@@ -7,6 +7,7 @@ takes long happens here: a report is kept and judged from the queue, and one sen
 from __future__ import annotations
 
 import logging
+from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -174,28 +175,25 @@ async def _take_report(content: bytes, sent: Sent, world: World) -> func.HttpRes
 async def _checked_format(content: bytes, sent: Sent, world: World) -> str:
     """The report's format, found where it is not named. Raises Problem for a report that is refused."""
     # Reading a report needs its parser; refusing a stranger does not.
-    from shared.scanners.registry import READERS, read
     from shared.scanners.report import Refusal
 
     try:
-        scan_format = _detected(content) if sent.format == AUTO else sent.format
-        if not sent.sender.may_send(scan_format):
-            raise _not_allowed(sent.sender, scan_format)
-        if len(content) <= READ_AT_ONCE or scan_format not in READERS:
-            read(scan_format, content)
+        scan_format = _read(sent.format, content)
     except Refusal as refusal:
         raise await _refused(Refused(refusal.reason.value, str(refusal)), content, sent, world) from refusal
+    if not sent.sender.may_send(scan_format):
+        raise _not_allowed(sent.sender, scan_format)
     return scan_format
 
 
-def _detected(content: bytes) -> str:
-    from shared.scanners import registry
-    from shared.scanners.report import Refusal, RefusalReason
+def _read(scan_format: str, content: bytes) -> str:
+    """The format of a report, which is read as well unless it is large. Raises Refusal."""
+    from shared.scanners.registry import READERS, detect, read
 
-    detect = getattr(registry, "detect", None)
-    if detect is None:
-        raise Refusal(RefusalReason.UNKNOWN_FORMAT, "name the format of the report in the address")
-    return detect(content)
+    if len(content) <= READ_AT_ONCE or scan_format not in {AUTO, *READERS}:
+        found = read(None if scan_format == AUTO else scan_format, content)
+        return found.format if scan_format == AUTO else scan_format
+    return detect(content.removeprefix(BOM_UTF8)) if scan_format == AUTO else scan_format
 
 
 async def _refused(why: Refused, content: bytes, sent: Sent, world: World, *, status: int = 422) -> Problem:
