@@ -143,8 +143,9 @@ def faults() -> list[dict[str, Any]]:
             {"fault": "drop_response_after_effect", "method": method, "probability": 0.06}
             for method in ("PUT", "PATCH", "DELETE")
         ),
-        # The operation was accepted and fails later: a copy, a machine, a deletion.
+        # The operation was accepted and fails later: a copy, an update, a machine, a deletion.
         {"fault": "fail_operation", "method": "PUT", "resource": prod, "probability": 0.04},
+        {"fault": "fail_operation", "method": "PATCH", "resource": "/versions/", "probability": 0.03},
         {"fault": "fail_operation", "method": "PUT", "resource": "/virtualMachines/[^/]+$", "probability": 0.03},
         {"fault": "fail_operation", "method": "DELETE", "resource": "/virtualMachines/[^/]+$", "probability": 0.05},
     ]

@@ -7,7 +7,8 @@ Rules:
    repair takes an entry out, and puts it back.
 2. A region that is added is hidden from ``latest`` by a flag of its own; adding one publishes nothing.
 3. Only ``replicationStatus.summary[].state == Completed`` proves a replica. ``provisioningState`` Succeeded doesn't
-   (Azure/AgentBaker#8373), and neither does a missing status.
+   (Azure/AgentBaker#8373), and neither does a missing status. Complete replicas of a version whose last update failed
+   are not enough: nothing resolves to it until another update succeeds.
 4. A failed region is first written again; when it fails again it is taken out and added back, as the service's own
    message advises (Azure/azure-cli#15539). Never taken out: the home region, a region with a complete replica, and a
    region where ``latest`` may resolve to the version.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts, VersionFacts
@@ -126,9 +128,25 @@ def judge_replication(facts: VersionFacts, regions: Sequence[str]) -> Done | Goi
     reported = facts.replication.regions if facts.replication else {}
     status = {region: reported.get(region, RegionReplication(RegionState.UNKNOWN)) for region in wanted}
     if failed := {region: words for region in wanted if (words := _failure(facts, status[region])) is not None}:
-        return FailedRegions(failed)
+        # A complete replica is only to blame where no other explains the state of the version.
+        broken = {region: words for region, words in failed.items() if status[region].state != RegionState.COMPLETED}
+        return FailedRegions(broken or failed)
     progress = {region: each.progress for region, each in status.items() if each.state is not RegionState.COMPLETED}
-    return Going(progress) if progress else Done()
+    if progress:
+        return Going(progress)
+    if facts.provisioning_state is ProvisioningState.FAILED:
+        return FailedRegions(dict.fromkeys(wanted, "the replica is complete, but the version's last update failed"))
+    return Done()
+
+
+def time_left(before: Mapping[str, int], after: Mapping[str, int], passed: timedelta) -> timedelta | None:
+    """How long the moving regions still take, if they go on as between two looks; None when that can't be told.
+
+    Both are percentages by region, ``passed`` is the time between the looks. Regions that haven't begun say nothing.
+    """
+    moved = {region: percent - before.get(region, percent) for region, percent in after.items()}
+    left = [passed * (100 - after[region]) / step for region, step in moved.items() if step > 0]
+    return max(left, default=None)
 
 
 def plan_repair(

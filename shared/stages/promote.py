@@ -11,22 +11,26 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.facts import VersionFacts
+from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.latest import Overtaken, PublishPlan, WouldHarm, check_publication, latest_in, plan_publication
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
-from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.ports import World
 from shared.stages.incarnation import copy_mismatch, gone, is_same
-from shared.stages.steps import Again, Decided, Step, Turned
+from shared.stages.judging import decided, judged, published_baseline, reports_on_hand
+from shared.stages.scan import awaited
+from shared.stages.steps import Again, Decided, Dropped, Step, Turned
 from shared.stages.writer import only_writer
 
 READ_BACK: Final = timedelta(seconds=10)
 WRITE_AGAIN_AFTER: Final = 30
 """Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 HARM_POLL: Final = timedelta(minutes=10)
+SCAN_POLL: Final = timedelta(minutes=10)
+AFTER_REPAIR: Final = timedelta(minutes=1)
 
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
@@ -50,10 +54,16 @@ async def _publish(
     command: Command, release: Release, policy: DefinitionPolicy, ring: Ring, world: World, now: datetime
 ) -> Step:
     missing = missing_proof(release, policy, ring)
+    if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
+        return await _scanned(command, release, policy, ring, ring.scan, world, now)
     if missing:
         return Turned(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
     target = ring.definition.version(release.version.number)
     async with only_writer(world, ring.definition, release.version, now):
+        # Whoever revokes holds this lease too: an order that came before it must not be overrun by this write.
+        current = await world.ledger.read(release.version)
+        if current is None or not current.release.expects(command):
+            return Dropped("stale: the release has moved on")
         version = await world.galleries.version(target, replication=True)
         if version is None:
             return await gone(target, world, "the version was deleted before it was published")
@@ -66,11 +76,40 @@ async def _publish(
             return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already")
         if isinstance(plan, WouldHarm):
             text = "; ".join(plan.reasons)
+            if version.provisioning_state is ProvisioningState.FAILED:
+                # Its last update failed. The same targets once more change nothing but that.
+                await world.galleries.write_targets(version, version.targets, excluded=version.excluded)
+                return Again(command.state, AFTER_REPAIR, note=f"written again as it is: {text}")
             return Again(command.state, HARM_POLL, note=text, stalled=f"not published: {text}")
         if plan.changes:
             await world.galleries.write_targets(version, plan.targets, excluded=plan.excluded)
     state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan)}
     return Again(state, READ_BACK, note=f"publishing in {', '.join(ring.region_names)}")
+
+
+async def _scanned(
+    command: Command,
+    release: Release,
+    policy: DefinitionPolicy,
+    ring: Ring,
+    rules: ScanRules,
+    world: World,
+    now: datetime,
+) -> Step:
+    """Judge the reports on hand by the ring's own rules, or wait for one that can be."""
+    on_hand = await reports_on_hand(release, rules, world, now)
+    if on_hand.complete:
+        baseline = await published_baseline(release, policy, rules, world)
+        return decided(Gate.SCAN, on_hand, judged(on_hand, release, rules, now, baseline), rules)
+    told = awaited(on_hand)
+    since = command.state.get("deadline", (now + policy.scan.deadline / world.pace).isoformat())
+    deadline = datetime.fromisoformat(since)
+    if now >= deadline:
+        reasons = (f"no usable scan report for the rules of {ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
+        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": since})
+    state = {**command.state, "deadline": since}
+    note = f"waiting for a scan that the rules of {ring.name} take, until {deadline:%Y-%m-%d %H:%M} UTC"
+    return Again(state, SCAN_POLL, note="; ".join((note, *told)))
 
 
 def _another(version: VersionFacts, release: Release) -> Step | None:
