@@ -11,6 +11,7 @@ Rules for every port:
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -396,6 +397,8 @@ class World:
     pace: float = 1.0
     """Every wait is divided by this; 1 in production. The local stack runs Azure's time faster, and ours with it."""
     report_source: ReportSource = field(default_factory=NoReportSource)
+    large: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a large report is in memory: a worker handles many messages at once, and has room for one of these."""
     nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
     """An unguessable word, another one each time: for a probe, and for the holder of a lease."""
 
