@@ -8,10 +8,11 @@ the same incarnation and nothing to do (law 10).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.facts import DefinitionFacts, VersionFacts
+from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Command
@@ -53,11 +54,21 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         if verdict.outcome is ValidationOutcome.WAIT:
             return Again(state, POLL, note=f"the version is {version.provisioning_state.value}")
         return _decided(version, None, verdict, policy)
-    facts = await _facts(version, policy, world)
+    facts = await _facts(_once_provisioned(version, release), policy, world)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
         return Again(state, POLL, note="; ".join(verdict.texts))
     return _decided(version, facts.definition, verdict, policy)
+
+
+def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
+    """The version as it is to be judged: one that was validated before did not fail to be made.
+
+    It is Failed while a region failed to replicate, which is for replication to repair and for no one to reject.
+    """
+    if release.incarnation is None or version.provisioning_state is not ProvisioningState.FAILED:
+        return version
+    return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
 async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> Step:
