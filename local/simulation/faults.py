@@ -53,12 +53,14 @@ class Fate:
     """How a call goes: how long until it takes effect and until its answer, and what is raised instead.
 
     ``before`` is raised instead of any effect; ``after`` when the effect has happened and its answer is lost.
+    ``vanishes``: the request is accepted, and fails later without a word, as long-running operations do.
     """
 
     reach: timedelta = NO_WAIT
     answer: timedelta = NO_WAIT
     before: BaseException | None = None
     after: BaseException | None = None
+    vanishes: bool = False
 
 
 WELL: Final = Fate()

@@ -29,11 +29,27 @@ MAX_DEQUEUE_COUNT: Final = 5
 VISIBILITY_TIMEOUT: Final = timedelta(seconds=30)
 RETRIES: Final = tuple(timedelta(seconds=wait) for wait in (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200))
 """Event Grid's waits between deliveries; then it gives up."""
+FUNCTION_TIMEOUT: Final = timedelta(minutes=5)
+"""``functionTimeout`` in host.json: the host kills the worker of a function that takes longer."""
 SCANNER_RETRY: Final = timedelta(minutes=1)
 
 type Work = Callable[[World, datetime, Run], Awaitable[Any]]
 """One function: given the world as it sees it, the time, and the run that it is."""
+type Wrap = Callable[[World], World]
+"""Changes the world that a function sees."""
 type After = Callable[[Any, BaseException | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What the queue does with a due message: it comes as it should, twice, later, or never."""
+
+    again: timedelta | None = None
+    later: timedelta | None = None
+    lost: bool = False
+
+
+AS_IT_SHOULD: Final = Mail()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,8 @@ class Host:
         watcher: Watcher,
         parallel: int = 1,
         skew: Callable[[], timedelta] = lambda: timedelta(0),
+        mail: Callable[[QueuedMessage], Mail] = lambda _: AS_IT_SHOULD,
+        wrap: Wrap = lambda world: world,
     ) -> None:
         """``parallel`` is how many messages are worked on at once; ``skew`` is how wrong a function's clock is."""
         self.engine, self.world, self.queues = engine, world, queues
@@ -72,6 +90,7 @@ class Host:
         self.on_hop: Callable[[Run, Step], None] = lambda *_: None
         self.lost_events: list[VersionWritten] = []
         self._fates, self._watcher, self._skew = fates, watcher, skew
+        self._mail, self._wrap = mail, wrap
         self._parallel, self._busy = parallel, 0
         self._numbers = itertools.count(1)
         self._worker = Worker("worker 1")
@@ -91,11 +110,22 @@ class Host:
         """Receive one message and run its function."""
         message = self.queues.take()
         if message is not None:
-            self._receive(message)
+            if self._comes(message, self._mail(message)):
+                self._receive(message)
             return
         message = self.poison.take()
         if message is not None:
             self._bury(message)
+
+    def _comes(self, message: QueuedMessage, mail: Mail) -> bool:
+        if mail.lost:
+            self.queues.delete(message)
+        elif mail.later is not None:
+            self.queues.delete(message)
+            self.queues.put(message.kind, message.body, delay=mail.later)
+        elif mail.again is not None:
+            self.queues.duplicate(message, delay=mail.again)
+        return not mail.lost and mail.later is None
 
     def _receive(self, message: QueuedMessage) -> None:
         if message.dequeue_count > MAX_DEQUEUE_COUNT:
@@ -192,7 +222,7 @@ class Host:
         if self._worker.dead:
             self._worker = Worker(f"worker {next(self._workers)}")
         worker, run = self._worker, Run(next(self._numbers), function, what, self.engine.now)
-        world = seen_by(self.world, run, worker, self._fates, self._watcher)
+        world = self._wrap(seen_by(self.world, run, worker, self._fates, self._watcher))
 
         def done(result: Any, error: BaseException | None) -> None:
             worker.running.pop(run.number, None)
@@ -207,6 +237,7 @@ class Host:
         task = self.engine.start(body(), done)
         if not task.ended:
             worker.running[run.number] = task
+            self.engine.after(FUNCTION_TIMEOUT, lambda: None if task.ended else self.kill(worker))
 
     def kill(self, worker: Worker | None = None) -> None:
         """Kill a worker process with everything that runs in it; the next function starts another."""

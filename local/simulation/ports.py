@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from local.simulation.engine import Pause, Task
 from local.simulation.faults import NO_WAIT, Call, Crash, Fates, Run
@@ -13,8 +13,17 @@ from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
 
-type Watcher = Callable[[Call, Any], None]
-"""Hears of every call that took effect, with its result, at once."""
+
+class Watcher(Protocol):
+    """Hears of every call at the moment when it takes effect."""
+
+    def before(self, call: Call) -> None:
+        """A call is about to take effect."""
+        ...
+
+    def after(self, call: Call, result: Any) -> None:
+        """It has, with this result."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -47,14 +56,19 @@ class Watched:
             if fate.reach > NO_WAIT:
                 await Pause(fate.reach)
             self._meets(fate.before)
-            result = await member(*args, **kwargs)
-            self._watcher(call, result)
+            result = None if fate.vanishes else await self._effect(call, member)
             if fate.answer > NO_WAIT:
                 await Pause(fate.answer)
             self._meets(fate.after)
             return result
 
         return called
+
+    async def _effect(self, call: Call, member: Callable[..., Any]) -> Any:
+        self._watcher.before(call)
+        result = await member(*call.args, **call.kwargs)
+        self._watcher.after(call, result)
+        return result
 
     def _stream(self, method: str, member: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
         async def streamed(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
@@ -64,8 +78,9 @@ class Watched:
             if fate.reach > NO_WAIT:
                 await Pause(fate.reach)
             self._meets(fate.before)
+            self._watcher.before(call)
             found = [item async for item in member(*args, **kwargs)]
-            self._watcher(call, found)
+            self._watcher.after(call, found)
             # What is wrong with the answer shows when the reader has seen some of it: pages come one by one.
             for item in found[: len(found) // 2]:
                 yield item

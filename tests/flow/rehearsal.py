@@ -118,7 +118,7 @@ class Rehearsal:
             self.house.world,
             self.house.queues,
             fates=self.misfortunes,
-            watcher=self._watch,
+            watcher=_Ears(self._heard),
         )
         self.host.on_hop = lambda run, step: self.hops.append((run, step))
         self._own_events = own_events
@@ -309,7 +309,7 @@ class Rehearsal:
         characters = self.characters[spec.image.number]
         return characters[min(asked, len(characters)) - 1]
 
-    def _watch(self, call: Call, _: Any) -> None:
+    def _heard(self, call: Call) -> None:
         self.done.append((self.engine.now, call))
         if not self._own_events:
             return
@@ -317,6 +317,19 @@ class Rehearsal:
             self.after(1, lambda: self.event(call.args[0].id, OWN_WRITER))
         elif call.name == "galleries.copy_version":
             self.after(1, lambda: self.event(call.args[1], OWN_WRITER))
+
+
+class _Ears:
+    """Tells of every call that took effect."""
+
+    def __init__(self, tell: Callable[[Call], None]) -> None:
+        self._tell = tell
+
+    def before(self, call: Call) -> None:
+        pass
+
+    def after(self, call: Call, result: Any) -> None:
+        self._tell(call)
 
 
 def _finish(coroutine: Any) -> Any:

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.memory.galleries import Replication
+from shared.domain.image import VersionId
 from shared.domain.lifecycle import missing_proof
 from shared.domain.messages import VersionWritten
 from shared.domain.policy import BootRules, Severity
 from shared.domain.release import Gate, State
 from shared.stages import intake
-from tests.flow.rehearsal import DEFINITION, SMALL, SOURCE, Rehearsal, ring
+from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal, ring
 
 OTHER = replace(SOURCE, name="other")
 UNRELATED = replace(SMALL, name="other", source=OTHER, rings=(ring("canary", OTHER, "westeurope"),), digest="o")
@@ -135,3 +137,17 @@ def test_a_policy_that_changes_twice_ends_under_the_last_one() -> None:
     play.after(9, lambda: play.change_policy(replace(CHANGED, digest="digest-3")))
     play.run(timedelta(days=2))
     assert (play.release(version).state, play.release(version).policy_digest) == (State.RELEASED, "digest-3")
+
+
+def test_a_policy_that_changes_while_a_region_is_repaired_rejects_nothing() -> None:
+    def goes(_: VersionId, region: str, attempt: int) -> Replication:
+        return Replication(fails="Failed with internal server error." if region != HOME and attempt == 1 else None)
+
+    play = Rehearsal(SMALL, replication=goes)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.REPLICATING)
+    play.wait(minutes=5)  # the region has failed, and nobody has looked yet
+    play.change_policy(CHANGED)
+    play.run()
+    release = play.release(version)
+    assert (release.state, release.policy_digest) == (State.RELEASED, "digest-2")

@@ -1,0 +1,92 @@
+"""``python -m local.simulation``: run seeds, hold the laws to them, print the numbers and every seed that broke one."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from local.simulation.play import Outcome, simulate
+
+SHOWN: int = 400
+"""Lines of history of a broken run, the last ones."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for. Exits 1 when a law was broken."""
+    options = _options().parse_args(arguments)
+    logging.disable(logging.CRITICAL)
+    totals = Totals()
+    for seed in [options.seed] if options.seed is not None else _seeds(options.first, options.seeds):
+        outcome = simulate(seed, options.releases)
+        totals.add(outcome)
+        if outcome.violations:
+            print(explained(simulate(seed, options.releases, tell=True), whole=options.history), flush=True)
+        elif options.seed is not None and options.history:
+            print("\n".join(simulate(seed, options.releases, tell=True).history))
+    print(totals.told())
+    return 1 if totals.broken else 0
+
+
+class Totals:
+    """What all runs came to."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.seeds = self.releases = self.steps = self.runs = 0
+        self.faults: Counter[str] = Counter()
+        self.states: Counter[str] = Counter()
+        self.broken: list[str] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one run in."""
+        self.seeds += 1
+        self.releases += sum(outcome.states.values())
+        self.steps += outcome.steps
+        self.runs += outcome.runs
+        self.faults += outcome.faults
+        self.states += outcome.states
+        if outcome.violations:
+            self.broken.append(outcome.seed)
+
+    def told(self) -> str:
+        """For people."""
+        took = max(time.monotonic() - self.began, 1e-9)
+        faults = ", ".join(f"{count} {kind}" for kind, count in sorted(self.faults.items())) or "none"
+        states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        lines = [
+            f"{self.seeds} seeds, {self.releases} releases ({states}), {self.steps} steps, {self.runs} function runs",
+            f"faults: {faults}",
+            f"{self.releases / took:.0f} releases a second, {took:.1f} s",
+            f"laws broken by: {', '.join(self.broken)}" if self.broken else "no law was broken",
+        ]
+        return "\n".join(lines)
+
+
+def explained(outcome: Outcome, *, whole: bool = False) -> str:
+    """A broken run: its seed, how to see it again, what happened and which law it broke."""
+    again = f"python -m local.simulation --seed {outcome.seed} --releases {outcome.releases} --history"
+    lines = outcome.history if whole else outcome.history[-SHOWN:]
+    broken = "; ".join(str(violation) for violation in outcome.violations)
+    return "\n".join((f"seed {outcome.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
+
+
+def _seeds(first: int, count: int) -> Iterator[str]:
+    return (str(seed) for seed in range(first, first + count))
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100, help="how many seeds (100)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
+    parser.add_argument("--seed", help="this one alone")
+    parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
+    parser.add_argument("--history", action="store_true", help="the whole history of what is shown")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
