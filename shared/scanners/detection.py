@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.scanners import nessus, qualys, tables
-from shared.scanners.jsons import Wire, decode, present
+from shared.scanners.jsons import Wire, broken, decode, present
 from shared.scanners.markup import elements, root_of
 from shared.scanners.report import Refusal, RefusalReason, shown
 
@@ -125,6 +125,8 @@ def _first_of(rows: msgspec.Raw | list[msgspec.Raw]) -> _First | None:
         return _FIRSTS.decode(listed[0]) if listed else None
     except msgspec.ValidationError:
         return _First()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise broken(b"", error) from error
 
 
 def _names_sub_assessment(kind: object) -> bool:

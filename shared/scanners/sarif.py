@@ -268,7 +268,7 @@ def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str,
     said = helped | (own if "package" in own else {})
     at = next((found for found in _AT_VERSION.findall(message)), ("", "", "", ""))
     package = at[0] or at[2] or said.get("package") or said.get("package name") or _property(rule, "packageName")
-    named = _names(rule, id_, said)
+    named = _names(rule, id_, said) or (message[:80] or "unnamed",)
     fixed = said.get("fixed version") or said.get("fix version") or _property(rule, "fixed_version")
     purls = (rule.properties or {}).get("purls")
     finding = Finding(

@@ -51,9 +51,10 @@ def outcome(findings: list[Finding], rules: ScanRules) -> ScanOutcome:
 @given(st.binary(max_size=200))
 @settings(deadline=None)
 def test_any_bytes_are_refused_with_a_text(body: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
-        registry.read("trivy", body)
-    assert caught.value.text
+    for named in (None, *registry.READERS):
+        with pytest.raises(Refusal) as caught:
+            registry.read(named, body)
+        assert caught.value.text
 
 
 @given(JSON, JSON)
