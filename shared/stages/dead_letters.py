@@ -9,9 +9,10 @@ from typing import Final
 
 from shared.codec import CodecError, decode_command
 from shared.domain.image import VersionId
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
 from shared.ports import Conflict, DeadLetter, World
+from shared.stages import fetch_report
 from shared.stages.driver import FOLDS, send_pending
 from shared.stages.fold import resent, stalled
 
@@ -29,6 +30,9 @@ async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> s
     except CodecError as error:
         await _keep(queue, body, str(error), world, now)
         return f"kept as a dead letter: {error}"
+    if command.kind is Kind.FETCH_REPORT:
+        # Its address may carry a permission, which must not stand where people look.
+        return await fetch_report.given_up(command, world, now)
     if await _stall(command, world, now):
         return f"{command.release.short} stalled at {command.branch}"
     reason = "nobody waits for it: a hint, or a release that has moved on"

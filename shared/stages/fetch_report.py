@@ -35,6 +35,13 @@ async def run(command: Command, world: World, now: datetime) -> Step:
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
 
+async def given_up(command: Command, world: World, now: datetime) -> str:
+    """Refuse a report that failed on every attempt in a way that nobody foresaw. Returns what became of it."""
+    why = Refused(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
+    await _refused(command, why, world, now)
+    return f"{command.release.short}: the report from {shown(command.state['url'])} is given up"
+
+
 async def _kept(command: Command, world: World, now: datetime) -> str:
     """The report's name in the store, fetched unless it is there."""
     scan_format, digest = command.state["format"], command.state["sha256"]

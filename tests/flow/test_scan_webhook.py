@@ -483,6 +483,17 @@ async def test_a_source_that_stays_away_is_given_up_and_told(door: Door, version
     assert len(door.source.opened) == asked
 
 
+async def test_a_fetch_that_fails_as_nobody_foresaw_is_told_without_its_secrets(
+    door: Door, version: VersionId, report: bytes
+) -> None:
+    door.bodies[f"https://{HOST}/r.json?sig=hidden"] = RuntimeError("nobody foresaw this")
+    await door.post(reference(report), image=version, headers=AS_REFERENCE)
+    door.play.wait(2)
+    assert [document["code"] for document in door.refusals()] == ["not-fetched"]
+    assert "failed on every attempt" in door.history(version)
+    assert (door.play.letters(), "hidden" in json.dumps(door.refusals())) == ([], False)
+
+
 # --- events -----------------------------------------------------------------------------------------------------------
 
 

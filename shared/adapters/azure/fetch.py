@@ -113,7 +113,7 @@ class HttpsReportSource:
 
     def _check(self, address: str) -> None:
         if (reason := self._judge(address)) is not None:
-            raise ReportRefused("address", f"the host of the report is at {reason}")
+            raise ReportRefused("address", f"the host of the report is not connected to: {reason}")
 
     async def _answer(
         self, session: aiohttp.ClientSession, url: str, stack: contextlib.AsyncExitStack
