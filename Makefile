@@ -9,7 +9,7 @@ BEGAN      := $(shell date +%s)
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check format lock policy azcli clean
+.PHONY: help setup demo up down status test simulate check format lock policy azcli clean
 
 # Options of the local stack become flags only when they are given.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -38,6 +38,10 @@ status: .venv/.installed ## what of the local stack runs
 test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for options of pytest)
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile) $(TESTS)
+
+simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST= SEED= RELEASES=)
+	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
+	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)")
 
 check: .venv/.installed-dev ## format, lint, types, layers, and whether generated documents are current
 	$(RUN) -m ruff format --check .

@@ -133,7 +133,7 @@ def _policy(rng: Random) -> Policy:
             _rings(rng, source),
             ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=8)),
             digest=f"{name}-1",
-            replication=ReplicationRules(repairs=4),
+            replication=ReplicationRules(repairs=10),
         )
     return Policy(TEST, definitions)
 

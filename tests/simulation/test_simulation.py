@@ -1,0 +1,110 @@
+"""The laws hold under whatever a seed brings: a budget of seeds, every seed that ever broke one, and the same again."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.simulation.__main__ import explained, main
+from local.simulation.play import Outcome, simulate
+
+KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
+ROOT = Path(__file__).parents[2]
+FIRST = 1
+SHARES = 8
+SEEDS_IN_A_SHARE = 30
+
+
+def kept_seeds() -> list[tuple[str, int]]:
+    lines = [line.split(":")[0].split() for line in KEPT.read_text().splitlines() if line and line[0] != "#"]
+    return [(seed, int(releases)) for seed, releases in lines]
+
+
+def holds(seed: str, releases: int = 4) -> Outcome:
+    outcome = simulate(seed, releases)
+    if outcome.violations:
+        pytest.fail(explained(simulate(seed, releases, tell=True)))
+    return outcome
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_no_law_is_broken_within_the_budget(share: int) -> None:
+    for seed in range(FIRST + share * SEEDS_IN_A_SHARE, FIRST + (share + 1) * SEEDS_IN_A_SHARE):
+        holds(str(seed))
+
+
+@pytest.mark.parametrize(("seed", "releases"), kept_seeds())
+def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int) -> None:
+    holds(seed, releases)
+
+
+def test_a_seed_with_many_releases_breaks_no_law() -> None:
+    outcome = holds("crowd", 25)
+    assert sum(outcome.states.values()) >= 15
+
+
+def test_every_kind_of_misfortune_comes_up() -> None:
+    kinds: set[str] = set()
+    for seed in range(1, 40):
+        kinds |= set(simulate(str(seed)).faults)
+    assert kinds >= {
+        "answer lost",
+        "conflict",
+        "crash after",
+        "crash before",
+        "failed after accepted",
+        "message late",
+        "message lost",
+        "message twice",
+        "outage",
+        "throttled",
+        "unavailable",
+        "unforeseen",
+    }
+
+
+def test_every_verdict_comes_up() -> None:
+    states: set[str] = set()
+    for seed in range(1, 12):
+        states |= set(simulate(str(seed)).states)
+    assert states == {"released", "rejected", "superseded"}
+
+
+def test_a_seed_is_the_same_every_time() -> None:
+    one, two = (simulate("7", tell=True).history for _ in range(2))
+    assert one == two
+
+
+def test_a_history_is_kept_without_changing_what_happens() -> None:
+    told, untold = simulate("8", tell=True), simulate("8")
+    assert (told.steps, told.runs, told.states) == (untold.steps, untold.runs, untold.states)
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_a_seed_is_the_same_whatever_python_hashes_with(hash_seed: str) -> None:
+    here = hashlib.sha256("\n".join(simulate("9", tell=True).history).encode()).hexdigest()
+    code = (
+        "import hashlib, logging; logging.disable(logging.CRITICAL);"
+        "from local.simulation.play import simulate;"
+        "print(hashlib.sha256('\\n'.join(simulate('9', tell=True).history).encode()).hexdigest())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert there.stdout.strip() == here
+
+
+def test_the_command_tells_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "2 seeds, " in out
+    assert "releases a second" in out
+    assert "no law was broken" in out
