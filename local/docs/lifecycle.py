@@ -55,7 +55,9 @@ MEANINGS: Mapping[State, str] = {
     State.RELEASED: "The last ring is published.",
     State.REJECTED: "A gate said no, or the version is gone; the reasons say why.",
     State.SUPERSEDED: "A newer version is published already, or the policy covers the definition no more.",
-    State.REVOKED: "Taken back: `latest` nowhere. No transition leads here yet.",
+    State.HELD: "A later scan failed: no further ring until one passes, the policy changes, or its time is over.",
+    State.REVOKING: "`latest` is predicted without it; it is excluded everywhere, and read back.",
+    State.REVOKED: "Taken back: `latest` nowhere.",
 }
 ORDERS: Mapping[Send, str] = {
     Send.VALIDATE: "Read and judge the metadata.",
@@ -66,6 +68,7 @@ ORDERS: Mapping[Send, str] = {
     Send.BAKE: "Come back when the ring's bake time is over.",
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and read back.",
     Send.ANNOUNCE: "Tell consumers of images, as a CloudEvent.",
+    Send.REVOKE: "Make the version `latest` nowhere, and read back.",
     Send.CLEAN_UP: "Delete the machines of boot tests that no longer matter.",
 }
 

@@ -44,6 +44,12 @@ class Outcome(StrEnum):
     BAKED = "baked"
     RING_PUBLISHED = "ring published"
     LAST_RING_PUBLISHED = "last ring published"
+    RING_SCANNED = "ring's own scan rules passed"
+    ALERTED = "a later scan failed"
+    HELD_BACK = "a later scan failed, further rings held"
+    HOLD_LIFTED = "a scan passed, no longer held"
+    REVOKE_ORDERED = "revocation ordered"
+    REVOKED = "revoked"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     VERSION_GONE = "version deleted"
@@ -63,6 +69,7 @@ class Send(StrEnum):
     PUBLISH = "publish"
     ANNOUNCE = "announce"
     CLEAN_UP = "delete what runs"
+    REVOKE = "revoke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,10 @@ class Next:
 S, O = State, Outcome  # noqa: E741 - the table reads better narrow
 _ENDED: Final = (Send.CLEAN_UP, Send.ANNOUNCE)
 _RESTART: Final = Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE))
-_OPEN: Final = (S.VALIDATING, S.QUALIFYING, S.REPLICATING, S.TESTING, S.BAKING, S.PUBLISHING)
+_IN_A_RING: Final = (S.REPLICATING, S.TESTING, S.BAKING, S.PUBLISHING)
+_OPEN: Final = (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD)
+_STANDING: Final = (S.RELEASED, S.REJECTED, S.SUPERSEDED)
+"""Ended, and perhaps published in some ring."""
 
 TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.VALIDATING, O.VALIDATED): Next(S.QUALIFYING, (Send.SCAN, Send.SMOKE_TEST)),
@@ -90,6 +100,16 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.BAKING, O.BAKED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     (S.PUBLISHING, O.RING_PUBLISHED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE), next_ring=True),
     (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
+    (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
+    # The day after: a later scan of what is published already.
+    **{(state, O.ALERTED): Next(state, (Send.ANNOUNCE,)) for state in (S.QUALIFYING, *_IN_A_RING, *_STANDING)},
+    **{(state, O.HELD_BACK): Next(S.HELD, (*_ENDED, Send.SCAN)) for state in _IN_A_RING},
+    (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE)),
+    **{
+        (state, O.REVOKE_ORDERED): Next(S.REVOKING, (*_ENDED, Send.REVOKE))
+        for state in (S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
+    },
+    (S.REVOKING, O.REVOKED): Next(S.REVOKED, (Send.ANNOUNCE,)),
     **{(state, O.REJECTED): Next(S.REJECTED, _ENDED) for state in _OPEN},
     **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _ENDED) for state in _OPEN},
     **{(state, O.VERSION_GONE): Next(S.REJECTED, _ENDED) for state in _OPEN},
@@ -176,7 +196,9 @@ def after_publication(ring: Ring, policy: DefinitionPolicy) -> Outcome:
 
 def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tuple[str, ...]:
     """Gates that lack a passing verdict, with evidence, of this incarnation under this policy (law 2)."""
+    own = [(Gate.SCAN, ring.name, None)] if ring.scan is not None else []
     wanted: list[tuple[Gate, str | None, str | None]] = [
+        *own,
         (Gate.VALIDATION, None, None),
         (Gate.SCAN, None, None),
         (Gate.BOOT_TEST, None, None),
@@ -250,8 +272,9 @@ def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datet
         case Send.VALIDATE, _:
             yield Branch(Kind.VALIDATE), {}, at_once, policy.validation.ready_within
         case Send.SCAN, _:
-            deadline = now + policy.scan.deadline / pace
-            yield Branch(Kind.SCAN), {"deadline": deadline.isoformat()}, at_once, policy.scan.deadline
+            within = policy.scan.hold_for if release.state is State.HELD else policy.scan.deadline
+            deadline = now + within / pace
+            yield Branch(Kind.SCAN), {"deadline": deadline.isoformat()}, at_once, within
         case Send.SMOKE_TEST, _:
             name = machine_name(release.version, release.seq, None, None)
             yield Branch(Kind.BOOT_TEST), {"step": "create", "vm": name}, at_once, boot_within
@@ -267,6 +290,8 @@ def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datet
             yield Branch(Kind.PROMOTE, ring.name), {"step": "bake"}, wait, at_once
         case Send.PUBLISH, Ring():
             yield Branch(Kind.PROMOTE, ring.name), {"step": "publish"}, at_once, timedelta(hours=8)
+        case Send.REVOKE, _:
+            yield Branch(Kind.REVOKE), {"step": "exclude"}, at_once, timedelta(hours=8)
         case _:
             raise NoSuchTransition(f"{release.version.short}: {send!r} needs a ring")
 

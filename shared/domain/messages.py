@@ -26,6 +26,7 @@ class Kind(StrEnum):
     BOOT_TEST = "boot_test"
     REPLICATE = "replicate"
     PROMOTE = "promote"
+    REVOKE = "revoke"
     ANNOUNCE = "announce"
     CLEAN_UP = "clean_up"
 

@@ -30,6 +30,8 @@ class State(StrEnum):
     TESTING = "testing"
     BAKING = "baking"
     PUBLISHING = "publishing"
+    HELD = "held"
+    REVOKING = "revoking"
     RELEASED = "released"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
@@ -49,6 +51,8 @@ class Gate(StrEnum):
     REPLICATION = "replication"
     BAKE = "bake"
     PUBLICATION = "publication"
+    RESCAN = "rescan"
+    REVOCATION = "revocation"
 
 
 class Answer(StrEnum):
@@ -157,6 +161,11 @@ class Release:
             if same_place and valid:
                 return record
         return None
+
+    def gate_any(self, gate: Gate) -> GateRecord | None:
+        """The last verdict of a gate of this incarnation, wherever and under whatever policy it was given, or None."""
+        found = (each for each in reversed(self.gates) if (each.gate, each.incarnation) == (gate, self.incarnation))
+        return next(found, None)
 
     def published_in(self, ring: str) -> Publication | None:
         """The publication in a ring, or None."""

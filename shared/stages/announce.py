@@ -17,6 +17,11 @@ TYPES: Final = {
     Outcome.REJECTED: "Ringmaster.VersionRejected",
     Outcome.VERSION_GONE: "Ringmaster.VersionRejected",
     Outcome.SUPERSEDED: "Ringmaster.VersionSuperseded",
+    Outcome.ALERTED: "Ringmaster.PublishedVersionFailed",
+    Outcome.HELD_BACK: "Ringmaster.ReleaseHeld",
+    Outcome.HOLD_LIFTED: "Ringmaster.ReleaseResumed",
+    Outcome.REVOKE_ORDERED: "Ringmaster.RevocationStarted",
+    Outcome.REVOKED: "Ringmaster.VersionRevoked",
 }
 
 
@@ -32,6 +37,7 @@ async def run(command: Command, release: Release, world: World, now: datetime) -
             "version": str(release.version),
             "ring": command.ring,
             "reasons": list(release.reasons),
+            "warnings": list(release.warnings),
             "published": {each.ring: list(each.regions) for each in release.published},
         },
     )

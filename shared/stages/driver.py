@@ -21,9 +21,9 @@ from typing import Final
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Pending, Release
+from shared.domain.release import Pending, Release, State
 from shared.ports import Conflict, PassingFault, Stored, World
-from shared.stages import announce, boot_test, fetch_report, promote, replicate, scan, validate
+from shared.stages import announce, boot_test, fetch_report, promote, replicate, revoke, scan, validate
 from shared.stages.fold import backoff, fold
 from shared.stages.steps import Again, Dropped, Stalled, Step, Turned
 
@@ -80,6 +80,10 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
             return await announce.run(command, release, world, now)
         if command.kind is Kind.CLEAN_UP:
             return await boot_test.clean_up(command, world, now)
+        if command.kind is Kind.REVOKE:
+            return await revoke.run(command, release, policy, world, now)
+        if release.state is State.REVOKING:
+            return Dropped("a hint, and the version is being revoked")
         if policy is None and release.state.is_terminal:
             return Dropped("the release has ended, and the policy covers its definition no more")
         if policy is None:

@@ -19,11 +19,13 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release
-from shared.stages.steps import Again, Decided, Dropped, Finished, Noted, Stalled, Step, Turned
+from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
+from shared.stages.steps import Again, Decided, Dropped, Finished, Noted, Rechecked, Stalled, Step, Turned
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
+SINCE: Final = "since it was published: "
+"""How the warning of a later scan begins; the next scan puts its own in its place."""
 
 
 def backoff(attempt: int) -> timedelta:
@@ -51,6 +53,9 @@ def fold(
         case Decided():
             assert policy is not None, "a gate is only asked about under a policy"
             return _decided(release, command, step, policy, now, pace)
+        case Rechecked():
+            assert policy is not None, "what is published is only judged again under a policy"
+            return _rechecked(release, step, policy, now, pace)
         case Turned(outcome, why):
             archive = release if outcome is Outcome.NUMBER_REUSED else None
             moved = advance(release, outcome, policy, now, pace=pace, why=why)
@@ -124,16 +129,59 @@ def _decided(
     )
     if step.gate is Gate.PUBLICATION and step.answer is Answer.PASS:
         release = _with_publication(release, policy, command.ring or "", now)
-    moved = advance(release, _outcome(release, step, policy), policy, now, pace=pace, why="; ".join(step.reasons)[:500])
+    moved = advance(
+        release,
+        _outcome(release, step, policy, command.ring),
+        policy,
+        now,
+        pace=pace,
+        why="; ".join(step.reasons)[:500],
+    )
     return Folded(replace(moved, reasons=_ended(moved, step.reasons)), name, document)
 
 
-def _outcome(release: Release, step: Decided, policy: DefinitionPolicy) -> Outcome:
+def _rechecked(release: Release, step: Rechecked, policy: DefinitionPolicy, now: datetime, pace: float) -> Folded:
+    decided = step.decided
+    # Judged by the policy as it is now, which may be another than the one that a release ended under.
+    judged = replace(release, policy_digest=policy.digest)
+    document = _evidence(judged, decided, None, None, now)
+    name = _evidence_name(release, decided, None, None, document)
+    record = GateRecord(
+        gate=decided.gate,
+        answer=decided.answer,
+        at=now,
+        incarnation=release.incarnation or "",
+        policy_digest=policy.digest,
+        evidence=name,
+        reasons=decided.reasons,
+    )
+    release = replace(
+        release,
+        gates=(*(each for each in release.gates if each.gate is not decided.gate), record),
+        warnings=(
+            *(each for each in release.warnings if not each.startswith(SINCE)),
+            *((f"{SINCE}{step.warning}",) if step.warning else ()),
+        ),
+    )
+    if step.outcome is None:
+        return Folded(release.told(now, f"scanned again: {decided.answer}"), name, document)
+    return Folded(advance(release, step.outcome, policy, now, pace=pace, why=step.warning[:500]), name, document)
+
+
+def _outcome(release: Release, step: Decided, policy: DefinitionPolicy, ring: str | None) -> Outcome:
     if step.answer is Answer.REJECT:
         return Outcome.REJECTED
     match step.gate:
         case Gate.VALIDATION:
             return Outcome.VALIDATED
+        case Gate.SCAN if release.state is State.HELD:
+            return Outcome.HOLD_LIFTED
+        case Gate.SCAN if ring is not None:
+            return Outcome.RING_SCANNED
+        case Gate.REVOCATION:
+            return Outcome.REVOKED
+        case Gate.RESCAN:
+            raise AssertionError("what is published is judged again by Rechecked")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:

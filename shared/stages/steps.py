@@ -43,6 +43,18 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Rechecked:
+    """What is published was judged again. Becomes evidence, and ``outcome``, where something follows from it.
+
+    The release's own gates keep their verdicts.
+    """
+
+    decided: Decided
+    outcome: Outcome | None = None
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turned:
     """Something other than a gate ended or restarted the release."""
 
@@ -78,7 +90,7 @@ class Dropped:
     why: str
 
 
-type Step = Again | Decided | Turned | Finished | Stalled | Noted | Dropped
+type Step = Again | Decided | Rechecked | Turned | Finished | Stalled | Noted | Dropped
 
 _LONGEST_LINE: Final = 400
 
@@ -95,6 +107,9 @@ def _described(step: Step) -> str:
             return _again(step)
         case Decided():
             return _with(f"Decided {step.gate} {step.answer}", "; ".join(step.reasons))
+        case Rechecked(decided, outcome):
+            text = "; ".join(decided.reasons) or (outcome.value if outcome else "")
+            return _with(f"Rechecked {decided.answer}", text)
         case Turned(outcome, why):
             return _with(f"Turned {outcome.name.lower()}", why)
         case Finished(note):

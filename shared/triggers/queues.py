@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "scan": frozenset({Kind.SCAN, Kind.FETCH_REPORT}),
     "replicate": frozenset({Kind.REPLICATE}),
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
-    "promote": frozenset({Kind.PROMOTE, Kind.ANNOUNCE}),
+    "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.ANNOUNCE}),
 }
 """Function name -> the kinds of command that its queue carries."""
 WITHOUT_POLICY: Final = timedelta(minutes=5)

@@ -89,16 +89,6 @@ def test_a_scan_after_a_rejection_changes_nothing() -> None:
     assert play.stored(version) == before
 
 
-def test_a_scan_after_the_release_changes_nothing() -> None:
-    play = Rehearsal(SMALL)
-    version = play.publish()
-    play.run()
-    before = play.stored(version)
-    play.scan(version, "critical-cve")
-    play.wait(2)
-    assert play.stored(version) == before
-
-
 def test_the_newest_report_counts() -> None:
     play = Rehearsal(SMALL, reconcile=False)
     version = play.publish(events=[2 * HOUR], scan="critical-cve")

@@ -51,6 +51,7 @@ def test_every_kind_of_command_has_a_queue() -> None:
         Kind.CLEAN_UP: "image-boot-test",
         Kind.REPLICATE: "image-replicate",
         Kind.PROMOTE: "image-promote",
+        Kind.REVOKE: "image-promote",
         Kind.ANNOUNCE: "image-promote",
     }
     assert read_settings(LEAST).retire_queue == "image-retire"
