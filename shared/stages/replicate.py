@@ -145,6 +145,8 @@ async def _repair(
             return Again(state, timedelta(0), note="the version vanished before the repair")
         if _reused(fresh, release):
             return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+        if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
+            return Again(state, AFTER_WRITE, note="repaired by another hop meanwhile")
         plan = plan_repair(fresh, [region for region, _ in failed], attempt, removed=_removed(state))
         try:
             await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
