@@ -17,6 +17,8 @@ MOST_RATIO: Final = 200
 """Bytes out for every byte in."""
 RATIO_FROM: Final = 8 * 1024 * 1024
 """The ratio is looked at from this many bytes on: little reports of one repeated line may have any."""
+MOST_MEMBERS: Final = 10_000
+"""Members of one body; bgzip makes one of every 64 KiB. Empty ones cost time and bring nothing."""
 _PIECE: Final = 256 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -29,16 +31,14 @@ class Gunzip:
         self._most = most_bytes
         self._taken = self._given = 0
         self._member = zlib.decompressobj(_GZIP)
-        self._begun = False
+        self._members = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """What these further bytes stand for. Raises Malformed or TooLarge."""
         self._taken += len(piece)
         rest: bytes | memoryview = piece
         while rest:
-            if self._member.eof:
-                self._member = zlib.decompressobj(_GZIP)
-            self._begun = True
+            self._next_member()
             try:
                 out = self._member.decompress(rest, _PIECE)
             except zlib.error as error:
@@ -50,8 +50,16 @@ class Gunzip:
 
     def finish(self) -> None:
         """Raise Malformed unless the stream came to its end."""
-        if not self._begun or not self._member.eof:
+        if not self._member.eof:
             raise Malformed("the gzip body is cut off before its end")
+
+    def _next_member(self) -> None:
+        if not self._member.eof:
+            return
+        self._members += 1
+        if self._members >= MOST_MEMBERS:
+            raise TooLarge(f"the gzip body has more than {MOST_MEMBERS} members")
+        self._member = zlib.decompressobj(_GZIP)
 
     def _count(self, size: int) -> None:
         self._given += size

@@ -6,6 +6,7 @@ takes long happens here: a report is kept and judged from the queue, and one sen
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
@@ -129,7 +130,8 @@ async def _uncompressed(req: func.HttpRequest, body: bytes, sent: Sent, world: W
     if encoding not in {"gzip", "x-gzip"}:
         raise Problem(415, "content_encoding", f"{encoding[:40]!r} is not understood: send gzip, or no encoding")
     try:
-        return gunzipped(body, most_bytes=settings.max_report_bytes)
+        # zlib lets others work meanwhile; a large body takes a second.
+        return await asyncio.to_thread(gunzipped, body, most_bytes=settings.max_report_bytes)
     except CodecError as error:
         too_large = isinstance(error, TooLarge)
         why = Refused("too-large" if too_large else "encoding", str(error))

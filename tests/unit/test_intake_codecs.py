@@ -71,6 +71,15 @@ def test_a_bomb_is_refused_long_before_the_limit() -> None:
     assert RATIO_FROM - MB < given <= RATIO_FROM + len(bomb) * MOST_RATIO
 
 
+def test_members_that_hold_nothing_are_not_worked_through_for_ever() -> None:
+    with pytest.raises(TooLarge, match="members"):
+        gunzipped(gzip.compress(b"") * 200_000, most_bytes=MB)
+
+
+def test_as_many_members_as_a_parallel_packer_makes_are_undone() -> None:
+    assert gunzipped(gzip.compress(b"x" * 10) * 4000, most_bytes=MB) == b"x" * 40_000
+
+
 def test_pieces_of_a_bomb_are_small() -> None:
     gunzip = Gunzip(most_bytes=200 * MB)
     assert max(len(out) for out in gunzip.feed(gzip.compress(bytes(MB)))) <= 256 * 1024
