@@ -4,6 +4,7 @@
 * Versions that the galleries hold and the ledger doesn't are started; a number with another bearer is looked at again
   (law 1).
 * Machines that no running test owns are deleted, when tag, name and resource group prove them ours (law 7).
+* Scans are asked for of what is published and was not scanned for long (``rescan``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import Pending, Release
 from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
+from shared.stages import rescan
 from shared.stages.driver import send_pending
 from shared.stages.incarnation import incarnation_of
 from shared.stages.intake import look_again, start
@@ -39,13 +41,14 @@ class Reconciled:
     started: list[str] = field(default_factory=list)
     looked_at: list[str] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
 async def run(world: World, *, now: datetime) -> Reconciled:
     """One round. A passing fault of one part doesn't keep the others from their work; the next round tries again."""
     done = Reconciled()
-    for part in (_resend, _find_missed, _sweep, _forget):
+    for part in (_resend, _find_missed, _sweep, _forget, _ask_for_scans):
         try:
             await part(world, now, done)
         except (PassingFault, Refused) as fault:
@@ -157,6 +160,11 @@ def _is_machine(found: OwnMachine) -> bool:
 async def _forget(world: World, now: datetime, done: Reconciled) -> None:
     """Claims that guard against replays are of no use after their time."""
     await world.ledger.purge_claims(now=now)
+
+
+async def _ask_for_scans(world: World, now: datetime, done: Reconciled) -> None:
+    """What is published is to be scanned from time to time."""
+    done.asked += await rescan.run(world, now=now)
 
 
 def _expired(found: OwnMachine, now: datetime) -> bool:
