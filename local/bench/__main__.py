@@ -1,0 +1,106 @@
+"""``make bench`` or ``python -m local.bench``: measure the figures, print one JSON object, notes for people on stderr.
+
+Exits 0 when every figure that was asked for could be measured, whether it keeps its bound or not, and 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from local.bench import arm_calls, cold_start, critical_path, growth, retention, scan_report, simulated, throughput
+from local.bench.figures import Figure, Unmeasured, load
+from local.bench.journey import Journey, travel
+from local.stack import StackError
+
+type Measure = Callable[["Options"], Mapping[str, Figure]]
+
+
+class Options(argparse.Namespace):
+    """The command line."""
+
+    only: str
+    speed: float
+    seed: int
+    releases: int
+
+
+def _journey(options: Options) -> Mapping[str, Figure]:
+    """Two figures of one release: the same run serves both."""
+    journey: Journey = asyncio.run(travel(speed=options.speed, seed=options.seed, patience=900))
+    return {"end_to_end": critical_path.end_to_end(journey), "arm_calls": arm_calls.arm_calls(journey)}
+
+
+MEASURES: Mapping[tuple[str, ...], Measure] = {
+    ("retention",): lambda _: {"retention": retention.measure()},
+    ("growth",): lambda _: {"growth": growth.measure()},
+    ("simulated",): lambda _: {"simulated": simulated.measure()},
+    ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
+    ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
+    ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
+    ("end_to_end", "arm_calls"): _journey,
+}
+"""What is measured together, the short ones first."""
+FIGURES = tuple(name for names in MEASURES for name in names)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = _options(arguments)
+    wanted = [name for name in options.only.replace(",", " ").split() if name] or list(FIGURES)
+    began, busy = time.monotonic(), load()
+    found: dict[str, Any] = {}
+    for names, measure in MEASURES.items():
+        if any(name in wanted for name in names):
+            figures = _measured(names, measure, options)
+            found |= {name: each for name, each in figures.items() if name in wanted}
+    machine = {"processors": os.cpu_count(), "python": platform.python_version(), "load_before": busy}
+    document = {"figures": found, "machine": machine, "seconds": round(time.monotonic() - began, 1)}
+    print(json.dumps(document, indent=1, ensure_ascii=False))
+    return 1 if any("unmeasured" in each for each in found.values()) else 0
+
+
+def _measured(names: Sequence[str], measure: Measure, options: Options) -> dict[str, dict[str, Any]]:
+    began, busy = time.monotonic(), load()
+    _tell(f"measuring {', '.join(names)} …")
+    try:
+        figures = measure(options)
+    except (Unmeasured, StackError) as reason:
+        _tell(f"  could not be measured: {reason}")
+        return {name: {"unmeasured": str(reason)} for name in names}
+    found = {}
+    for name, figure in figures.items():
+        document = figure.document()
+        kept = "holds" if figure.holds else "DOES NOT HOLD"
+        _tell(f"  {name}: {figure.value:.3g} {figure.unit} ({document['bound']}): {kept}")
+        found[name] = document | {"load": {"before": busy, "after": load()}}
+    _tell(f"  took {time.monotonic() - began:.0f} s")
+    return found
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _options(arguments: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m local.bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"some of: {', '.join(FIGURES)}")
+    parser.add_argument("--speed", type=float, default=15.0, help="Azure's speed for end_to_end and arm_calls (15)")
+    parser.add_argument("--seed", type=int, default=1, help="of Azure's durations (1)")
+    parser.add_argument("--releases", type=int, default=throughput.RELEASES, help="at once, for throughput (300)")
+    options = parser.parse_args(arguments, namespace=Options())
+    unknown = [name for name in options.only.replace(",", " ").split() if name not in FIGURES]
+    if unknown:
+        parser.error(f"there is no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

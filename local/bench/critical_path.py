@@ -1,0 +1,201 @@
+"""`end_to_end`: from the version's readiness to its last ring, divided by what Azure itself takes for that.
+
+The critical path is the shortest time in which a release could have gone its way with the durations that Azure's own
+work really had in that run, were everybody told of every end at once and nothing cost any time but Azure:
+
+    smoke test ─► for each ring: replicas ─► the slowest of its boot tests ─► bake ─► publish
+
+* A boot test: from the request to the agent's first report, the run command, the deletion.
+* Replicas of a ring: from the write to the end of its last region. A region of a copy waits for the copy's home region.
+* A version takes one write at a time, so the next ring's replicas wait for the publishing write where both are one
+  version's. Publishing itself is done when ARM has answered: flags hold at once.
+* The scan runs beside the smoke test and is there before it; its time is the scanner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from local.arm.characters import named
+from local.arm.characters.timeline import first_boot
+from local.bench.figures import Figure, Unmeasured
+from local.bench.journey import COPIED, COPY, RINGS, STORY, Journey
+
+BOUND: Final = 1.05
+BAKE: Final = timedelta(0)
+_MACHINES: Final = "/providers/microsoft.compute/virtualmachines/"
+
+type Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot test's own durations, in Azure's seconds."""
+
+    region: str
+    begun_at: float
+    ready: float
+    probe: float
+    deletion: float
+
+    @property
+    def seconds(self) -> float:
+        """All three, one after the other."""
+        return self.ready + self.probe + self.deletion
+
+
+def end_to_end(journey: Journey) -> Figure:
+    """The figure of one journey."""
+    path = critical_path(journey)
+    measured = (_published(journey)[list(RINGS)[-1]] - ready_at(journey)) * journey.speed
+    least = sum(path.values())
+    looks = (measured - least) / journey.speed
+    return Figure(
+        value=measured / least,
+        relation="<=",
+        bound=BOUND,
+        unit="ratio",
+        parts={
+            "azure_seconds": measured,
+            "critical_path_azure_seconds": least,
+            "critical_path": path,
+            "stages_azure_seconds": stages(journey),
+            "speed": journey.speed,
+            "real_seconds_lost": looks,
+            "with_the_build_of_the_version": _with_build(journey, measured, least),
+        },
+        notes=(
+            "three rings of two regions, no bakes; any bake would count on both sides and bring the ratio nearer to 1",
+            "waits are whole seconds of real time in a queue, and each is worth `speed` seconds of Azure's here",
+        ),
+    )
+
+
+def critical_path(journey: Journey) -> dict[str, float]:
+    """The parts of the path, in Azure's seconds and in order."""
+    boots = boot_tests(journey)
+    path = {"smoke test": boots[0].seconds}
+    left = list(boots[1:])
+    for ring, regions in RINGS.items():
+        own = [boot for boot in left if boot.region in regions][: len(regions)]
+        if sorted(boot.region for boot in own) != sorted(regions):
+            raise Unmeasured(f"ring {ring} was boot-tested in {[boot.region for boot in own]}, not once in each region")
+        left = [boot for boot in left if boot not in own]
+        path |= _ring(journey, ring, regions, own)
+    if left:
+        raise Unmeasured(f"a boot test was repeated: {left}; measure again")
+    return path
+
+
+def _ring(journey: Journey, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
+    version = (COPY if ring == COPIED else STORY.id).lower()
+    replicas = [journey.regions[version][region] for region in regions]
+    new = [each for each in replicas if each["begun_at"] > ready_at(journey)]
+    parts = {}
+    before = _ring_before(ring)
+    if before is not None and ring != COPIED:
+        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(journey, before) * journey.speed
+    if new:
+        begun, done = min(each["begun_at"] for each in new), max(each["done_at"] for each in new)
+        parts[f"{ring}: replicas"] = (done - begun) * journey.speed
+    parts[f"{ring}: slowest boot test"] = max(boot.seconds for boot in own)
+    return parts
+
+
+def _ring_before(ring: str) -> str | None:
+    names = list(RINGS)
+    index = names.index(ring)
+    return names[index - 1] if index else None
+
+
+def ready_at(journey: Journey) -> float:
+    """When the version's own operation ended: before that there is nothing to validate."""
+    written = [one for one in journey.operations if one["resource_id"].lower() == STORY.id.lower()]
+    return min(one["ended_at"] for one in written)
+
+
+def _with_build(journey: Journey, measured: float, least: float) -> float:
+    begun = min(one["begun_at"] for one in journey.operations if one["resource_id"].lower() == STORY.id.lower())
+    build = (ready_at(journey) - begun) * journey.speed
+    return (measured + build) / (least + build)
+
+
+def _write_of(journey: Journey, ring: str) -> float:
+    """How long the write that published a ring kept its version busy, in real seconds."""
+    published = _published(journey)[ring]
+    writes = [
+        one
+        for one in journey.operations
+        if one["resource_id"].lower() == STORY.id.lower() and one["begun_at"] <= published
+    ]
+    last = max(writes, key=lambda one: one["begun_at"])
+    return last["ended_at"] - last["begun_at"]
+
+
+def boot_tests(journey: Journey) -> list[Boot]:
+    """Every boot test of the run, in the order of their beginning."""
+    machines: dict[str, list[Row]] = {}
+    for one in journey.operations:
+        path = one["resource_id"].lower()
+        if _MACHINES in path:
+            name = path.split(_MACHINES)[1].split("/")[0]
+            machines.setdefault(name, []).append(one)
+    found = [_boot(journey, name, rows) for name, rows in machines.items()]
+    return sorted(found, key=lambda boot: boot.begun_at)
+
+
+def _boot(journey: Journey, name: str, rows: Sequence[Row]) -> Boot:
+    kinds = {kind: [row for row in rows if row["done"] == kind] for kind in _KINDS}
+    if any(len(each) != 1 for each in kinds.values()):
+        counts = {kind: len(each) for kind, each in kinds.items()}
+        raise Unmeasured(f"machine {name} was not created, probed and deleted once each: {counts}; measure again")
+    (made,), (probed,), (deleted,) = kinds.values()
+    # The simulator draws a machine's times from its id, so they can be drawn again after the machine is gone.
+    seed = f"{journey.seed} {made['resource_id'].lower()}"
+    line = first_boot(named(STORY.character), made["begun_at"], journey.speed, seed)
+    if line.agent_ready is None or abs(line.provisioned - made["done_at"]) > 0.01:
+        raise Unmeasured(f"the times of machine {name} could not be drawn again from the simulator's seed")
+    return Boot(
+        region=made["location"],
+        begun_at=made["begun_at"],
+        ready=(line.agent_ready - made["begun_at"]) * journey.speed,
+        probe=(probed["ended_at"] - probed["begun_at"]) * journey.speed,
+        deletion=(deleted["ended_at"] - deleted["begun_at"]) * journey.speed,
+    )
+
+
+_KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
+
+
+def _published(journey: Journey) -> dict[str, float]:
+    """When each ring was found published, by the release's own evidence."""
+    return {
+        gate["ring"]: datetime.fromisoformat(gate["at"]).timestamp()
+        for gate in journey.release["gates"]
+        if gate["gate"] == "publication"
+    }
+
+
+def stages(journey: Journey) -> dict[str, float]:
+    """How long each stage really took, in Azure's seconds: for comparing with the path's parts."""
+    found, before = {}, ready_at(journey)
+    for line in journey.release["history"]:
+        if (what := _STAGES.get(line["text"].split(":")[0])) is not None:
+            at = datetime.fromisoformat(line["at"]).timestamp()
+            found[f"{len(found) + 1}. {what}"] = (at - before) * journey.speed
+            before = at
+    return found
+
+
+_STAGES: Final = {
+    "validated": "validated",
+    "scan and smoke test passed": "qualified",
+    "replicated": "replicated",
+    "every region of the ring tested": "tested",
+    "baked": "baked",
+    "ring published": "published",
+    "last ring published": "published",
+}

@@ -1,0 +1,58 @@
+"""`simulated`: how many releases a second the seeded simulation goes through, its laws watched at every step.
+
+One process on one processor; the simulation itself may be run in as many processes as there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from local.bench.figures import Figure
+from local.simulation.play import simulate
+
+BOUND: Final = 500.0
+SECONDS: Final = 8.0
+
+
+def measure(seconds: float = SECONDS) -> Figure:
+    """The figure, over as many seeds as fit into about so many seconds."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # what the stages log of misfortunes that were asked for
+    try:
+        return _measured(seconds)
+    finally:
+        logging.disable(before)
+
+
+def _measured(seconds: float) -> Figure:
+    simulate("0")  # imports and caches are no part of it
+    releases = steps = runs = seeds = 0
+    broken: list[str] = []
+    began, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - began < seconds:
+        seeds += 1
+        outcome = simulate(str(seeds))
+        releases += sum(outcome.states.values())
+        steps, runs = steps + outcome.steps, runs + outcome.runs
+        if outcome.violations:
+            broken.append(outcome.seed)
+    took, spent = time.perf_counter() - began, time.process_time() - cpu
+    return Figure(
+        value=releases / spent,
+        relation=">=",
+        bound=BOUND,
+        unit="releases a second of CPU",
+        within=not broken,
+        parts={
+            "seeds": seeds,
+            "releases": releases,
+            "steps": steps,
+            "function_runs": runs,
+            "function_runs_a_cpu_second": runs / spent,
+            "seconds": took,
+            "cpu_seconds": spent,
+            "seeds_that_broke_a_law": broken,
+        },
+    )
