@@ -5,6 +5,7 @@ import contextlib
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +52,8 @@ class ArmSimulator:
         self._sinks = list(sinks)
         self._faults = faults
         self._plan = delivery_plan or DeliveryPlan()
+        self.on_exchange: Callable[[Incoming, Outcome], None] = lambda _incoming, _outcome: None
+        """Hears every request and its answer as they went over the wire, to record or to check them."""
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -155,6 +158,7 @@ class ArmSimulator:
         outcome = self.kernel.handle(incoming)
         await _delay(outcome)
         self._record(incoming, outcome, began)
+        self.on_exchange(incoming, outcome)
         if outcome.drop_after is not None and request.transport is not None:
             request.transport.abort()
         return _response(outcome)
