@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
 import ssl
@@ -42,7 +43,8 @@ class Recorder:
     exchanges: list[tuple[Incoming, Outcome]] = field(default_factory=list)
 
     def hear(self, incoming: Incoming, outcome: Outcome) -> None:
-        self.exchanges.append((incoming, outcome))
+        # The simulator goes on working on the documents that it has answered with.
+        self.exchanges.append((incoming, copy.deepcopy(outcome)))
 
     @property
     def operations(self) -> set[tuple[str, int]]:
