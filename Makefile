@@ -9,7 +9,7 @@ BEGAN      := $(shell date +%s)
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock policy azcli clean
+.PHONY: help setup demo up down status test simulate check format lock policy azcli clean chaos fuzz bench
 
 # Options of the local stack become flags only when they are given.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -42,6 +42,19 @@ test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for opti
 simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST= SEED= RELEASES=)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)")
+
+chaos: .venv/.installed ## releases under faults while the host is killed, and a count (RELEASES= KILLS= SEED= SPEED=)
+	@$(RUN) -m local.azurite install >/dev/null
+	@$(RUN) -m local.chaos $(if $(RELEASES),--releases "$(RELEASES)") $(if $(KILLS),--kills "$(KILLS)") \
+	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)")
+
+fuzz: .venv/.installed-dev ## every entrance, with many inputs (FUZZ_EXAMPLES=10000)
+	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz
+
+bench: .venv/.installed ## measure the figures that must hold; prints one JSON object (ONLY= SPEED= SEED= RELEASES=)
+	@$(RUN) -m local.azurite install >/dev/null
+	@$(RUN) -m local.bench $(if $(ONLY),--only "$(ONLY)") $(if $(SPEED),--speed "$(SPEED)") \
+	  $(if $(SEED),--seed "$(SEED)") $(if $(RELEASES),--releases "$(RELEASES)")
 
 check: .venv/.installed-dev ## format, lint, types, layers, and whether generated documents are current
 	$(RUN) -m ruff format --check .
