@@ -7,6 +7,9 @@ refused, since it is more likely misspelt than new. The schema is generated from
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -199,3 +202,17 @@ def _finding(found: Vulnerability) -> Finding:
         published=moment(found.published),
         vex=VexState(found.vex) if found.vex else None,
     )
+
+
+def main(arguments: list[str]) -> int:
+    """Print the schema, or write it to where it is published (``--write``)."""
+    text = json.dumps(schema(), indent=2) + "\n"
+    if arguments == ["--write"]:
+        (Path(__file__).parents[2] / "docs" / "scan-envelope.schema.json").write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

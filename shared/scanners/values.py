@@ -38,7 +38,7 @@ _WORDS: Final = {
     "none": Severity.NEGLIGIBLE,
 }
 _MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
-CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{3,}", re.IGNORECASE)
+CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]+", re.IGNORECASE)
 
 
 def severity_of(word: str | None) -> Severity:

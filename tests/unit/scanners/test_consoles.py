@@ -1,0 +1,303 @@
+"""Reports that consoles export: of one machine, whole, and of a look from within."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.findings import FixState, ScanReport
+from shared.domain.policy import Severity
+from shared.scanners import registry
+from shared.scanners.report import Refusal, RefusalReason
+
+VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm1"
+ASSESSMENT = "/providers/Microsoft.Security/assessments/1195afff-c881-495e-9bc5-1486211ae03f"
+
+
+# --- Defender --------------------------------------------------------------------------------------------------------
+
+
+def sub_assessment(number: int = 1, vm: str = VM, code: str = "Unhealthy", **data: Any) -> dict[str, Any]:
+    additional = {"assessedResourceType": "ServerVulnerability", "cve": [{"title": f"CVE-2026-{number}"}]} | data
+    return {
+        "type": "Microsoft.Security/assessments/subAssessments",
+        "id": f"{vm}{ASSESSMENT}/subassessments/{number}",
+        "properties": {
+            "id": str(number), "displayName": "OpenSSL", "status": {"code": code, "severity": "Medium"},
+            "timeGenerated": "2026-05-10T12:00:00Z", "resourceDetails": {"source": "Azure", "id": vm},
+            "additionalData": additional,
+        },
+    }  # fmt: skip
+
+
+def assessment(code: str, cause: str = "") -> dict[str, Any]:
+    status = {"code": code, "cause": cause, "description": "No agent"}
+    return {"type": "Microsoft.Security/assessments", "id": f"{VM}{ASSESSMENT}", "properties": {"status": status}}
+
+
+def defender(value: Any) -> ScanReport:
+    return registry.read("defender", json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"value": rows}, lambda rows: {"data": rows}])
+def test_rows_of_defender_are_read_however_they_are_wrapped(wrap: Any) -> None:
+    body = json.dumps(wrap([sub_assessment()])).encode()
+    report = registry.read(None, body)
+    (found,) = report.findings
+    assert (report.format, report.scanned, report.target) == ("defender", True, VM.casefold())
+    assert (found.id, found.severity, found.check) == ("CVE-2026-1", Severity.MEDIUM, "1")
+
+
+def test_one_sub_assessment_alone_is_read(real_data: Path) -> None:
+    folder = (
+        "specification/security/resource-manager/Microsoft.Security/preview/2019-01-01-preview/examples/SubAssessments"
+    )
+    example = json.loads((real_data / "arm/openapi" / folder / "GetSubAssessment_example.json").read_text())
+    report = registry.read(None, json.dumps(example["responses"]["200"]["body"]).encode())
+    (found,) = report.findings
+    assert (report.scanned, found.id, found.cvss_score) == (True, "CVE-2017-6542", 9.8)
+    assert found.fix is FixState.FIXED
+
+
+def test_details_of_defenders_own_scanner_name_package_and_fix() -> None:
+    row = sub_assessment(
+        vulnerabilityDetails={"cveId": "CVE-2026-5", "severity": "Critical", "cvss": {"3.0": {"base": 9.1}}},
+        softwareDetails={"packageName": "openssl", "version": "3.0", "fixedVersion": "3.1", "fixStatus": "FixAvailable",
+                         "osDetails": {"osPlatform": "Windows", "osVersion": "2022"}},
+        cve=None,
+    )  # fmt: skip
+    report = defender([row])
+    (found,) = report.findings
+    assert (found.id, found.package, found.fixed) == ("CVE-2026-5", "openssl", "3.1")
+    assert (found.severity, found.cvss_score, str(report.os)) == (Severity.CRITICAL, 9.1, "Windows 2022")
+
+
+@pytest.mark.parametrize("value", [[], {"value": []}, {"data": []}])
+def test_an_empty_answer_of_defender_is_no_clean_machine(value: Any) -> None:
+    with pytest.raises(Refusal) as caught:
+        defender(value)
+    assert caught.value.reason is RefusalReason.NOT_SCANNED
+
+
+def test_a_healthy_machine_is_proven_by_its_assessment() -> None:
+    report = defender([assessment("Healthy")])
+    assert (report.scanned, report.findings) == (True, ())
+
+
+def test_a_machine_that_defender_could_not_assess_is_not_scanned() -> None:
+    assert (
+        "no check ran on the machine (OffByPolicy: No agent)"
+        in defender([assessment("NotApplicable", "OffByPolicy")]).not_scanned
+    )
+
+
+def test_checks_that_passed_are_no_findings_and_prove_the_scan() -> None:
+    report = defender([sub_assessment(code="Healthy")])
+    assert (report.scanned, report.findings) == (True, ())
+    assert not defender([sub_assessment(code="NotApplicable")]).scanned
+
+
+def test_findings_of_two_machines_are_no_scan_of_one() -> None:
+    assert "2 machines" in defender([sub_assessment(1), sub_assessment(2, vm=VM + "2")]).not_scanned
+    assert defender([sub_assessment(1), sub_assessment(2, vm=VM.upper())]).scanned
+
+
+@pytest.mark.parametrize("more", [{"nextLink": "https://x"}, {"$skipToken": "t"}, {"resultTruncated": "true"}])
+def test_a_page_of_an_answer_is_not_the_whole(more: dict[str, str]) -> None:
+    assert "one page" in defender({"value": [sub_assessment()], **more}).not_scanned
+
+
+def test_an_assessment_of_something_else_is_no_scan_of_a_machine() -> None:
+    row = sub_assessment(vm="/subscriptions/s/resourceGroups/g/providers/Microsoft.Sql/servers/db",
+                         assessedResourceType="SqlServerVulnerability")  # fmt: skip
+    assert "only: SqlServerVulnerability" in defender([row]).not_scanned
+
+
+# --- Inspector -------------------------------------------------------------------------------------------------------
+
+
+def inspected(number: int = 1, resource: str = "i-1", **changes: Any) -> dict[str, Any]:
+    package = {"name": "openssl", "version": "3.0", "packageManager": "OS", "fixedInVersion": "3.1"}
+    return {
+        "findingArn": f"arn:aws:inspector2:eu-west-1:1:finding/{number}",
+        "type": "PACKAGE_VULNERABILITY", "severity": "HIGH", "status": "ACTIVE", "fixAvailable": "YES",
+        "lastObservedAt": "2026-05-10T12:00:00Z", "epss": {"score": 0.25},
+        "resources": [{"id": resource, "type": "AWS_EC2_INSTANCE",
+                       "details": {"awsEc2Instance": {"platform": "UBUNTU_22_04"}}}],
+        "packageVulnerabilityDetails": {"vulnerabilityId": f"CVE-2026-{number}", "vulnerablePackages": [package]},
+    } | changes  # fmt: skip
+
+
+def inspector(*findings: Any, **changes: Any) -> ScanReport:
+    return registry.read("inspector", json.dumps({"findings": list(findings)} | changes).encode())
+
+
+def test_inspectors_finding_is_read() -> None:
+    report = inspector(inspected())
+    (found,) = report.findings
+    assert (report.scanned, str(report.os), report.target) == (True, "ubuntu 22.04", "i-1")
+    assert (found.id, found.package, found.fixed, found.epss) == ("CVE-2026-1", "openssl", "3.1", 0.25)
+
+
+def test_only_active_findings_of_inspector_are_found_now() -> None:
+    report = inspector(inspected(1), inspected(2, status="SUPPRESSED"), inspected(3, status="CLOSED"))
+    assert [found.id for found in report.findings] == ["CVE-2026-1"]
+    assert [left.status for left in report.suppressed] == ["suppressed", "closed"]
+    assert report.counts == {Severity.HIGH: 3}
+
+
+@pytest.mark.parametrize(
+    ("findings", "changes", "told"),
+    [
+        ([inspected(1), inspected(2, resource="i-2")], {}, "2 machines"),
+        ([inspected()], {"nextToken": "t"}, "one page"),
+        ([inspected(packageVulnerabilityDetails=None, type="NETWORK_REACHABILITY")], {}, "no findings of vulnerable"),
+        ([inspected(packageVulnerabilityDetails={"vulnerabilityId": "CVE-2026-1", "vulnerablePackages": [
+            {"name": "x", "packageManager": "PYTHON"}]})], {}, "no packages of an operating system"),
+    ],
+)  # fmt: skip
+def test_what_of_inspector_is_no_scan_of_one_machine(findings: list[Any], changes: dict[str, Any], told: str) -> None:
+    assert told in inspector(*findings, **changes).not_scanned
+
+
+def test_an_empty_list_of_inspector_is_no_clean_machine() -> None:
+    with pytest.raises(Refusal) as caught:
+        inspector()
+    assert caught.value.reason is RefusalReason.NOT_SCANNED
+
+
+def test_what_nobody_rated_yet_is_unknown() -> None:
+    assert inspector(inspected(severity="UNTRIAGED")).findings[0].severity is Severity.UNKNOWN
+
+
+# --- Nessus ----------------------------------------------------------------------------------------------------------
+
+
+def nessus_xml(properties: str = "", items: str = "", host: str = "web01") -> bytes:
+    return f"""<?xml version="1.0"?><NessusClientData_v2><Report name="r"><ReportHost name="{host}"><HostProperties>
+      <tag name="host-fqdn">{host}</tag><tag name="operating-system">Ubuntu 22.04</tag>
+      <tag name="HOST_END">Sun May 10 12:00:00 2026</tag>{properties}</HostProperties>{items}
+      </ReportHost></Report></NessusClientData_v2>""".encode()
+
+
+ITEM = """<ReportItem port="0" protocol="tcp" severity="3" pluginID="1234" pluginName="Ubuntu : openssl"
+  pluginFamily="Ubuntu Local Security Checks"><cve>CVE-2026-1</cve><cve>CVE-2026-2</cve>
+  <cvss3_base_score>8.1</cvss3_base_score><cvss3_vector>CVSS:3.0/AV:N</cvss3_vector><epss_score>0.3</epss_score>
+  <xref>CISA-KNOWN-EXPLOITED:2026/05/01</xref><patch_publication_date>2026/04/30</patch_publication_date>
+  <plugin_output>  - Installed package : openssl_3.0.2-0ubuntu1.9
+  - Fixed package     : openssl_3.0.2-0ubuntu1.10</plugin_output></ReportItem>"""
+LOGGED_IN = '<tag name="Credentialed_Scan">true</tag>'
+
+
+def test_an_item_of_nessus_is_a_finding_for_every_cve() -> None:
+    report = registry.read(None, nessus_xml(LOGGED_IN, ITEM))
+    assert (report.format, report.scanned, str(report.os)) == ("nessus", True, "Ubuntu 22.04")
+    assert [found.id for found in report.findings] == ["CVE-2026-1", "CVE-2026-2"]
+    assert report.counts == {Severity.HIGH: 1}
+    found = report.findings[0]
+    assert (found.package, found.installed, found.fixed) == ("openssl", "3.0.2-0ubuntu1.9", "3.0.2-0ubuntu1.10")
+    assert (found.known_exploited, found.epss, found.cvss_score) == (True, 0.3, 8.1)
+    assert found.fix_published is not None
+    assert report.created_at is not None
+
+
+def test_a_machine_that_nessus_logged_into_may_have_no_findings() -> None:
+    assert registry.read("nessus", nessus_xml(LOGGED_IN)).scanned
+
+
+@pytest.mark.parametrize("properties", ["", '<tag name="Credentialed_Scan">false</tag>'])
+def test_a_look_from_outside_is_no_scan(properties: str) -> None:
+    assert "credentialed checks" in registry.read("nessus", nessus_xml(properties)).not_scanned
+
+
+def test_a_failed_login_is_no_scan_whatever_else_is_there() -> None:
+    assert not registry.read("nessus", nessus_xml('<tag name="Credentialed_Scan">false</tag>', ITEM)).scanned
+
+
+def test_rows_of_a_csv_of_one_host_are_read() -> None:
+    body = (
+        b"Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Plugin Output\r\n"
+        b'19506,,,None,h1,tcp,0,Nessus Scan Information,"Nessus version : 10.7\nCredentialed checks : yes"\r\n'
+        b'7,CVE-2026-1,5.0,Critical,h1,tcp,0,"a, b","Remote package installed : kernel-tools-4.14-2.el7\n'
+        b'Should be                : kernel-tools-4.14-3.el7"\r\n'
+    )
+    report = registry.read(None, body)
+    found = report.findings[-1]
+    assert (report.scanned, report.scanner_version) == (True, "10.7")
+    assert (found.package, found.installed, found.fixed) == ("kernel-tools", "4.14-2.el7", "4.14-3.el7")
+    assert report.counts == {Severity.NEGLIGIBLE: 1, Severity.CRITICAL: 1}
+
+
+@pytest.mark.parametrize("tail", ["7,CVE-2026-1,5", '7,CVE-2026-1,5.0,High,h1,tcp,0,x,"cut'])
+def test_a_csv_that_was_cut_is_refused(tail: str) -> None:
+    body = f"Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Plugin Output\n{tail}".encode()
+    with pytest.raises(Refusal) as caught:
+        registry.read("nessus", body)
+    assert caught.value.reason is RefusalReason.TRUNCATED
+
+
+# --- Qualys ----------------------------------------------------------------------------------------------------------
+
+QUALYS = '"IP","DNS","Tracking Method","OS","QID","Title","Vuln Status","Type","Severity","CVE ID","Category"\n'
+
+
+def qualys_row(method: str = "AGENT", status: str = "Active", kind: str = "Vuln", grade: str = "4") -> str:
+    cves = "CVE-2026-1,CVE-2026-2"
+    return f'"10.0.0.1","h1","{method}","Ubuntu 22.04","123","T","{status}","{kind}","{grade}","{cves}","X"\n'
+
+
+def qualys(*rows: str) -> ScanReport:
+    return registry.read(None, ("Title\n\n" + QUALYS + "".join(rows)).encode())
+
+
+def test_a_check_of_an_agent_is_a_finding_for_every_cve() -> None:
+    report = qualys(qualys_row())
+    assert (report.format, report.scanned) == ("qualys", True)
+    assert [(found.id, found.check) for found in report.findings] == [
+        ("CVE-2026-1", "qid:123"),
+        ("CVE-2026-2", "qid:123"),
+    ]
+    assert report.counts == {Severity.HIGH: 1}
+
+
+def test_a_look_of_qualys_from_outside_is_no_scan() -> None:
+    assert "nothing shows that Qualys logged in" in qualys(qualys_row("IP")).not_scanned
+
+
+@pytest.mark.parametrize(
+    ("grade", "kind", "expected"),
+    [("1", "Vuln", Severity.NEGLIGIBLE), ("2", "Vuln", Severity.LOW), ("3", "Practice", Severity.MEDIUM),
+     ("5", "Vuln", Severity.CRITICAL), ("5", "Ig", Severity.NEGLIGIBLE), ("9", "Vuln", Severity.UNKNOWN)],
+)  # fmt: skip
+def test_grades_of_qualys(grade: str, kind: str, expected: Severity) -> None:
+    assert list(qualys(qualys_row(kind=kind, grade=grade)).counts) == [expected]
+
+
+@pytest.mark.parametrize("status", ["Fixed", "Ignored", "Disabled"])
+def test_what_is_fixed_or_ignored_is_kept_apart(status: str) -> None:
+    report = qualys(qualys_row(status=status))
+    assert (report.findings, len(report.suppressed)) == ((), 2)
+
+
+def test_the_glossary_of_a_report_explains_its_checks() -> None:
+    body = b"""<?xml version="1.0"?><!DOCTYPE ASSET_DATA_REPORT SYSTEM "https://q.example/asset_data_report.dtd">
+    <ASSET_DATA_REPORT><HEADER><GENERATION_DATETIME>2026-05-10T12:00:00Z</GENERATION_DATETIME></HEADER><HOST_LIST><HOST>
+    <IP>10.0.0.1</IP><TRACKING_METHOD>QAGENT</TRACKING_METHOD><OPERATING_SYSTEM>Windows 2022</OPERATING_SYSTEM>
+    <VULN_INFO_LIST><VULN_INFO><QID id="qid_7">7</QID><TYPE>Vuln</TYPE><VULN_STATUS>Active</VULN_STATUS></VULN_INFO>
+    </VULN_INFO_LIST></HOST></HOST_LIST><GLOSSARY><VULN_DETAILS_LIST><VULN_DETAILS id="qid_7"><QID id="qid_7">7</QID>
+    <TITLE>KB5</TITLE><SEVERITY>5</SEVERITY><CVE_ID_LIST><CVE_ID><ID>CVE-2026-1</ID></CVE_ID></CVE_ID_LIST>
+    <CVSS3_SCORE><CVSS3_BASE>9.8</CVSS3_BASE></CVSS3_SCORE></VULN_DETAILS></VULN_DETAILS_LIST></GLOSSARY>
+    </ASSET_DATA_REPORT>"""
+    report = registry.read(None, body)
+    (found,) = report.findings
+    assert (report.format, report.scanned, report.target) == ("qualys", True, "10.0.0.1")
+    assert (found.id, found.package, found.severity, found.cvss_score) == ("CVE-2026-1", "KB5", Severity.CRITICAL, 9.8)
+
+
+def test_a_scan_that_did_not_finish_says_so(real_data: Path) -> None:
+    path = real_data / "scanner/defectdojo-scans/qualys_infrascan_webgui/qualys_infrascan_webgui_1.xml"
+    body = path.read_bytes().replace(b">FINISHED<", b">CANCELED<")
+    assert "its status is CANCELED" in registry.read("qualys", body).not_scanned

@@ -1,0 +1,138 @@
+"""Which format a body is of, XML that is not read, bodies that are packed, and values that all formats have."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.domain.policy import Severity
+from shared.scanners import registry
+from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.values import cves_in, moment, probability, purl_of, score, score_of, severity_at, severity_of
+
+
+def refused(body: bytes, named: str | None = None) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        registry.read(named, body)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b'{"spdxVersion": "SPDX-2.3"}', "an SPDX document"),
+        (b'{"@context": "https://openvex.dev/ns/v0.2.0"}', "a VEX document"),
+        (b'{"kind": "VulnerabilityReport"}', "Kubernetes"),
+        (b'{"matches": [], "source": {}}', "another scanner than Grype"),
+        (b"[]", "an empty list"),
+        (b"[1]", "a list"),
+        (b"null", "neither an object nor a list"),
+        (b"{}", "not known"),
+        (b"<html><body/></html>", "XML whose root is 'html'"),
+        (b"name,age\nx,1\n", "nor CSV of"),
+        (b"\x00\x01\x02", "neither JSON"),
+    ],
+)
+def test_what_is_no_report_is_called_by_its_name(body: bytes, what: str) -> None:
+    refusal = refused(body)
+    assert what in refusal.text
+    assert refusal.reason is RefusalReason.UNKNOWN_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"SchemaVersion": 2, "Results": [', RefusalReason.TRUNCATED),
+        (b'{"SchemaVersion": 2 "Results"}', RefusalReason.NOT_JSON),
+        (b"<NessusClientData_v2><Report>", RefusalReason.TRUNCATED),
+        (b"<NessusClientData_v2></Report>", RefusalReason.NOT_XML),
+        (b"<", RefusalReason.TRUNCATED),
+        (b"<?xml version='1.0' encoding='klingon'?><bom/>", RefusalReason.NOT_XML),
+        (gzip.compress(b"{}"), RefusalReason.WRONG_SHAPE),
+        (b"PK\x03\x04zip", RefusalReason.WRONG_SHAPE),
+    ],
+)
+def test_what_is_broken_or_packed_says_so(body: bytes, reason: RefusalReason) -> None:
+    assert refused(body).reason is reason
+
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE bom [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component><name>&b;</name></component></components></bom>"""
+EXTERNAL = b"""<?xml version="1.0"?><!DOCTYPE bom [<!ENTITY x SYSTEM "file:///etc/passwd">]>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.5"><components><component><name>&x;</name></component></components></bom>"""
+PARAMETER = b"""<?xml version="1.0"?><!DOCTYPE SCAN [<!ENTITY % x SYSTEM "http://127.0.0.1:1/x"> %x;]><SCAN/>"""
+
+
+@pytest.mark.parametrize("body", [BOMB, EXTERNAL, PARAMETER])
+def test_entities_of_xml_are_refused_whatever_they_are(body: bytes) -> None:
+    assert refused(body).reason is RefusalReason.UNSAFE
+    assert refused(body, "cyclonedx").reason is RefusalReason.UNSAFE
+
+
+def test_xml_that_is_nested_without_end_is_refused() -> None:
+    body = b"<NessusClientData_v2>" + b"<a>" * 100_000
+    assert refused(body, "nessus").reason is RefusalReason.UNSAFE
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("Important", Severity.HIGH), ("moderate", Severity.MEDIUM), (" LOW ", Severity.LOW),
+     ("None", Severity.NEGLIGIBLE),
+     ("Info", Severity.NEGLIGIBLE), ("untriaged", Severity.UNKNOWN), ("", Severity.UNKNOWN), (None, Severity.UNKNOWN)],
+)  # fmt: skip
+def test_words_for_severities(word: str | None, expected: Severity) -> None:
+    assert severity_of(word) is expected
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [(0.0, Severity.NEGLIGIBLE), (0.1, Severity.LOW), (3.9, Severity.LOW), (4.0, Severity.MEDIUM),
+     (6.9, Severity.MEDIUM), (7.0, Severity.HIGH), (8.9, Severity.HIGH), (9.0, Severity.CRITICAL),
+     (10.0, Severity.CRITICAL), (10.1, Severity.UNKNOWN), (-1.0, Severity.UNKNOWN), (None, Severity.UNKNOWN)],
+)  # fmt: skip
+def test_bands_of_scores(points: float | None, expected: Severity) -> None:
+    assert severity_at(points) is expected
+
+
+@pytest.mark.parametrize(
+    ("vector", "expected"),
+    [
+        ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
+        ("AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
+        ("AV:N/AC:L/Au:N/C:P/I:P/A:P", 7.5),
+        ("CVSS2#AV:N/AC:L/Au:N/C:P/I:P/A:P", 7.5),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 9.3),
+        ("CVSS:3.1/nonsense", None),
+        ("", None),
+    ],
+)
+def test_scores_of_vectors(vector: str, expected: float | None) -> None:
+    assert score_of(vector) == expected
+
+
+@pytest.mark.parametrize("value", ["", "x", "nan", "inf", "11", "-1", None, "1e999"])
+def test_what_is_no_score_is_none(value: str | None) -> None:
+    assert score(value) is None
+    assert probability(value if value != "x" else "1.5") is None
+
+
+def test_package_urls_become_canonical_or_nothing() -> None:
+    assert purl_of("pkg:PYPI/Django_Rest@1.0") == "pkg:pypi/django-rest@1.0"
+    assert purl_of("pkg:") == purl_of("openssl") == purl_of("") == ""
+
+
+def test_times_are_in_utc_and_need_a_zone() -> None:
+    assert moment("2026-05-10T14:00:00.123456789+02:00") == datetime(2026, 5, 10, 12, 0, 0, 123456, UTC)
+    assert moment("2026-05-10T14:00:00") is None
+    assert moment("9999-12-31T23:59:59-14:00") is None
+
+
+def test_cves_are_found_once_in_any_casing() -> None:
+    assert cves_in("cve-2026-1234, CVE-2026-1234", None, "x CVE-2025-99999.") == ("CVE-2026-1234", "CVE-2025-99999")
+
+
+def test_a_body_with_a_byte_order_mark_is_detected() -> None:
+    assert refused(b"\xef\xbb\xbf" + json.dumps({"spdxVersion": "x"}).encode()).text.endswith("an SPDX document")
