@@ -1,0 +1,69 @@
+"""The short measurements, at a small size: that they measure what they say."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.bench import growth, retention, scan_report
+from local.bench.__main__ import main
+from local.bench.app import linked_app
+from local.bench.made_report import write_report
+from local.bench.memory_run import run
+from local.stack.options import PROJECT_ROOT
+from shared.domain.release import State
+from shared.scanners.registry import read
+
+
+def test_a_run_releases_every_version_through_every_ring() -> None:
+    releases = run(2).releases
+    assert [(each.state, len(each.published)) for each in releases] == [(State.RELEASED, 3)] * 2
+
+
+def test_growth_compares_a_run_with_one_of_twice_its_size() -> None:
+    figure = growth.measure(1, rounds=1)
+    small, large = figure.parts["hops"]
+    assert figure.parts["releases"] == [1, 2]
+    assert large == 2 * small
+
+
+def test_retention_says_that_machines_are_not_looked_at() -> None:
+    figure = retention.measure(50)
+    assert (figure.parts["versions"], figure.parts["machines"]) == (50, 0)
+    assert "machines" in figure.notes[0]
+
+
+def test_a_made_report_is_of_the_wanted_size_and_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    size = write_report(file, findings=40, size=80_000, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert size == pytest.approx(80_000, rel=0.02)
+    assert len(read("trivy", file.read_bytes()).findings) == 40
+
+
+def test_reading_a_report_is_measured_in_a_process_of_its_own() -> None:
+    figure = scan_report.measure(size=2_000_000, findings=500)
+    assert figure.parts["findings"] == 500
+    assert figure.parts["peak"] > figure.parts["report_bytes"]
+    assert figure.parts["judging"]["answer"] == "reject"
+
+
+def test_an_app_under_another_host_json_keeps_everything_else(tmp_path: Path) -> None:
+    app = linked_app(tmp_path / "app", {"maxPollingInterval": "00:00:00.200000"})
+    ours = json.loads((app / "host.json").read_text(encoding="utf-8"))
+    theirs = json.loads((PROJECT_ROOT / "host.json").read_text(encoding="utf-8"))
+    theirs["extensions"]["queues"]["maxPollingInterval"] = "00:00:00.200000"
+    assert ours == theirs
+
+
+def test_one_figure_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", "retention"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document["figures"]) == ["retention"]
+    assert {"value", "bound", "holds", "parts", "load"} <= set(document["figures"]["retention"])
+
+
+def test_a_figure_that_does_not_exist_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "speed_of_light"])
+    assert "speed_of_light" in capsys.readouterr().err
