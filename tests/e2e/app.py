@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -17,8 +17,9 @@ from local.stack import Stack
 from shared.domain.image import VersionId
 from tests.e2e.scene import GALLERY, IMAGES, TEST_GROUP, report
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds of real time after which something that should have happened has not."""
+_LOOK_EVERY = 0.3
 _API = "2024-03-03"
 _MACHINERY = ("virtualmachines", "disks", "networkinterfaces")
 
@@ -58,6 +59,12 @@ class App:
             headers={"aeg-event-type": kind, "content-type": "application/json", **(headers or {})},
             timeout=30,
         )
+
+    def published_events(self) -> list[dict[str, Any]]:
+        """The latest events on the custom topic."""
+        url = f"{self.environment['EVENTGRID_CONTROL_URL']}/events"
+        found = self._session.get(url, params={"topic": "custom"}, timeout=30).json()["events"]
+        return [each["event"] for each in found]
 
     # --- scanners -----------------------------------------------------------------------------------------------------
 
@@ -136,8 +143,13 @@ class App:
             found = look()
             if found:
                 return found
-            time.sleep(0.15)
-        raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.log()[-4000:]}")
+            time.sleep(_LOOK_EVERY)
+        raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.said()}")
+
+    def said(self) -> str:
+        """The last that the app itself has logged, and what its host complained of."""
+        lines = [line for line in self.log().splitlines() if '"ringmaster.' in line or '"level": "info"' not in line]
+        return "\n".join(lines[-40:])
 
     def log(self, service: str = "host") -> str:
         """What a service has logged."""
@@ -165,6 +177,17 @@ class App:
         group = f"{TEST_GROUP}/".lower()
         found = [one.lower() for kind in answer.json()["resources"].values() for one in kind]
         return [one for one in found if one.startswith(group) and any(f"/{kind}/" in one for kind in _MACHINERY)]
+
+    @contextlib.contextmanager
+    def arm_faults(self, rules: list[dict[str, Any]]) -> Iterator[None]:
+        """These faults befall ARM meanwhile."""
+        url = f"{self.environment['ARM_ENDPOINT']}/_sim/faults"
+        answer = self._session.post(url, json=rules, verify=self._bundle, timeout=30)
+        assert answer.status_code == 200, answer.text
+        try:
+            yield
+        finally:
+            self._session.post(url, json=[], verify=self._bundle, timeout=30).raise_for_status()
 
     def _arm(self, method: str, path: str, body: Any = None) -> requests.Response:
         token = self._session.get(

@@ -27,6 +27,8 @@ through one ring in the region that was booted in already.
 CHARACTERS = ("clean", "critical-cve", "panics-at-boot")
 PUBLISHED = {"canary": ["westeurope", "northeurope"], "production": ["eastus2"]}
 """Where a version is published at the end of the long way."""
+MAX_REPORT = 700_000
+"""Bytes of the largest report that the app of these tests takes."""
 _LONG_WAY = [
     {"name": "canary", "regions": PUBLISHED["canary"]},
     {"name": "production", "bake": "10m", "gallery": COPIES, "regions": PUBLISHED["production"]},

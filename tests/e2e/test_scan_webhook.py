@@ -8,8 +8,7 @@ import requests
 
 from shared.domain.image import VersionId
 from tests.e2e.app import App
-from tests.e2e.conftest import MAX_REPORT
-from tests.e2e.scene import report, version
+from tests.e2e.scene import MAX_REPORT, report, version
 
 pytestmark = pytest.mark.stack
 
@@ -103,9 +102,14 @@ def test_the_same_report_signed_anew_is_taken_and_kept_once(app: App) -> None:
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 
+def test_a_scanner_that_nobody_knows_gets_401(app: App) -> None:
+    answer = app.scan(IMAGE, report(IMAGE), headers={"x-ringmaster-scanner": "nobody"})
+    assert refused(answer, app) == (401, "unknown_scanner")
+
+
 @pytest.mark.parametrize("format", ["grype", "nonsense"])
-def test_a_format_that_no_key_is_for_gets_401(app: App, format: str) -> None:  # noqa: A002
-    assert refused(app.scan(IMAGE, report(IMAGE), format=format), app) == (401, "unknown_scanner")
+def test_a_format_that_the_scanner_may_not_send_gets_403(app: App, format: str) -> None:  # noqa: A002
+    assert refused(app.scan(IMAGE, report(IMAGE), format=format), app) == (403, "format_not_allowed")
 
 
 def test_the_format_may_be_written_in_any_casing(app: App) -> None:
@@ -136,8 +140,27 @@ def test_a_report_over_the_limit_gets_413(app: App) -> None:
     assert refused(app.scan(IMAGE, body), app) == (413, "too_large")
 
 
-def test_a_compressed_body_gets_415(app: App) -> None:
-    answer = app.scan(IMAGE, gzip.compress(report(IMAGE)), headers={"content-encoding": "gzip"})
+def test_a_compressed_report_is_signed_as_it_is_sent_and_kept_as_it_is_read(app: App) -> None:
+    image = version("scans", "1.1.6")
+    plain, body = (report(image) for _ in range(2))
+    compressed = app.scan(image, gzip.compress(plain), headers={"content-encoding": "gzip"})
+    assert compressed.status_code == 202
+    assert app.scan(image, plain).json()["report"] == compressed.json()["report"]
+    assert app.scan(image, gzip.compress(body)).status_code == 422
+
+
+def test_what_is_no_gzip_gets_400(app: App) -> None:
+    answer = app.scan(IMAGE, report(IMAGE), headers={"content-encoding": "gzip"})
+    assert refused(answer, app) == (400, "report_refused")
+
+
+def test_what_grows_over_the_limit_gets_413(app: App) -> None:
+    bomb = gzip.compress(b"0" * 50 * MAX_REPORT)
+    assert refused(app.scan(IMAGE, bomb, headers={"content-encoding": "gzip"}), app) == (413, "report_refused")
+
+
+def test_another_encoding_gets_415(app: App) -> None:
+    answer = app.scan(IMAGE, report(IMAGE), headers={"content-encoding": "br"})
     assert refused(answer, app) == (415, "content_encoding")
 
 
