@@ -23,7 +23,7 @@ app = typer.Typer(
     name="ringmaster",
     help="How releases of image versions stand, why, and sending again what has stalled.",
     epilog="Exit codes: 0 done; 1 the policy has faults; 2 no usable answer from the app, or a wrong command line; "
-    "3 no such release, or several of that name.",
+    "3 no such release, or several of that name. scan judge: 0 pass, 1 reject, 2 refused.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 policy = typer.Typer(help="Policies: files such as promotion.yaml.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
+scan = typer.Typer(help="Scan reports: files, read and judged here.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(scan, name="scan")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the app's answer as it came, and nothing else.")]
 Version = Annotated[
@@ -106,6 +108,48 @@ def check(
         typer.echo(f"{count} fault{'s' if count > 1 else ''}", err=True)
         raise typer.Exit(FAULTS_FOUND) from faults
     typer.echo(summary(read, _session(context).now))
+
+
+@scan.command("judge")
+def judge(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Reports, judged together.")
+    ],
+    policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="The policy file.")],
+    image: Annotated[
+        str, typer.Option("--image", metavar="ID", help="A version's or definition's id, or its name in the policy.")
+    ],
+    report_format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="Left out: as the body shows.", show_default=False)
+    ] = None,
+    ring: Annotated[
+        str | None, typer.Option("--ring", metavar="RING", help="By the rules of this ring.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="FILE", help="A report of what is published.", show_default=False),
+    ] = None,
+    published: Annotated[
+        datetime | None,
+        typer.Option(
+            "--published", metavar="TIME", help="publishedDate: no older report counts. In UTC.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+) -> None:
+    """Judge scan reports as the scan gate would. Exits 0 for pass, 1 for reject, 2 for refused."""
+    from shared.cli import scans, words
+
+    moment = published.replace(tzinfo=UTC) if published else None
+    question = scans.Question(tuple(files), policy_file, image, report_format, ring, moment, baseline)
+    judged = scans.judge_files(question, _session(context).now)
+    if as_json:
+        typer.echo(scans.as_json(judged))
+    else:
+        for line in scans.as_text(judged):
+            typer.echo(words.plain(line).plain)
+    raise typer.Exit(judged.exit_code)
 
 
 def run(arguments: Sequence[str], session: Session) -> int:

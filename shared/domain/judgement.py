@@ -204,6 +204,8 @@ def _judged(reports: list[ScanReport], rules: ScanRules, now: datetime, baseline
 def _found(reports: list[ScanReport], rules: ScanRules) -> tuple[tuple[Finding, ...], int]:
     """Every vulnerability of a package once; and how many the scanner left out that the policy trusts it to."""
     together = merge_reports(reports)
+    if not rules.trust_suppressions and not together.suppressed:
+        return together.findings, 0
     if not rules.trust_suppressions:
         return merged((*together.findings, *(left.finding for left in together.suppressed))), 0
     kept = tuple(each for each in together.findings if each.vex not in _LEFT_OUT)

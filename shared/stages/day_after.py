@@ -50,10 +50,8 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     if command.state.get("report") in known:
         return Dropped("this report was judged already")
     again = await judge_again(release, policy, world, now)
-    if again.verdict is None:
-        return _refused(release, again.on_hand)
-    if again.on_hand.names <= known:
-        return Dropped("nothing newer than what was judged already")
+    if again.verdict is None or again.on_hand.names <= known:
+        return _nothing_new(release, again.on_hand)
     return await _concluded(again, release, policy, world)
 
 
@@ -122,8 +120,8 @@ def _warning(rechecked: Decided, ring: str | None) -> str:
     return f"by the rules of {ring}: {text}" if ring else text
 
 
-def _refused(release: Release, on_hand: OnHand) -> Step:
+def _nothing_new(release: Release, on_hand: OnHand) -> Step:
     if not on_hand.refused:
-        return Dropped("the report is not in the store")
+        return Dropped("nothing newer than what was judged already")
     text = "; ".join(on_hand.refused)
     return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)

@@ -1,0 +1,219 @@
+"""``ringmaster scan judge``: the verdict that a policy would give on scan reports, without any app or Azure.
+
+What only a running app knows is left out, unless it is told here: when the version was published, and what is
+published now (``--baseline``, a report of it).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from shared.cli.faults import CommandFault
+from shared.domain.delta import Baseline
+from shared.domain.image import DefinitionId, InvalidId, VersionId
+from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
+from shared.domain.merging import merge_reports
+from shared.domain.policy import DefinitionPolicy, ScanRules
+from shared.domain.scanning import ScanReport
+from shared.policy_file import PolicyFaults, read_file
+from shared.scanners.registry import MAX_BYTES, read
+from shared.scanners.report import Refusal
+
+EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2}
+FINDINGS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: these reports, of this image, under this policy."""
+
+    files: tuple[Path, ...]
+    policy: Path
+    image: str
+    format: str | None = None
+    ring: str | None = None
+    published: datetime | None = None
+    baseline: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answer: a verdict, or why a report can't be read."""
+
+    verdict: ScanVerdict | None
+    refused: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 reject, 2 refused."""
+        return EXIT_CODES[self.verdict.outcome if self.verdict else ScanOutcome.REFUSED]
+
+
+def judge_files(question: Question, now: datetime) -> Judged:
+    """Judge report files. Raises CommandFault for a question that can't be answered."""
+    definition, version = _covering(question)
+    rules = _rules(definition, question)
+    reports, refused = _read_all(question, version)
+    if refused:
+        return Judged(None, tuple(refused))
+    baseline = _baseline(question.baseline) if question.baseline else None
+    return Judged(judge(reports, rules, version_published=question.published, now=now, baseline=baseline))
+
+
+def as_json(judged: Judged) -> str:
+    """The answer for programs; every list of findings is bounded and counted."""
+    verdict = judged.verdict
+    if verdict is None:
+        return json.dumps({"outcome": "refused", "refused": "; ".join(judged.refused), "reasons": list(judged.refused)})
+    if verdict.outcome is ScanOutcome.REFUSED:
+        refused = {"outcome": "refused", "refused": "; ".join(verdict.texts)}
+        return json.dumps({**refused, **_told(verdict)}, ensure_ascii=False)
+    return json.dumps({"outcome": verdict.outcome.value, **_told(verdict)}, ensure_ascii=False)
+
+
+def as_text(judged: Judged) -> Iterator[str]:
+    """The answer for people, line by line."""
+    verdict = judged.verdict
+    if verdict is None:
+        yield "refused"
+        yield from (f"  {text}" for text in judged.refused)
+        return
+    yield verdict.outcome.value
+    for reason in verdict.reasons:
+        mark = "-" if reason.weight is not Weight.TELLS else "note:"
+        yield f"  {mark} {reason.text}"
+    if verdict.remedies:
+        yield "to pass:"
+        yield from (f"  - {line}" for line in verdict.remedies)
+    for used in verdict.excused:
+        exception = used.exception
+        yield (
+            f"excused until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), by {exception.owner}"
+            + (f", {exception.source}" if exception.source else "")
+        )
+
+
+def _told(verdict: ScanVerdict) -> dict[str, Any]:
+    reasons = [
+        {
+            "code": reason.code,
+            "text": reason.text,
+            "effect": reason.weight.value,
+            "severity": reason.severity.value if reason.severity else None,
+            "count": len(reason.findings),
+            "findings": [
+                {
+                    "id": finding.id,
+                    "package": finding.package,
+                    "installed": finding.installed,
+                    "fixed": finding.fixed,
+                    "severity": finding.severity.value,
+                }
+                for finding in reason.findings[:FINDINGS_SHOWN]
+            ],
+        }
+        for reason in verdict.reasons
+    ]
+    return {
+        "reasons": reasons,
+        "found": verdict.found,
+        "counts": {severity.value: count for severity, count in verdict.counts.items()},
+        "limits": {severity.value: limit for severity, limit in verdict.limits.items()},
+        "toPass": list(verdict.remedies),
+        "comparedWith": verdict.baseline or None,
+        "excused": [
+            {"id": used.exception.id, "owner": used.exception.owner, "count": len(used.findings)}
+            for used in verdict.excused[:FINDINGS_SHOWN]
+        ],
+        "expired": [
+            {"id": used.exception.id, "owner": used.exception.owner, "expired": used.exception.expires.isoformat()}
+            for used in verdict.expired[:FINDINGS_SHOWN]
+        ],
+        "notFixable": verdict.unfixable,
+        "fixTooYoung": verdict.tolerated,
+        "suppressedByScanner": verdict.suppressed,
+    }
+
+
+def _covering(question: Question) -> tuple[DefinitionPolicy, VersionId | None]:
+    try:
+        policy = read_file(question.policy)
+    except PolicyFaults as faults:
+        raise CommandFault(f"the policy has faults, so nothing is judged by it:\n{faults}") from faults
+    version = _version(question.image)
+    for definition in policy.definitions.values():
+        if question.image.casefold() == definition.name.casefold():
+            return definition, None
+        if _definition(question.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
+            return definition, version
+    known = ", ".join(definition.name for definition in policy.definitions.values())
+    raise CommandFault(
+        f"{question.policy} covers no image {question.image}. It covers: {known}. Give such a name, or the resource id "
+        "of a version or of its definition"
+    )
+
+
+def _version(image: str) -> VersionId | None:
+    try:
+        return VersionId.parse(image)
+    except InvalidId:
+        return None
+
+
+def _definition(image: str) -> DefinitionId | None:
+    version = _version(image)
+    if version is not None:
+        return version.definition
+    try:
+        return DefinitionId.parse(image)
+    except InvalidId:
+        return None
+
+
+def _rules(definition: DefinitionPolicy, question: Question) -> ScanRules:
+    if question.ring is None:
+        return definition.scan
+    try:
+        return definition.ring(question.ring).scan or definition.scan
+    except KeyError as error:
+        rings = ", ".join(ring.name for ring in definition.rings)
+        raise CommandFault(f"{definition.name} has no ring {question.ring}; it has {rings}") from error
+
+
+def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
+    reports: list[ScanReport] = []
+    refused: list[str] = []
+    for file in question.files:
+        try:
+            report = _read(file, question.format)
+        except Refusal as refusal:
+            refused.append(f"{file}: {refusal}")
+            continue
+        another = report.of_another_image(version) if version else ""
+        if another:
+            refused.append(f"{file}: {another}")
+        reports.append(report)
+    return reports, refused
+
+
+def _read(file: Path, scan_format: str | None) -> ScanReport:
+    try:
+        with file.open("rb") as opened:
+            return read(scan_format, opened.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise CommandFault(f"{file} can't be read: {error.strerror}") from error
+
+
+def _baseline(file: Path) -> Baseline:
+    try:
+        reports: Sequence[ScanReport] = [_read(file, None)]
+    except Refusal as refusal:
+        raise CommandFault(f"the baseline can't be read: {file}: {refusal}") from refusal
+    together = merge_reports(reports)
+    found = (*together.findings, *(left.finding for left in together.suppressed))
+    return Baseline(file.name, found, reports[0].created_at)
