@@ -22,7 +22,6 @@ from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
-from shared.scanners.registry import read
 from shared.scanners.report import Refusal
 from shared.stages.refusals import Refused, Told, record
 from shared.stages.steps import Decided
@@ -106,6 +105,9 @@ async def _parsed(stored: StoredReport, world: World) -> ScanReport | Refused:
 
 
 async def _opened(stored: StoredReport, world: World) -> ScanReport | Refused:
+    # The readers of all formats are imported when the first report is read, not when a process starts.
+    from shared.scanners.registry import read
+
     try:
         body = await world.evidence.read_report(stored.name)
     except TooLarge as error:
