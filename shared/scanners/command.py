@@ -25,14 +25,17 @@ def read_document(body: Path | bytes, format: str | None = None) -> tuple[dict[s
     OSError when the file can't be read.
     """
     try:
-        if isinstance(body, Path):
-            with body.open("rb") as opened:
-                report = registry.read(format, opened)
-        else:
-            report = registry.read(format, body)
+        return document_of(report_in(body, format)), READ
     except Refusal as refusal:
         return {"refused": refusal.text}, REFUSED
-    return document_of(report), READ
+
+
+def report_in(body: Path | bytes, format: str | None = None) -> ScanReport:  # noqa: A002
+    """The report in a file or in bytes. Raises Refusal, and OSError when the file can't be read."""
+    if isinstance(body, bytes):
+        return registry.read(format, body)
+    with body.open("rb") as opened:
+        return registry.read(format, opened)
 
 
 def document_of(report: ScanReport) -> dict[str, Any]:

@@ -221,10 +221,8 @@ def _flat(components: Iterable[Component] | None) -> Iterator[Component]:
 
 def _tools(tools: Any) -> Iterator[tuple[str, str]]:
     """Name and version of every tool; a list up to 1.4, an object with components since 1.5."""
-    listed = tools
-    if isinstance(tools, dict):
-        listed = [*(tools.get("components") or ()), *(tools.get("services") or ())]
-    for tool in listed if isinstance(listed, list) else ():
+    lists = (tools.get("components"), tools.get("services")) if isinstance(tools, dict) else (tools,)
+    for tool in (tool for listed in lists if isinstance(listed, list) for tool in listed):
         if isinstance(tool, dict) and isinstance(tool.get("name"), str):
             yield tool["name"], str(tool.get("version") or "")
 
