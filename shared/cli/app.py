@@ -152,6 +152,26 @@ def judge(
     raise typer.Exit(judged.exit_code)
 
 
+@scan.command("read")
+def read_report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The report.")],
+    report_format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="Left out: as the body shows.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+) -> None:
+    """What a report says: who scanned what, how many findings of which severity. Exits 2 when it is refused."""
+    from shared.cli import reading, words
+
+    read = reading.read_file(file, report_format)
+    if as_json:
+        typer.echo(reading.as_json(read))
+    else:
+        for line in reading.as_text(read):
+            typer.echo(words.plain(line).plain)
+    raise typer.Exit(reading.exit_code(read))
+
+
 def run(arguments: Sequence[str], session: Session) -> int:
     """Run one command line. Returns the exit code."""
     try:
