@@ -218,7 +218,8 @@ def _one(name: str, findings: list[Finding]) -> Finding:
 
 def _filled(worst: Finding, ranked: list[Finding]) -> Finding:
     """The worst of them, with what it lacks taken from the next that has it."""
-    scored = next((found for found in ranked if found.cvss_score is not None), worst)
+    # The highest score, whoever gives it: the order of reports must not decide.
+    scored = max(ranked, key=lambda found: -1.0 if found.cvss_score is None else found.cvss_score)
     typed = next((found for found in ranked if found.purl), worst)
     return replace(
         worst,

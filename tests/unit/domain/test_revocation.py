@@ -1,0 +1,66 @@
+"""Taking a version back: every flag is set, nothing is dropped, and what `latest` is then is known beforehand."""
+
+from dataclasses import replace
+
+from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.image import DefinitionId, VersionNumber
+from shared.domain.revocation import check_revocation, plan_revocation
+
+DEFINITION = DefinitionId.parse(
+    "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/d"
+)
+
+
+def version(number: str, *targets: RegionTargetFacts, excluded: bool = False) -> VersionFacts:
+    id_ = DEFINITION.version(VersionNumber.parse(number))
+    return VersionFacts(id_, ProvisioningState.SUCCEEDED, "eastus", targets=targets, excluded=excluded)
+
+
+EVERYWHERE = (RegionTargetFacts("eastus", 3, "Standard_ZRS", kept={"encryption": {}}), RegionTargetFacts("westus"))
+BAD, GOOD = version("2.0.0", *EVERYWHERE), version("1.0.0", RegionTargetFacts("eastus"))
+
+
+def test_every_flag_is_set_and_nothing_else_changes() -> None:
+    plan = plan_revocation([GOOD, BAD], BAD)
+    assert plan.targets == tuple(replace(target, excluded=True) for target in EVERYWHERE)
+    assert plan.changes
+
+
+def test_latest_goes_back_where_an_older_version_is_and_empty_where_none_is() -> None:
+    plan = plan_revocation([GOOD, BAD], BAD)
+    assert plan.after == {"eastus": GOOD.id.number, "westus": None}
+    assert plan.emptied == ("westus",)
+
+
+def test_a_region_where_it_was_not_latest_is_not_emptied() -> None:
+    hidden = version("2.0.0", RegionTargetFacts("westus", excluded=True))
+    assert plan_revocation([hidden], hidden).emptied == ()
+
+
+def test_a_newer_version_stays_latest() -> None:
+    newer = version("3.0.0", *EVERYWHERE)
+    plan = plan_revocation([GOOD, BAD, newer], BAD)
+    assert (dict(plan.before), plan.emptied) == (dict(plan.after), ())
+
+
+def test_what_is_excluded_already_needs_no_write() -> None:
+    done = replace(BAD, excluded=True, targets=tuple(replace(target, excluded=True) for target in EVERYWHERE))
+    assert not plan_revocation([done], done).changes
+    assert check_revocation([done], done.id) == ()
+
+
+def test_a_region_that_only_inherits_the_flag_is_written_explicitly() -> None:
+    inherits = version("2.0.0", RegionTargetFacts("eastus"), excluded=True)
+    assert plan_revocation([inherits], inherits).changes
+
+
+def test_each_place_where_it_is_still_visible_is_told() -> None:
+    half = replace(BAD, targets=(replace(EVERYWHERE[0], excluded=True), EVERYWHERE[1]))
+    assert check_revocation([half], half.id) == (
+        "g/d/2.0.0 is still visible to latest in westus",
+        "g/d/2.0.0 is still not excluded as a whole",
+    )
+
+
+def test_a_version_that_is_gone_is_nowhere() -> None:
+    assert check_revocation([GOOD], BAD.id) == ()
