@@ -24,7 +24,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of versions, kills, faults, durations and disorder (1)")
     parser.add_argument("--speed", type=float, default=60.0, help="seconds of Azure's time per real second (60)")
     parser.add_argument("--pause", type=float, nargs=2, default=(5.0, 15.0), metavar=("LEAST", "MOST"))
-    parser.add_argument("--patience", type=float, default=900.0, help="seconds for the releases to end (900)")
+    parser.add_argument("--patience", type=float, default=1500.0, help="seconds for the releases to end (1500)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep state and logs in this (empty) folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser.parse_args(argv)
@@ -57,6 +57,7 @@ def shown(result: Count) -> str:
         ("lost", result.lost),
         ("wrongly promoted", result.wrongly_promoted),
         ("wrongly judged", result.wrongly_judged),
+        ("unrecorded", result.unrecorded),
         ("left behind", result.left_behind),
         ("stalled", result.stalled),
         ("dead-lettered", result.dead_letters),
