@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -54,7 +55,7 @@ class House:
             self.publisher,
             policy,
             own_writers=frozenset(own_writers),
-            nonce=lambda: f"{next(numbers):032x}",
+            nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],
         )
 
     def add_definition(self, definition: DefinitionId, home: str) -> None:

@@ -15,7 +15,7 @@ from local.scanner.report import report_for
 from local.simulation.engine import Engine
 from local.simulation.faults import Call, Fate, Run
 from local.simulation.host import Host, Ran
-from local.simulation.house import OWN_WRITER, House, definitions_of
+from local.simulation.house import OWN_WRITER, House
 from local.simulation.laws import Laws, Truth, Violation, peek
 from local.simulation.scenario import HOME, SUBSCRIPTION, TEST, Build, Deed, Scenario, draw
 from local.simulation.weather import Unforeseen, Weather
@@ -379,15 +379,11 @@ class Play:
             self._break(3, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
 
     def _overtaken(self, row: Release) -> bool:
-        if row.version.definition not in self.host.world.policy.definitions:
+        """Whether anything could have superseded a version: a higher number, or a policy that forgot it."""
+        definition, number = row.version.definition, row.version.number
+        if definition not in self.host.world.policy.definitions:
             return True
-        for definition in definitions_of(self._everything()):
-            if definition.name != row.version.definition.name:
-                continue
-            for facts in peek(self.house.galleries.versions(definition)):
-                if facts.id.number > row.version.number:
-                    return True
-        return False
+        return any(each.definition == definition and each.number > number for each in self._builds)
 
     def _broken(self, violation: Violation) -> None:
         self._say(f"BROKEN {violation}")

@@ -27,8 +27,8 @@ VANISHING: Final = frozenset(
     {"galleries.write_targets", "galleries.copy_version", "machines.create", "machines.delete"}
 )
 """Requests that start a long-running operation, which may fail after it was accepted."""
-SLUGGISH: Final = frozenset({"machines.create", "galleries.write_targets"})
-"""Requests that are sometimes so slow that everything else has moved on when they take effect."""
+SLUGGISH: Final = {"machines.create": 0.5, "galleries.write_targets": 0.3}
+"""Requests that are, where calls take time, this often so slow that everything else has moved on meanwhile."""
 WRITERS: Final = frozenset({Kind.REPLICATE, Kind.PROMOTE})
 """Whose messages come twice more often than others: those that write to galleries."""
 BUSY: Final = frozenset({"galleries", "machines"})
@@ -113,7 +113,7 @@ class Weather:
     def _waits(self, call: Call) -> tuple[timedelta, timedelta]:
         if self.slow == 0.0:
             return NO_WAIT, NO_WAIT
-        if call.name in SLUGGISH and self.rng.random() < 0.2:
+        if self.rng.random() < SLUGGISH.get(call.name, 0.0):
             return timedelta(seconds=self.rng.uniform(30, 280)), NO_WAIT
         if self.rng.random() >= self.slow:
             return NO_WAIT, NO_WAIT

@@ -5,7 +5,7 @@ import pytest
 from local.simulation.mutants import MUTANTS
 from local.simulation.play import simulate
 
-BUDGET = 80
+BUDGET = 120
 """Seeds for each mutant."""
 
 

@@ -15,7 +15,7 @@ KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
 FIRST = 1
 SHARES = 8
-SEEDS_IN_A_SHARE = 30
+SEEDS_IN_A_SHARE = 25
 
 
 def kept_seeds() -> list[tuple[str, int]]:
