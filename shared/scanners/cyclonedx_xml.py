@@ -7,6 +7,7 @@ attribute, scores under ``score/base`` and severities with a capital letter. The
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from shared.scanners import cyclonedx as bom
@@ -16,7 +17,9 @@ from shared.scanners.values import number
 
 NAMESPACE: Final = "http://cyclonedx.org/schema/bom/"
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", *bom.VERSIONS)
-_WANTED: Final = frozenset({"component", "vulnerability", "timestamp", "tool", "service"})
+_PARTS: Final = frozenset({"component", "timestamp", "tool", "service"})
+_HOLDERS: Final = frozenset({"component", "vulnerability"})
+_NAME: Final = "a CycloneDX document"
 
 
 def read_bom(body: bytes) -> bom.Bom:
@@ -26,7 +29,7 @@ def read_bom(body: bytes) -> bom.Bom:
     version = next((value.removeprefix(NAMESPACE) for value in namespaces if value.startswith(NAMESPACE)), None)
     if root is None or root.name != "bom" or version is None:
         # Reading on says whether it is broken, or something else.
-        for _ in elements(body, frozenset(), "a CycloneDX document"):
+        for _ in elements(body, frozenset(), _NAME):
             pass
         raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: its root is not a bom of CycloneDX")
     if version not in VERSIONS:
@@ -36,41 +39,54 @@ def read_bom(body: bytes) -> bom.Bom:
 
 
 def _gathered(body: bytes, version: str) -> bom.Bom:
+    """Everything but the vulnerabilities, which are gone through once more, one at a time: they may be very many."""
     metadata = bom.Metadata()
     tools: list[dict[str, str]] = []
     components: list[bom.Component] = []
-    vulnerabilities: list[bom.Vulnerability] = []
-    for path, element in elements(body, _WANTED, "a CycloneDX document"):
+    for path, element in elements(body, _PARTS, _NAME):
         inside = path[1:2]
         if element.name == "timestamp" and inside == ("metadata",):
             metadata.timestamp = element.text.strip()
         elif element.name in {"tool", "service"} or "tools" in path:
             tools.append({"name": element.value("name"), "version": element.value("version")})
-        elif element.name == "component" and inside == ("metadata",):
-            metadata.component = _component(element, vulnerabilities)
-        elif element.name == "component" and inside == ("components",):
-            components.append(_component(element, vulnerabilities))
-        elif element.name == "vulnerability":
-            vulnerabilities.append(_vulnerability(element, element.attributes.get("ref", "")))
+        elif inside == ("metadata",):
+            metadata.component = _component(element)
+        elif inside == ("components",):
+            components.append(_component(element))
     metadata.tools = tools
-    return bom.Bom(version, metadata, components, vulnerabilities)
+    return bom.Bom(version, metadata, components, _vulnerabilities(body))
 
 
-def _component(element: Element, vulnerabilities: list[bom.Vulnerability]) -> bom.Component:
-    ref = (
-        element.attributes.get("bom-ref")
-        or element.value("purl")
-        or f"{element.value('name')}@{element.value('version')}"
-    )
-    vulnerabilities.extend(_vulnerability(inner, ref) for inner in element.all("vulnerabilities", "vulnerability"))
+def _vulnerabilities(body: bytes) -> Iterator[bom.Vulnerability]:
+    for path, element in elements(body, _HOLDERS, _NAME):
+        if element.name == "vulnerability":
+            yield _vulnerability(element, element.attributes.get("ref", ""))
+        elif path[1:2] == ("components",):
+            yield from _within(element)
+
+
+def _within(component: Element) -> Iterator[bom.Vulnerability]:
+    """Vulnerabilities of the extension, which stand in their component."""
+    for one in component.all("vulnerabilities", "vulnerability"):
+        yield _vulnerability(one, _ref(component))
+    for inner in component.all("components", "component"):
+        yield from _within(inner)
+
+
+def _ref(element: Element) -> str:
+    named = f"{element.value('name')}@{element.value('version')}"
+    return element.attributes.get("bom-ref") or element.value("purl") or named
+
+
+def _component(element: Element) -> bom.Component:
     return bom.Component(
         name=element.value("name"),
         version=element.value("version") or None,
         type=element.attributes.get("type", ""),
         group=element.value("group") or None,
         purl=element.value("purl") or None,
-        bom_ref=ref,
-        components=[_component(inner, vulnerabilities) for inner in element.all("components", "component")],
+        bom_ref=_ref(element),
+        components=[_component(inner) for inner in element.all("components", "component")],
         properties=[
             bom.Property(one.attributes.get("name", ""), one.text.strip())
             for one in element.all("properties", "property")
