@@ -11,6 +11,7 @@ from local.bench.__main__ import main
 from local.bench.app import linked_app
 from local.bench.made_report import write_report
 from local.bench.memory_run import run
+from local.bench.own_speed import at_own_speed
 from local.stack.options import PROJECT_ROOT
 from shared.domain.release import State
 from shared.scanners.registry import read
@@ -26,6 +27,12 @@ def test_growth_compares_a_run_with_one_of_twice_its_size() -> None:
     small, large = figure.parts["hops"]
     assert figure.parts["releases"] == [1, 2]
     assert large == 2 * small
+
+
+def test_at_azures_own_speed_a_release_takes_little_more_than_azure_does() -> None:
+    found = at_own_speed(2)
+    assert found["releases"] == 2
+    assert 1.0 < found["ratio"] < 1.2
 
 
 def test_retention_says_that_machines_are_not_looked_at() -> None:

@@ -1,0 +1,102 @@
+"""The way of a release at Azure's own speed, on a virtual clock: `end_to_end` without what a faster Azure distorts.
+
+On the stack, Azure runs many times faster than in life while queues, host and processors don't, so a hop's tenth of a
+second weighs as much as seconds would. Here the same stages run over the memory adapters with durations drawn from the
+same ranges as the simulator's; a queue hides messages for whole seconds, the host polls at up to its
+``maxPollingInterval``, and every call of a port takes its time.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import Any, Final
+
+from local.arm.replication import AWAY_SECONDS
+from local.bench.memory_run import BEGIN, HOME, definition_policy, run
+from local.simulation.faults import Call, Fate
+from shared.adapters.memory.characters import CLEAN, Character
+from shared.adapters.memory.galleries import UPDATE_TIME, Replication
+from shared.adapters.memory.machines import DELETION
+from shared.domain.image import VersionId
+from shared.ports import MachineSpec
+
+RUNS: Final = 20
+POLLING: Final = 2.0
+"""``maxPollingInterval`` of host.json in seconds."""
+CALL: Final = (0.05, 0.3)
+"""Seconds that a call of ARM or storage takes."""
+
+
+@dataclass(slots=True)
+class Dice:
+    """Draws the durations of one release, and remembers them by where they were."""
+
+    random: Random
+    boots: dict[tuple[str, str], list[timedelta]] = field(default_factory=dict)
+    replicas: dict[str, timedelta] = field(default_factory=dict)
+
+    def cast(self, spec: MachineSpec, _: int) -> Character:
+        """A machine: creation takes 40 to 90 s, the agent 20 to 60 s more, the probe 4 to 12 s."""
+        provisioned = self.random.uniform(40, 90)
+        agent = provisioned + self.random.uniform(20, 60)
+        probe = self.random.uniform(4, 12)
+        took = timedelta(seconds=agent + probe) + DELETION
+        self.boots.setdefault((spec.image.definition.gallery.name, spec.region), []).append(took)
+        return replace(
+            CLEAN,
+            provisioned_after=timedelta(seconds=provisioned),
+            agent_after=timedelta(seconds=agent),
+            probe_takes=timedelta(seconds=probe),
+        )
+
+    def replicate(self, _: VersionId, region: str, __: int) -> Replication:
+        """A region's replica, in the range of the simulator. A copy's home region is no region of its ring."""
+        if region == HOME:
+            return Replication(timedelta(seconds=AWAY_SECONDS[0]))
+        takes = timedelta(seconds=self.random.uniform(*AWAY_SECONDS))
+        self.replicas[region] = takes
+        return Replication(takes)
+
+    def meet(self, call: Call) -> Fate:
+        """How long a call takes; a message first waits for the host's next poll."""
+        if call.name == "queues.open":
+            return Fate(reach=timedelta(seconds=self.random.uniform(0, POLLING)))
+        return Fate(answer=timedelta(seconds=self.random.uniform(*CALL)))
+
+    def critical_path(self) -> timedelta:
+        """What Azure itself takes, one thing after the other."""
+        policy = definition_policy("image-0")
+        total = self.boots[policy.source.gallery.name, HOME].pop(0)
+        for index, ring in enumerate(policy.rings):
+            gallery = ring.definition.gallery.name
+            total += max(self.replicas[region] for region in ring.region_names if region != HOME)
+            total += max(took for region in ring.region_names for took in self.boots[gallery, region])
+            if index and ring.definition == policy.rings[index - 1].definition:
+                total += UPDATE_TIME
+        return total
+
+
+def at_own_speed(runs: int = RUNS) -> Mapping[str, Any]:
+    """The ratio over so many releases, and its parts in seconds."""
+    ratios, measured, least = [], [], []
+    for seed in range(runs):
+        dice = Dice(Random(seed))
+        found = run(1, fates=dice.meet, replication=dice.replicate, casting=dice.cast, parallel=16)
+        path = dice.critical_path()
+        took = found.releases[0].published[-1].at - BEGIN
+        ratios.append(took / path)
+        measured.append(took.total_seconds())
+        least.append(path.total_seconds())
+    return {
+        "releases": runs,
+        "ratio": sum(measured) / sum(least),
+        "worst_ratio": max(ratios),
+        "median_seconds": statistics.median(measured),
+        "median_critical_path_seconds": statistics.median(least),
+        "host_polls_every_seconds": POLLING,
+        "a_call_takes_seconds": list(CALL),
+    }
