@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,13 +26,15 @@ from shared.domain.release import Answer, Gate, Release
 from shared.ports import ForeignTarget, MachineSpec, Refused, World
 from shared.stages.steps import Again, Decided, Finished, Step
 
-POLL: Final = timedelta(seconds=20)
+FIRST_LOOK: Final = timedelta(seconds=75)
+"""Few machines are made, booted and heard of by their agent sooner."""
+POLL: Final = timedelta(seconds=10)
 PROBE_POLL: Final = timedelta(seconds=10)
-DELETE_POLL: Final = timedelta(seconds=15)
+DELETE_POLL: Final = timedelta(seconds=10)
 CONSOLE_POLL: Final = timedelta(seconds=15)
 CONSOLE_TRIES: Final = 12
 """A console log is 404 right after creation and lags; after three minutes without one, the platform is to blame."""
-EARLY_LOOK: Final = 4
+EARLY_LOOK: Final = 5
 """Every so many polls of a machine that isn't ready, its console is read: a panic need not wait for the time-out."""
 NOT_REPLICATED_POLL: Final = timedelta(minutes=1)
 CONFIGURATION_POLL: Final = timedelta(minutes=15)
@@ -86,7 +89,7 @@ async def _create(command: Command, release: Release, policy: DefinitionPolicy, 
         "deadline": (now + world.paced(rules.ready_within)).isoformat(),
         "polls": 0,
     }
-    return Again(state, POLL, note=f"{command.state['vm']} asked for in {region}")
+    return Again(state, FIRST_LOOK, note=f"{command.state['vm']} asked for in {region}")
 
 
 def _spec(
@@ -210,7 +213,8 @@ async def _probe(command: Command, release: Release, rules: BootRules, world: Wo
     if verdict.reasons:
         whose = Blame.IMAGE if verdict.answers else Blame.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
-    return Again({**answered, "step": "console", "looks": 0}, timedelta(0))
+    # The console is read in the same hop: everything that it is judged by has been written by now.
+    return await _console(replace(command, state={**answered, "step": "console", "looks": 0}), rules, world)
 
 
 def _to_console(state: Mapping[str, Any], machine: MachineFacts, whose: Blame, text: str, now: datetime) -> Step:
@@ -247,8 +251,10 @@ async def _console(command: Command, rules: BootRules, world: World) -> Step:
 
 async def _delete(command: Command, world: World, now: datetime) -> Step:
     state = command.state
-    machine = await world.machines.view(state["vm"])
-    parts = list(machine.parts) if machine and machine.parts else list(state.get("parts", []))
+    parts = list(state.get("parts", []))
+    if "readyAt" not in state:  # while it is being made, a machine doesn't tell all its parts
+        machine = await world.machines.view(state["vm"])
+        parts = list(machine.parts) if machine and machine.parts else parts
     await world.machines.delete(state["vm"])
     return Again({**state, "step": "gone", "parts": parts, "deletedAt": now.isoformat()}, DELETE_POLL)
 
@@ -262,7 +268,9 @@ async def _still_there(command: Command, world: World, now: datetime) -> Step | 
             return Again(state, DELETE_POLL)
         # The deletion was taken and failed. Nobody else asks again before the machine expires.
         return Again({**state, "step": "delete"}, DELETE_POLL, note=f"{state['vm']} is not gone: deleted again")
-    left = await world.machines.remaining(state.get("parts", []))
+    # The machine itself is among its parts, and was just looked for.
+    others = [part for part in state.get("parts", []) if "/virtualmachines/" not in part.lower()]
+    left = await world.machines.remaining(others)
     if not left:
         return None
     if now - datetime.fromisoformat(state["deletedAt"]) > world.paced(PARTS_GRACE):

@@ -25,6 +25,7 @@ from shared.stages.scan import awaited
 from shared.stages.steps import Again, Decided, Dropped, Step, Turned
 from shared.stages.writer import only_writer
 
+AT_ONCE: Final = timedelta(0)
 READ_BACK: Final = timedelta(seconds=10)
 WRITE_AGAIN_AFTER: Final = 30
 """Read-backs, five minutes of them, before what was written is taken for lost and written again."""
@@ -84,7 +85,7 @@ async def _publish(
         if plan.changes:
             await world.galleries.write_targets(version, plan.targets, excluded=plan.excluded)
     state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan)}
-    return Again(state, READ_BACK, note=f"publishing in {', '.join(ring.region_names)}")
+    return Again(state, AT_ONCE, note=f"publishing in {', '.join(ring.region_names)}")
 
 
 async def _scanned(

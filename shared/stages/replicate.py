@@ -27,6 +27,7 @@ from shared.domain.replication import (
     judge_replication,
     plan_repair,
     plan_targets,
+    time_left,
 )
 from shared.ports import Refused, World
 from shared.stages.incarnation import copy_mismatch, gone, is_same
@@ -34,7 +35,12 @@ from shared.stages.steps import Again, Decided, Step, Turned
 from shared.stages.writer import only_writer
 
 POLL: Final = timedelta(seconds=45)
-AFTER_WRITE: Final = timedelta(seconds=20)
+SOONEST: Final = timedelta(seconds=10)
+LATEST: Final = timedelta(minutes=5)
+"""Between these two, the next look comes when the regions should be done by Azure's own percentages."""
+UNDER_WAY: Final = timedelta(seconds=15)
+"""A write that replicates nothing, as publishing is one, takes about half a minute."""
+AFTER_WRITE: Final = timedelta(seconds=45)
 NEEDS_PEOPLE: Final = timedelta(minutes=30)
 
 
@@ -71,7 +77,9 @@ async def _copy(command: Command, release: Release, ring: Ring, target: VersionI
         await world.galleries.copy_version(
             source, target, location=definition.location, targets=first_targets(ring.regions, home=definition.location)
         )
-    return Again(_begun(command, now), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+    return Again(
+        _from_zero(_begun(command, now), ring, now), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}"
+    )
 
 
 async def _follow(
@@ -89,7 +97,7 @@ async def _follow(
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
         if facts.provisioning_state.in_progress:
-            return _wait(state, policy, world, now, "another update of the version is under way")
+            return _wait(state, policy, world, now, "another update of the version is under way", after=UNDER_WAY)
         if removed:
             return await _repair(command, release, policy, ring, (), state, world, now)
         return await _write(release, ring, state, world, now)
@@ -99,7 +107,9 @@ async def _follow(
         return await _repair(command, release, policy, ring, tuple(seen.details.items()), state, world, now)
     if isinstance(seen, Done):
         return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules={"regions": list(ring.region_names)})
-    return _wait(state, policy, world, now, ", ".join(f"{region} {done} %" for region, done in seen.progress.items()))
+    what = ", ".join(f"{region} {done} %" for region, done in seen.progress.items())
+    looked = {**state, "progress": dict(seen.progress), "lookedAt": now.isoformat()}
+    return _wait(looked, policy, world, now, what, after=_until_done(state, seen.progress, world, now))
 
 
 async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: World, now: datetime) -> Step:
@@ -115,7 +125,7 @@ async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: 
         if plan.changes:
             await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
-    return Again(state, AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+    return Again(_from_zero(state, ring, now), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
 
 async def _repair(
@@ -161,12 +171,28 @@ def _reused(facts: VersionFacts, release: Release) -> bool:
     return facts.id == release.version and not is_same(facts, release)
 
 
-def _wait(state: Mapping[str, Any], policy: DefinitionPolicy, world: World, now: datetime, what: str) -> Again:
+def _from_zero(state: Mapping[str, Any], ring: Ring, now: datetime) -> dict[str, Any]:
+    """The state after a write, from which the first look can tell how fast the regions go."""
+    return {**state, "progress": dict.fromkeys(ring.region_names, 0), "lookedAt": now.isoformat()}
+
+
+def _until_done(state: Mapping[str, Any], progress: Mapping[str, int], world: World, now: datetime) -> timedelta:
+    """When to look next, by how far the regions came since the last look."""
+    if "lookedAt" not in state:
+        return POLL
+    passed = (now - datetime.fromisoformat(state["lookedAt"])) * world.pace
+    left = time_left(state["progress"], progress, passed)
+    return POLL if left is None else min(max(left, SOONEST), LATEST)
+
+
+def _wait(
+    state: Mapping[str, Any], policy: DefinitionPolicy, world: World, now: datetime, what: str, after: timedelta = POLL
+) -> Again:
     since = datetime.fromisoformat(state["since"])
     late = now - since > world.paced(policy.replication.complete_within)
     hours = policy.replication.complete_within.total_seconds() / 3600
     # Azure often completes long after everybody gave up: it is followed on, and people are told.
-    return Again(state, POLL, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
+    return Again(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
 
 
 def _begun(command: Command, now: datetime) -> dict[str, Any]:

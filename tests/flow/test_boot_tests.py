@@ -79,7 +79,7 @@ def test_no_capacity_once_is_no_fault_of_the_image() -> None:
 def test_no_capacity_for_long_is_told_and_tried_on() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(character=[NO_CAPACITY] * 6 + [CLEAN])
-    play.wait(1)
+    play.until(lambda: play.has(version) and "boot_test" in play.release(version).stalls, timedelta(hours=2))
     assert "the platform keeps failing" in play.release(version).stalls["boot_test"]
     assert play.run().release(version).state is State.RELEASED
 

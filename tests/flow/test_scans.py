@@ -73,7 +73,7 @@ def test_a_scan_reject_ends_the_release() -> None:
 
 def test_a_scan_reject_stops_the_smoke_test_and_deletes_its_machine() -> None:
     play = Rehearsal(SMALL)
-    version = play.publish(scan="critical-cve", scan_after=timedelta(minutes=7))
+    version = play.publish(scan="critical-cve", scan_after=timedelta(minutes=6))
     play.run()
     assert (len(play.effects("machines.create")), len(play.effects("machines.delete")), play.left()) == (1, 1, [])
     assert play.gate(version, Gate.BOOT_TEST) is None

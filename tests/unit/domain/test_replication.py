@@ -1,5 +1,7 @@
 """Which targets are written, when replication is proven, and how failed regions are repaired."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.domain.facts import ProvisioningState, RegionState
@@ -14,6 +16,7 @@ from shared.domain.replication import (
     judge_replication,
     plan_repair,
     plan_targets,
+    time_left,
 )
 from tests.unit.domain.version_facts import replicated, target, version
 
@@ -149,3 +152,23 @@ class TestRepair:
     def test_does_not_invent_how_a_lost_region_was(self):
         with pytest.raises(ValueError, match="nothing is known of its replica in eastus"):
             plan_repair(self.facts(self.home), ["eastus"], 3)
+
+
+class TestTimeLeft:
+    MINUTE = timedelta(minutes=1)
+
+    def test_follows_from_how_far_a_region_came_between_two_looks(self):
+        assert time_left({"eastus": 20}, {"eastus": 40}, self.MINUTE) == 3 * self.MINUTE
+
+    def test_is_that_of_the_slowest_region_that_moves(self):
+        assert time_left({"eastus": 0, "westus2": 0}, {"eastus": 50, "westus2": 20}, self.MINUTE) == 4 * self.MINUTE
+
+    def test_says_nothing_of_a_region_that_has_not_begun(self):
+        assert time_left({"eastus": 0, "westus2": 0}, {"eastus": 50, "westus2": 0}, self.MINUTE) == self.MINUTE
+
+    @pytest.mark.parametrize("after", [20, 10])
+    def test_is_unknown_while_nothing_moves_or_all_begins_anew(self, after):
+        assert time_left({"eastus": 20}, {"eastus": after}, self.MINUTE) is None
+
+    def test_is_unknown_of_a_region_that_was_not_seen_before(self):
+        assert time_left({}, {"eastus": 30}, self.MINUTE) is None
