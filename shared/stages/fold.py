@@ -56,8 +56,10 @@ def fold(
         case Rechecked():
             assert policy is not None, "what is published is only judged again under a policy"
             return _rechecked(release, step, policy, now, pace)
-        case Turned(outcome, why):
+        case Turned(outcome, why, ring):
             archive = release if outcome is Outcome.NUMBER_REUSED else None
+            if ring is not None and policy is not None:
+                release = _with_publication(release, policy, ring, now)
             moved = advance(release, outcome, policy, now, pace=pace, why=why)
             return Folded(replace(moved, reasons=_ended(moved, (why,))), archive=archive)
         case Finished(note):

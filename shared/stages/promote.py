@@ -151,7 +151,8 @@ async def _read_back(command: Command, release: Release, ring: Ring, world: Worl
         }
         return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(ring.region_names)})
     if _overtaken(versions, target, ring.region_names):
-        return Turned(Outcome.SUPERSEDED, "; ".join(wrong))
+        shown = found is not None and all(found.visible_in(region) for region in ring.region_names)
+        return Turned(Outcome.SUPERSEDED, "; ".join(wrong), published=ring.name if shown else None)
     reads = int(command.state["reads"]) + 1
     if reads >= WRITE_AGAIN_AFTER:
         return Again({"step": "publish"}, timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")

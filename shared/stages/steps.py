@@ -60,6 +60,8 @@ class Turned:
 
     outcome: Outcome
     why: str
+    published: str | None = None
+    """The ring in which the version was published all the same: whoever takes it back must know."""
 
 
 @dataclass(frozen=True, slots=True)

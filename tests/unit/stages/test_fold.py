@@ -136,6 +136,13 @@ def test_a_number_used_again_archives_its_former_bearer() -> None:
     assert (result.archive, result.release.incarnation) == (release, None)
 
 
+def test_a_version_that_was_overtaken_after_it_was_published_is_remembered_as_published() -> None:
+    publishing = replace(qualifying(), state=State.PUBLISHING, ring="canary")
+    turned = Turned(Outcome.SUPERSEDED, "1.3.0 is newer", published="canary")
+    ended = fold(publishing, command(publishing, "scan"), turned, POLICY, now=NOW, pace=1.0).release
+    assert (ended.state, [each.ring for each in ended.published]) == (State.SUPERSEDED, ["canary"])
+
+
 def test_a_changed_policy_archives_nothing() -> None:
     release = qualifying()
     turned = Turned(Outcome.POLICY_CHANGED, "another")
