@@ -65,7 +65,7 @@ def test_a_release_survives_calls_that_fail_before_they_take_effect(what: Fault)
 
 
 def test_a_release_survives_calls_that_took_effect_and_say_they_failed() -> None:
-    for index in range(1, undisturbed() + 1, 2):
+    for index in range(1, undisturbed() + 1, 3):
         survives(AtCall(index, unavailable, after=True))
 
 

@@ -47,10 +47,7 @@ def test_a_seed_with_many_releases_breaks_no_law() -> None:
 
 
 def test_every_kind_of_misfortune_comes_up() -> None:
-    kinds: set[str] = set()
-    for seed in range(1, 40):
-        kinds |= set(simulate(str(seed)).faults)
-    assert kinds >= {
+    missing = {
         "answer lost",
         "conflict",
         "crash after",
@@ -64,6 +61,11 @@ def test_every_kind_of_misfortune_comes_up() -> None:
         "unavailable",
         "unforeseen",
     }
+    for seed in range(1, 60):
+        missing -= set(simulate(str(seed)).faults)
+        if not missing:
+            return
+    pytest.fail(f"never seen: {sorted(missing)}")
 
 
 def test_every_verdict_comes_up() -> None:
