@@ -1,4 +1,4 @@
-"""An update that Azure took and that failed afterwards: the replicas are complete, and nothing resolves to the version."""
+"""An update that Azure took and that failed afterwards: replicas are complete, and nothing resolves to the version."""
 
 from dataclasses import replace
 
