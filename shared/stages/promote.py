@@ -110,7 +110,7 @@ async def _scanned(
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": since})
     state = {**command.state, "deadline": since}
     note = f"waiting for a scan that the rules of {ring.name} take, until {deadline:%Y-%m-%d %H:%M} UTC"
-    return Again(state, SCAN_POLL, note="; ".join((note, *told)))
+    return Again(state, SCAN_POLL, note=None if "deadline" in command.state else "; ".join((note, *told)))
 
 
 def _another(version: VersionFacts, release: Release) -> Step | None:

@@ -42,7 +42,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     told = awaited(on_hand)
     if command.is_hint:
         return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
-    return _waiting(command, told, now)
+    return _waiting(command, release, told, now)
 
 
 async def _held(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
@@ -52,7 +52,8 @@ async def _held(command: Command, release: Release, policy: DefinitionPolicy, wo
         return decided(Gate.SCAN, again.on_hand, again.verdict, again.rules)
     if command.is_hint:
         return Dropped("held: no scan passes yet")
-    return _waiting(command, again.on_hand.refused if again.verdict is None else again.verdict.texts, now)
+    told = again.on_hand.refused if again.verdict is None else again.verdict.texts
+    return _waiting(command, release, told, now)
 
 
 def awaited(on_hand: OnHand) -> tuple[str, ...]:
@@ -61,15 +62,23 @@ def awaited(on_hand: OnHand) -> tuple[str, ...]:
     return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused
 
 
+def news(note: str, command: Command, release: Release) -> str | None:
+    """A note, unless the history has it: what is waited for over days is told once."""
+    line = f"{command.branch}: {note}"
+    return None if any(each.text == line for each in release.history) else note
+
+
 def _noted(release: Release, text: str) -> Step:
     """A line of history, unless it is there: a hint may come twice, and the same report again."""
     return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)
 
 
-def _waiting(command: Command, refused: Sequence[str], now: datetime) -> Step:
+def _waiting(command: Command, release: Release, refused: Sequence[str], now: datetime) -> Step:
     deadline = datetime.fromisoformat(command.state["deadline"])
     if now >= deadline:
         reasons = (f"no usable scan report arrived by {deadline:%Y-%m-%d %H:%M} UTC", *refused)
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
-    return Again(command.state, timedelta(0), note=note, at_least=min(deadline - now, LOOK_AGAIN))
+    return Again(
+        command.state, timedelta(0), note=news(note, command, release), at_least=min(deadline - now, LOOK_AGAIN)
+    )

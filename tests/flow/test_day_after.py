@@ -156,6 +156,7 @@ class TestHold:
         assert (play.release(version).state, len(play.release(version).published)) == (State.HELD, 1)
         assert (play.latest(SOURCE, HOME), play.latest(SOURCE, "eastus")) == ("1.0.0", None)
         assert "ReleaseHeld" in told(play)
+        assert sum(BAD in line.text for line in play.release(version).history) == 2
 
     def test_a_scan_that_passes_lets_it_go_on(self) -> None:
         play, version = self.held()
@@ -389,6 +390,10 @@ class TestRingRules:
         release = play.run().release(version)
         assert release.state is State.RELEASED
         assert "ScanRequested" in told(play)
+        waits = [
+            line.text for line in release.history if "waiting for a scan that the rules of production take" in line.text
+        ]
+        assert len(waits) == 1
 
     def test_it_is_not_waited_for_for_ever(self) -> None:
         fresh = replace(
