@@ -5,12 +5,12 @@ One process on one processor; the simulation itself may be run in as many proces
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
 from local.bench.figures import Figure
 from local.simulation.play import simulate
+from local.simulation.quiet import quiet
 
 BOUND: Final = 500.0
 SECONDS: Final = 8.0
@@ -18,12 +18,8 @@ SECONDS: Final = 8.0
 
 def measure(seconds: float = SECONDS) -> Figure:
     """The figure, over as many seeds as fit into about so many seconds."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)  # what the stages log of misfortunes that were asked for
-    try:
+    with quiet():
         return _measured(seconds)
-    finally:
-        logging.disable(before)
 
 
 def _measured(seconds: float) -> Figure:

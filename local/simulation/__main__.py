@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from local.simulation.play import Outcome, simulate
+from local.simulation.quiet import quiet
 
 SHOWN: int = 400
 """Lines of history of a broken run, the last ones."""
@@ -18,7 +18,11 @@ SHOWN: int = 400
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for. Exits 1 when a law was broken."""
     options = _options().parse_args(arguments)
-    logging.disable(logging.CRITICAL)
+    with quiet():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     for seed in [options.seed] if options.seed is not None else _seeds(options.first, options.seeds):
         outcome = simulate(seed, options.releases)

@@ -65,7 +65,7 @@ async def lines_until(process: asyncio.subprocess.Process, wanted: Callable[[dic
     """Log lines up to the one that is wanted; every line must be a JSON object."""
     assert process.stderr is not None
     lines: list[Any] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not lines or not wanted(lines[-1]):
             lines.append(json.loads(await process.stderr.readline()))
     return lines
