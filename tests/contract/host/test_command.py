@@ -25,6 +25,8 @@ class Command:
 
     def __init__(self, state: Path, settings: dict[str, str]) -> None:
         self.state, self.settings = state, settings
+        # A setting that this process happens to have would go before the one in a file.
+        self.inherited = {name: value for name, value in os.environ.items() if name not in settings}
         self.started: list[asyncio.subprocess.Process] = []
 
     async def run(self, app: Path, *options: str) -> asyncio.subprocess.Process:
@@ -32,7 +34,7 @@ class Command:
             sys.executable,
             *("-m", "local.host", "--app", str(app), "--port", "0", "--state", str(self.state), *options),
             cwd=PROJECT,
-            env={**os.environ, **self.settings},
+            env={**self.inherited, **self.settings},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=1 << 20,
