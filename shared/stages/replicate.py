@@ -67,6 +67,8 @@ async def _copy(command: Command, release: Release, ring: Ring, target: VersionI
         return await gone(release.version, world, "the version was deleted while it was released")
     if not is_same(source, release):
         return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+    if source.provisioning_state is not ProvisioningState.SUCCEEDED:
+        return await _sound_source(source, command, release, world, now)
     definition = await world.galleries.definition(ring.definition)
     if definition is None:
         text = (
@@ -80,6 +82,16 @@ async def _copy(command: Command, release: Release, ring: Ring, target: VersionI
     return Again(
         _from_zero(_begun(command, now), ring, now), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}"
     )
+
+
+async def _sound_source(source: VersionFacts, command: Command, release: Release, world: World, now: datetime) -> Step:
+    """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
+    if source.provisioning_state is ProvisioningState.FAILED:
+        # The same targets once more change nothing but that.
+        async with only_writer(world, release.version.definition, release.version, now):
+            await world.galleries.write_targets(source, source.targets, excluded=source.excluded)
+    note = f"not copied yet: the source is {source.provisioning_state.value}"
+    return Again(_begun(command, now), AFTER_WRITE, note=note)
 
 
 async def _follow(
