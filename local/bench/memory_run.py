@@ -33,7 +33,7 @@ from shared.domain.policy import (
 )
 from shared.domain.release import Gate, Release, State
 from shared.ports import World
-from shared.stages import intake
+from shared.stages import reports
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOME: Final = "westeurope"
@@ -146,7 +146,7 @@ def _publish(house: House, host: Host, version: VersionId, index: int, report: b
 
     async def post(world: World, now: datetime, _: Run) -> str:
         name = await world.evidence.save_report(version, "trivy", report, at=now)
-        return await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
+        return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
     host.engine.after(
         timedelta(0), lambda: host.deliver(VersionWritten(version, f"{index}", host.engine.now, "builder"))

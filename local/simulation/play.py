@@ -26,7 +26,7 @@ from shared.domain.messages import ScanFinished, VersionWritten
 from shared.domain.policy import Policy
 from shared.domain.release import Release, State
 from shared.ports import Conflict, MachineSpec, PassingFault, Refused, World
-from shared.stages import dead_letters, intake
+from shared.stages import dead_letters, reports
 from shared.stages.steps import Step
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -239,7 +239,7 @@ class Play:
 
         async def post(world: World, now: datetime, _: Run) -> str:
             name = await world.evidence.save_report(version, "trivy", body, at=now)
-            return await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
+            return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
         self.host.post_report(post, version.short)
 

@@ -1,4 +1,4 @@
-"""Intake: what becomes of an event, a finished scan, and of a version that no event told of.
+"""Intake: what becomes of an event, and of a version that no event told of.
 
 An event is a hint that something was written. It starts a release when the policy covers the version and the ledger
 knows nothing of it; otherwise it makes validation look again whether the number got another bearer. The first row is
@@ -7,7 +7,6 @@ written with a conditional insert, so that of two events for one version only on
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from shared.domain.image import VersionId
@@ -16,10 +15,6 @@ from shared.domain.messages import Command, Kind, VersionWritten
 from shared.ports import Conflict, World
 from shared.stages.driver import send_pending
 from shared.stages.reports import HINT_LIFE
-from shared.stages.reports import fetch_report as fetch_report
-from shared.stages.reports import scan_finished as scan_finished
-
-log = logging.getLogger("ringmaster.intake")
 
 
 async def version_written(event: VersionWritten, world: World, *, now: datetime, traceparent: str | None = None) -> str:

@@ -15,7 +15,7 @@ from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event
 from shared.domain.messages import ScanFinished
 from shared.domain.references import ReportReference, shown
 from shared.ports import World
-from shared.stages import intake
+from shared.stages import intake, reports
 from shared.stages.refusals import Refused, Told, refuse
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
@@ -75,7 +75,7 @@ async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str
     name = await _kept_report(read, world, now)
     if name is None:
         return "ignored: it names a report that is not in the store, or is another version's"
-    return await intake.scan_finished(ScanFinished(read.version, name, now), world, now=now)
+    return await reports.scan_finished(ScanFinished(read.version, name, now), world, now=now)
 
 
 async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) -> str:
@@ -96,7 +96,7 @@ async def _refer(read: ScanReported, reference: ReportReference, world: World, n
     if read.format == AUTO:
         reason = "a report by reference needs its format: it can't be looked at before it is fetched"
     if reason is None:
-        return await intake.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
+        return await reports.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
     why, where = Refused("host", reason), shown(reference.url)
     told = Told(read.version, read.format, why, reference.sha256, sender=SENDER, reference=where)
     await refuse(told, world, now=now)

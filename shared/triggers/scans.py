@@ -25,7 +25,7 @@ from shared.domain.references import InvalidReference, ReportReference, check_di
 from shared.domain.senders import Sender
 from shared.ports import World
 from shared.settings import Settings
-from shared.stages import intake
+from shared.stages import reports
 from shared.stages.refusals import Refused, Told, refuse
 from shared.triggers.answers import Problem, answer, now_or_later
 from shared.triggers.callers import Caller, caller_of
@@ -145,7 +145,7 @@ async def _take_reference(content: bytes, sent: Sent, world: World) -> func.Http
         told = Told(sent.version, sent.format, Refused("host", reason), reference.sha256, sender=sent.sender.name)
         await refuse(replace(told, reference=shown(reference.url)), world, now=sent.at)
         raise Problem(422, "reference_refused", reason)
-    status = await intake.fetch_report(sent.version, sent.format, reference, sent.sender.name, world, now=sent.at)
+    status = await reports.fetch_report(sent.version, sent.format, reference, sent.sender.name, world, now=sent.at)
     return answer(202, {"status": status})
 
 
@@ -170,7 +170,7 @@ def _check_known(scan_format: str) -> None:
 async def _take_report(content: bytes, sent: Sent, world: World) -> func.HttpResponse:
     scan_format = await _checked_format(content, sent, world)
     name = await world.evidence.save_report(sent.version, scan_format, content, at=sent.at)
-    status = await intake.scan_finished(ScanFinished(sent.version, name, sent.at), world, now=sent.at)
+    status = await reports.scan_finished(ScanFinished(sent.version, name, sent.at), world, now=sent.at)
     return answer(202, {"status": status, "report": name})
 
 

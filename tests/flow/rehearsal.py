@@ -28,7 +28,7 @@ from shared.domain.policy import (
 )
 from shared.domain.release import Gate, Release
 from shared.ports import MachineSpec, Stored, World
-from shared.stages import intake
+from shared.stages import reports
 from shared.stages.steps import Step
 from tests.flow.misfortunes import AnyMisfortune, Misfortunes
 
@@ -172,7 +172,7 @@ class Rehearsal:
 
         async def post(world: World, now: datetime, _: Run) -> str:
             name = await world.evidence.save_report(version, "trivy", report, at=now)
-            return await intake.scan_finished(ScanFinished(version, name, now), world, now=now)
+            return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
         self.host.post_report(post, version.short)
 
