@@ -27,25 +27,24 @@ class Run:
     command: Command | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """A function's call of one method of a port."""
+    """A function's call of one method of a port. ``name`` is port and method, as in ``ledger.replace``."""
 
     run: Run
     port: str
     method: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.port}.{self.method}"
 
     @property
     def function(self) -> str:
         """The function that calls."""
         return self.run.function
-
-    @property
-    def name(self) -> str:
-        """Port and method, as in ``ledger.replace``."""
-        return f"{self.port}.{self.method}"
 
 
 @dataclass(frozen=True, slots=True)

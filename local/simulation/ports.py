@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from local.simulation.engine import Pause, Task
-from local.simulation.faults import NO_WAIT, Call, Crash, Fates, Run
+from local.simulation.faults import NO_WAIT, WELL, Call, Crash, Fates, Run
 from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
@@ -44,7 +45,8 @@ class Watched:
 
     def __getattr__(self, method: str) -> Any:
         member = getattr(self._port, method)
-        wrapped = self._stream(method, member) if inspect.isasyncgenfunction(member) else self._call(method, member)
+        function = getattr(member, "__func__", member)
+        wrapped = self._stream(method, member) if _is_stream(function) else self._call(method, member)
         self.__dict__[method] = wrapped
         return wrapped
 
@@ -53,22 +55,22 @@ class Watched:
             self._alive()
             call = Call(self._run, self._name, method, args, kwargs)
             fate = self._fates(call)
-            if fate.reach > NO_WAIT:
-                await Pause(fate.reach)
-            self._meets(fate.before)
-            result = None if fate.vanishes else await self._effect(call, member)
-            if fate.answer > NO_WAIT:
-                await Pause(fate.answer)
-            self._meets(fate.after)
+            if fate is not WELL:
+                if fate.reach > NO_WAIT:
+                    await Pause(fate.reach)
+                self._meets(fate.before)
+            result = None
+            if not fate.vanishes:
+                self._watcher.before(call)
+                result = await member(*args, **kwargs)
+                self._watcher.after(call, result)
+            if fate is not WELL:
+                if fate.answer > NO_WAIT:
+                    await Pause(fate.answer)
+                self._meets(fate.after)
             return result
 
         return called
-
-    async def _effect(self, call: Call, member: Callable[..., Any]) -> Any:
-        self._watcher.before(call)
-        result = await member(*call.args, **call.kwargs)
-        self._watcher.after(call, result)
-        return result
 
     def _stream(self, method: str, member: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
         async def streamed(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
@@ -102,6 +104,10 @@ class Watched:
         if isinstance(misfortune, Crash):
             self._worker.dead = True
         raise misfortune
+
+
+# Asking costs more than most calls do, and each method is asked about at every run.
+_is_stream = functools.cache(inspect.isasyncgenfunction)
 
 
 def seen_by(world: World, run: Run, worker: Worker, fates: Fates, watcher: Watcher) -> World:

@@ -44,7 +44,7 @@ _SNIFFED: Final = msgspec.json.Decoder(_Sniffed)
 
 def encode_command(command: Command) -> bytes:
     """A command as UTF-8 JSON. Raises Unencodable or TooLarge."""
-    what = f"the command {command.branch} of {command.release.short}"
+    what = plain.Lazily(lambda: f"the command {command.branch} of {command.release.short}")
     check_command(command, what)
     envelope = _Envelope(**{**values(command), "release": str(command.release)}, v=VERSION)
     body = plain.encode(envelope, what)
@@ -85,10 +85,10 @@ def decode_pointer(body: bytes) -> str | None:
     return sniffed.body_blob
 
 
-def check_command(command: Command, what: str) -> None:
+def check_command(command: Command, what: object) -> None:
     """Raise Unencodable for what could not be read back."""
     plain.check_times(command, what)
-    plain.check_plain(command.state, f"the state of {what}")
+    plain.check_plain(command.state, plain.Lazily(lambda: f"the state of {what}"))
     if not (0 <= command.seq <= 2**53 and 0 <= command.attempt <= 2**53):
         raise Unencodable(
             f"{what} has seq {command.seq} and attempt {command.attempt}; neither can be negative or huge"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
 
@@ -34,18 +35,35 @@ def wire_struct(name: str, domain: type, different: Mapping[str, Any]) -> type[A
 
 def values(value: Any) -> dict[str, Any]:
     """The fields of a dataclass, not of what is in it."""
-    return {name: getattr(value, name) for name in _names(type(value))}
+    names, read = _fields(type(value))
+    return dict(zip(names, read(value), strict=True))
 
 
 def from_wire[T](domain: type[T], wire: Any, **instead: Any) -> T:
     """The dataclass that a struct stands for; ``instead`` gives the values that look different on the wire."""
-    taken = {name: instead[name] if name in instead else getattr(wire, name) for name in _names(domain)}
-    return domain(**taken)
+    names, read = _fields(domain)
+    return domain(**(dict(zip(names, read(wire), strict=True)) | instead))
+
+
+def times(holder: Any) -> Iterator[datetime]:
+    """Every time in a dataclass's own fields, where it is set."""
+    for name in _time_fields(type(holder)):
+        at = getattr(holder, name)
+        if at is not None:
+            yield at
+
+
+# Rows and messages are read and written at every hop: which fields there are is found once, and read by C code.
+@functools.cache
+def _fields(domain: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.name for field in dataclasses.fields(domain))
+    assert len(names) > 1, "attrgetter gives no tuple for a single name"
+    return names, operator.attrgetter(*names)
 
 
 @functools.cache
-def _names(domain: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(domain))
+def _time_fields(domain: type) -> tuple[str, ...]:
+    return tuple(name for name, hint in get_type_hints(domain).items() if hint in _ON_THE_WIRE)
 
 
 def _default(field: dataclasses.Field[Any]) -> tuple[Any, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from shared.codec.derive import values
+from shared.codec.derive import times
 from shared.codec.faults import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
 
 _DEEPEST = 32
@@ -56,7 +56,19 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
     return decoded
 
 
-def encode(value: Any, what: str) -> bytes:
+class Lazily:
+    """Text for a fault that hardly ever happens, made when it does."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+
+def encode(value: Any, what: object) -> bytes:
     """Encode what was checked to be plain. Raises Unencodable for text that is not Unicode."""
     try:
         return msgspec.json.encode(value, enc_hook=as_dict)
@@ -75,48 +87,43 @@ def as_dict(value: Any) -> Any:
     raise TypeError(f"{_shown(value)} is nothing that JSON knows")
 
 
-def check_plain(value: Any, where: str, depth: int = 0) -> None:
-    """Raise Unencodable unless a value comes back from JSON as it went in: no tuples, times, NaN, keys but text."""
-    match value:
-        case None | bool():
-            return
-        case str() if type(value) is str:
-            return
-        case int() if type(value) is int and value in _INTEGERS:
-            return
-        case float() if math.isfinite(value):
-            return
-        case Mapping() | list() if depth < _DEEPEST:
-            _check_inside(value, where, depth)
-        case _:
-            raise Unencodable(f"{where} holds {_shown(value)}, which JSON cannot carry without loss")
+def check_plain(value: Any, where: object, depth: int = 0) -> None:
+    """Raise Unencodable unless a value comes back from JSON as it went in: no tuples, times, NaN, keys but text.
+
+    ``where`` is what the text of the fault begins with; it is made into text only when there is one.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return
+    if kind is int and value in _INTEGERS:
+        return
+    if isinstance(value, float) and math.isfinite(value):
+        return
+    if depth < _DEEPEST and isinstance(value, list):
+        for item in value:
+            check_plain(item, where, depth + 1)
+    elif depth < _DEEPEST and isinstance(value, Mapping):
+        for key, item in value.items():
+            if type(key) is not str:
+                raise Unencodable(f"{where} has the key {_shown(key)}; keys must be text")
+            check_plain(item, where, depth + 1)
+    else:
+        raise Unencodable(f"{where} holds {_shown(value)}, which JSON cannot carry without loss")
 
 
-def check_times(holder: Any, where: str) -> None:
+def check_times(holder: Any, where: object) -> None:
     """Raise Unencodable unless every time in a dataclass's fields can be written."""
-    for at in values(holder).values():
-        if isinstance(at, datetime):
-            check_time(at, where)
+    for at in times(holder):
+        check_time(at, where)
 
 
-def check_time(at: datetime, where: str) -> None:
+def check_time(at: datetime, where: object) -> None:
     """Raise Unencodable unless a time is aware, with an offset of whole minutes (RFC 3339)."""
     if at.tzinfo is UTC:
         return
     offset = at.utcoffset()
     if offset is None or offset.seconds % 60 or offset.microseconds:
         raise Unencodable(f"{where} holds the time {at!r}; only aware times, best in UTC, can be written")
-
-
-def _check_inside(value: Mapping[Any, Any] | list[Any], where: str, depth: int) -> None:
-    if isinstance(value, list):
-        for item in value:
-            check_plain(item, where, depth + 1)
-        return
-    for key, item in value.items():
-        if type(key) is not str:
-            raise Unencodable(f"{where} has the key {_shown(key)}; keys must be text")
-        check_plain(item, where, depth + 1)
 
 
 def _shown(value: object) -> str:

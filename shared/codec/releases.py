@@ -29,7 +29,7 @@ _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
 
 def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
-    what = f"the row of {release.version.short}"
+    what = plain.Lazily(lambda: f"the row of {release.version.short}")
     plain.check_times(release, what)
     for dated in (*release.gates, *release.published, *release.history):
         plain.check_time(dated.at, what)
@@ -54,7 +54,7 @@ def decode_release(body: bytes) -> Release:
 
 def _wire(pending: Pending) -> Any:
     command = pending.command
-    what = f"the pending command {command.branch} of {command.release.short}"
+    what = plain.Lazily(lambda: f"the pending command {command.branch} of {command.release.short}")
     check_command(command, what)
     plain.check_times(pending, what)
     order = _Order(**{**values(command), "release": str(command.release)})

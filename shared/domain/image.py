@@ -13,6 +13,7 @@ This module does not know whether a thing exists.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -96,6 +97,9 @@ class DefinitionId:
     gallery: GalleryId
     name: str
 
+    def __hash__(self) -> int:
+        return hash((self.gallery.name, self.name))
+
     def __str__(self) -> str:
         return f"{self.gallery}/images/{self.name}"
 
@@ -119,21 +123,31 @@ class VersionId:
     definition: DefinitionId
     number: VersionNumber
 
+    def __hash__(self) -> int:
+        # Ids are the keys of most mappings; the galleries of one app differ too little to be worth hashing each time.
+        return hash((self.definition.name, self.number.major, self.number.minor, self.number.patch))
+
     def __str__(self) -> str:
         return f"{self.definition}/versions/{self.number}"
 
     @classmethod
     def parse(cls, text: str) -> VersionId:
         """Read an image version's id in any casing. Raises InvalidId."""
-        gallery, definition, number = _parts(text, "an image version id")
-        if definition is None or number is None:
-            raise InvalidId(f"{_shown(text)} is not an image version id: …/images/D/versions/1.2.3 is expected")
-        return cls(DefinitionId(gallery, definition), VersionNumber.parse(number))
+        return _version(text)
 
     @property
     def short(self) -> str:
         """``gallery/definition/1.2.3``, for people."""
         return f"{self.definition.gallery.name}/{self.definition.name}/{self.number}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _version(text: str) -> VersionId:
+    """Every hop reads the same few ids again, from its message, its row and Azure's answers."""
+    gallery, definition, number = _parts(text, "an image version id")
+    if definition is None or number is None:
+        raise InvalidId(f"{_shown(text)} is not an image version id: …/images/D/versions/1.2.3 is expected")
+    return VersionId(DefinitionId(gallery, definition), VersionNumber.parse(number))
 
 
 def _parts(text: str, expected: str) -> tuple[GalleryId, str | None, str | None]:
