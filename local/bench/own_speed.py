@@ -20,7 +20,6 @@ from local.bench.memory_run import BEGIN, HOME, definition_policy, run
 from local.simulation.faults import Call, Fate
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import UPDATE_TIME, Replication
-from shared.adapters.memory.machines import DELETION
 from shared.domain.image import VersionId
 from shared.ports import MachineSpec
 
@@ -44,7 +43,7 @@ class Dice:
         provisioned = self.random.uniform(40, 90)
         agent = provisioned + self.random.uniform(20, 60)
         probe = self.random.uniform(4, 12)
-        took = timedelta(seconds=agent + probe) + DELETION
+        took = timedelta(seconds=agent + probe) + CLEAN.deletion_takes
         self.boots.setdefault((spec.image.definition.gallery.name, spec.region), []).append(took)
         return replace(
             CLEAN,

@@ -21,6 +21,7 @@ from shared.adapters.memory.characters import (
 from shared.adapters.memory.galleries import Replication
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
+    BootRules,
     DefinitionPolicy,
     Policy,
     RegionTarget,
@@ -49,18 +50,32 @@ def _s(seconds: float) -> timedelta:
 
 
 QUICK: Final = Character(
-    "quick", _s(1), _s(5), _s(8), console=((_s(1), "Linux version 6.8.0"), (_s(9), "login: ")), probe_takes=_s(2)
+    "quick",
+    _s(1),
+    _s(5),
+    _s(8),
+    console=((_s(1), "Linux version 6.8.0"), (_s(9), "login: ")),
+    probe_takes=_s(2),
+    deletion_takes=_s(5),
 )
-_PANICS: Final = replace(PANICS, failure=replace(PANICS.failure, after=_s(240)) if PANICS.failure else None)
+"""Quick, since polls that find nothing new try no law; the other characters keep the platform's pace."""
+
+
+def _hasty(character: Character, gives_up: float = 240) -> Character:
+    """The same fate, sooner."""
+    failure = replace(character.failure, after=_s(gives_up)) if character.failure else None
+    return replace(character, failure=failure, deletion_takes=QUICK.deletion_takes)
+
+
 CHARACTERS: Final[Sequence[tuple[int, bool, tuple[Character, ...]]]] = (
     (60, True, (QUICK,)),
-    (6, True, (NO_CAPACITY, QUICK)),
+    (6, True, (_hasty(NO_CAPACITY, 30), QUICK)),
     (4, True, (NO_QUOTA, NO_QUOTA, QUICK)),
     (4, True, (NO_AGENT, QUICK)),
     (6, True, (replace(LEAVES_DISK, powered_after=_s(1), provisioned_after=_s(5), agent_after=_s(8)),)),
-    (7, False, (_PANICS,)),
-    (7, False, (NEVER_GENERALIZED,)),
-    (6, False, (KEEPS_ITS_NAME,)),
+    (7, False, (_hasty(PANICS),)),
+    (7, False, (_hasty(NEVER_GENERALIZED),)),
+    (6, False, (_hasty(KEEPS_ITS_NAME),)),
 )
 """Weight, whether such an image boots in the end, and how its machines go, one after another in a region."""
 
@@ -132,6 +147,7 @@ def _policy(rng: Random) -> Policy:
             source,
             _rings(rng, source),
             ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=8)),
+            boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
         )

@@ -29,6 +29,10 @@ from shared.stages.steps import Again, Decided, Finished, Step
 FIRST_LOOK: Final = timedelta(seconds=75)
 """Few machines are made, booted and heard of by their agent sooner."""
 POLL: Final = timedelta(seconds=10)
+USUAL: Final = timedelta(minutes=3)
+"""Most machines are ready, and gone, within that time. What takes longer is looked at less and less often, at an eighth
+of its age: one that is never ready costs some fifty looks instead of hundreds, and nobody waits an eighth longer."""
+LONGEST_POLL: Final = timedelta(minutes=1)
 PROBE_POLL: Final = timedelta(seconds=10)
 DELETE_POLL: Final = timedelta(seconds=10)
 CONSOLE_POLL: Final = timedelta(seconds=15)
@@ -159,12 +163,19 @@ async def _provision(command: Command, release: Release, rules: BootRules, world
         return _to_console(state, machine, Blame.AMBIGUOUS, text, now)
     polls = int(state["polls"]) + 1
     going = {**state, "polls": polls, "parts": list(machine.parts)}
-    if polls % EARLY_LOOK == 0:
+    pause = _pause(state["began"], world, now)
+    if polls % EARLY_LOOK == 0 or pause == LONGEST_POLL:
         console = await world.machines.serial_log(state["vm"])
         found = judge_console(console, rules) if console else None
         if found and found.reasons:
             return _to_console(going, machine, Blame.IMAGE, "the console shows a dead boot", now)
-    return Again(going, POLL)
+    return Again(going, pause)
+
+
+def _pause(since: str, world: World, now: datetime) -> timedelta:
+    """How long until the next look at what began then."""
+    age = (now - datetime.fromisoformat(since)) * world.pace
+    return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
 
 async def _start_probe(
@@ -233,7 +244,9 @@ async def _console(command: Command, rules: BootRules, world: World) -> Step:
     raw = await world.machines.serial_log(state["vm"])
     looks = int(state["looks"]) + 1
     failure = state.get("failure")
-    if not raw and looks < CONSOLE_TRIES:
+    # What the platform itself owns up to often has no console at all, and needs none.
+    tries = 1 if failure and failure["blame"] == Blame.PLATFORM.value else CONSOLE_TRIES
+    if not raw and looks < tries:
         return Again({**state, "looks": looks}, CONSOLE_POLL)
     if not raw and failure is None:
         failure = {
@@ -265,7 +278,7 @@ async def _still_there(command: Command, world: World, now: datetime) -> Step | 
     machine = await world.machines.view(state["vm"])
     if machine is not None:
         if machine.provisioning_state.lower() == "deleting":
-            return Again(state, DELETE_POLL)
+            return Again(state, _pause(state["deletedAt"], world, now))
         # The deletion was taken and failed. Nobody else asks again before the machine expires.
         return Again({**state, "step": "delete"}, DELETE_POLL, note=f"{state['vm']} is not gone: deleted again")
     # The machine itself is among its parts, and was just looked for.
@@ -279,7 +292,7 @@ async def _still_there(command: Command, world: World, now: datetime) -> Step | 
                 await world.machines.delete_part(part)
             except ForeignTarget as foreign:
                 return Again(state, CONFIGURATION_POLL, stalled=f"left behind, and not provably ours: {foreign}")
-    return Again(state, DELETE_POLL)
+    return Again(state, _pause(state["deletedAt"], world, now))
 
 
 async def _gone(command: Command, rules: BootRules, world: World, now: datetime) -> Step:

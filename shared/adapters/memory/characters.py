@@ -43,6 +43,8 @@ class Character:
     """Whether the probe's output ends in the middle."""
     leaves_disk: bool = False
     """Whether the OS disk outlives the machine."""
+    deletion_takes: timedelta = timedelta(seconds=40)
+    """From the request for its deletion until nothing of the machine is left."""
 
 
 def _s(seconds: int) -> timedelta:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.guest import Ran, run_script
@@ -19,8 +19,6 @@ from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId
 from shared.domain.policy import TestEnvironment
 from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused
-
-DELETION: Final = timedelta(seconds=40)
 
 
 class Replicas(Protocol):
@@ -153,7 +151,7 @@ class MemoryMachines:
         machine = self._find(name)
         if machine is not None and machine.deleted is None:
             machine.deleted = self._clock()
-            self._dying[name] = machine.deleted + DELETION
+            self._dying[name] = machine.deleted + machine.character.deletion_takes
 
     async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
         self._on_call("remaining")
