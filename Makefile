@@ -39,9 +39,9 @@ test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for opti
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile) $(TESTS)
 
-simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST= SEED= RELEASES=)
+simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS=)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
-	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)")
+	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)")
 
 chaos: .venv/.installed ## releases under faults while the host is killed, and a count (RELEASES= KILLS= SEED= SPEED=)
 	@$(RUN) -m local.azurite install >/dev/null

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
+from local.simulation.crew import outcomes
 from local.simulation.play import Outcome, simulate
 from local.simulation.quiet import quiet
 
-SHOWN: int = 400
+SHOWN: Final = 400
 """Lines of history of a broken run, the last ones."""
 
 
@@ -24,13 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     totals = Totals()
-    for seed in [options.seed] if options.seed is not None else _seeds(options.first, options.seeds):
-        outcome = simulate(seed, options.releases)
-        totals.add(outcome)
-        if outcome.violations:
-            print(explained(simulate(seed, options.releases, tell=True), whole=options.history), flush=True)
-        elif options.seed is not None and options.history:
-            print("\n".join(simulate(seed, options.releases, tell=True).history))
+    if options.seed is not None:
+        totals.add(simulate(options.seed, options.releases))
+        if options.history or totals.broken:
+            again = simulate(options.seed, options.releases, tell=True)
+            print(explained(again, whole=options.history) if totals.broken else "\n".join(again.history))
+    else:
+        seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
+        for outcome in outcomes(seeds, options.releases, jobs=options.jobs):
+            totals.add(outcome)
+            if outcome.violations:
+                again = simulate(outcome.seed, outcome.releases, tell=True)
+                print(explained(again, whole=options.history), flush=True)
     print(totals.told())
     return 1 if totals.broken else 0
 
@@ -78,16 +86,14 @@ def explained(outcome: Outcome, *, whole: bool = False) -> str:
     return "\n".join((f"seed {outcome.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
 
 
-def _seeds(first: int, count: int) -> Iterator[str]:
-    return (str(seed) for seed in range(first, first + count))
-
-
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (100)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
     parser.add_argument("--seed", help="this one alone")
     parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
+    jobs = os.process_cpu_count() or 1
+    parser.add_argument("--jobs", type=int, default=jobs, help=f"processes to play seeds in ({jobs})")
     parser.add_argument("--history", action="store_true", help="the whole history of what is shown")
     return parser
 

@@ -112,7 +112,9 @@ class Laws:
     def after(self, call: Call, result: Any) -> None:
         """A call took effect."""
         self._count += 1
-        memory = self._runs.setdefault(call.run.number, _Memory())
+        memory = self._runs.get(call.run.number)
+        if memory is None:
+            memory = self._runs[call.run.number] = _Memory()
         if call.name in WRITES and not _postpones(call):
             if memory.stale:
                 self._break(5, f"a stale command still did {call.name}", call.run)

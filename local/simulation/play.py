@@ -414,8 +414,8 @@ def _report(words: str) -> dict[str, Any]:
     document = report_for(words, "/versions/0.0.0", BEGIN)
     for result in document.get("Results", ()):
         result["Packages"] = result["Packages"][:4]
-        if words == "clean":
-            result["Vulnerabilities"] = result["Vulnerabilities"][:3]
+        found = sorted(result["Vulnerabilities"], key=lambda each: each["Severity"] != "CRITICAL")
+        result["Vulnerabilities"] = found[:3]
     return document
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.simulation.__main__ import explained, main
+from local.simulation.crew import outcomes
 from local.simulation.play import Outcome, simulate
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
@@ -110,3 +111,9 @@ def test_the_command_tells_the_numbers(capsys: pytest.CaptureFixture[str]) -> No
     assert "2 seeds, " in out
     assert "releases a second" in out
     assert "no law was broken" in out
+
+
+def test_several_processes_come_to_what_one_comes_to() -> None:
+    seeds = [str(seed) for seed in range(1, 21)]
+    alone, shared = (list(outcomes(seeds, 2, jobs=jobs)) for jobs in (1, 2))
+    assert shared == alone
