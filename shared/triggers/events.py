@@ -35,15 +35,7 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @events.event_grid_trigger(arg_name="event")
     async def on_image_version_written(event: func.EventGridEvent) -> None:
         """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
-        read = _written(event)
-        if isinstance(read, Ignored):
-            log.info("event %s ignored: %s", event.id, read.reason)
-            return
-        world = await runtime.world()
-        with telemetry.hop("version_written", None, release=str(read.version)):
-            parent = telemetry.traceparent()
-            answer = await intake.version_written(read, world, now=utc_now(), traceparent=parent)
-        log.info("event %s: %s", event.id, answer)
+        await version_written(event, runtime, now=utc_now())
 
     @events.function_name("on_scan_completed")
     @events.event_grid_trigger(arg_name="event")
@@ -52,6 +44,18 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         await scan_completed(event, runtime, now=utc_now())
 
     return events
+
+
+async def version_written(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
+    """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
+    read = _written(event)
+    if isinstance(read, Ignored):
+        log.info("event %s ignored: %s", event.id, read.reason)
+        return
+    world = await runtime.world()
+    with telemetry.hop("version_written", None, release=str(read.version)):
+        answer = await intake.version_written(read, world, now=now, traceparent=telemetry.traceparent())
+    log.info("event %s: %s", event.id, answer)
 
 
 async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
