@@ -19,11 +19,11 @@ from local.simulation.engine import Engine
 from local.simulation.faults import Crash, Fates, Run
 from local.simulation.ports import Watcher, Worker, seen_by
 from shared.adapters.memory.queues import MemoryQueues, QueuedMessage
-from shared.codec import decode_command
 from shared.domain.messages import VersionWritten
 from shared.ports import PassingFault, World
 from shared.stages import dead_letters, driver, intake, reconcile
-from shared.stages.steps import Step
+from shared.stages.receive import receive
+from shared.stages.steps import Dropped, Step
 
 MAX_DEQUEUE_COUNT: Final = 5
 VISIBILITY_TIMEOUT: Final = timedelta(seconds=30)
@@ -153,7 +153,10 @@ class Host:
 
     async def _hop(self, message: QueuedMessage, world: World, now: datetime, run: Run) -> Step:
         """What the queue triggers do (``shared/triggers/queues.py``)."""
-        run.command = command = decode_command(await world.queues.open(message.body))
+        command = await receive(message.body, message.kind, world.queues, now=now, pace=world.pace)
+        if isinstance(command, Dropped):
+            return command
+        run.command = command
         try:
             step = await driver.handle(command, world, now=now)
         except Exception as error:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from shared.codec import Malformed, decode_pointer
+from shared.codec import Malformed, Pointer, decode_pointer, encode_pointer
+from shared.domain.messages import Command
 
 LONGEST_DELAY: Final = timedelta(days=7) - timedelta(hours=1)
 """A queue hides a message for at most seven days; the hour is for clocks that differ."""
@@ -30,10 +31,19 @@ def pointed_at(body: bytes) -> str | None:
 
     A name that ``body_name`` could not have given is refused: it must not lead to other blobs.
     """
-    name = decode_pointer(body)
-    if name is not None and not _NAME.fullmatch(name):
-        raise Malformed(f"the queue message points to {name[:100]!r}, which is no body of ours: send the command again")
-    return name
+    pointer = decode_pointer(body)
+    if pointer is None:
+        return None
+    if not _NAME.fullmatch(pointer.name):
+        raise Malformed(
+            f"the queue message points to {pointer.name[:100]!r}, which is no body of ours: send the command again"
+        )
+    return pointer.name
+
+
+def pointer_to(name: str, command: Command) -> bytes:
+    """The message for a command whose body lies in the blob of that name."""
+    return encode_pointer(Pointer(name, command.not_after))
 
 
 def check_body(name: str, body: bytes | None) -> bytes:

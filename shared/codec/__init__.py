@@ -12,16 +12,14 @@ Rules:
 from shared.codec.commands import (
     LARGEST_BODY,
     LARGEST_IN_QUEUE,
-    VERSION,
     decode_command,
-    decode_pointer,
     encode_command,
-    encode_pointer,
 )
 from shared.codec.documents import decode_document, encode_document
 from shared.codec.events import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.codec.faults import CodecError, Malformed, NewerVersion, NotOurs, TooLarge, Unencodable
 from shared.codec.releases import ROW_VERSION, decode_release, encode_release
+from shared.codec.wrappings import VERSION, Pointer, decode_pointer, encode_pointer, unwrapped
 
 __all__ = [
     "LARGEST_BODY",
@@ -33,6 +31,7 @@ __all__ = [
     "Malformed",
     "NewerVersion",
     "NotOurs",
+    "Pointer",
     "ScanReported",
     "TooLarge",
     "Unencodable",
@@ -47,4 +46,5 @@ __all__ = [
     "encode_document",
     "encode_pointer",
     "encode_release",
+    "unwrapped",
 ]

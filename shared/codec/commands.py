@@ -1,45 +1,31 @@
 """Commands as queue messages: ``{v, kind, release, seq, ring?, region?, attempt, not_after, traceparent, state}``.
 
-A queue takes 64 KiB of base64, which is 48 KiB of JSON. A larger body lies in a blob and the message is
-``{v, body_blob}``.
+What else a queue message may be stands in ``shared.codec.wrappings``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from shared.codec import plain
 from shared.codec.derive import from_wire, values, wire_struct
 from shared.codec.faults import Malformed, TooLarge, Unencodable, size_in_words
+from shared.codec.wrappings import VERSION, Count, decode_pointer
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 
-VERSION: Final = 1
 LARGEST_IN_QUEUE: Final = 48 * 1024
 """Bytes; base64 makes 64 KiB of it, the most that a storage queue takes."""
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes of any command, wherever its body lies: the state of a hop is small."""
 
-type Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
 COUNTS: Final = {"seq": Count, "attempt": Count}
 _Envelope: Final = wire_struct("Envelope", Command, {**COUNTS, "release": str, "v": int})
 
 
-class _Pointer(msgspec.Struct):
-    v: int
-    body_blob: str
-
-
-class _Sniffed(msgspec.Struct):
-    v: int
-    body_blob: Any = None
-
-
 _ENVELOPE: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Envelope)
-_SNIFFED: Final = msgspec.json.Decoder(_Sniffed)
 
 
 def encode_command(command: Command) -> bytes:
@@ -58,31 +44,14 @@ def decode_command(body: bytes) -> Command:
     what = "the queue message"
     if len(body) > LARGEST_BODY:
         raise TooLarge(f"{what} takes {size_in_words(len(body))}; at most {size_in_words(LARGEST_BODY)} are read")
-    if (name := decode_pointer(body)) is not None:
-        raise Malformed(f"{what} only points to the blob {name!r}: open it first, then decode what it holds")
+    if (pointer := decode_pointer(body)) is not None:
+        raise Malformed(f"{what} only points to the blob {pointer.name!r}: open it first, then decode what it holds")
     envelope = plain.decode(_ENVELOPE, body, what, VERSION)
     try:
         release = VersionId.parse(envelope.release)
     except InvalidId as error:
         raise Malformed(f"{what} names no release: {error}; correct it, then send it again") from error
     return from_wire(Command, envelope, release=release)
-
-
-def encode_pointer(name: str) -> bytes:
-    """The message that stands for a body which lies in the blob of that name."""
-    return plain.encode(_Pointer(VERSION, name), "a pointer")
-
-
-def decode_pointer(body: bytes) -> str | None:
-    """The name of the blob that holds the body, or None when the message is the body itself.
-
-    Raises NotOurs, NewerVersion or Malformed.
-    """
-    what = "the queue message"
-    sniffed = plain.decode(_SNIFFED, body, what, VERSION)
-    if sniffed.body_blob is not None and not isinstance(sniffed.body_blob, str):
-        raise Malformed(f"{what} has a body_blob that is no text: send the command again")
-    return sniffed.body_blob
 
 
 def check_command(command: Command, what: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Protocol
 
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 
 
 class Queues(Protocol):
@@ -16,5 +16,13 @@ class Queues(Protocol):
         ...
 
     async def open(self, body: bytes) -> bytes:
-        """The body that a message stands for: itself, or the blob that it names when it was too large for a queue."""
+        """The body that a message stands for: itself, or the blob that it names when it was too large for a queue.
+
+        Raises CodecError for what is no message of ours, and when that blob is gone; Throttled or Unavailable while it
+        can't be read.
+        """
+        ...
+
+    async def send_again(self, kind: Kind, body: bytes, *, delay: timedelta) -> None:
+        """Send a message that can't be opened now once more through the queue of this kind, as it is."""
         ...

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import azure.functions as func
 
-from shared.codec import NotOurs, decode_command
+from shared.codec import NotOurs
 from shared.domain.messages import Command, Kind
 from shared.policy_file import PolicyFaults
 from shared.ports import PassingFault, World
 from shared.settings import Settings
 from shared.stages import dead_letters, driver
-from shared.stages.steps import describe
+from shared.stages.receive import receive
+from shared.stages.steps import Dropped, describe
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
@@ -58,35 +59,44 @@ def _register(blueprint: func.Blueprint, name: str, queue: str, runtime: Runtime
 
 
 def _worker(runtime: Runtime, function: str) -> Handler:
-    kinds = FUNCTIONS[function]
-
     async def work(message: func.QueueMessage) -> None:
         """Do one hop of a release."""
-        try:
-            world = await runtime.world()
-        except PolicyFaults:
-            await _put_back(message, runtime)
-            return
-        command = decode_command(await world.queues.open(message.get_body()))
-        if command.kind not in kinds:
-            raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
-        try:
-            with telemetry.hop(function, command.traceparent, release=str(command.release), seq=command.seq):
-                step = await driver.handle(command, world, now=utc_now())
-        except Exception as error:
-            # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
-            await _remember(command, error, world)
-            raise
-        log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, describe(step))
+        await hop(message, function, runtime, now=utc_now())
 
     return work
 
 
-async def _put_back(message: func.QueueMessage, runtime: Runtime) -> None:
+async def hop(message: func.QueueMessage, function: str, runtime: Runtime, *, now: datetime) -> None:
+    """Do what a message asks a function for. Raises CodecError for a message that the function can't work on."""
+    try:
+        world = await runtime.world()
+    except PolicyFaults:
+        await _put_back(message, function, runtime, now)
+        return
+    command = await receive(message.get_body(), min(FUNCTIONS[function]), world.queues, now=now, pace=world.pace)
+    if isinstance(command, Dropped):
+        log.warning("%s: %s", function, command.why)
+        return
+    if command.kind not in FUNCTIONS[function]:
+        raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
+    try:
+        with telemetry.hop(function, command.traceparent, release=str(command.release), seq=command.seq):
+            step = await driver.handle(command, world, now=now)
+    except Exception as error:
+        # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
+        await _remember(command, error, world)
+        raise
+    log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, describe(step))
+
+
+async def _put_back(message: func.QueueMessage, function: str, runtime: Runtime, now: datetime) -> None:
     """Without a policy nothing can be judged, and that is no fault of the command: it spends no attempt of its own."""
-    queues = runtime.queues()
-    command = decode_command(await queues.open(message.get_body()))
-    wait = WITHOUT_POLICY / runtime.settings.pace
+    queues, pace = runtime.queues(), runtime.settings.pace
+    command = await receive(message.get_body(), min(FUNCTIONS[function]), queues, now=now, pace=pace)
+    if isinstance(command, Dropped):
+        log.warning("%s: no policy, and %s", function, command.why)
+        return
+    wait = WITHOUT_POLICY / pace
     await queues.send(command, delay=wait)
     log.warning("%s %s #%d: put back for %s: no policy", command.release.short, command.branch, command.seq, wait)
 
@@ -99,9 +109,14 @@ async def _remember(command: Command, error: Exception, world: World) -> None:
 
 
 def _undertaker(runtime: Runtime, queue: str) -> Handler:
-    async def bury(message: func.QueueMessage) -> None:
+    async def undertake(message: func.QueueMessage) -> None:
         """Mark the release of a poisoned command as stalled, or keep what nobody can work on as a dead letter."""
-        answer = await dead_letters.poisoned(queue, message.get_body(), await runtime.world(), now=utc_now())
-        log.error("poisoned message of %s: %s", queue, answer)
+        await bury(message, queue, runtime, now=utc_now())
 
-    return bury
+    return undertake
+
+
+async def bury(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
+    """Take note of a message that ``queue`` gave up."""
+    answer = await dead_letters.poisoned(queue, message.get_body(), await runtime.world(), now=now)
+    log.error("poisoned message of %s: %s", queue, answer)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.bodies import body_name
-from shared.codec import LARGEST_IN_QUEUE, Malformed, NotOurs, decode_command, encode_command, encode_pointer
+from shared.codec import LARGEST_IN_QUEUE, Malformed, NotOurs, Pointer, decode_command, encode_command, encode_pointer
 from shared.domain.messages import Kind
 from tests.contract.conftest import QueueBench
 from tests.contract.samples import command
@@ -77,10 +77,10 @@ async def test_a_message_that_is_no_command_of_ours_is_refused(bench: QueueBench
 
 async def test_a_pointer_to_a_body_that_is_gone_is_refused(bench: QueueBench) -> None:
     with pytest.raises(Malformed, match="gone"):
-        await bench.queues.open(encode_pointer(body_name(b"never saved")))
+        await bench.queues.open(encode_pointer(Pointer(body_name(b"never saved"))))
 
 
 @pytest.mark.parametrize("name", ["../ringmaster-evidence/x.json", "x", "", "a" * 64 + ".json/.."])
 async def test_a_pointer_to_something_that_is_no_body_is_refused(bench: QueueBench, name: str) -> None:
     with pytest.raises(Malformed, match="no body of ours"):
-        await bench.queues.open(encode_pointer(name))
+        await bench.queues.open(encode_pointer(Pointer(name)))

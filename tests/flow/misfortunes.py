@@ -84,10 +84,13 @@ class Outage:
     begins: datetime
     lasts: timedelta
     what: Fault = unavailable
+    only: Callable[[Call], bool] = lambda _: True
     hits: int = 0
 
     def fate(self, call: Call, now: datetime) -> Fate:
         if self.what_of not in {call.port, call.name} or not self.begins <= now < self.begins + self.lasts:
+            return WELL
+        if not self.only(call):
             return WELL
         self.hits += 1
         return Fate(before=self.what())

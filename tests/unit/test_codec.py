@@ -14,6 +14,7 @@ from shared.codec import (
     Malformed,
     NewerVersion,
     NotOurs,
+    Pointer,
     ScanReported,
     TooLarge,
     Unencodable,
@@ -199,7 +200,8 @@ def test_a_negative_count_is_refused(fields: dict[str, int]) -> None:
 
 
 def test_a_pointer_names_its_blob() -> None:
-    assert decode_pointer(encode_pointer("name.json")) == "name.json"
+    pointer = Pointer("name.json", COMMAND.not_after, attempt=3)
+    assert decode_pointer(encode_pointer(pointer)) == pointer
 
 
 def test_a_command_is_no_pointer() -> None:
@@ -208,7 +210,7 @@ def test_a_command_is_no_pointer() -> None:
 
 def test_a_pointer_is_not_taken_for_a_command() -> None:
     with pytest.raises(Malformed, match="open it first"):
-        decode_command(encode_pointer("name.json"))
+        decode_command(encode_pointer(Pointer("name.json")))
 
 
 def test_a_pointer_that_names_nothing_readable_is_refused() -> None:

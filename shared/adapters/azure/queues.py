@@ -9,15 +9,14 @@ hidden for longer than seven, and any may come twice.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from shared.adapters.azure.errors import code_of, speaking
 from shared.adapters.azure.storage import AzureStorage, creating
-from shared.adapters.bodies import body_name, check_body, pointed_at, whole_seconds
-from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, NotOurs, TooLarge, encode_command, encode_pointer
+from shared.adapters.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, unwrapped
 from shared.domain.messages import Command, Kind
 
 BODIES: Final = "ringmaster-bodies"
@@ -40,10 +39,16 @@ class AzureQueues:
         if len(body) > LARGEST_IN_QUEUE:
             name = body_name(body)
             await self._save(name, body)
-            body = encode_pointer(name)
-        queue = self._storage.queue(self._names[command.kind])
+            body = pointer_to(name, command)
+        await self._put(command.kind, body, delay, f"{command.branch} of {command.release.short}")
+
+    async def send_again(self, kind: Kind, body: bytes, *, delay: timedelta) -> None:
+        await self._put(kind, body, delay, "a message again")
+
+    async def _put(self, kind: Kind, body: bytes, delay: timedelta, what: str) -> None:
+        queue = self._storage.queue(self._names[kind])
         hidden = whole_seconds(delay)
-        with speaking(f"sending {command.branch} of {command.release.short} to the queue {queue.queue_name}"):
+        with speaking(f"sending {what} to the queue {queue.queue_name}"):
             await creating(
                 lambda: queue.send_message(body, visibility_timeout=hidden, time_to_live=-1),
                 queue.create_queue,
@@ -78,20 +83,6 @@ class AzureQueues:
             if download.size > LARGEST_BODY:
                 raise TooLarge(f"the body {name} has {download.size} bytes; at most {LARGEST_BODY} are read")
             return await download.readall()
-
-
-def unwrapped(body: bytes) -> bytes:
-    """The JSON in a message, which may be base64 or as it is: no base64 has braces. Raises NotOurs."""
-    text = b"".join(body.split())
-    if text.startswith(b"{"):
-        return body
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise NotOurs(
-            f"the queue message is neither JSON nor base64 of it ({error}): it was not sent by this app; see who else "
-            "writes to this place"
-        ) from error
 
 
 def _json() -> dict[str, Any]:

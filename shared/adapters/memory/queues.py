@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.adapters.bodies import body_name, check_body, pointed_at, whole_seconds
-from shared.codec import LARGEST_IN_QUEUE, encode_command, encode_pointer
+from shared.adapters.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.codec import LARGEST_IN_QUEUE, encode_command
 from shared.domain.messages import Command, Kind
 
 RECEIVED_FOR = timedelta(minutes=10)
@@ -48,8 +48,11 @@ class MemoryQueues:
         if len(body) > LARGEST_IN_QUEUE:
             name = body_name(body)
             self._bodies[name] = body
-            body = encode_pointer(name)
+            body = pointer_to(name, command)
         self.put(command.kind, body, delay=delay)
+
+    async def send_again(self, kind: Kind, body: bytes, *, delay: timedelta) -> None:
+        self.put(kind, body, delay=delay)
 
     async def open(self, body: bytes) -> bytes:
         name = pointed_at(body)
@@ -86,6 +89,10 @@ class MemoryQueues:
     def duplicate(self, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> QueuedMessage:
         """Another message with the same body."""
         return self.put(message.kind, message.body, delay=delay)
+
+    def lose_bodies(self) -> None:
+        """Somebody deletes the blobs of every large body."""
+        self._bodies.clear()
 
     def due(self) -> Sequence[QueuedMessage]:
         """Every message that can be received now, those due first first."""

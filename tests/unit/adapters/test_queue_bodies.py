@@ -4,8 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from shared.adapters.azure.queues import unwrapped
-from shared.codec import NotOurs
+from shared.codec import NotOurs, unwrapped
 
 
 @pytest.mark.parametrize("body", [b'{"v": 1}', b' \r\n{"v": 1}\n', b"{broken"])
