@@ -134,9 +134,9 @@ def _told(verdict: ScanVerdict) -> dict[str, Any]:
             {"id": used.exception.id, "owner": used.exception.owner, "expired": used.exception.expires.isoformat()}
             for used in verdict.expired[:FINDINGS_SHOWN]
         ],
-        "notFixable": verdict.unfixable,
-        "fixTooYoung": verdict.tolerated,
-        "suppressedByScanner": verdict.suppressed,
+        "notFixable": len(verdict.no_fix),
+        "fixTooYoung": len(verdict.young),
+        "suppressedByScanner": len(verdict.left_out),
     }
 
 

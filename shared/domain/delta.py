@@ -8,9 +8,10 @@ make all of its findings look new.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from shared.domain.findings import Finding
@@ -43,35 +44,40 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """``new``: findings that the baseline does not have. ``gone``: how many of the baseline's are no more."""
+    """``new``: findings that the baseline does not have, worst first. ``gone``: the baseline's that are no more."""
 
     new: tuple[Finding, ...]
-    gone: int
-
-    def improves_on(self, baseline: Baseline) -> bool:
-        """Whether nothing came and something went; for a version compared with itself, whether nothing came."""
-        known = baseline.scanned_at is not None
-        return known and not self.new and (baseline.itself or self.gone > 0)
+    gone: tuple[Finding, ...]
 
 
-def compare(standing: Iterable[Finding], found: Iterable[Finding], baseline: Baseline) -> Delta:
-    """What of the findings that stand is new, and how many of the baseline's are not found at all any more."""
+def compare(found: Iterable[Finding], baseline: Baseline) -> Delta:
+    """What of the findings is new, and which of the baseline's are not found any more."""
+    found = tuple(found)
     before, after = _Places(baseline.findings), _Places(found)
     return Delta(
-        new=tuple(finding for finding in standing if finding not in before),
-        gone=sum(finding not in after for finding in baseline.findings),
+        new=tuple(finding for finding in found if finding not in before),
+        gone=tuple(finding for finding in baseline.findings if finding not in after),
     )
+
+
+def improves(new: Collection[Finding], gone: int, baseline: Baseline) -> bool:
+    """Whether nothing came and something went; for a version compared with itself, whether nothing came."""
+    return baseline.scanned_at is not None and not new and (baseline.itself or gone > 0)
 
 
 class _Places:
     """Findings, by name and package."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self._kinds: dict[tuple[str, str], set[str]] = {}
+        self._kinds: dict[tuple[str, str], tuple[str, ...]] = {}
+        kinds = self._kinds
         for finding in findings:
             kind, package = _package(finding)
             for name in (finding.id, *finding.aliases):
-                self._kinds.setdefault((name.casefold(), package), set()).add(kind)
+                place = (name.casefold(), package)
+                known = kinds.get(place, ())
+                if kind not in known:
+                    kinds[place] = (*known, kind)
 
     def __contains__(self, finding: Finding) -> bool:
         kind, package = _package(finding)
@@ -84,4 +90,9 @@ class _Places:
 
 def _package(finding: Finding) -> tuple[str, str]:
     kind, name = package_key(finding)
-    return kind, _NUMBERS.sub("#", name)
+    return kind, _without_numbers(name)
+
+
+@lru_cache(maxsize=65_536)
+def _without_numbers(name: str) -> str:
+    return _NUMBERS.sub("#", name)

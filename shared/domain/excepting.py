@@ -43,6 +43,8 @@ def apply_exceptions(findings: Iterable[Finding], exceptions: Iterable[ScanExcep
     for exception in exceptions:
         for name in dict.fromkeys(name.casefold() for name in (exception.id, *exception.aliases)):
             by_name.setdefault(name, []).append(exception)
+    if not by_name:
+        return Excepted(tuple(findings), (), ())
     standing: list[Finding] = []
     excused: dict[ScanException, list[Finding]] = {}
     expired: dict[ScanException, list[Finding]] = {}
@@ -59,7 +61,9 @@ def apply_exceptions(findings: Iterable[Finding], exceptions: Iterable[ScanExcep
 
 
 def _matching(finding: Finding, by_name: Mapping[str, list[ScanException]]) -> list[ScanException]:
-    names = dict.fromkeys(name.casefold() for name in (finding.id, *finding.aliases))
+    names = [finding.id.casefold(), *(name.casefold() for name in finding.aliases)]
+    if by_name.keys().isdisjoint(names):
+        return []
     found = dict.fromkeys(each for name in names for each in by_name.get(name, ()))
     return [each for each in found if in_scope(each, finding)]
 

@@ -27,17 +27,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-from shared.domain.delta import Baseline, compare
+from shared.domain.delta import Baseline, Delta, compare, improves
 from shared.domain.excepting import Excepted, UsedException, apply_exceptions
 from shared.domain.findings import Finding, FixState, ScanReport, VexState
 from shared.domain.merging import WORST_FIRST, merge_reports, merged
 from shared.domain.policy import ScanRules, Severity
 from shared.domain.remedies import remedies
+from shared.domain.verdicts import ScanOutcome, ScanReason, ScanVerdict, Weight
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a scanner's clock may run ahead of ours."""
@@ -46,63 +46,6 @@ NAMED: Final = 10
 """Findings that a reason names; the others are counted."""
 EXPIRED_NAMED: Final = 20
 _LEFT_OUT: Final = {VexState.NOT_AFFECTED, VexState.FIXED}
-
-
-class ScanOutcome(StrEnum):
-    """Pass and reject are verdicts on the version; refused is one on the report, and the release waits for another."""
-
-    PASS = "pass"  # noqa: S105 - a verdict, not a password
-    REJECT = "reject"
-    REFUSED = "refused"
-
-
-class Weight(StrEnum):
-    """What a reason does to the verdict."""
-
-    REFUSES = "refuses"
-    REJECTS = "rejects"
-    LIMITS = "rejects, unless the version only improves"
-    TELLS = "tells"
-
-
-@dataclass(frozen=True, slots=True)
-class ScanReason:
-    """One reason, with the findings behind it. ``code`` is for programs, ``text`` for people."""
-
-    code: str
-    text: str
-    severity: Severity | None = None
-    findings: tuple[Finding, ...] = ()
-    weight: Weight = Weight.REJECTS
-
-
-@dataclass(frozen=True, slots=True)
-class ScanVerdict:
-    """The judgement of one report, or of several together. ``counts`` is what was held against ``limits``."""
-
-    outcome: ScanOutcome
-    reasons: tuple[ScanReason, ...]
-    counts: Mapping[Severity, int] = field(default_factory=dict)
-    limits: Mapping[Severity, int] = field(default_factory=dict)
-    excused: tuple[UsedException, ...] = ()
-    expired: tuple[UsedException, ...] = ()
-    remedies: tuple[str, ...] = ()
-    """What would have to change, line by line; nothing when it passes."""
-    found: int = 0
-    """Vulnerabilities found, each of a package once, before anything was left out."""
-    suppressed: int = 0
-    """Findings that the scanner left out and the policy trusts it to."""
-    unfixable: int = 0
-    """Findings that don't count because the policy counts only what can be fixed."""
-    tolerated: int = 0
-    """Findings that don't count yet because their fix is younger than the policy's grace."""
-    baseline: str = ""
-    """What the version was compared with, for people."""
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The reasons for people, the worst first."""
-        return tuple(reason.text for reason in self.reasons)
 
 
 def judge(
@@ -171,49 +114,56 @@ def _missing(reports: list[ScanReport], rules: ScanRules) -> Iterator[ScanReason
 
 
 def _judged(reports: list[ScanReport], rules: ScanRules, now: datetime, baseline: Baseline | None) -> ScanVerdict:
-    found, suppressed = _found(reports, rules)
-    fixable = [each for each in found if each.fixable or not rules.only_fixable]
-    counting = [each for each in fixable if not _is_young(each, rules, now)]
+    found, left_out = _found(reports, rules)
+    no_fix = tuple(each for each in found if not each.fixable) if rules.only_fixable else ()
     # Told apart by what they are, not by what they hold: hashing a hundred thousand findings takes seconds.
-    counted = {id(each) for each in counting}
-    considered = [each for each in found if id(each) in counted or each.known_exploited]
+    apart = {id(each) for each in no_fix}
+    young = tuple(each for each in found if _is_young(each, rules, now) and id(each) not in apart)
+    apart.update(id(each) for each in young)
+    considered = [each for each in found if each.known_exploited or id(each) not in apart] if apart else found
     excepted = apply_exceptions(considered, rules.exceptions, now)
-    standing = [each for each in excepted.standing if id(each) in counted]
+    standing = [each for each in excepted.standing if id(each) not in apart]
+    delta = compare(found, baseline) if baseline else None
+    new = _among(standing, delta.new) if delta else []
     reasons = list(_rejections(reports, standing, excepted, rules))
-    reasons += _compared(standing, found, baseline, rules)
-    reasons = _after_improvement(reasons, standing, found, baseline, rules)
+    reasons += _compared(new, baseline, rules)
+    reasons = _after_improvement(reasons, new, delta, baseline, rules)
     rejected = any(reason.weight in {Weight.REJECTS, Weight.LIMITS} for reason in reasons)
     reasons += _expired(excepted.expired)
-    deciding = [each for reason in reasons if reason.weight is not Weight.TELLS for each in reason.findings]
-    return ScanVerdict(
+    verdict = ScanVerdict(
         ScanOutcome.REJECT if rejected else ScanOutcome.PASS,
         tuple(reasons) if rejected else (_passed(standing, excepted.excused, reasons), *reasons),
         counts=_held_against(standing, rules.limits),
         limits=dict(rules.limits),
         excused=excepted.excused,
         expired=excepted.expired,
-        remedies=(*_scope(reasons), *remedies(deciding, _deciding_exceptions(excepted, deciding))) if rejected else (),
-        found=len(found),
-        suppressed=suppressed,
-        unfixable=len(found) - len(fixable),
-        tolerated=len(fixable) - len(counting),
+        findings=found,
+        left_out=left_out,
+        no_fix=no_fix,
+        young=young,
+        delta=delta,
         baseline=str(baseline) if baseline else "",
     )
+    return replace(verdict, remedies=_remedies(verdict)) if rejected else verdict
 
 
-def _found(reports: list[ScanReport], rules: ScanRules) -> tuple[tuple[Finding, ...], int]:
-    """Every vulnerability of a package once; and how many the scanner left out that the policy trusts it to."""
+def _found(reports: list[ScanReport], rules: ScanRules) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Every vulnerability of a package once; and what the scanner left out that the policy trusts it to."""
     together = merge_reports(reports)
-    if not rules.trust_suppressions and not together.suppressed:
-        return together.findings, 0
+    suppressed = tuple(left.finding for left in together.suppressed)
     if not rules.trust_suppressions:
-        return merged((*together.findings, *(left.finding for left in together.suppressed))), 0
+        return (merged((*together.findings, *suppressed)) if suppressed else together.findings), ()
     kept = tuple(each for each in together.findings if each.vex not in _LEFT_OUT)
-    return kept, len(together.suppressed) + len(together.findings) - len(kept)
+    return kept, (*suppressed, *(each for each in together.findings if each.vex in _LEFT_OUT))
+
+
+def _among(these: Iterable[Finding], others: Iterable[Finding]) -> list[Finding]:
+    known = {id(each) for each in others}
+    return [each for each in these if id(each) in known]
 
 
 def _is_young(finding: Finding, rules: ScanRules, now: datetime) -> bool:
-    if finding.fix is not FixState.FIXED or finding.fix_published is None:
+    if not rules.fix_grace or finding.fix_published is None or finding.fix is not FixState.FIXED:
         return False
     return now - finding.fix_published < rules.fix_grace
 
@@ -293,12 +243,7 @@ def _over_epss(findings: Iterable[Finding], rules: ScanRules) -> Iterator[ScanRe
         yield ScanReason("over-epss", text, _worst(over), tuple(over), Weight.LIMITS)
 
 
-def _compared(
-    standing: list[Finding], found: Sequence[Finding], baseline: Baseline | None, rules: ScanRules
-) -> Iterator[ScanReason]:
-    if baseline is None or not rules.no_new:
-        return
-    new = compare(standing, found, baseline).new
+def _compared(new: list[Finding], baseline: Baseline | None, rules: ScanRules) -> Iterator[ScanReason]:
     for severity in sorted(rules.no_new, key=lambda each: WORST_FIRST[each]):
         these = tuple(each for each in new if _bucket(each.severity, rules.limits) is severity)
         if these:
@@ -309,19 +254,19 @@ def _compared(
 
 def _after_improvement(
     reasons: list[ScanReason],
-    standing: list[Finding],
-    found: Sequence[Finding],
+    new: list[Finding],
+    delta: Delta | None,
     baseline: Baseline | None,
     rules: ScanRules,
 ) -> list[ScanReason]:
     """The reasons once more, broken limits only told where the version improves on what is published."""
     broken = any(reason.weight is Weight.LIMITS for reason in reasons)
-    if not broken or not rules.improvement_passes or baseline is None:
+    if not broken or not rules.improvement_passes or baseline is None or delta is None:
         return reasons
-    delta = compare(standing, found, baseline)
-    if not delta.improves_on(baseline):
+    gone = len(delta.gone)
+    if not improves(new, gone, baseline):
         return reasons
-    went = "nothing new since" if baseline.itself else f"none that is new, and {delta.gone} fewer, than in"
+    went = "nothing new since" if baseline.itself else f"none that is new, and {gone} fewer, than in"
     told = ScanReason("only-improves", f"over the limits, but {went} {baseline}", weight=Weight.TELLS)
     return [told, *(replace(each, weight=Weight.TELLS) if each.weight is Weight.LIMITS else each for each in reasons)]
 
@@ -342,9 +287,11 @@ def _expired(expired: Sequence[UsedException]) -> Iterator[ScanReason]:
         yield ScanReason("exception-expired", rest, weight=Weight.TELLS)
 
 
-def _deciding_exceptions(excepted: Excepted, deciding: Iterable[Finding]) -> list[UsedException]:
+def _remedies(verdict: ScanVerdict) -> tuple[str, ...]:
+    deciding = verdict.deciding
     decided = {id(each) for each in deciding}
-    return [used for used in excepted.expired if any(id(each) in decided for each in used.findings)]
+    expired = [used for used in verdict.expired if any(id(each) in decided for each in used.findings)]
+    return (*_scope(verdict.reasons), *remedies(deciding, expired))
 
 
 def _scope(reasons: Iterable[ScanReason]) -> Iterator[str]:

@@ -14,9 +14,10 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 from urllib.parse import unquote
 
@@ -62,10 +63,16 @@ class MergedReports:
 def merge_reports(reports: Iterable[ScanReport]) -> MergedReports:
     """Make one of what several reports say. Whether each may be believed is not asked here."""
     listed = list(reports)
-    found = merged(_named(finding, report.scanner) for report in listed for finding in report.findings)
+    found = merged(
+        _named(finding, by) for report in listed for by in [(report.scanner,)] for finding in report.findings
+    )
     left_out = [
-        replace(left, finding=_named(left.finding, report.scanner)) for report in listed for left in report.suppressed
+        replace(left, finding=_named(left.finding, (report.scanner,)))
+        for report in listed
+        for left in report.suppressed
     ]
+    if not left_out:
+        return MergedReports(found, ())
     groups = _Names([*found, *(left.finding for left in left_out)])
     reported: dict[str, list[Package]] = {}
     for finding in found:
@@ -100,8 +107,15 @@ def _purl_key(purl: str) -> Package:
     return kind, name
 
 
-def _named(finding: Finding, scanner: str) -> Finding:
-    return finding if finding.scanners else replace(finding, scanners=(scanner,))
+*_OTHER_FIELDS, _LAST_FIELD = (field.name for field in fields(Finding))
+assert _LAST_FIELD == "scanners", "it is set by its place"
+_all_but_scanners: Final = attrgetter(*_OTHER_FIELDS)
+_finding: Callable[..., Finding] = Finding
+
+
+def _named(finding: Finding, scanners: tuple[str, ...]) -> Finding:
+    # What dataclasses.replace does, in less than half of its time: it is done a hundred thousand times.
+    return finding if finding.scanners else _finding(*_all_but_scanners(finding), scanners)
 
 
 def _among(finding: Finding, packages: Sequence[Package] | None) -> bool:

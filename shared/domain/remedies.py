@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from shared.domain.excepting import UsedException
@@ -22,9 +22,13 @@ def remedies(deciding: Iterable[Finding], expired: Iterable[UsedException]) -> t
     for finding in {id(each): each for each in deciding}.values():
         by_package.setdefault((finding.package, finding.installed), []).append(finding)
     worst = sorted(by_package.items(), key=lambda each: (min(WORST_FIRST[f.severity] for f in each[1]), each[0]))
-    upgrades = [line for (package, installed), found in worst for line in _upgrade(package, installed, found)]
-    unfixed = [line for (package, installed), found in worst for line in _except(package, installed, found)]
-    return (*_bounded(upgrades, "upgrades"), *_bounded(unfixed, "packages without a fix"), *_renewals(expired))
+    fixable = [(package, fixed) for package, found in worst if (fixed := [each for each in found if each.fixed])]
+    unfixed = [(package, left) for package, found in worst if (left := [each for each in found if not each.fixed])]
+    return (
+        *_bounded(fixable, lambda each: _upgrade(*each[0], each[1]), "upgrades"),
+        *_bounded(unfixed, lambda each: _except(*each[0], each[1]), "packages without a fix"),
+        *_bounded(list(expired), _renewal, "expired exceptions"),
+    )
 
 
 def newest(versions: Iterable[str]) -> str:
@@ -35,35 +39,29 @@ def newest(versions: Iterable[str]) -> str:
     return max(versions, key=_natural)
 
 
-def _upgrade(package: str, installed: str, found: list[Finding]) -> Iterator[str]:
-    fixed = [finding for finding in found if finding.fixed]
-    if fixed:
-        target = newest(finding.fixed or "" for finding in fixed)
-        yield f"upgrade {package} {installed}".rstrip() + f" to {target} or later ({_ids(fixed)})"
+def _upgrade(package: str, installed: str, found: list[Finding]) -> str:
+    target = newest(finding.fixed or "" for finding in found)
+    return f"upgrade {package} {installed}".rstrip() + f" to {target} or later ({_ids(found)})"
 
 
-def _except(package: str, installed: str, found: list[Finding]) -> Iterator[str]:
-    unfixed = [finding for finding in found if not finding.fixed]
-    if unfixed:
-        yield (
-            f"no fix is known for {_ids(unfixed)} in {package} {installed}".rstrip()
-            + ": remove it, or except it with an owner, a reason and a last day"
-        )
+def _except(package: str, installed: str, found: list[Finding]) -> str:
+    no_fix = f"no fix is known for {_ids(found)} in {package} {installed}".rstrip()
+    return f"{no_fix}: remove it, or except it with an owner, a reason and a last day"
 
 
-def _renewals(expired: Iterable[UsedException]) -> Iterator[str]:
-    lines = [
-        f"fix {used.exception.id}, or have {used.exception.owner} renew the exception that ended on "
-        f"{used.exception.expires:%Y-%m-%d}" + (f" ({used.exception.source})" if used.exception.source else "")
-        for used in expired
-    ]
-    return _bounded(lines, "expired exceptions")
+def _renewal(used: UsedException) -> str:
+    exception = used.exception
+    return (
+        f"fix {exception.id}, or have {exception.owner} renew the exception that ended on {exception.expires:%Y-%m-%d}"
+        + (f" ({exception.source})" if exception.source else "")
+    )
 
 
-def _bounded(lines: list[str], what: str) -> Iterator[str]:
-    yield from lines[:LINES]
-    if len(lines) > LINES:
-        yield f"and {len(lines) - LINES} more {what}"
+def _bounded[T](found: list[T], line: Callable[[T], str], what: str) -> Iterator[str]:
+    # Only the lines that are told are made: there may be ten thousand packages.
+    yield from map(line, found[:LINES])
+    if len(found) > LINES:
+        yield f"and {len(found) - LINES} more {what}"
 
 
 def _ids(found: list[Finding]) -> str:

@@ -244,9 +244,9 @@ def told(verdict: ScanVerdict) -> dict[str, Any]:
         "excused": [_used(used) for used in verdict.excused[:EXCEPTIONS_KEPT]],
         "excusedCount": sum(len(used.findings) for used in verdict.excused),
         "expired": [_used(used) for used in verdict.expired[:EXCEPTIONS_KEPT]],
-        "notFixable": verdict.unfixable,
-        "fixTooYoung": verdict.tolerated,
-        "suppressedByScanner": verdict.suppressed,
+        "notFixable": len(verdict.no_fix),
+        "fixTooYoung": len(verdict.young),
+        "suppressedByScanner": len(verdict.left_out),
     }
 
 

@@ -85,7 +85,7 @@ class TestFixGrace:
     def test_a_fix_counts_from_its_age_on(self, age: timedelta | None, passes: bool) -> None:
         found = finding(fix_published=NOW - age if age is not None else None)
         verdict = judged(found, fix_grace=timedelta(days=7), limits={Severity.CRITICAL: 0})
-        assert (verdict.outcome is ScanOutcome.PASS, verdict.tolerated) == (passes, int(passes))
+        assert (verdict.outcome is ScanOutcome.PASS, len(verdict.young)) == (passes, int(passes))
 
     def test_what_has_no_fix_is_not_young(self) -> None:
         found = finding(fixed=None, fix_state=FixState.NOT_FIXED, fix_published=NOW)
@@ -226,7 +226,7 @@ class TestSaidByTheScanner:
         found = finding(vex=VexState.NOT_AFFECTED)
         assert judged(found, limits={Severity.CRITICAL: 0}).outcome is ScanOutcome.REJECT
         verdict = judged(found, limits={Severity.CRITICAL: 0}, trust_suppressions=True)
-        assert (verdict.outcome, verdict.suppressed) == (ScanOutcome.PASS, 1)
+        assert (verdict.outcome, len(verdict.left_out)) == (ScanOutcome.PASS, 1)
 
 
 class TestRemedies:
