@@ -13,6 +13,8 @@ from shared.codec.derive import times
 from shared.codec.faults import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
 
 _DEEPEST = 32
+_LONGEST_TOLD = 300
+"""Characters of what is said of a fault: the decoder quotes what it found, however long that is."""
 _INTEGERS = range(-(2**63), 2**64)
 
 
@@ -31,7 +33,7 @@ def check_head(body: bytes, what: str, ours: int) -> None:
         version = _HEAD.decode(body).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotOurs(
-            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({error}): "
+            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({told(error)}): "
             "it was not sent by this app; see who else writes to this place"
         ) from error
     check_version(version, what, ours)
@@ -51,9 +53,16 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         check_head(body, what, ours)
-        raise Malformed(f"{what} does not keep to its format: {error}; correct it, then send it again") from error
+        raise Malformed(f"{what} does not keep to its format: {told(error)}; correct it, then send it again") from error
     check_version(decoded.v, what, ours)
     return decoded
+
+
+def told(error: Exception) -> str:
+    """What a decoder says of bytes, with the middle left out when it is long: what is wrong stands first, where last."""
+    text = str(error)
+    half = _LONGEST_TOLD // 2
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:half]} … {text[-half:]}"
 
 
 class Lazily:

@@ -99,7 +99,9 @@ class SignatureCheck:
         self.refused: SignatureVerdict | None = _headers(timestamp, signature, now, tolerance)
         """The verdict already, when the headers alone condemn the request: the body need not be read."""
         self._given = [] if self.refused else [match.lower() for match in _SIGNATURE.findall(signature or "")]
-        self._macs = [hmac.new(key, f"{(timestamp or '').strip()}.".encode(), hashlib.sha256) for key in keys]
+        # A refused timestamp may be any text, also one that no bytes stand for.
+        signed = b"" if self.refused else f"{(timestamp or '').strip()}.".encode()
+        self._macs = [hmac.new(key, signed, hashlib.sha256) for key in keys]
 
     def update(self, piece: bytes) -> None:
         """Take the next piece of the body."""

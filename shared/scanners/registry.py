@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Final
@@ -17,6 +18,7 @@ Reader = Callable[[bytes], ScanReport]
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 """The largest body that is read; real reports of machines have up to about 200 MB."""
+_PIECE: Final = 1024 * 1024
 
 READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
@@ -47,7 +49,7 @@ def read(format: str | None, body: bytes | BinaryIO) -> ScanReport:  # noqa: A00
 
 
 def _content(body: bytes | BinaryIO) -> bytes:
-    content = body if isinstance(body, bytes) else body.read(MAX_BYTES + 1)
+    content = body if isinstance(body, bytes) else _whole(body)
     if len(content) > MAX_BYTES:
         raise Refusal(RefusalReason.TOO_LARGE, f"the report is larger than {MAX_BYTES} bytes")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -60,6 +62,14 @@ def _content(body: bytes | BinaryIO) -> bytes:
     if not content or content.isspace():
         raise Refusal(RefusalReason.EMPTY, "the report is empty")
     return content
+
+
+def _whole(stream: BinaryIO) -> bytes:
+    """What is in a stream, up to one byte too many; in pieces, since ``read`` takes room for all it is asked for."""
+    whole = io.BytesIO()
+    while whole.tell() <= MAX_BYTES and (piece := stream.read(min(_PIECE, MAX_BYTES + 1 - whole.tell()))):
+        whole.write(piece)
+    return whole.getvalue()
 
 
 _PACKED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}

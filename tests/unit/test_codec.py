@@ -177,6 +177,15 @@ def test_state_that_json_would_change_is_refused(value: Any) -> None:
         encode_command(replace(COMMAND, state={"value": value}))
 
 
+def test_a_refusal_is_short_however_long_the_value_is_that_it_quotes() -> None:
+    with pytest.raises(Malformed) as caught:
+        decode_command(json.dumps({"v": 1, "kind": "a" * 100_000}).encode())
+    told = str(caught.value)
+    assert len(told) < 500
+    assert "Invalid enum value" in told
+    assert "$.kind" in told
+
+
 def test_state_that_is_nested_without_end_is_refused() -> None:
     state: dict[str, Any] = {}
     state["again"] = state

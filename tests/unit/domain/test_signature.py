@@ -62,7 +62,7 @@ def test_without_a_signature_nothing_counts(signature: str) -> None:
     assert judged(signature=signature).refusal is SignatureRefusal.MISSING
 
 
-@pytest.mark.parametrize("timestamp", ["yesterday", "-5", "1.5", "0x10", "9" * 13, "１２３４", "1e9"])
+@pytest.mark.parametrize("timestamp", ["yesterday", "-5", "1.5", "0x10", "9" * 13, "１２３４", "1e9", "\ud800"])
 def test_a_timestamp_that_is_not_whole_seconds_is_malformed(timestamp: str) -> None:
     assert judged(timestamp=timestamp).refusal is SignatureRefusal.MALFORMED
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import tempfile
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -136,3 +138,17 @@ def test_cves_are_found_once_in_any_casing() -> None:
 
 def test_a_body_with_a_byte_order_mark_is_detected() -> None:
     assert refused(b"\xef\xbb\xbf" + json.dumps({"spdxVersion": "x"}).encode()).text.endswith("an SPDX document")
+
+
+def test_a_small_file_takes_little_memory() -> None:
+    # A buffered file's read() takes room for as much as it is asked for.
+    with tempfile.TemporaryFile() as file:
+        file.write(b"{}" + b" " * 1000)
+        file.seek(0)
+        tracemalloc.start()
+        try:
+            with pytest.raises(Refusal):
+                registry.read(None, file)
+            assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
