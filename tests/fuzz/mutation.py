@@ -136,3 +136,29 @@ def documents_in(folder: Path, pattern: str, *, most: int = 40, largest: int = 2
         except ValueError:
             continue
     return found
+
+
+@st.composite
+def damaged_text(draw: st.DrawFn, texts: Sequence[str], snippets: Sequence[str]) -> bytes:
+    """One of these texts with up to six slips: pieces put in, taken out, doubled; or cut, or with other bytes in it."""
+    text = draw(st.sampled_from(texts))
+    dice = Random(draw(st.integers(0, 2**32)))
+    pieces = st.sampled_from(snippets) | STRINGS
+    for piece in draw(st.lists(pieces, max_size=6)):
+        at = dice.randrange(len(text) + 1)
+        match dice.randrange(5):
+            case 0:
+                text = text[:at] + text[at + dice.randrange(60) :]
+            case 1:
+                text = text[:at] + text[at : at + dice.randrange(400)] + text[at:]
+            case 2:
+                # In place of a whole value: between tags, quotes or commas.
+                end = next((place for place in range(at, len(text)) if text[place] in '<",'), len(text))
+                text = text[:at] + piece + text[end:]
+            case _:
+                text = text[:at] + piece + text[at:]
+    body = text.encode("utf-8", "surrogatepass")
+    if draw(st.integers(0, 9)) == 0:
+        at = draw(st.integers(0, len(body)))
+        body = body[:at] + draw(st.binary(max_size=8)) + (b"" if draw(st.booleans()) else body[at:])
+    return body
