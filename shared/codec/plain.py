@@ -59,7 +59,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
 
 
 def told(error: Exception) -> str:
-    """What a decoder says of bytes, with the middle left out when it is long: what is wrong stands first, where last."""
+    """What a decoder says of bytes, without its middle when it is long: what is wrong stands first, where last."""
     text = str(error)
     half = _LONGEST_TOLD // 2
     return text if len(text) <= _LONGEST_TOLD else f"{text[:half]} … {text[-half:]}"
