@@ -88,6 +88,18 @@ def plan_publication(
     return PublishPlan(published.targets, published.excluded, changes, before, after)
 
 
+def hidden_in(version: VersionFacts, regions: Sequence[str]) -> tuple[RegionTargetFacts, ...]:
+    """The version's targets with it hidden from ``latest`` in these regions, too; to be written with its own flag set.
+
+    Where it is visible otherwise, it stays so.
+    """
+    places = frozenset(map(region_name, regions))
+    return tuple(
+        replace(target, excluded=target.region in places or not version.visible_in(target.region))
+        for target in version.targets
+    )
+
+
 def check_publication(versions: Sequence[VersionFacts], version: VersionId, regions: Sequence[str]) -> tuple[str, ...]:
     """Why a publication, read back, doesn't hold (yet); nothing when it does."""
     found = next((each for each in versions if each.id == version), None)

@@ -8,7 +8,8 @@ Rules:
 2. A region that is added is hidden from ``latest`` by a flag of its own; adding one publishes nothing.
 3. Only ``replicationStatus.summary[].state == Completed`` proves a replica. ``provisioningState`` Succeeded doesn't
    (Azure/AgentBaker#8373), and neither does a missing status. Complete replicas of a version whose last update failed
-   are not enough: nothing resolves to it until another update succeeds.
+   are not enough: whether anything resolves to it before another update succeeds is documented nowhere. A region that
+   isn't wanted may be the reason; it is named, and never taken out.
 4. A failed region is first written again; when it fails again it is taken out and added back, as the service's own
    message advises (Azure/azure-cli#15539). Never taken out: the home region, a region with a complete replica, and a
    region where ``latest`` may resolve to the version.
@@ -20,10 +21,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import region_name
 from shared.domain.policy import RegionTarget
+
+_NO_DETAILS: Final = "Azure gives no details"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,13 @@ class Going:
 @dataclass(frozen=True, slots=True)
 class FailedRegions:
     """Regions that failed, with the service's words for each."""
+
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedElsewhere:
+    """Every region has a complete replica, but the version's last update failed for others, with words for each."""
 
     details: Mapping[str, str]
 
@@ -120,7 +131,9 @@ def first_targets(wanted: Sequence[RegionTarget], *, home: str) -> tuple[RegionT
     return tuple(targets.values())
 
 
-def judge_replication(facts: VersionFacts, regions: Sequence[str]) -> Done | Going | FailedRegions | Missing:
+def judge_replication(
+    facts: VersionFacts, regions: Sequence[str]
+) -> Done | Going | FailedRegions | FailedElsewhere | Missing:
     """How far the replicas in these regions are. ``facts`` should carry replication; without it nothing is done."""
     wanted = tuple(dict.fromkeys(region_name(region) for region in regions))
     if absent := tuple(region for region in wanted if region not in facts.regions):
@@ -135,8 +148,17 @@ def judge_replication(facts: VersionFacts, regions: Sequence[str]) -> Done | Goi
     if progress:
         return Going(progress)
     if facts.provisioning_state is ProvisioningState.FAILED:
+        if others := failing(facts):
+            return FailedElsewhere(others)
         return FailedRegions(dict.fromkeys(wanted, "the replica is complete, but the version's last update failed"))
     return Done()
+
+
+def failing(facts: VersionFacts) -> Mapping[str, str]:
+    """Every region, wanted or not, whose replication failed, with the service's words; needs replication facts."""
+    reported = facts.replication.regions if facts.replication else {}
+    failed = {region: each for region, each in reported.items() if each.state is RegionState.FAILED}
+    return {region: each.details or _NO_DETAILS for region, each in failed.items()}
 
 
 def time_left(before: Mapping[str, int], after: Mapping[str, int], passed: timedelta) -> timedelta | None:
@@ -173,7 +195,7 @@ def plan_repair(
 
 def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
     if status.state is RegionState.FAILED:
-        return status.details or "Azure gives no details"
+        return status.details or _NO_DETAILS
     # An operation that ended in failure leaves regions behind that nobody works on any more.
     if status.state is RegionState.UNKNOWN and facts.provisioning_state is ProvisioningState.FAILED:
         return status.details or "the version's provisioning failed before this region was begun"

@@ -92,18 +92,21 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
             return Turned(Outcome.POLICY_CHANGED, "judged again under the policy as it is now")
         return await STAGES[command.kind](command, release, policy, world, now)
     except PassingFault as fault:
-        return _after_fault(command, fault, now)
+        return _after_fault(command, release, fault, now)
 
 
-def _after_fault(command: Command, fault: PassingFault, now: datetime) -> Step:
+def _after_fault(command: Command, release: Release, fault: PassingFault, now: datetime) -> Step:
     what = f"{type(fault).__name__.lower()}: {fault}"
     if command.is_hint:
         # No row stands behind a hint; reconciliation finds again what it hinted at.
         raise fault
+    before = release.pending.get(str(command.branch))
+    told = before.stalled if before else None  # what people were told still holds
     if now > command.not_after:
-        return Stalled(f"gave up after {command.attempt} attempts, the last one {what}")
+        since = f"; before that: {told}" if told else ""
+        return Stalled(f"gave up after {command.attempt} attempts, the last one {what}{since}")
     asked = fault.retry_after or timedelta(0)
-    return Again(command.state, backoff(command.attempt), note=what, at_least=asked, failed=True)
+    return Again(command.state, backoff(command.attempt), note=what, stalled=told, at_least=asked, failed=True)
 
 
 async def commit(stored: Stored, command: Command, step: Step, world: World, *, now: datetime) -> Step:

@@ -2,28 +2,44 @@
 
 Publishing clears ``excludeFromLatest`` in exactly the ring's regions, under the definition's lease, on proof of every
 gate (law 2), and only when the prediction of ``latest`` in every region allows it (law 3). What was written is read
-back until it holds; if it doesn't hold after a while, it is written again.
+back, the first time in the same hop, until it holds; if it doesn't hold after a while, it is written again.
+
+Versions have no ETag: where the number was used again between the read and the write, the write showed a version that
+nobody proved. Reading back finds it, and hides it again where it was shown before anything else happens (ADR 4).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.image import VersionId
-from shared.domain.latest import Overtaken, PublishPlan, WouldHarm, check_publication, latest_in, plan_publication
+from shared.domain.latest import (
+    Overtaken,
+    PublishPlan,
+    WouldHarm,
+    check_publication,
+    hidden_in,
+    latest_in,
+    plan_publication,
+)
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
-from shared.ports import World
+from shared.ports import PassingFault, World
 from shared.stages.incarnation import copy_mismatch, gone, is_same
 from shared.stages.judging import decided, judged, published_baseline, reports_on_hand
+from shared.stages.mending import written_again
 from shared.stages.scan import awaited
-from shared.stages.steps import Again, Decided, Dropped, Step, Turned
-from shared.stages.writer import only_writer
+from shared.stages.steps import Again, Decided, Dropped, Stalled, Step, Turned
+from shared.stages.writer import only_writer, write
+
+log = logging.getLogger("ringmaster.promote")
 
 AT_ONCE: Final = timedelta(0)
 READ_BACK: Final = timedelta(seconds=10)
@@ -31,7 +47,9 @@ WRITE_AGAIN_AFTER: Final = 30
 """Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
-AFTER_REPAIR: Final = timedelta(minutes=1)
+TAKE_BACK: Final = "take back"
+TAKE_BACK_AFTER: Final = timedelta(seconds=5)
+"""The write that showed the wrong version may still be under way."""
 
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
@@ -47,6 +65,9 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": now.isoformat()}, rules=rules)
         case "publish":
             return await _publish(command, release, policy, ring, world, now)
+        case "take back":
+            async with only_writer(world, ring.definition, release.version, now):
+                return await _take_back(command, release, ring, world)
         case _:
             return await _read_back(command, release, ring, world)
 
@@ -74,18 +95,43 @@ async def _publish(
         versions = await world.galleries.versions(ring.definition)
         plan = plan_publication(versions, version, ring.region_names)
         if isinstance(plan, Overtaken):
-            return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already")
+            # A hop that wrote, and died or was too slow to say so, may have published it before.
+            shown = _shown(version, ring)
+            return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already", published=shown)
         if isinstance(plan, WouldHarm):
-            text = "; ".join(plan.reasons)
-            if version.provisioning_state is ProvisioningState.FAILED:
-                # Its last update failed. The same targets once more change nothing but that.
-                await world.galleries.write_targets(version, version.targets, excluded=version.excluded)
-                return Again(command.state, AFTER_REPAIR, note=f"written again as it is: {text}")
-            return Again(command.state, HARM_POLL, note=text, stalled=f"not published: {text}")
-        if plan.changes:
-            await world.galleries.write_targets(version, plan.targets, excluded=plan.excluded)
-    state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan)}
-    return Again(state, AT_ONCE, note=f"publishing in {', '.join(ring.region_names)}")
+            return await _hindered(plan, version, command, world, now)
+        return await _write(plan, version, command, release, ring, world)
+
+
+async def _hindered(plan: WouldHarm, version: VersionFacts, command: Command, world: World, now: datetime) -> Step:
+    text = f"not published: {'; '.join(plan.reasons)}"
+    if version.provisioning_state is ProvisioningState.FAILED:
+        return await written_again(version, command, command.state, world, now, hinders=text)
+    if now > command.not_after:
+        return Stalled(f"{text}, until {command.not_after:%Y-%m-%d %H:%M} UTC: mend it, then send again")
+    return Again(command.state, HARM_POLL, note=text, stalled=text)
+
+
+async def _write(
+    plan: PublishPlan, version: VersionFacts, command: Command, release: Release, ring: Ring, world: World
+) -> Step:
+    """Write what was planned, and read it back."""
+    hidden = {region for region in ring.region_names if not version.visible_in(region)}
+    shown = sorted(hidden.union(command.state.get("shown", ())))
+    if plan.changes:
+        await write(version, plan.targets, world, excluded=plan.excluded)
+    state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan), "shown": shown}
+    try:
+        step = await _read_back(replace(command, state=state), release, ring, world)
+    except PassingFault as fault:
+        # The write was taken: what follows from it must not begin with another.
+        return Again(state, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
+    if not (isinstance(step, Again) and step.state["step"] == TAKE_BACK):
+        return step
+    try:
+        return await _take_back(replace(command, state=step.state), release, ring, world)
+    except PassingFault:
+        return replace(step, after=TAKE_BACK_AFTER)
 
 
 async def _scanned(
@@ -139,8 +185,8 @@ async def _read_back(command: Command, release: Release, ring: Ring, world: Worl
     versions = await world.galleries.versions(ring.definition)
     found = next((each for each in versions if each.id == target), None)
     another = _another(found, release) if found else None
-    if another is not None:
-        return another
+    if found is not None and another is not None:
+        return _exposed(found, command) or another
     wrong = check_publication(versions, target, ring.region_names)
     if not wrong:
         facts = {
@@ -151,12 +197,44 @@ async def _read_back(command: Command, release: Release, ring: Ring, world: Worl
         }
         return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(ring.region_names)})
     if _overtaken(versions, target, ring.region_names):
-        shown = found is not None and all(found.visible_in(region) for region in ring.region_names)
-        return Turned(Outcome.SUPERSEDED, "; ".join(wrong), published=ring.name if shown else None)
+        shown = _shown(found, ring) if found else None
+        return Turned(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
     reads = int(command.state["reads"]) + 1
     if reads >= WRITE_AGAIN_AFTER:
         return Again({"step": "publish"}, timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
     return Again({**command.state, "reads": reads}, READ_BACK)
+
+
+def _exposed(found: VersionFacts, command: Command) -> Step | None:
+    """The next step when our write showed a version that is not the proven one."""
+    where = ", ".join(region for region in command.state.get("shown", ()) if found.visible_in(region))
+    if not where:
+        return None
+    text = f"another version than the proven one became visible to latest in {where}: it is being hidden again"
+    log.error("%s: %s", found.id.short, text)
+    return Again({**command.state, "step": TAKE_BACK}, AT_ONCE, note=text, stalled=text)
+
+
+async def _take_back(command: Command, release: Release, ring: Ring, world: World) -> Step:
+    """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
+    target = ring.definition.version(release.version.number)
+    found = await world.galleries.version(target)
+    if found is None:
+        return await gone(target, world, "the version was deleted while it was published")
+    another = _another(found, release)
+    if another is None:
+        return Again({"step": "publish"}, AT_ONCE, note="the proven version is there")
+    shown = [region for region in command.state["shown"] if found.visible_in(region)]
+    if not shown:
+        return another
+    await write(found, hidden_in(found, shown), world, excluded=True)
+    text = f"another version than the proven one was visible to latest in {', '.join(shown)}: hidden again"
+    return Again(command.state, TAKE_BACK_AFTER, note=text, stalled=text)
+
+
+def _shown(version: VersionFacts, ring: Ring) -> str | None:
+    """The ring's name if it is published there, latest or not."""
+    return ring.name if all(version.visible_in(region) for region in ring.region_names) else None
 
 
 def _overtaken(versions: Sequence[VersionFacts], target: VersionId, regions: Sequence[str]) -> bool:

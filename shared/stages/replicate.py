@@ -1,8 +1,9 @@
 """Replication: give a ring its replicas, follow each region, repair those that fail.
 
 Every hop reads the version with its replication status and decides from that alone; the state holds only what Azure
-can't tell: how often a repair was tried, and what a repair took out. A ring in another gallery is a copy of the version
-under the same number; the copy must be of this very incarnation.
+can't tell: how many repairs it accepted and when the last one was, and what a repair took out. A repair is given time
+before a region that still reads Failed counts as failed again. A ring in another gallery is a copy of the version under
+the same number; the copy must be of this very incarnation.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.replication import (
     Done,
+    FailedElsewhere,
     FailedRegions,
+    Going,
     Missing,
     RepairStep,
     first_targets,
@@ -31,8 +34,9 @@ from shared.domain.replication import (
 )
 from shared.ports import Refused, World
 from shared.stages.incarnation import copy_mismatch, gone, is_same
-from shared.stages.steps import Again, Decided, Step, Turned
-from shared.stages.writer import only_writer
+from shared.stages.mending import written_again
+from shared.stages.steps import Again, Decided, Stalled, Step, Turned
+from shared.stages.writer import only_writer, write
 
 POLL: Final = timedelta(seconds=45)
 SOONEST: Final = timedelta(seconds=10)
@@ -42,6 +46,9 @@ UNDER_WAY: Final = timedelta(seconds=15)
 """A write that replicates nothing, as publishing is one, takes about half a minute."""
 AFTER_WRITE: Final = timedelta(seconds=45)
 NEEDS_PEOPLE: Final = timedelta(minutes=30)
+PATIENCE: Final = timedelta(minutes=5)
+"""How long the first accepted repair may show nothing; each further one twice as long."""
+LONGEST_PATIENCE: Final = timedelta(hours=1)
 
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
@@ -86,12 +93,22 @@ async def _copy(command: Command, release: Release, ring: Ring, target: VersionI
 
 async def _sound_source(source: VersionFacts, command: Command, release: Release, world: World, now: datetime) -> Step:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
-    if source.provisioning_state is ProvisioningState.FAILED:
-        # The same targets once more change nothing but that.
-        async with only_writer(world, release.version.definition, release.version, now):
-            await world.galleries.write_targets(source, source.targets, excluded=source.excluded)
-    note = f"not copied yet: the source is {source.provisioning_state.value}"
-    return Again(_begun(command, now), AFTER_WRITE, note=note)
+    state = _begun(command, now)
+    if source.provisioning_state is not ProvisioningState.FAILED:
+        note = f"not copied yet: the source is {source.provisioning_state.value}"
+        return _until_deadline(state, AFTER_WRITE, command, now, note)
+    async with only_writer(world, release.version.definition, release.version, now):
+        fresh = await world.galleries.version(release.version, replication=True)
+        if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
+            return Again(state, AFTER_WRITE, note="the source changed before it was repaired")
+        return await written_again(fresh, command, state, world, now, hinders="not copied yet")
+
+
+def _until_deadline(state: Mapping[str, Any], after: timedelta, command: Command, now: datetime, note: str) -> Step:
+    """Look again later, until the command's deadline is over; then people must."""
+    if now > command.not_after:
+        return Stalled(f"{note}, until {command.not_after:%Y-%m-%d %H:%M} UTC: send it again when that is mended")
+    return Again(state, after, note=note)
 
 
 async def _follow(
@@ -104,19 +121,26 @@ async def _follow(
     now: datetime,
 ) -> Step:
     state = _begun(command, now)
-    removed = _removed(state)
     seen = judge_replication(facts, ring.region_names)
+    busy = facts.provisioning_state.in_progress
+    if busy or isinstance(seen, Going):
+        state.pop("repairedAt", None)  # what was asked for shows: a region that fails from now on failed again
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
-        if facts.provisioning_state.in_progress:
+        if busy:
             return _wait(state, policy, world, now, "another update of the version is under way", after=UNDER_WAY)
-        if removed:
+        if _removed(state):
             return await _repair(command, release, policy, ring, (), state, world, now)
         return await _write(release, ring, state, world, now)
     if isinstance(seen, FailedRegions):
-        if facts.provisioning_state.in_progress:
-            return _wait(state, policy, world, now, f"failed in {', '.join(seen.details)}, update still under way")
+        failed = f"failed in {', '.join(seen.details)}"
+        if busy:
+            return _wait(state, policy, world, now, f"{failed}, update still under way")
+        if (left := _patience(state, world, now)) > timedelta(0):
+            return _wait(state, policy, world, now, f"{failed}, repair asked for", after=min(left, LATEST))
         return await _repair(command, release, policy, ring, tuple(seen.details.items()), state, world, now)
+    if isinstance(seen, FailedElsewhere):
+        return await _mend(command, release, ring, state, world, now)
     if isinstance(seen, Done):
         return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules={"regions": list(ring.region_names)})
     what = ", ".join(f"{region} {done} %" for region, done in seen.progress.items())
@@ -135,7 +159,7 @@ async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: 
             return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
         plan = plan_targets(fresh, ring.regions)
         if plan.changes:
-            await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
+            await write(fresh, plan.targets, world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
     return Again(_from_zero(state, ring, now), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
@@ -150,7 +174,7 @@ async def _repair(
     world: World,
     now: datetime,
 ) -> Step:
-    """Write again, take out, add back: the next repair of the failed regions."""
+    """Write again, take out, add back: the next repair of the failed regions, unless enough were accepted."""
     attempt = int(state.get("repairs", 0)) + (1 if failed else 0)
     details = tuple(f"replication to {region} failed: {words}" for region, words in failed)
     if attempt > policy.replication.repairs:
@@ -169,14 +193,65 @@ async def _repair(
             return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
             return Again(state, AFTER_WRITE, note="repaired by another hop meanwhile")
-        plan = plan_repair(fresh, [region for region, _ in failed], attempt, removed=_removed(state))
-        try:
-            await world.galleries.write_targets(fresh, plan.targets, excluded=plan.excluded)
-        except Refused as refused:
-            return Again({**state, "repairs": attempt}, POLL, note=f"repair refused: {refused}")
+        return await _ask_for_repair(
+            command, fresh, [region for region, _ in failed], attempt, details, state, world, now
+        )
+
+
+async def _ask_for_repair(
+    command: Command,
+    version: VersionFacts,
+    failed: Sequence[str],
+    attempt: int,
+    details: Sequence[str],
+    state: Mapping[str, Any],
+    world: World,
+    now: datetime,
+) -> Step:
+    # Where a removal was refused, the same targets are written again instead.
+    plan = plan_repair(version, failed, 1 if "refused" in state else attempt, removed=_removed(state))
+    try:
+        await write(version, plan.targets, world, excluded=plan.excluded)
+    except Refused as refused:
+        return _refused(command, state, refused, details, now)
     taken = [asdict(entry) for entry in plan.removed] if plan.step is RepairStep.REMOVE else []
     note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions taken out before'}"
-    return Again({**state, "repairs": attempt, "removed": taken}, AFTER_WRITE, note=note)
+    asked = {**state, "repairs": attempt, "repairedAt": now.isoformat(), "removed": taken}
+    asked.pop("refused", None)
+    return Again(asked, AFTER_WRITE, note=note)
+
+
+def _refused(
+    command: Command, state: Mapping[str, Any], refused: Refused, details: Sequence[str], now: datetime
+) -> Step:
+    """A repair that Azure did not take is none: it is asked for again, ever more rarely, and people are told."""
+    times = int(state.get("refused", 0)) + 1
+    text = "; ".join((f"repair refused: {refused}", *details))
+    if now > command.not_after:
+        return Stalled(f"{text}, {times} times until {command.not_after:%Y-%m-%d %H:%M} UTC: mend it, then send again")
+    return Again({**state, "refused": times}, min(POLL * 2 ** min(times - 1, 16), NEEDS_PEOPLE), text, stalled=text)
+
+
+async def _mend(
+    command: Command, release: Release, ring: Ring, state: Mapping[str, Any], world: World, now: datetime
+) -> Step:
+    """The ring's replicas are complete, and the version failed because of a region of somebody else's."""
+    target = ring.definition.version(release.version.number)
+    async with only_writer(world, ring.definition, release.version, now):
+        fresh = await world.galleries.version(target, replication=True)
+        if fresh is None or not isinstance(judge_replication(fresh, ring.region_names), FailedElsewhere):
+            return Again(state, UNDER_WAY, note="the version changed before it was written again")
+        if _reused(fresh, release):
+            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+        return await written_again(fresh, command, state, world, now, hinders=f"{ring.name} can't go on")
+
+
+def _patience(state: Mapping[str, Any], world: World, now: datetime) -> timedelta:
+    """How much longer an accepted repair may show nothing, in Azure's time."""
+    if "repairedAt" not in state:
+        return timedelta(0)
+    given = min(PATIENCE * 2 ** (int(state["repairs"]) - 1), LONGEST_PATIENCE)
+    return given - (now - datetime.fromisoformat(state["repairedAt"])) * world.pace
 
 
 def _reused(facts: VersionFacts, release: Release) -> bool:

@@ -21,7 +21,7 @@ from shared.domain.revocation import RevokePlan, check_revocation, plan_revocati
 from shared.ports import World
 from shared.stages.incarnation import copy_mismatch, is_same
 from shared.stages.steps import Again, Decided, Stalled, Step
-from shared.stages.writer import only_writer
+from shared.stages.writer import only_writer, write
 
 READ_BACK: Final = timedelta(seconds=10)
 WRITE_AGAIN_AFTER: Final = 30
@@ -79,7 +79,7 @@ async def _exclude(
                 text = f"latest in {where} of {definition.gallery.name} would be nothing: publish another version first"
                 return Again(command.state, EMPTY_POLL, note=text, stalled=f"not taken back: {text}")
             if plan.changes:
-                await world.galleries.write_targets(version, plan.targets, excluded=True)
+                await write(version, plan.targets, world, excluded=True)
             predicted = _predicted(plan)
     done = {**command.state.get("done", {})}
     if predicted is not None:

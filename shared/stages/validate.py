@@ -15,7 +15,7 @@ from typing import Any, Final
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.validation import (
@@ -82,7 +82,15 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
     incarnation = incarnation_of(version)
     if incarnation is None or incarnation == release.incarnation:
         return Dropped("the same version as before: our own write, or one that changes no bearer")
+    if _is_read_back(release):
+        return Dropped("published anew, which promotion is about to see: what it has shown it hides first")
     return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
+
+
+def _is_read_back(release: Release) -> bool:
+    """Whether a publication was written and not confirmed yet."""
+    promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.aside]
+    return any(each.command.state.get("step") in {"read back", "take back"} for each in promoted)
 
 
 async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:

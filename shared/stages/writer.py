@@ -8,13 +8,14 @@ out about when the host's own lease on the message does, so that waiting for it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
-from shared.ports import Conflict, World
+from shared.ports import Conflict, Refused, World
 
 LEASE: Final = timedelta(minutes=10)
 """Twice ``functionTimeout`` in host.json; divided by pace, as every wait is."""
@@ -34,3 +35,16 @@ async def only_writer(world: World, definition: DefinitionId, release: VersionId
         yield
     finally:
         await world.ledger.release_lease(definition, holder)
+
+
+async def write(version: VersionFacts, targets: Sequence[RegionTargetFacts], world: World, *, excluded: bool) -> None:
+    """Write the target regions of a version that was read under the lease.
+
+    Raises Conflict also when it was deleted since: the next hop looks again, and finds out what that means.
+    """
+    try:
+        await world.galleries.write_targets(version, targets, excluded=excluded)
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise Conflict(f"{version.id.short} was there a moment ago, and the write to it met {refused}") from refused
