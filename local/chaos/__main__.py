@@ -57,7 +57,6 @@ def shown(result: Count) -> str:
         ("lost", result.lost),
         ("wrongly promoted", result.wrongly_promoted),
         ("wrongly judged", result.wrongly_judged),
-        ("unrecorded", result.unrecorded),
         ("left behind", result.left_behind),
         ("stalled", result.stalled),
         ("dead-lettered", result.dead_letters),

@@ -4,9 +4,8 @@ Rules:
 
 * A good version ends released, published exactly in its rings, or superseded when a higher number is published.
 * A bad version ends rejected or superseded. It is visible nowhere, ever.
-* Where the galleries let ``latest`` resolve to a version is where the app says it published it; neither more nor less.
-  One that was overtaken between the write of a ring and its read-back ends superseded without that ring in the ledger.
-  It hurts nobody, since a higher number is published there; it is counted apart (``unrecorded``).
+* Where the galleries let ``latest`` resolve to a version is where the app says it published it; neither more nor less,
+  also when a higher number overtook it in the middle of its publication.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ class Count:
     wrongly_promoted: list[str] = field(default_factory=list)
     wrongly_judged: list[str] = field(default_factory=list)
     """Good versions that were rejected, bad ones for the wrong reason."""
-    unrecorded: list[str] = field(default_factory=list)
-    """Superseded versions that a gallery shows, below a higher number, where the ledger knows of no publication."""
     left_behind: list[str] = field(default_factory=list)
     stalled: list[str] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
@@ -69,11 +66,7 @@ def count(stories: Sequence[Story], releases: Mapping[str, Mapping[str, Any]], v
         if release["state"] not in TERMINAL or not release["settled"]:
             waits = ", ".join(f"{each['what']} {each['step'] or ''}" for each in release["waiting_for"])
             result.lost.append(f"{_name(story)}: still {release['state']}, waiting for {waits or 'nothing'}")
-        misplaced = _misplaced(story, release, seen)
-        harmless = (
-            release["state"] == "superseded" and story.state == "released" and _below(story, seen, stories, visible)
-        )
-        (result.unrecorded if harmless else result.wrongly_promoted).extend(misplaced)
+        result.wrongly_promoted += _misplaced(story, release, seen)
         _judge(story, release, stories, visible, result)
     return result
 
@@ -101,20 +94,6 @@ def _overtaken(story: Story, stories: Sequence[Story], visible: Mapping[str, Vis
         _number(other) > _number(story) and any(visible.get(other.id.lower(), {}).values())
         for other in stories
         if other.definition == story.definition
-    )
-
-
-def _below(story: Story, seen: Visible, stories: Sequence[Story], visible: Mapping[str, Visible]) -> bool:
-    """Whether wherever a version is shown, a higher number of its definition is shown as well."""
-    higher = [
-        visible.get(other.id.lower(), {})
-        for other in stories
-        if other.definition == story.definition and _number(other) > _number(story)
-    ]
-    return all(
-        any(region in each.get(gallery, ()) for each in higher)
-        for gallery, regions in seen.items()
-        for region in regions
     )
 
 

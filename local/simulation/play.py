@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -373,10 +373,27 @@ class Play:
             return
         if any(words != "clean" for _, words in build.scans) or not (truth.boots and truth.clean_scan):
             return
+        for place, region in self._shown_unrecorded(row):
+            self._break(3, f"{place.short} is visible in {region}, and the ledger knows of no publication there")
         if row.state is State.REJECTED and self.scenario.lasting(row.version):
             self._break(1, f"{row.version.short} is good and was rejected: {row.reasons}")
         if row.state is State.SUPERSEDED and not self._overtaken(row):
             self._break(3, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
+
+    def _shown_unrecorded(self, row: Release) -> Iterator[tuple[VersionId, str]]:
+        """Where a version is visible although its row says nothing of that."""
+        policy = self.laws.policies[row.policy_digest]
+        if sum(each.source == policy.source for each in self.laws.policies.values()) > 1:
+            return  # a former policy's rings had other regions, and the row names rings only
+        recorded: set[tuple[DefinitionId, str]] = set()
+        for publication in row.published:
+            definition = policy.ring(publication.ring).definition
+            recorded.update((definition, region) for region in publication.regions)
+        for definition in {policy.source, *(ring.definition for ring in policy.rings)}:
+            facts = peek(self.house.galleries.version(definition.version(row.version.number)))
+            for region in facts.regions if facts else ():
+                if facts and facts.visible_in(region) and (definition, region) not in recorded:
+                    yield facts.id, region
 
     def _overtaken(self, row: Release) -> bool:
         """Whether anything could have superseded a version: a higher number, or a policy that forgot it."""

@@ -5,14 +5,17 @@ from datetime import timedelta
 
 import pytest
 
+from local.simulation.faults import Call
 from shared.adapters.memory.characters import CLEAN, PANICS
-from shared.domain.image import VersionId
+from shared.domain.image import VersionId, VersionNumber
 from shared.domain.release import State
+from tests.flow.misfortunes import Misfortune, crash
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
 LONG = replace(
     DEFINITION, rings=(ring("canary", SOURCE, "westeurope"), ring("early", SOURCE, "westeurope", "eastus", bake=240))
 )
+OLDER = SOURCE.version(VersionNumber(1, 0, 0))
 
 
 def test_a_number_used_again_after_its_release_is_released_anew() -> None:
@@ -181,3 +184,16 @@ def test_the_same_numbers_of_two_definitions_have_nothing_to_do_with_each_other(
     one, two = play.publish(), play.publish(definition=other)
     play.run()
     assert {play.release(one).state, play.release(two).state} == {State.RELEASED}
+
+
+def test_an_overtaken_version_whose_publishing_hop_died_is_remembered_as_published() -> None:
+    def shown(call: Call) -> bool:
+        return call.args[0].release.version == OLDER and play.latest(SOURCE, "westeurope") == "1.0.0"
+
+    death = Misfortune("ledger.replace", crash, only=shown)
+    play = Rehearsal(SMALL, misfortunes=[death])
+    older, newer = pair(play, 2)
+    play.run()
+    assert death.struck
+    assert (play.release(newer).state, play.release(older).state) == (State.RELEASED, State.SUPERSEDED)
+    assert [each.ring for each in play.release(older).published] == ["canary"]
