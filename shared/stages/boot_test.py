@@ -44,6 +44,8 @@ NOT_REPLICATED_POLL: Final = timedelta(minutes=1)
 CONFIGURATION_POLL: Final = timedelta(minutes=15)
 PLATFORM_TRIES: Final = 3
 AMBIGUOUS_TRIES: Final = 2
+ABSENCES: Final = 3
+"""How often a machine may be accepted and not be there before that counts as a failure of the platform."""
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
 EXPIRY_MARGIN: Final = timedelta(hours=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
@@ -148,8 +150,7 @@ async def _provision(command: Command, release: Release, rules: BootRules, world
     state = command.state
     machine = await world.machines.view(state["vm"])
     if machine is None:
-        # Accepted, and gone or not there: ask again, which is asking once.
-        return Again({**state, "step": "create"}, POLL, note=f"{state['vm']} is not there")
+        return _absent(state)
     if machine.failure_code:
         whose = blame(machine.failure_code, machine.failure_message)
         text = f"{machine.failure_code}: {machine.failure_message[:600]}"
@@ -178,6 +179,21 @@ def _pause(since: str, world: World, now: datetime) -> timedelta:
     return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
 
+def _absent(state: Mapping[str, Any]) -> Again:
+    absences = int(state.get("absences", 0)) + 1
+    if int(state["polls"]) > 0 or absences > ABSENCES:
+        return _vanished(state, "while it was made")
+    # Accepted, and not there: ask again, which is asking once.
+    return Again({**state, "step": "create", "absences": absences}, POLL, note=f"{state['vm']} is not there")
+
+
+def _vanished(state: Mapping[str, Any], when: str) -> Again:
+    """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
+    text = f"{state['vm']} vanished {when}: somebody deleted it, or the platform lost it"
+    deleted = {**state, "step": "delete", "reasons": [text], "blame": Blame.PLATFORM.value}
+    return Again(deleted, timedelta(0), note=text)
+
+
 async def _start_probe(
     command: Command, release: Release, rules: BootRules, world: World, machine: MachineFacts, now: datetime
 ) -> Step:
@@ -193,20 +209,27 @@ async def _start_probe(
         "probe": name,
         "deadline": (now + world.paced(rules.probe_within)).isoformat(),
     }
-    await world.machines.start_probe(
-        command.state["vm"],
-        name,
-        region=command.state["region"],
-        script=probe_script(release.traits["osType"], nonce),
-        os_type=release.traits["osType"],
-        within=rules.probe_within,
-    )
+    try:
+        await world.machines.start_probe(
+            command.state["vm"],
+            name,
+            region=command.state["region"],
+            script=probe_script(release.traits["osType"], nonce),
+            os_type=release.traits["osType"],
+            within=rules.probe_within,
+        )
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        return _vanished(state, "before its probe")
     return Again(state, PROBE_POLL)
 
 
 async def _probe(command: Command, release: Release, rules: BootRules, world: World, now: datetime) -> Step:
     state = command.state
     facts = await world.machines.probe(state["vm"], state["probe"])
+    if facts is None and await world.machines.view(state["vm"]) is None:
+        return _vanished(state, "during its probe")
     if facts is None or not facts.finished:
         if now <= datetime.fromisoformat(state["deadline"]) + world.paced(PROBE_POLL * 3):
             return Again(state, PROBE_POLL)

@@ -100,7 +100,28 @@ class Outage:
         return self.hits > 0
 
 
-type AnyMisfortune = Misfortune | AtCall | Outage
+@dataclass
+class Meanwhile:
+    """What somebody does right before a function's call of a method takes effect, the first ``times`` times."""
+
+    method: str
+    function: str
+    act: Callable[[Call], None] = lambda _: None
+    times: int = 1
+    hits: int = 0
+
+    def fate(self, call: Call, _: datetime) -> Fate:
+        if (call.name, call.function) == (self.method, self.function) and self.hits < self.times:
+            self.hits += 1
+            self.act(call)
+        return WELL
+
+    @property
+    def struck(self) -> bool:
+        return self.hits > 0
+
+
+type AnyMisfortune = Misfortune | AtCall | Outage | Meanwhile
 
 
 @dataclass

@@ -1,36 +1,16 @@
 """A number that is used again between the read and the write of a publication: versions have no ETag."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
 
-from local.simulation.faults import WELL, Call, Fate
+from local.simulation.faults import Call
 from shared.adapters.memory.characters import PANICS
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.release import State
-from tests.flow.misfortunes import Misfortune, unavailable
+from tests.flow.misfortunes import Meanwhile, Misfortune, unavailable
 from tests.flow.rehearsal import HOME, SMALL, SOURCE, SUBSCRIPTION, Rehearsal
-
-
-@dataclass
-class Meanwhile:
-    """Something that somebody does right before a promotion's write takes effect."""
-
-    act: Callable[[], None] = lambda: None
-    done: bool = False
-
-    def fate(self, call: Call, _: datetime) -> Fate:
-        if call.name == "galleries.write_targets" and call.function == "promote" and not self.done:
-            self.done = True
-            self.act()
-        return WELL
-
-    @property
-    def struck(self) -> bool:
-        return self.done
 
 
 class Exposure:
@@ -61,12 +41,12 @@ def built_again(play: Rehearsal, version: VersionId) -> None:
 
 
 def played(*others: Misfortune, event_after: float | None = None) -> tuple[Rehearsal, VersionId, Exposure]:
-    meanwhile = Meanwhile()
-    play = Rehearsal(SMALL, misfortunes=[meanwhile, *others])  # type: ignore[list-item]
+    meanwhile = Meanwhile("galleries.write_targets", "promote")
+    play = Rehearsal(SMALL, misfortunes=[meanwhile, *others])
     version = play.publish()
     exposure = Exposure(play, version)
 
-    def act() -> None:
+    def act(_: Call) -> None:
         built_again(play, version)
         exposure.began = play.engine.now
         if event_after is not None:
@@ -109,10 +89,10 @@ def test_a_gallery_that_gives_no_answer_to_the_first_look_delays_the_hiding_and_
 
 
 def test_a_version_that_is_deleted_right_before_it_is_published_ends_its_release() -> None:
-    meanwhile = Meanwhile()
-    play = Rehearsal(SMALL, misfortunes=[meanwhile])  # type: ignore[list-item]
+    meanwhile = Meanwhile("galleries.write_targets", "promote")
+    play = Rehearsal(SMALL, misfortunes=[meanwhile])
     version = play.publish()
-    meanwhile.act = lambda: play.house.galleries.remove(version)
+    meanwhile.act = lambda _: play.house.galleries.remove(version)
     play.run()
     release = play.release(version)
     assert (release.state, play.letters(), play.crashes()) == (State.REJECTED, [], 0)

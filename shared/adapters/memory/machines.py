@@ -83,6 +83,12 @@ class MemoryMachines:
         """Put a disk or NIC there that no machine of ours brought."""
         self._loose[resource_id.lower()] = tags
 
+    def vanish(self, name: str) -> None:
+        """Somebody deletes a machine with all its parts; nothing happens when it isn't there."""
+        machine = self._machines.pop(name, None)
+        for part in machine.parts if machine else ():
+            del self._bearers[part]
+
     def everything(self) -> Sequence[str]:
         """Ids of all there is in the test resource group, ours or not."""
         self._bury()

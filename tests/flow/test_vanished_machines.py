@@ -1,0 +1,52 @@
+"""Boot-test machines that somebody deletes, or that the platform loses, while they are tested."""
+
+import pytest
+
+from shared.domain.release import State
+from tests.flow.misfortunes import Meanwhile
+from tests.flow.rehearsal import SMALL, Rehearsal
+
+STEPS = {
+    "while it is made": "machines.view",
+    "before its probe": "machines.start_probe",
+    "during its probe": "machines.probe",
+    "before its console is read": "machines.serial_log",
+    "before its deletion": "machines.delete",
+}
+
+
+def vanishing(method: str, times: int) -> Rehearsal:
+    meanwhile = Meanwhile(method, "boot_test", times=times)
+    play = Rehearsal(SMALL, misfortunes=[meanwhile])
+    meanwhile.act = lambda call: play.house.machines.vanish(call.args[0])
+    return play
+
+
+@pytest.mark.parametrize("method", STEPS.values(), ids=STEPS)
+def test_a_machine_that_vanishes_costs_time_and_no_release(method: str) -> None:
+    play = vanishing(method, 1)
+    version = play.publish()
+    play.run()
+    assert (play.release(version).state, play.left(), play.letters()) == (State.RELEASED, [], [])
+    assert play.crashes() == 0
+
+
+@pytest.mark.parametrize("method", ["machines.start_probe", "machines.probe"])
+def test_the_test_of_a_machine_that_vanished_starts_anew_with_another_machine(method: str) -> None:
+    play = vanishing(method, 1)
+    version = play.publish()
+    play.run()
+    names = {call.args[0].name for call in play.effects("machines.create")}
+    assert len(names) == 2 + 1 + 1  # a region each, the smoke test, and the one that started anew
+    assert any("vanished" in line.text for line in play.release(version).history)
+
+
+@pytest.mark.parametrize("method", ["machines.view", "machines.start_probe", "machines.probe"])
+def test_machines_that_vanish_for_ever_reject_nothing_and_are_told(method: str) -> None:
+    play = vanishing(method, 10**6)
+    version = play.publish()
+    play.wait(4)
+    release = play.release(version)
+    assert not release.state.is_terminal
+    assert "the platform keeps failing" in release.stalls["boot_test"]
+    assert "vanished" in release.stalls["boot_test"]
