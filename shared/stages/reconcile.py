@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,13 +29,15 @@ log = logging.getLogger("ringmaster.reconcile")
 UNSENT_GRACE: Final = timedelta(minutes=1)
 OVERDUE_GRACE: Final = timedelta(minutes=25)
 """A crashed host's message is invisible for ten minutes, and may be so twice."""
+SHOWN: Final = 20
+"""Names of each sort in the line for the log."""
 LOOKBACK: Final = timedelta(hours=24)
 """Event Grid gives up after 24 hours: what is older than that when a definition is adopted was there before us."""
 
 
 @dataclass(slots=True)
 class Reconciled:
-    """What a run did, for the log and for people."""
+    """What a run did, by short names. As text it is a line for the log, with what there was and nothing else."""
 
     resent: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
@@ -43,6 +45,15 @@ class Reconciled:
     swept: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        did = {each.name.replace("_", " "): getattr(self, each.name) for each in fields(self)}
+        return "; ".join(f"{what} {_listed(names)}" for what, names in did.items() if names) or "nothing to do"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 async def run(world: World, *, now: datetime) -> Reconciled:
@@ -150,7 +161,7 @@ async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
             # One thing that can't be deleted now must not keep the others.
             _note(done, f"not swept: {found.name}", fault)
         else:
-            done.swept.append(found.resource_id)
+            done.swept.append(found.name)
 
 
 def _is_machine(found: OwnMachine) -> bool:
