@@ -1,16 +1,23 @@
-"""References to reports on the wire: ``{"reportUrl": "https://…", "sha256": "…"}``."""
+"""References to reports on the wire: ``{"reportUrl": "https://…", "sha256": "…"}``; and orders to fetch them.
+
+An order is the state of a command, which no ledger row stands behind: ``{format, url, sha256, sender}``.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 
 from shared.codec.faults import Malformed, TooLarge
-from shared.domain.references import ReportReference
+from shared.domain.references import InvalidReference, ReportReference, check_digest
 
 CONTENT_TYPE: Final = "application/vnd.ringmaster.report-reference+json"
 LARGEST: Final = 16 * 1024
+_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class _Wire(msgspec.Struct):
@@ -29,3 +36,32 @@ def decode_reference(body: bytes) -> ReportReference:
             f'the body is no reference to a report ({error}): {{"reportUrl": "https://…", "sha256": "…"}} is expected'
         ) from error
     return ReportReference(wire.reportUrl, wire.sha256.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOrder:
+    """A report that is to be fetched: what it should be, where it lies, and who said so."""
+
+    format: str
+    reference: ReportReference
+    sender: str
+
+
+def encode_order(order: FetchOrder) -> dict[str, Any]:
+    """The state of the command that fetches."""
+    reference = order.reference
+    return {"format": order.format, "url": reference.url, "sha256": reference.sha256, "sender": order.sender}
+
+
+def decode_order(state: Mapping[str, Any]) -> FetchOrder:
+    """Read the state of a command that fetches. Raises Malformed, and shows nothing of the address."""
+    wrong = [name for name in ("format", "url", "sha256", "sender") if not isinstance(state.get(name), str)]
+    if wrong:
+        raise Malformed(f"the order to fetch a report has no text for {', '.join(wrong)}: send the report again")
+    try:
+        check_digest(state["sha256"])
+    except InvalidReference as error:
+        raise Malformed(f"the order to fetch a report is broken: {error}") from error
+    if not _FORMAT.fullmatch(state["format"]):
+        raise Malformed(f"the order to fetch a report names the format {state['format'][:40]!r}, which can be none")
+    return FetchOrder(state["format"], ReportReference(state["url"], state["sha256"]), state["sender"])

@@ -149,6 +149,17 @@ class Release:
         pending = self.pending.get(str(command.branch))
         return pending is not None and pending.command.seq == command.seq
 
+    def own(self, command: Command) -> Command:
+        """The command that its branch waits for as the row decided on it, if this is that one, and else this.
+
+        A message only says that it is time: what a hop does is told by the row, which nobody else writes. How often it
+        was tried stands in the message.
+        """
+        pending = self.pending.get(str(command.branch))
+        if pending is None or pending.command.seq != command.seq:
+            return command
+        return replace(pending.command, attempt=command.attempt)
+
     def unsent(self) -> Iterator[Pending]:
         """Commands that were decided on, and that no queue has yet as far as the row knows."""
         return (pending for pending in self.pending.values() if not pending.sent)

@@ -47,7 +47,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
         return Dropped("the version is revoked: no scan makes it worse")
     before = await last_scan_evidence(release, world)
     known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
-    if command.state.get("report") in known:
+    if str(command.state.get("report")) in known:
         return Dropped("this report was judged already")
     again = await judge_again(release, policy, world, now)
     if again.verdict is None or again.on_hand.names <= known:

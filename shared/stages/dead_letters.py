@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.codec import CodecError, decode_command
+from shared.codec import CodecError, decode_command, unwrapped
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
@@ -17,6 +19,7 @@ from shared.stages.driver import FOLDS, send_pending
 from shared.stages.fold import resent, stalled
 
 SHOWN: Final = 8192
+_QUERY: Final = re.compile(r"(https?:[^\s\"?]*)(?:\?|\\u003f)[^\s\"]*", re.IGNORECASE)
 RESEND_WITHIN: Final = timedelta(hours=24)
 
 
@@ -27,14 +30,14 @@ async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> s
     """
     try:
         command = decode_command(await world.queues.open(body))
+        if command.kind is Kind.FETCH_REPORT:
+            return await fetch_report.given_up(command, world, now)
+        if await _stall(command, world, now):
+            return f"{command.release.short} stalled at {command.branch}"
     except CodecError as error:
+        # Of the message, or of the row that it is for: whoever looks here corrects the one that is named.
         await _keep(queue, body, str(error), world, now)
         return f"kept as a dead letter: {error}"
-    if command.kind is Kind.FETCH_REPORT:
-        # Its address may carry a permission, which must not stand where people look.
-        return await fetch_report.given_up(command, world, now)
-    if await _stall(command, world, now):
-        return f"{command.release.short} stalled at {command.branch}"
     reason = "nobody waits for it: a hint, or a release that has moved on"
     await _keep(queue, body, reason, world, now, str(command.release))
     return f"kept as a dead letter: {reason}"
@@ -46,6 +49,7 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
         if stored is None or not stored.release.expects(command):
             return False
         fault = stored.release.pending[str(command.branch)].fault
+        command = stored.release.own(command)
         reason = f"failed on every attempt, last: {fault or 'no reason was recorded; see the host log'}"
         try:
             await world.ledger.replace(stored, stalled(stored.release, command, reason, now))
@@ -85,8 +89,16 @@ async def _keep(queue: str, body: bytes, reason: str, world: World, now: datetim
         id=hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()[:32],
         queue=queue,
         reason=reason,
-        body=body[:SHOWN].decode("utf-8", errors="replace"),
+        body=_shown(body),
         at=now,
         release=release,
     )
     await world.ledger.note_dead_letter(letter)
+
+
+def _shown(body: bytes) -> str:
+    """A body for people: its addresses without their queries, which may be permissions to read what lies there."""
+    with contextlib.suppress(CodecError):
+        opened = unwrapped(body)
+        body = opened if opened.lstrip().startswith(b"{") else body
+    return _QUERY.sub(r"\1?…", body[:SHOWN].decode("utf-8", errors="replace"))

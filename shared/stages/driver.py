@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Command, Kind
+from shared.domain.messages import Branch, Command, Kind
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Pending, Release, State
 from shared.ports import Conflict, PassingFault, Stored, World
@@ -38,6 +38,8 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.REPLICATE: replicate.run,
     Kind.PROMOTE: promote.run,
 }
+HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
+"""What may be asked for without a row behind it: to look again. Everything else carries what its row decided on."""
 FOLDS: Final = 12
 """How often one hop reads the row again because another branch wrote it first."""
 
@@ -65,8 +67,11 @@ async def _hop(command: Command, world: World, now: datetime) -> Step:
     if stored is None:
         return Dropped("no release of this version")
     release = stored.release
+    if command.is_hint and command.branch not in HINTED:
+        return Dropped("nobody hints at this: only a release asks for it")
     if not command.is_hint and not release.expects(command):
         return Dropped("stale: the release has moved on")
+    command = release.own(command)
     step = await _ask(command, release, world, now)
     if isinstance(step, Dropped):
         return step

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.codec.references import FetchOrder, decode_order
 from shared.domain.messages import Command, ScanFinished
 from shared.domain.references import shown
 from shared.ports import PassingFault, ReportRefused, World
@@ -20,46 +21,45 @@ TIMED_OUT: Final = "not-fetched"
 
 
 async def run(command: Command, world: World, now: datetime) -> Step:
-    """Fetch, keep and announce one report, or refuse it."""
+    """Fetch, keep and announce one report, or refuse it. Raises Malformed for a command that orders nothing."""
+    order = decode_order(command.state)
     if world.policy.covering(command.release) is None:
         return Dropped("the policy covers this definition no more")
     try:
-        name = await _kept(command, world, now)
+        name = await _kept(command, order, world, now)
     except ReportRefused as refusal:
-        return await _refused(command, Refused(refusal.code, refusal.text), world, now)
+        return await _refused(command, order, Refused(refusal.code, refusal.text), world, now)
     except PassingFault as fault:
         if now <= command.not_after:
             raise
         text = f"could not be fetched until {command.not_after:%Y-%m-%d %H:%M} UTC, at last: {fault}"
-        return await _refused(command, Refused(TIMED_OUT, text), world, now)
+        return await _refused(command, order, Refused(TIMED_OUT, text), world, now)
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
 
 async def given_up(command: Command, world: World, now: datetime) -> str:
-    """Refuse a report that failed on every attempt in a way that nobody foresaw. Returns what became of it."""
+    """Refuse a report that failed on every attempt in a way that nobody foresaw. Returns what became of it.
+
+    Raises Malformed for a command that orders nothing.
+    """
+    order = decode_order(command.state)
     why = Refused(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
-    await _refused(command, why, world, now)
-    return f"{command.release.short}: the report from {shown(command.state['url'])} is given up"
+    await _refused(command, order, why, world, now)
+    return f"{command.release.short}: the report from {shown(order.reference.url)} is given up"
 
 
-async def _kept(command: Command, world: World, now: datetime) -> str:
+async def _kept(command: Command, order: FetchOrder, world: World, now: datetime) -> str:
     """The report's name in the store, fetched unless it is there."""
-    scan_format, digest = command.state["format"], command.state["sha256"]
+    scan_format, digest = order.format, order.reference.sha256
     for report in await world.evidence.reports(command.release):
         if report.format == scan_format and digest in report.name:
             return report.name
-    async with world.report_source.open(command.state["url"]) as pieces:
+    async with world.report_source.open(order.reference.url) as pieces:
         return await world.evidence.save_report_pieces(command.release, scan_format, pieces, sha256=digest, at=now)
 
 
-async def _refused(command: Command, why: Refused, world: World, now: datetime) -> Step:
-    told = Told(
-        command.release,
-        command.state["format"],
-        why,
-        digest=command.state["sha256"],
-        sender=command.state.get("sender"),
-        reference=shown(command.state["url"]),
-    )
+async def _refused(command: Command, order: FetchOrder, why: Refused, world: World, now: datetime) -> Step:
+    where = shown(order.reference.url)
+    told = Told(command.release, order.format, why, digest=order.reference.sha256, sender=order.sender, reference=where)
     await refuse(told, world, now=now)
     return Finished(f"refused: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.codec.references import FetchOrder, encode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind, ScanFinished
 from shared.domain.references import ReportReference, shown
@@ -29,6 +30,6 @@ async def fetch_report(
     version: VersionId, scan_format: str, reference: ReportReference, sender: str, world: World, *, now: datetime
 ) -> str:
     """Have a report fetched that was sent by reference. The reference must be one that may be followed."""
-    state = {"format": scan_format, "url": reference.url, "sha256": reference.sha256, "sender": sender}
+    state = encode_order(FetchOrder(scan_format, reference, sender))
     await world.queues.send(Command(Kind.FETCH_REPORT, version, seq=0, not_after=now + FETCH_WITHIN, state=state))
     return f"accepted: to be fetched from {shown(reference.url)}"

@@ -18,6 +18,7 @@ from shared.domain.release import Answer, Gate, Release, State
 from shared.ports import World
 from shared.stages import day_after
 from shared.stages.judging import OnHand, decided, judged, published_baseline, reports_on_hand
+from shared.stages.refusals import LONGEST_LINE
 from shared.stages.steps import Again, Decided, Dropped, Noted, Step
 
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -26,8 +27,8 @@ LOOK_AGAIN: Final = timedelta(hours=1)
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
     """Judge the newest usable report, or wait for one."""
-    if (told := command.state.get("refused")) is not None:
-        return _noted(release, told)
+    if isinstance(told := command.state.get("refused"), str):
+        return _noted(release, told[:LONGEST_LINE])  # a message may hold anything
     if release.incarnation is None:
         return Dropped("the version is not validated yet; a kept report is found when it is")
     if str(Branch(Kind.SCAN)) not in release.pending:
