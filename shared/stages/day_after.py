@@ -83,17 +83,17 @@ async def _concluded(again: Again, release: Release, policy: DefinitionPolicy, w
     verdict = again.verdict
     assert verdict is not None, "there was something to judge"
     if not again.fails:
-        return Rechecked(decided(Gate.RESCAN, again.on_hand, verdict, again.rules))
+        return Rechecked(await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world))
     if not _is_published(release):
-        return decided(Gate.SCAN, again.on_hand, verdict, again.rules)
-    rechecked = decided(Gate.RESCAN, again.on_hand, verdict, again.rules)
+        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
+    rechecked = await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world)
     text = _warning(rechecked, again.ring)
     action = policy.scan.day_after
     if action is DayAfter.REVOKE:
         return await _taken_back(rechecked, text, release, policy, world)
     if action is DayAfter.HOLD and release.state is State.QUALIFYING:
         # It is judged anew after the policy changed: no ring of this round is under way yet.
-        return decided(Gate.SCAN, again.on_hand, verdict, again.rules)
+        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
     held = action is DayAfter.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 

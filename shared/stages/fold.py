@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from shared.domain.lifecycle import (
 from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
+from shared.stages.naming import evidence_folder
 from shared.stages.steps import Again, Decided, Dropped, Finished, Noted, Rechecked, Stalled, Step, Turned
 
 FIRST_WAIT: Final = timedelta(seconds=5)
@@ -227,11 +227,5 @@ def _evidence_name(
     release: Release, step: Decided, ring: str | None, region: str | None, document: Mapping[str, Any]
 ) -> str:
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    version = release.version
-    gallery = version.definition.gallery
-    incarnation = re.sub(r"[^0-9a-zA-Z]", "", release.incarnation or "unknown")
     place = "-".join(part for part in (step.gate.value, ring, region) if part)
-    return (
-        f"{gallery.subscription}/{gallery.resource_group}/{gallery.name}/{version.definition.name}"
-        f"/{version.number}/{incarnation}/{place}-{digest}.json"
-    )
+    return f"{evidence_folder(release.version, release.incarnation)}/{place}-{digest}.json"

@@ -23,6 +23,7 @@ from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.report import Refusal
+from shared.stages import listing
 from shared.stages.refusals import Refused, Told, record
 from shared.stages.steps import Decided
 
@@ -31,7 +32,7 @@ REPORTS_READ: Final = 10
 LARGE: Final = 16 * 1024 * 1024
 """Bytes of a report of which a worker holds one at a time."""
 FINDINGS_KEPT: Final = 200
-"""Findings that evidence names, over all its reasons; the stored reports have them all."""
+"""Findings that evidence names itself, over all its reasons; the listing beside it has them all."""
 EXCEPTIONS_KEPT: Final = 100
 REMEDIES_TOLD: Final = 5
 _SHARED_FORMATS: Final = {"sarif", "cyclonedx", "ringmaster"}
@@ -210,12 +211,15 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
 # --- what becomes evidence --------------------------------------------------------------------------------------------
 
 
-def decided(gate: Gate, on_hand: OnHand, verdict: ScanVerdict, rules: ScanRules) -> Decided:
-    """A verdict as a gate's answer, with bounded lists: the reports themselves are kept."""
+async def decided(
+    gate: Gate, on_hand: OnHand, verdict: ScanVerdict, rules: ScanRules, release: Release, world: World
+) -> Decided:
+    """A verdict as a gate's answer, with bounded lists; what it is about as a whole is kept beside it."""
+    facts = {**facts_of(on_hand, verdict), "listing": await listing.keep(verdict, release, world)}
     passed = verdict.outcome is ScanOutcome.PASS
     texts = () if passed else (*verdict.texts, *_to_pass(verdict))
     answer = Answer.PASS if passed else Answer.REJECT
-    return Decided(gate, answer, texts, facts=facts_of(on_hand, verdict), rules=rules_of(rules))
+    return Decided(gate, answer, texts, facts=facts, rules=rules_of(rules))
 
 
 def _to_pass(verdict: ScanVerdict) -> tuple[str, ...]:

@@ -147,7 +147,8 @@ async def _scanned(
     on_hand = await reports_on_hand(release, rules, world, now)
     if on_hand.complete:
         baseline = await published_baseline(release, policy, rules, world)
-        return decided(Gate.SCAN, on_hand, judged(on_hand, release, rules, now, baseline), rules)
+        verdict = judged(on_hand, release, rules, now, baseline)
+        return await decided(Gate.SCAN, on_hand, verdict, rules, release, world)
     told = awaited(on_hand)
     since = command.state.get("deadline", (now + policy.scan.deadline / world.pace).isoformat())
     deadline = datetime.fromisoformat(since)

@@ -5,7 +5,6 @@ The name of the document tells the report and the reason, not the time: the same
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Final
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.ports import World
+from shared.stages.naming import evidence_folder
 from shared.stages.reports import HINT_LIFE
 
 LONGEST_TEXT: Final = 2000
@@ -82,11 +82,6 @@ async def refuse(told: Told, world: World, *, now: datetime) -> str:
 
 
 def _name(told: Told) -> str:
-    version, gallery = told.version, told.version.definition.gallery
-    incarnation = re.sub(r"[^0-9a-zA-Z]", "", told.incarnation or "unread")
     what = (told.report, told.digest, told.reference, told.format, told.why.code, told.sender)
     digest = sha256("\0".join(part or "" for part in what).encode("utf-8", "replace")).hexdigest()[:16]
-    return (
-        f"{gallery.subscription}/{gallery.resource_group}/{gallery.name}/{version.definition.name}"
-        f"/{version.number}/{incarnation}/scan-refused-{digest}.json"
-    )
+    return f"{evidence_folder(told.version, told.incarnation, unknown='unread')}/scan-refused-{digest}.json"

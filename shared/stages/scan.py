@@ -39,7 +39,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     if on_hand.complete:
         baseline = await published_baseline(release, policy, policy.scan, world)
         verdict = judged(on_hand, release, policy.scan, now, baseline)
-        return decided(Gate.SCAN, on_hand, verdict, policy.scan)
+        return await decided(Gate.SCAN, on_hand, verdict, policy.scan, release, world)
     told = awaited(on_hand)
     if command.is_hint:
         return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
@@ -50,7 +50,7 @@ async def _held(command: Command, release: Release, policy: DefinitionPolicy, wo
     """A scan that passes lets a held release go on; any other leaves it as it is."""
     again = await day_after.judge_again(release, policy, world, now)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
-        return decided(Gate.SCAN, again.on_hand, again.verdict, again.rules)
+        return await decided(Gate.SCAN, again.on_hand, again.verdict, again.rules, release, world)
     if command.is_hint:
         return Dropped("held: no scan passes yet")
     told = again.on_hand.refused if again.verdict is None else again.verdict.texts
