@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from shared.domain.facts import ProvisioningState, RegionState
-from shared.domain.replication import Done, FailedRegions, Going, RepairStep, judge_replication, plan_repair
+from shared.domain.replication import (
+    Done,
+    FailedElsewhere,
+    FailedRegions,
+    Going,
+    RepairStep,
+    failing,
+    judge_replication,
+    plan_repair,
+)
 from tests.unit.domain.version_facts import replicated, target, version
 
 TARGETS = (target("westeurope", True), target("eastus", True))
@@ -32,3 +41,30 @@ def test_what_still_replicates_is_waited_for_first() -> None:
     states = COMPLETE | {"eastus": RegionState.REPLICATING}
     facts = replace(FAILED, replication=replicated(states))
     assert isinstance(judge_replication(facts, ["westeurope", "eastus"]), Going)
+
+
+def test_a_region_that_is_not_wanted_is_named_when_it_is_why_the_update_failed() -> None:
+    states = COMPLETE | {"japaneast": RegionState.FAILED}
+    seen = judge_replication(replace(FAILED, replication=replicated(states, "no capacity")), ["westeurope", "eastus"])
+    assert seen == FailedElsewhere({"japaneast": "no capacity"})
+
+
+def test_a_region_that_is_not_wanted_hides_no_failure_of_one_that_is() -> None:
+    states = COMPLETE | {"eastus": RegionState.FAILED, "japaneast": RegionState.FAILED}
+    seen = judge_replication(replace(FAILED, replication=replicated(states, "no capacity")), ["westeurope", "eastus"])
+    assert seen == FailedRegions({"eastus": "no capacity"})
+
+
+def test_a_region_that_is_not_wanted_and_fails_disturbs_nobody_once_an_update_succeeded() -> None:
+    states = COMPLETE | {"japaneast": RegionState.FAILED}
+    assert isinstance(judge_replication(replace(FACTS, replication=replicated(states)), ["eastus"]), Done)
+
+
+def test_a_region_that_failed_without_words_is_named_all_the_same() -> None:
+    assert failing(replace(FACTS, replication=replicated({"japaneast": RegionState.FAILED}))) == {
+        "japaneast": "Azure gives no details"
+    }
+
+
+def test_without_replication_facts_no_region_is_said_to_fail() -> None:
+    assert failing(replace(FAILED, replication=None)) == {}
