@@ -22,9 +22,12 @@ from rich.live import Live
 from local.arm.tokens import identity
 from local.demo import show
 from local.demo.builder import Builder, builder
+from local.demo.evidence import scan_evidence, why_it_passed
 from local.demo.follow import Follower
+from local.demo.later_scan import SecondScanner
+from local.demo.play import Play
 from local.demo.scenario import STORIES, faults, world
-from local.demo.verdict import Result, calls_by_version, judge, left_behind
+from local.demo.verdict import Result, calls_by_version, judge, judge_latest, left_behind
 from local.stack import Stack, StackError, StackOptions
 
 POLICY = Path(__file__).with_name("policy.yaml")
@@ -54,12 +57,16 @@ async def run(stack: Stack, console: Console) -> Result:
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
         gallery = await opened.enter_async_context(builder(environment))
         follower = Follower(session, environment)
-        for story in STORIES:
-            await gallery.publish(story)
+        play = Play(gallery, follower, SecondScanner(session, environment))
+        result = Result()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            async for releases in follower.until_settled(STORIES, seconds=PATIENCE):
+            async for releases in play.run(seconds=PATIENCE):
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
-        result = Result(seconds=time.monotonic() - began)
+        result.seconds = time.monotonic() - began
+        result.latest = play.latest
+        result.faults += [f"could not go on: {missed}" for missed in play.missed]
+        refused = [(story.name, status) for story, status in play.answers if status != 202]
+        result.faults += [f"the later scan of {name} was answered {status}" for name, status in refused]
         await _look_back(result, follower, gallery, session, environment)
     return result
 
@@ -72,10 +79,15 @@ async def _look_back(
     result.releases = [found[story.id.lower()] for story in STORIES if story.id.lower() in found]
     log = (await _control(session, environment, "calls?log=1"))["log"]
     explained = {story.id.lower(): await follower.one(story) for story in STORIES if story.id.lower() in found}
+    for version, release in explained.items():
+        if why := why_it_passed(await scan_evidence(release, environment)):
+            result.passed[version] = why
     result.arm_calls = calls_by_version([call for call in log if _is_ours(call)], STORIES, explained)
     result.left_behind = left_behind(await _control(session, environment, "state"))
     for story in STORIES:
-        result.faults += judge(story, found.get(story.id.lower()), await gallery.visible(story))
+        key = story.id.lower()
+        result.faults += judge(story, found.get(key), await gallery.visible(story), result.passed.get(key, ()))
+    result.faults += judge_latest(result.latest)
     result.faults += [f"left behind: {resource}" for resource in result.left_behind]
     result.faults += [f"dead letter in {each['queue']}: {each['reason']}" for each in overview["deadLetters"]]
 
@@ -125,6 +137,7 @@ def main() -> int:
         print(json.dumps(result.document(), ensure_ascii=False))
     else:
         console.print(show.final(STORIES, result))
+        console.print(show.fallen_back(result.latest))
     console.print(show.closing(result))
     if given.began:
         took = time.time() - given.began

@@ -13,7 +13,7 @@ from azure.mgmt.compute.models import GalleryImageVersion
 
 from local.arm.tokens import identity
 from local.demo.scenario import GALLERY, GROUP, PRODUCTION, SOURCE, Story
-from shared.domain.image import region_name
+from shared.domain.image import VersionNumber, region_name
 
 
 class Builder:
@@ -51,14 +51,38 @@ class Builder:
                     raise
                 found[gallery] = set()
                 continue
-            profile = version.as_dict()["properties"]["publishingProfile"]
-            everywhere = profile.get("excludeFromLatest", False)
+            found[gallery] = _visible_in(version)
+        return found
+
+    async def latest(self, definition: str) -> dict[str, dict[str, str]]:
+        """What `latest` is now, as ARM's versions have it: gallery -> region -> number. Regions without any are left
+        out.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for subscription, group, gallery in ((SOURCE, GROUP, GALLERY), (PRODUCTION, "rg-prod", "gal_prod")):
+            operations = self._clients[subscription].gallery_image_versions
+            versions = [each async for each in operations.list_by_gallery_image(group, gallery, definition)]
             found[gallery] = {
-                region_name(target["name"])
-                for target in profile["targetRegions"]
-                if not target.get("excludeFromLatest", everywhere)
+                region: str(version.name)
+                for version in sorted(versions, key=_number)
+                if version.as_dict()["properties"]["provisioningState"] == "Succeeded"
+                for region in sorted(_visible_in(version))
             }
         return found
+
+
+def _visible_in(version: GalleryImageVersion) -> set[str]:
+    profile = version.as_dict()["properties"]["publishingProfile"]
+    everywhere = profile.get("excludeFromLatest", False)
+    return {
+        region_name(target["name"])
+        for target in profile["targetRegions"]
+        if not target.get("excludeFromLatest", everywhere)
+    }
+
+
+def _number(version: GalleryImageVersion) -> VersionNumber:
+    return VersionNumber.parse(str(version.name))
 
 
 @asynccontextmanager

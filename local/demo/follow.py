@@ -1,10 +1,8 @@
-"""Follow releases over HTTP until every one has ended and left nothing to do."""
+"""Follow releases over HTTP, as the command line does."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -33,16 +31,3 @@ class Follower:
         async with self._session.get(self._url, headers=self._headers, params={"version": story.id}) as answer:
             answer.raise_for_status()
             return await answer.json()
-
-    async def until_settled(
-        self, stories: Sequence[Story], *, seconds: float
-    ) -> AsyncIterator[dict[str, dict[str, Any]]]:
-        """Releases by version id, again and again, until all have ended or time is up."""
-        wanted = {story.id.lower() for story in stories}
-        deadline = time.monotonic() + seconds
-        while True:
-            found = {each["version_id"]: each for each in (await self.all())["releases"]}
-            yield found
-            if wanted <= {key for key, each in found.items() if each["settled"]} or time.monotonic() > deadline:
-                return
-            await asyncio.sleep(LOOK_EVERY)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 SOURCE: Final = "00000000-0000-4000-8000-000000000001"
@@ -17,6 +17,8 @@ RINGS: Final = {
     "early": ("eastus", "westus2"),
     "production": ("eastus2", "southeastasia"),
 }
+TWO_RINGS: Final = {name: RINGS[name] for name in ("canary", "production")}
+GALLERIES: Final = {"canary": GALLERY, "early": GALLERY, "production": "gal_prod"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,17 @@ class Story:
     state: str
     reason: str | None = None
     """A regular expression that one of the reasons must match."""
+    passed: str | None = None
+    """A regular expression that the evidence of the passed scan gate must match: why it passes although not clean."""
+    warning: str | None = None
+    """A regular expression that one of the warnings must match: what a later scan says."""
+    rings: Mapping[str, Sequence[str]] = field(default_factory=lambda: RINGS, hash=False)
+    """Regions by ring."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{self.definition} {self.number}"
 
     @property
     def id(self) -> str:
@@ -48,7 +61,7 @@ class Story:
         )
 
 
-STORIES: Final = (
+BY_THEMSELVES: Final = (
     Story("ubuntu-22-04", "1.0.0", "critical-cve", "has a critical CVE", "rejected", r"CVE-2021-44228"),
     Story(
         "ubuntu-22-04",
@@ -59,10 +72,66 @@ STORIES: Final = (
         r"guest agent was detected running",
     ),
     Story("ubuntu-22-04", "1.2.0", "panics-at-boot", "panics at boot", "rejected", r"console: kernel panic"),
-    Story("ubuntu-22-04", "1.3.0", "clean", "clean", "released"),
+    Story(
+        "ubuntu-22-04",
+        "1.3.0",
+        "high-cves",
+        "its exception has expired",
+        "rejected",
+        r"exception of linux-team@example\.com for CVE-2024-6387 expired at the end of 2025-12-31",
+    ),
+    Story("ubuntu-22-04", "1.4.0", "clean", "clean", "released"),
     Story("debian-12", "12.5.1", "replication-fails-once:northeurope", "replication fails once", "released"),
     Story("almalinux-9", "9.4.20", "clean", "throttled with 429", "released"),
 )
+"""Versions that are built at the beginning; nothing happens to them afterwards."""
+
+AGED: Final = Story(
+    "ci-runner",
+    "2.0.0",
+    "high-cves-later",
+    "clean; later scanned again",
+    "released",
+    warning=r"since it was published: 7 high, 2 allowed",
+    rings=TWO_RINGS,
+)
+IMPROVED: Final = Story(
+    "ci-runner",
+    "2.1.0",
+    "fewer-high-cves",
+    "not clean, only improves",
+    "released",
+    passed=r"over the limits, but none that is new, and 3 fewer, than in gal_build/ci-runner/2\.0\.0",
+    rings=TWO_RINGS,
+)
+WORSENED: Final = Story(
+    "ci-runner",
+    "2.2.0",
+    "critical-cve",
+    "within limits, but brings a new critical",
+    "rejected",
+    r"1 critical not in gal_build/ci-runner/2\.[01]\.0, which is published .*CVE-2021-44228",
+    rings=TWO_RINGS,
+)
+EXCUSED: Final = Story(
+    "java-base",
+    "3.0.0",
+    "critical-cve",
+    "a VEX statement: not affected",
+    "released",
+    passed=r"CVE-2021-44228 by java-platform@example\.com \(java-base\.openvex\.json.*JndiLookup",
+    rings=TWO_RINGS,
+)
+REVOKED: Final = Story(
+    "java-base",
+    "3.1.0",
+    "exploited-cve-later",
+    "clean; later known to be exploited",
+    "revoked",
+    r"1 known to be exploited, none allowed without an exception: .*(CVE-2025-24813|GHSA-83qj-6fr2-vhqg)",
+    rings=TWO_RINGS,
+)
+STORIES: Final = (*BY_THEMSELVES, AGED, IMPROVED, WORSENED, EXCUSED, REVOKED)
 
 THROTTLED: Final = "almalinux-9"
 

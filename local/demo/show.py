@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from local.demo.scenario import Story
+from local.demo.scenario import GALLERIES, REVOKED, Story
 from local.demo.verdict import Result
 
-_COLOURS = {"released": "green", "rejected": "red", "superseded": "yellow"}
+_COLOURS = {"released": "green", "rejected": "red", "superseded": "yellow", "revoked": "magenta"}
+_LONGEST = 168
+"""Characters of a reason that are shown; the app has it whole."""
 
 
 def live(stories: Sequence[Story], releases: Mapping[str, Mapping[str, Any]], seconds: float) -> Group:
@@ -23,44 +26,86 @@ def live(stories: Sequence[Story], releases: Mapping[str, Mapping[str, Any]], se
         table.add_column(column)
     for story in stories:
         release = releases.get(story.id.lower())
-        name = f"{story.definition} {story.number}"
         if release is None:
-            table.add_row(name, story.title, "building", "", "", "")
+            table.add_row(story.name, story.title, "not built yet", "", "", "")
             continue
         table.add_row(
-            name, story.title, _state(release), release["ring"] or "", " ".join(release["published"]), _work(release)
+            story.name,
+            story.title,
+            _state(release),
+            release["ring"] or "",
+            " ".join(release["published"]),
+            _work(release),
         )
     return Group(table)
 
 
-def final(stories: Sequence[Story], result: Result) -> Table:
-    """The table at the end."""
-    table = Table(title="How they ended", expand=False)
-    for column, justify in (
-        ("version", "left"),
-        ("verdict", "left"),
-        ("reasons", "left"),
-        ("rings and regions", "left"),
-        ("time", "right"),
-        ("ARM calls", "right"),
-    ):
-        table.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
+def final(stories: Sequence[Story], result: Result) -> Group:
+    """The table at the end, and what its rings are."""
+    table = Table(title="How they ended", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("version", width=24)
+    table.add_column("verdict", width=8)
+    table.add_column("why, as the app and its evidence say", overflow="fold", ratio=1)
+    table.add_column("published in", width=25)
+    table.add_column("time", justify="right", width=5)
+    table.add_column("calls", justify="right", width=5)
     found = {each["version_id"]: each for each in result.releases}
     for story in stories:
         release = found.get(story.id.lower())
         if release is None:
-            table.add_row(f"{story.definition} {story.number}", "none", "", "", "", "")
+            table.add_row(story.name, "none", "", "", "", "")
             continue
-        rings = "\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release["published"].items())
         table.add_row(
-            f"{story.definition} {story.number}\n[dim]{story.title}[/dim]",
+            f"{story.name}\n[dim]{story.title}[/dim]",
             _state(release),
-            escape("\n".join(reason[:240] for reason in release["reasons"])),
-            rings or "none",
+            escape("\n".join(_cut(line) for line in _words(release, result))),
+            _rings(release),
             f"{release['seconds']:.0f} s",
             str(result.arm_calls.get(story.id.lower(), 0)),
         )
-    return table
+    return Group(table, Text("\n".join(_places(result.releases)), style="dim"))
+
+
+def _places(releases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the app says that the rings are, each once; a release that is published elsewhere adds a line."""
+    places = {f"{ring}: {', '.join(regions)}" for each in releases for ring, regions in each["published"].items()}
+    return sorted(places)
+
+
+def _words(release: Mapping[str, Any], result: Result) -> list[str]:
+    """Why it ended so; for one that passed, why it did although not clean; and what a later scan found."""
+    told = release["reasons"] or result.passed.get(release["version_id"], ())
+    return [*told, *(() if release["reasons"] else release["warnings"])]
+
+
+def _rings(release: Mapping[str, Any]) -> str:
+    rings = ", ".join(release["published"])
+    if release["state"] == "revoked":
+        return f"taken back from {rings}"
+    return rings or "none"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def fallen_back(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Text:
+    """What `latest` was in every region before and after the later scan, as read from ARM."""
+    before, after = latest.get("before"), latest.get("after")
+    if before is None or after is None:
+        return Text(f"There was no later scan of {REVOKED.name}.", style="red")
+    lines = [
+        f"  {ring:11} " + ", ".join(f"{region} {_moved(before, after, GALLERIES[ring], region)}" for region in regions)
+        for ring, regions in REVOKED.rings.items()
+    ]
+    return Text(f"latest of {REVOKED.definition} in ARM, before and after the later scan:\n" + "\n".join(lines))
+
+
+def _moved(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]], gallery: str, region: str
+) -> str:
+    numbers = [moment.get(gallery, {}).get(region, "nothing") for moment in (before, after)]
+    return " → ".join(numbers)
 
 
 def closing(result: Result) -> Text:

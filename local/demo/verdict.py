@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.demo.scenario import RINGS, TEST_GROUP, Story
+from local.demo.scenario import EXCUSED, GALLERIES, REVOKED, TEST_GROUP, Story
 
 _MACHINERY = ("microsoft.compute/virtualmachines", "microsoft.compute/disks", "microsoft.network/networkinterfaces")
 _MACHINE = re.compile(r"\brm-[0-9a-f]{12}\b")
@@ -15,9 +15,13 @@ _MACHINE = re.compile(r"\brm-[0-9a-f]{12}\b")
 
 @dataclass(slots=True)
 class Result:
-    """What the demo ends with."""
+    """What the demo ends with. `passed` says by version id why a version that is not clean passed its scan gate;
+    `latest` what `latest` was, by gallery and region, `before` and `after` the later scan.
+    """
 
     releases: list[dict[str, Any]] = field(default_factory=list)
+    passed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    latest: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     left_behind: list[str] = field(default_factory=list)
     arm_calls: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -25,37 +29,69 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """The JSON that ``--json`` prints."""
+        shown = ("version_id", "state", "reasons", "warnings", "published")
         return {
             "releases": [
-                {key: each[key] for key in ("version_id", "state", "reasons", "published")} for each in self.releases
+                {key: each[key] for key in shown}
+                | {"passed": list(self.passed.get(each["version_id"], ())), "seconds": round(each["seconds"], 1)}
+                for each in self.releases
             ],
+            "latest": {REVOKED.definition: self.latest},
             "left_behind": self.left_behind,
             "arm_calls": self.arm_calls,
             "seconds": round(self.seconds, 1),
+            "faults": self.faults,
         }
 
 
-def judge(story: Story, release: Mapping[str, Any] | None, visible: Mapping[str, set[str]]) -> list[str]:
-    """What is wrong with how one version ended; nothing when it ended as it should."""
-    name = f"{story.definition} {story.number}"
+def judge(
+    story: Story, release: Mapping[str, Any] | None, visible: Mapping[str, set[str]], passed: Sequence[str] = ()
+) -> list[str]:
+    """What is wrong with how one version ended; nothing when it ended as it should. `visible` are the regions where
+    `latest` may resolve to it, by gallery; `passed` says why its scan gate passed.
+    """
     if release is None:
-        return [f"{name}: no release was started"]
+        return [f"{story.name}: no release was started"]
     wrong = []
     if release["state"] != story.state:
-        wrong.append(f"{name}: {release['state']} instead of {story.state}: {'; '.join(release['reasons'])}")
-    if story.reason and not any(re.search(story.reason, reason) for reason in release["reasons"]):
-        wrong.append(f"{name}: no reason matches {story.reason!r}: {release['reasons']}")
-    released = story.state == "released"
-    expected = {ring: list(regions) for ring, regions in RINGS.items()} if released else {}
-    if release["published"] != expected:
-        wrong.append(f"{name}: published {release['published']} instead of {expected}")
-    build = {*RINGS["canary"], *RINGS["early"]} if released else set()
-    wanted = {"gal_build": build, "gal_prod": set(RINGS["production"]) if released else set()}
-    wrong += [
-        f"{name}: in {gallery}, latest may resolve to it in {sorted(visible[gallery])} instead of {sorted(regions)}"
-        for gallery, regions in wanted.items()
-        if visible[gallery] != regions
-    ]
+        wrong.append(f"{story.name}: {release['state']} instead of {story.state}: {'; '.join(release['reasons'])}")
+    for what, pattern, lines in (
+        ("reason", story.reason, release["reasons"]),
+        ("warning", story.warning, release["warnings"]),
+        ("line of evidence", story.passed, passed),
+    ):
+        if pattern and not any(re.search(pattern, line) for line in lines):
+            wrong.append(f"{story.name}: no {what} matches {pattern!r}: {list(lines)}")
+    if story.passed is None and passed:
+        wrong.append(f"{story.name}: should be clean, and passed because of {list(passed)}")
+    return wrong + _where(story, release, visible)
+
+
+def _where(story: Story, release: Mapping[str, Any], visible: Mapping[str, set[str]]) -> list[str]:
+    rings = {} if story.state == "rejected" else {ring: list(regions) for ring, regions in story.rings.items()}
+    wrong = []
+    if release["published"] != rings:
+        wrong.append(f"{story.name}: published {release['published']} instead of {rings}")
+    for gallery in visible:
+        # Taken back is what was published, and is to be found nowhere.
+        places = [rings[ring] for ring in rings if GALLERIES[ring] == gallery and story.state != "revoked"]
+        wanted = {region for regions in places for region in regions}
+        if visible[gallery] != wanted:
+            found = sorted(visible[gallery])
+            wrong.append(f"{story.name}: in {gallery}, latest may resolve to it in {found} instead of {sorted(wanted)}")
+    return wrong
+
+
+def judge_latest(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[str]:
+    """What is wrong with `latest` before and after the later scan: it must fall back in every region of every ring."""
+    wrong = []
+    for moment, story in (("before", REVOKED), ("after", EXCUSED)):
+        wanted: dict[str, dict[str, str]] = {gallery: {} for gallery in GALLERIES.values()}
+        for ring, regions in story.rings.items():
+            wanted[GALLERIES[ring]] |= dict.fromkeys(regions, story.number)
+        found = latest.get(moment)
+        if found != wanted:
+            wrong.append(f"{moment} the later scan, latest of {story.definition} was {found} instead of {wanted}")
     return wrong
 
 

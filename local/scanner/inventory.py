@@ -29,6 +29,29 @@ class Known:
     fixed: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class JavaKnown:
+    """A critical vulnerability of a jar, in images whose character has `word`. `exploited` is the day on which CISA
+    listed it as exploited.
+    """
+
+    word: str
+    id: str
+    advisory: str
+    package: str
+    installed: str
+    fixed: str
+    path: str
+    title: str
+    vector: str
+    score: float
+    exploited: str
+
+    @property
+    def purl(self) -> str:
+        return f"pkg:maven/{self.package.replace(':', '/')}@{self.installed}"
+
+
 def _ids(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -194,3 +217,36 @@ HIGH: tuple[Known, ...] = (
     Known("CVE-2025-32463", "sudo", "HIGH", "sudo: LPE via chroot option", "1.9.9-1ubuntu2.5"),
 )
 """Findings of an image that was built without its updates: each stands against every package of its source."""
+
+UPDATED: dict[str, str] = {one.source: one.fixed for one in HIGH if one.source in {"git", "rsync"}}
+"""Source packages that an image with some of its updates has in their fixed version."""
+
+JAVA: tuple[JavaKnown, ...] = (
+    JavaKnown(
+        word="critical-cve",
+        id="CVE-2021-44228",
+        advisory="GHSA-jfh8-c2jp-5v3q",
+        package="org.apache.logging.log4j:log4j-core",
+        installed="2.14.1",
+        fixed="2.15.0, 2.3.1, 2.12.2",
+        path="opt/telemetry/lib/log4j-core-2.14.1.jar",
+        title="log4j-core: Remote code execution in Log4j 2.x when logs contain an attacker-controlled string value",
+        vector="CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H",
+        score=10,
+        exploited="2021-12-10",
+    ),
+    JavaKnown(
+        word="exploited-cve",
+        id="CVE-2025-24813",
+        advisory="GHSA-83qj-6fr2-vhqg",
+        package="org.apache.tomcat.embed:tomcat-embed-core",
+        installed="9.0.98",
+        fixed="9.0.99",
+        path="opt/service/lib/tomcat-embed-core-9.0.98.jar",
+        title="tomcat: Potential RCE and/or information disclosure and/or information corruption with partial PUT",
+        vector="CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
+        score=9.8,
+        exploited="2025-04-01",
+    ),
+)
+"""Vulnerabilities of what is installed beside the system."""

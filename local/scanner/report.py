@@ -3,9 +3,14 @@
 What it finds depends on the image's character alone:
 
 * `critical-cve`: a log4j that everybody on the Internet can take over (CVE-2021-44228), beside the usual findings;
+* `exploited-cve`: a Tomcat with a critical vulnerability that is known to be exploited (CVE-2025-24813);
 * `high-cves`: a system built without its updates, with findings rated high that have fixes;
+* `fewer-high-cves`: the same with some of the updates;
 * `scan-without-system`: the scanner did not recognise the operating system, so it looked at nothing;
 * anything else: the low and medium findings that every Ubuntu of its age has.
+
+Images don't change, knowledge does: a word that ends in `-later` (`high-cves-later`) is what only a later scan finds,
+since nobody knew of these vulnerabilities when the image was scanned first.
 """
 
 import hashlib
@@ -15,11 +20,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from local.scanner.inventory import HIGH, KNOWN, SOURCES, Known
+from local.scanner.inventory import HIGH, JAVA, KNOWN, SOURCES, UPDATED, JavaKnown, Known
 
 OS = {"Family": "ubuntu", "Name": "22.04"}
 _LEVELS = {"LOW": 1, "MEDIUM": 2, "HIGH": 3, "CRITICAL": 4}
-_LOG4J = ("org.apache.logging.log4j:log4j-core", "2.14.1", "opt/telemetry/lib/log4j-core-2.14.1.jar")
+_LATER = "-later"
 
 
 def words_of(character: str) -> frozenset[str]:
@@ -27,13 +32,42 @@ def words_of(character: str) -> frozenset[str]:
     return frozenset(word.strip() for word in character.split(",") if word.strip())
 
 
-def report_for(character: str, image_id: str, created_at: datetime) -> dict[str, Any]:
-    """The report about an image of this character, scanned at `created_at` (aware)."""
+def known_words(character: str, *, later: bool) -> frozenset[str]:
+    """The words that a scanner can know of: at an image's first scan, or (`later`) at one after it."""
     words = words_of(character)
+    first = frozenset(word for word in words if not word.endswith(_LATER))
+    return first | {word.removesuffix(_LATER) for word in words} if later else first
+
+
+def system_findings(words: Iterable[str]) -> tuple[Known, ...]:
+    """What is known of the system's packages in an image of these words."""
+    if "high-cves" in words:
+        return (*KNOWN, *HIGH)
+    if "fewer-high-cves" in words:
+        return (*KNOWN, *(one for one in HIGH if one.source not in UPDATED))
+    return KNOWN
+
+
+def java_findings(words: Iterable[str]) -> tuple[JavaKnown, ...]:
+    """What is known of the jars in an image of these words."""
+    return tuple(one for one in JAVA if one.word in words)
+
+
+def version_of(source: str, words: Iterable[str]) -> str:
+    """The version of a source package in an image of these words."""
+    updated = UPDATED.get(source) if "fewer-high-cves" in words else None
+    return updated or SOURCES[source].version
+
+
+def report_for(character: str, image_id: str, created_at: datetime, *, later: bool = False) -> dict[str, Any]:
+    """The report about an image of this character, scanned at `created_at` (aware); `later` when not for the first
+    time.
+    """
+    words = known_words(character, later=later)
     name = f"{image_id.rstrip('/').split('/')[-1]}.vmdk"
     results = [] if "scan-without-system" in words else [_system(name, words)]
-    if "critical-cve" in words:
-        results.append(_java())
+    if jars := java_findings(words):
+        results.append(_java(jars))
     document: dict[str, Any] = {
         "SchemaVersion": 2,
         "Trivy": {"Version": "0.67.2"},
@@ -46,19 +80,25 @@ def report_for(character: str, image_id: str, created_at: datetime) -> dict[str,
     return document | {"Results": results} if results else document
 
 
-def _system(name: str, words: Iterable[str]) -> dict[str, Any]:
-    known = (*KNOWN, *HIGH) if "high-cves" in words else KNOWN
+def _system(name: str, words: frozenset[str]) -> dict[str, Any]:
     return {
         "Target": f"{name} ({OS['Family']} {OS['Name']})",
         "Class": "os-pkgs",
         "Type": "ubuntu",
-        "Packages": [_package(package, source) for source in SOURCES for package in SOURCES[source].packages],
-        "Vulnerabilities": [_finding(one, package) for one in known for package in SOURCES[one.source].packages],
+        "Packages": [
+            _package(package, source, version_of(source, words))
+            for source in SOURCES
+            for package in SOURCES[source].packages
+        ],
+        "Vulnerabilities": [
+            _finding(one, package, version_of(one.source, words))
+            for one in system_findings(words)
+            for package in SOURCES[one.source].packages
+        ],
     }
 
 
-def _package(package: str, source: str) -> dict[str, Any]:
-    version = SOURCES[source].version
+def _package(package: str, source: str, version: str) -> dict[str, Any]:
     return {
         "ID": f"{package}@{version}",
         "Name": package,
@@ -71,16 +111,20 @@ def _package(package: str, source: str) -> dict[str, Any]:
 
 
 def _identifier(package: str, version: str) -> dict[str, str]:
-    epoch, _, plain = version.rpartition(":")
-    purl = f"pkg:deb/ubuntu/{quote(package, safe='')}@{quote(plain, safe='')}?arch=amd64&distro=ubuntu-22.04"
     return {
-        "PURL": purl + (f"&epoch={epoch}" if epoch else ""),
+        "PURL": purl_of(package, version),
         "UID": hashlib.sha256(f"{package}@{version}".encode()).hexdigest()[:16],
     }
 
 
-def _finding(known: Known, package: str) -> dict[str, Any]:
-    version = SOURCES[known.source].version
+def purl_of(package: str, version: str) -> str:
+    """The package URL of a package of the system."""
+    epoch, _, plain = version.rpartition(":")
+    purl = f"pkg:deb/ubuntu/{quote(package, safe='')}@{quote(plain, safe='')}?arch=amd64&distro=ubuntu-22.04"
+    return purl + (f"&epoch={epoch}" if epoch else "")
+
+
+def _finding(known: Known, package: str, version: str) -> dict[str, Any]:
     finding: dict[str, Any] = {
         "VulnerabilityID": known.id,
         "PkgID": f"{package}@{version}",
@@ -99,17 +143,33 @@ def _finding(known: Known, package: str) -> dict[str, Any]:
     return finding | _common(known.id, known.title, known.severity, {"ubuntu": _LEVELS[known.severity]})
 
 
-def _java() -> dict[str, Any]:
-    name, version, path = _LOG4J
-    identifier = {"PURL": f"pkg:maven/{name.replace(':', '/')}@{version}", "UID": "5b1f1f0a9c1d2e37"}
+def _java(jars: Iterable[JavaKnown]) -> dict[str, Any]:
+    listed = list(jars)
+    return {
+        "Target": "Java",
+        "Class": "lang-pkgs",
+        "Type": "jar",
+        "Packages": [
+            {"Name": one.package, "Identifier": _jar(one), "Version": one.installed, "FilePath": one.path}
+            for one in listed
+        ],
+        "Vulnerabilities": [_java_finding(one) for one in listed],
+    }
+
+
+def _jar(known: JavaKnown) -> dict[str, str]:
+    return {"PURL": known.purl, "UID": hashlib.sha256(known.path.encode()).hexdigest()[:16]}
+
+
+def _java_finding(known: JavaKnown) -> dict[str, Any]:
     finding: dict[str, Any] = {
-        "VulnerabilityID": "CVE-2021-44228",
-        "VendorIDs": ["GHSA-jfh8-c2jp-5v3q"],
-        "PkgName": name,
-        "PkgPath": path,
-        "PkgIdentifier": identifier,
-        "InstalledVersion": version,
-        "FixedVersion": "2.15.0, 2.3.1, 2.12.2",
+        "VulnerabilityID": known.id,
+        "VendorIDs": [known.advisory],
+        "PkgName": known.package,
+        "PkgPath": known.path,
+        "PkgIdentifier": _jar(known),
+        "InstalledVersion": known.installed,
+        "FixedVersion": known.fixed,
         "Status": "fixed",
         "SeveritySource": "ghsa",
         "DataSource": {
@@ -117,16 +177,9 @@ def _java() -> dict[str, Any]:
             "Name": "GitHub Security Advisory Maven",
             "URL": "https://github.com/advisories?query=type%3Areviewed+ecosystem%3Amaven",
         },
-        "CVSS": {"nvd": {"V3Vector": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H", "V3Score": 10}},
+        "CVSS": {"nvd": {"V3Vector": known.vector, "V3Score": known.score}},
     }
-    title = "log4j-core: Remote code execution in Log4j 2.x when logs contain an attacker-controlled string value"
-    return {
-        "Target": "Java",
-        "Class": "lang-pkgs",
-        "Type": "jar",
-        "Packages": [{"Name": name, "Identifier": identifier, "Version": version, "FilePath": path}],
-        "Vulnerabilities": [finding | _common("CVE-2021-44228", title, "CRITICAL", {"ghsa": 4, "nvd": 4})],
-    }
+    return finding | _common(known.id, known.title, "CRITICAL", {"ghsa": 4, "nvd": 4})
 
 
 def _common(cve: str, title: str, severity: str, vendors: Mapping[str, int]) -> dict[str, Any]:

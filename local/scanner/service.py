@@ -1,4 +1,4 @@
-"""The scanner at work: hears of new image versions, takes its time, posts a signed report.
+"""The scanner at work: hears of new image versions, takes its time, posts a signed report; scans again when asked.
 
 It knows what every scanner knows: the image. What is in an image is its character, which the ARM simulator tells; no
 caller can ask for another report.
@@ -16,19 +16,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
 
 from local.scanner.arm import ArmReader, ArmUnavailable, Image
+from local.scanner.events import BadEvents, Greeting, Notified, Requested, allowed_origin, heard
 from local.scanner.memory import Memory
 from local.scanner.report import report_for, words_of
 from local.scanner.signing import headers_for
 
 _LOG = logging.getLogger(__name__)
-_WRITE = "Microsoft.Compute/galleries/images/versions/write"
+_FORMAT = "trivy"
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -70,7 +71,7 @@ class Scanner:
 
     @property
     def webhook_url(self) -> str:
-        """Where Event Grid delivers events of image versions, in Event Grid schema."""
+        """Where Event Grid delivers: events of versions in Event Grid schema, and CloudEvents that ask for scans."""
         return f"http://{self.host}:{self.port}/events"
 
     async def __aenter__(self) -> Self:
@@ -78,7 +79,13 @@ class Scanner:
             self._session = await stack.enter_async_context(aiohttp.ClientSession())
             await stack.enter_async_context(self._arm)
             application = web.Application()
-            application.add_routes([web.post("/events", self._hear), web.get("/health", self._health)])
+            application.add_routes(
+                [
+                    web.post("/events", self._hear),
+                    web.options("/events", self._allow),
+                    web.get("/health", self._health),
+                ]
+            )
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -97,22 +104,40 @@ class Scanner:
     async def _health(self, request: web.Request) -> web.Response:
         return web.json_response({"waiting": len(self._memory.waiting), "done": len(self._memory.done)})
 
+    async def _allow(self, request: web.Request) -> web.Response:
+        """The handshake of CloudEvents: Event Grid asks whether it may send."""
+        _on_loopback(request)
+        return web.Response(headers=allowed_origin(request.headers))
+
     async def _hear(self, request: web.Request) -> web.Response:
         """Event Grid's webhook: the handshake, and notifications, which are remembered before they are answered."""
-        if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
-            raise web.HTTPForbidden(text="the scanner answers on loopback only")
+        _on_loopback(request)
         try:
-            events = json.loads(await request.read())
-            if request.headers.get("aeg-event-type") == "SubscriptionValidation":
-                return web.json_response({"validationResponse": events[0]["data"]["validationCode"]})
-            subjects = [one["subject"] for one in events if _is_write(one)]
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise web.HTTPBadRequest(text=f"not an array of events in Event Grid schema: {error!r}") from error
-        for subject in subjects:
-            self._memory.waiting.setdefault(subject.lower(), self._clock() + self._duration(subject))
+            found = heard(request.headers, await request.read())
+        except BadEvents as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        match found:
+            case Greeting(code):
+                return web.json_response({"validationResponse": code})
+            case Requested() as asked:
+                self._take_request(asked)
+            case Notified(subjects):
+                for subject in subjects:
+                    self._wait_for(subject)
         self._memory.save()
         self._woken.set()
         return web.Response(status=202)
+
+    def _take_request(self, asked: Requested) -> None:
+        """Remember a request that is new and ours. Event Grid may deliver one twice."""
+        if asked.formats and _FORMAT not in asked.formats:
+            _LOG.info("%s: scans are wanted in %s, not in %s", asked.image, ", ".join(asked.formats), _FORMAT)
+        elif asked.event not in self._memory.answered:
+            self._memory.requests[asked.image.lower()] = asked.event
+            self._wait_for(asked.image)
+
+    def _wait_for(self, image: str) -> None:
+        self._memory.waiting.setdefault(image.lower(), self._clock() + self._duration(image))
 
     def _duration(self, image: str) -> float:
         dice = random.Random(f"{self.settings.seed}/{image.lower()}")
@@ -138,22 +163,24 @@ class Scanner:
             self._memory.waiting[image] = self._clock() + self.settings.retry_seconds
             self._memory.save()
             return
-        if found is not None and found.incarnation not in self._memory.done:
+        known = found is not None and found.incarnation in self._memory.done
+        event = self._memory.requests.get(image)
+        if found is not None and (event is not None or not known):
             if (reason := _why_not(found)) is not None:
                 _LOG.info("%s is not scanned: %s", found.id, reason)
             else:
-                await self._report(found)
+                await self._report(found, later=known)
             self._memory.done.add(found.incarnation)
-        del self._memory.waiting[image]
+        self._memory.forget(image, event)
         self._memory.save()
 
-    async def _report(self, image: Image) -> None:
+    async def _report(self, image: Image, *, later: bool) -> None:
         """Post the report until it is taken or refused for good. Every attempt is signed anew."""
-        document = report_for(image.character, image.id, datetime.fromtimestamp(self._clock(), UTC))
+        document = report_for(image.character, image.id, datetime.fromtimestamp(self._clock(), UTC), later=later)
         body = json.dumps(document).encode()
         if "scan-unreadable" in words_of(image.character):
             body = body[: len(body) // 2]
-        url = f"{self.settings.ringmaster_url}/api/scans/trivy?image={quote(image.id, safe='')}"
+        url = f"{self.settings.ringmaster_url}/api/scans/{_FORMAT}?image={quote(image.id, safe='')}"
         wait = self.settings.retry_seconds
         while True:
             status, text = await self._post(url, body)
@@ -177,10 +204,9 @@ class Scanner:
             return 0, repr(error)
 
 
-def _is_write(event: dict[str, Any]) -> bool:
-    if event["eventType"] != "Microsoft.Resources.ResourceWriteSuccess":
-        return False
-    return str(event["data"].get("operationName", "")).lower() == _WRITE.lower()
+def _on_loopback(request: web.Request) -> None:
+    if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+        raise web.HTTPForbidden(text="the scanner answers on loopback only")
 
 
 def _why_not(image: Image) -> str | None:

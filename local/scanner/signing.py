@@ -9,11 +9,11 @@ def sign(key: bytes, timestamp: int, body: bytes) -> str:
     return "v1=" + hmac.new(key, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 
-def headers_for(key: bytes, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers of a signed report."""
+def headers_for(key: bytes, timestamp: int, body: bytes, *, scanner: str = "trivy") -> dict[str, str]:
+    """The headers of a signed report; `scanner` names the key."""
     return {
         "Content-Type": "application/json",
         "x-ringmaster-timestamp": str(timestamp),
         "x-ringmaster-signature": sign(key, timestamp, body),
-        "x-ringmaster-scanner": "trivy",
+        "x-ringmaster-scanner": scanner,
     }

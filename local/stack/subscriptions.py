@@ -15,6 +15,7 @@ _VERSIONS = {
     "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName", "values": [_VERSION_WRITE]}],
 }
 _SCANS = {"includedEventTypes": ["Ringmaster.ScanFinished"]}
+_REQUESTS = {"includedEventTypes": ["Ringmaster.ScanRequested"]}
 
 
 def subscribe(plan: Plan) -> None:
@@ -24,8 +25,11 @@ def subscribe(plan: Plan) -> None:
     if plan.options.scanner:
         url = f"http://{HOST}:{plan.record.ports['scanner']}/events"
         _put(plan, "arm", "scanner", url, "EventGridSchema", _VERSIONS)
-    else:  # an earlier run with a scanner may have left one, and its events would be tried for a day
-        _send("DELETE", f"{plan.control_url}/topics/arm/eventSubscriptions/scanner", "scanner", None)
+        _put(plan, "custom", "scan-requests", url, "CloudEventSchemaV1_0", _REQUESTS)
+        return
+    for topic, name in (("arm", "scanner"), ("custom", "scan-requests")):
+        # An earlier run with a scanner may have left one, and its events would be tried for a day.
+        _send("DELETE", f"{plan.control_url}/topics/{topic}/eventSubscriptions/{name}", name, None)
 
 
 def _function(plan: Plan, name: str) -> str:

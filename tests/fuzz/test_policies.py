@@ -18,6 +18,8 @@ from tests.fuzz.mutation import damaged
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [(ROOT / name).read_text(encoding="utf-8") for name in ("promotion.yaml", "local/demo/policy.yaml")]
+FOLDER = ROOT / "local" / "demo"
+"""Where the VEX documents are that these policies name."""
 DOCUMENTS = [json.loads(json.dumps(yaml.safe_load(text), default=str)) for text in TEXTS]
 SNIPPETS = st.sampled_from(
     ["\t", ": ", "- ", "&a ", "*a", "!!python/object:os.system ", "<<: *a", "{", "[", "]", "}", "|", ">", "%", "---\n",
@@ -29,7 +31,7 @@ SNIPPETS = st.sampled_from(
 def loaded(text: str) -> None:
     with bounded(len(text)):
         try:
-            assert isinstance(load_policy(text, name="policy.yaml"), Policy)
+            assert isinstance(load_policy(text, name="policy.yaml", folder=FOLDER), Policy)
         except PolicyFaults as faults:
             told = str(faults)
             assert told.strip()
@@ -60,7 +62,7 @@ def test_any_text_is_read_or_its_faults_are_told(text: str) -> None:
 
 def test_the_policies_are_read_undamaged() -> None:
     for text in TEXTS:
-        assert load_policy(text, name="policy.yaml").definitions
+        assert load_policy(text, name="policy.yaml", folder=FOLDER).definitions
 
 
 def test_a_bomb_of_aliases_is_refused_in_no_time() -> None:

@@ -1,6 +1,7 @@
 """The running scanner: hears of versions, asks the real ARM simulator what is in them, posts signed reports."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from local.arm.server import ArmSimulator
+from local.eventgrid.server import EventGrid
 from local.scanner import Scanner, ScannerSettings
 from local.scanner.arm import ArmReader
 from shared.domain.signature import verify
@@ -53,6 +55,7 @@ WORLD = {
         _version(DEFINITION, "3.0.0"),
         _version(DEFINITION, "4.0.0", source=f"{DEFINITION}/versions/3.0.0"),
         _version(DEFINITION, "5.0.0", character="scan-never"),
+        _version(DEFINITION, "7.0.0", character="critical-cve-later"),
         _version(WINDOWS, "6.0.0"),
     ],
 }
@@ -127,6 +130,24 @@ async def _tell(scanner: Scanner, *subjects: str, **changes: Any) -> int:
         return answer.status
 
 
+async def _ask(scanner: Scanner, number: str, event: str = "r1", **changes: Any) -> int:
+    """Ringmaster's wish for a scan, as Event Grid delivers it."""
+    data = {"version": f"{DEFINITION}/versions/{number}", "why": "last judged long ago", "formats": ["trivy"]}
+    body = {
+        "specversion": "1.0",
+        "id": event,
+        "source": DEFINITION,
+        "type": "Ringmaster.ScanRequested",
+        "data": {**data, **changes},
+    }
+    headers = {"Content-Type": "application/cloudevents+json; charset=utf-8", "aeg-event-type": "Notification"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(scanner.webhook_url, data=json.dumps(body), headers=headers) as answer,
+    ):
+        return answer.status
+
+
 async def _idle(scanner: Scanner) -> None:
     url = scanner.webhook_url.replace("/events", "/health")
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
@@ -197,3 +218,69 @@ async def test_what_it_was_told_survives_a_restart(scanner_at: Callable[..., Sca
         await ringmaster.wait_for(1)
         await _idle(scanner)
     assert ringmaster.reports == [("3.0.0", True, 0)]
+
+
+async def test_what_it_is_asked_for_is_scanned_again_with_what_is_known_then(
+    scanner_at: Callable[..., Scanner], ringmaster: Ringmaster
+) -> None:
+    async with scanner_at() as scanner:
+        await _tell(scanner, f"{DEFINITION}/versions/7.0.0")
+        await ringmaster.wait_for(1)
+        await _idle(scanner)
+        assert await _ask(scanner, "7.0.0") == 202
+        await ringmaster.wait_for(2)
+    assert ringmaster.reports == [("7.0.0", True, 0), ("7.0.0", True, 1)]
+
+
+async def test_one_request_that_is_delivered_twice_is_one_scan(
+    scanner_at: Callable[..., Scanner], ringmaster: Ringmaster
+) -> None:
+    async with scanner_at() as scanner:
+        for event in ("r1", "r1", "r2"):
+            assert await _ask(scanner, "3.0.0", event) == 202
+            await _idle(scanner)
+    assert ringmaster.reports == [("3.0.0", True, 0)] * 2
+
+
+async def test_a_request_that_comes_first_is_the_one_scan_of_a_new_version(
+    scanner_at: Callable[..., Scanner], ringmaster: Ringmaster
+) -> None:
+    async with scanner_at() as scanner:
+        await _ask(scanner, "7.0.0")
+        await _idle(scanner)
+        await _tell(scanner, f"{DEFINITION}/versions/7.0.0")
+        await _idle(scanner)
+    assert ringmaster.reports == [("7.0.0", True, 0)]
+
+
+async def test_a_scan_in_other_formats_is_left_to_others(
+    scanner_at: Callable[..., Scanner], ringmaster: Ringmaster
+) -> None:
+    async with scanner_at() as scanner:
+        assert await _ask(scanner, "3.0.0", formats=["defender"]) == 202
+        await _idle(scanner)
+    assert ringmaster.reports == []
+
+
+async def test_a_request_survives_a_restart(scanner_at: Callable[..., Scanner], ringmaster: Ringmaster) -> None:
+    async with scanner_at() as scanner:
+        await _ask(scanner, "7.0.0")
+        await _idle(scanner)
+    async with scanner_at(slow=True) as scanner:
+        await _ask(scanner, "7.0.0", "r2")
+    async with scanner_at() as scanner:
+        await ringmaster.wait_for(2)
+        await _idle(scanner)
+        await _ask(scanner, "7.0.0", "r2")
+        await _idle(scanner)
+    assert ringmaster.reports == [("7.0.0", True, 0), ("7.0.0", True, 1)]
+
+
+async def test_event_grid_validates_both_subscriptions(scanner_at: Callable[..., Scanner]) -> None:
+    async with scanner_at() as scanner, EventGrid(key="a key") as grid, aiohttp.ClientSession() as session:
+        for topic, schema in (("arm", "EventGridSchema"), ("custom", "CloudEventSchemaV1_0")):
+            destination = {"endpointType": "WebHook", "properties": {"endpointUrl": scanner.webhook_url}}
+            document = {"properties": {"destination": destination, "eventDeliverySchema": schema}}
+            url = f"{grid.control_url}/topics/{topic}/eventSubscriptions/scanner"
+            async with session.put(url, json=document) as answer:
+                assert answer.status == 200, await answer.text()

@@ -11,6 +11,7 @@ import pytest
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record
 from local.stack.services import COMMANDS, Plan, app_settings, environment, take_ready
+from shared.domain.policy import FORMATS
 from shared.settings import read_settings
 
 
@@ -32,7 +33,13 @@ def test_the_app_s_settings_are_without_fault(tmp_path: Path) -> None:
     settings = read_settings(app_settings(_plan(tmp_path, StackOptions(speed=120))))
     assert (settings.pace, settings.arm_endpoint) == (120, "https://localhost:2")
     assert settings.topic_endpoint == "https://localhost:3/api/events"
-    assert set(settings.scanners) == {"trivy"}
+
+
+def test_the_one_key_of_the_stack_signs_reports_of_every_format(tmp_path: Path) -> None:
+    plan = _plan(tmp_path)
+    scanners = read_settings(app_settings(plan)).scanners
+    assert set(scanners) == set(FORMATS)
+    assert {key for each in scanners.values() for key in each.keys} == {plan.record.webhook_key.encode()}
 
 
 def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:
