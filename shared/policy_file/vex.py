@@ -90,6 +90,9 @@ def read_vex(body: bytes) -> VexDocument:
         raise VexFaults([Fault(error.lineno, error.colno, "", f"is not JSON: {error.msg}")]) from error
     except RecursionError as error:
         raise VexFaults([Fault(1, 1, "", "is nested too deep")]) from error
+    except ValueError as error:
+        # Python converts no number of more than 4,300 digits (sys.set_int_max_str_digits).
+        raise VexFaults([Fault(1, 1, "", "holds a number of thousands of digits")]) from error
     reader = _reader(document)
     found = reader.read()
     if reader.faults:
@@ -113,6 +116,16 @@ def _placed(faults: list[tuple[Path, str]], text: str) -> list[Fault]:
     except Unreadable:
         return [Fault(1, 1, path_text(path), message) for path, message in faults]
     return [places.fault(path, message) for path, message in faults]
+
+
+def _moment(text: str) -> datetime | None:
+    """A time, in UTC where it does not say; None for what is none, and for years that no time can be added to."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at if 1970 <= at.year < 9000 else None
 
 
 class _Reader:
@@ -157,12 +170,10 @@ class _Reader:
     def _time(self, candidates: list[tuple[Path, str]], path: Path) -> datetime:
         for place, text in candidates:
             if text:
-                try:
-                    at = datetime.fromisoformat(text)
-                except ValueError:
-                    self._fault(place, f"{text[:40]!r} is no time")
-                    return datetime.min.replace(tzinfo=UTC)
-                return at if at.tzinfo else at.replace(tzinfo=UTC)
+                at = _moment(text)
+                if at is None:
+                    self._fault(place, f"{text[:40]!r} is no time at which anybody wrote this")
+                return at or datetime.min.replace(tzinfo=UTC)
         self._fault(path, "says not when it was made: a timestamp is needed, here or for the whole document")
         return datetime.min.replace(tzinfo=UTC)
 
@@ -265,8 +276,11 @@ class _CycloneDx(_Reader):
 
     def _statement(self, item: Any, path: Path) -> Statement | None:
         """A vulnerability with an analysis; one without says only that there is a vulnerability."""
-        analysis = item.get("analysis") if isinstance(item, dict) else None
-        if analysis is None and isinstance(item, dict):
+        if not isinstance(item, dict):
+            self._fault(path, "an object is expected")
+            return None
+        analysis = item.get("analysis")
+        if analysis is None:
             return None
         here = (*path, "analysis")
         state = self._word(analysis, "state", here, _STATES)

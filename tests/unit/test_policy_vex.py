@@ -157,6 +157,8 @@ class TestFaults:
             ({"products": []}, "statements[0].products: names no product"),
             ({"vulnerability": {}}, "statements[0].vulnerability.name: text is expected"),
             ({"timestamp": "yesterday"}, "statements[0].timestamp: 'yesterday' is no time"),
+            ({"timestamp": "9999-12-31T23:59:59Z"}, "'9999-12-31T23:59:59Z' is no time"),
+            ({"timestamp": "0001-01-01T00:00:00+14:00"}, "'0001-01-01T00:00:00+14:00' is no time"),
         ],
     )
     def test_a_statement_that_nobody_can_answer_for_is_a_fault(
@@ -178,8 +180,10 @@ class TestFaults:
             ("[]", "neither OpenVEX (@context) nor CycloneDX"),
             ('{"a": "' + "x" * 1024 * 1024 + '"}', "larger than 1048576 bytes"),
             ("[" * 100_000, "nested too deep"),
+            ("9" * 5_000, "a number of thousands of digits"),
+            (json.dumps({**cyclonedx(), "vulnerabilities": [[]]}), "vulnerabilities[0]: an object is expected"),
         ],
-        ids=["cut", "other", "large", "deep"],
+        ids=["cut", "other", "large", "deep", "digits", "list"],
     )
     def test_what_is_no_vex_document_is_told(self, tmp_path: Path, text: str, told: str) -> None:
         assert told in faults(tmp_path, text)
