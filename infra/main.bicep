@@ -63,6 +63,21 @@ param scanSenders string[] = []
 @description('Name of the vault\'s secret with the keys of the scan webhook. Set the secret before you name it: the app does not start on a setting that can not be read.')
 param webhookKeysSecret string = ''
 
+@description('Who may send reports with a token of Microsoft Entra, by object or application id, as in docs/settings.md (RINGMASTER_WEBHOOK_PRINCIPALS). Turns on App Service Authentication, together with entraClientId.')
+param webhookPrincipals object = {}
+
+@description('Application (client) id of the app registration for which these tokens are asked. Needed with webhookPrincipals.')
+param entraClientId string = ''
+
+@description('Who issues these tokens. For a registration whose tokens are of version 1, leave /v2.0 out.')
+param entraIssuer string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+
+@description('Hosts from which reports are fetched that are sent by reference, as host or host:port. None are without any.')
+param reportHosts string[] = []
+
+@description('Further app settings of docs/settings.md, by name, such as RINGMASTER_RECONCILE_SCHEDULE. No secrets: put these into the vault and give a reference.')
+param furtherSettings object = {}
+
 @description('Days for which evidence can be neither changed nor deleted.')
 @minValue(1)
 @maxValue(146000)
@@ -75,6 +90,10 @@ param storageSku string = 'Standard_ZRS'
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
+
+@description('Memory of one instance. Reading a report of 200 MB takes 300 MB of it.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
 
 var suffix = uniqueString(resourceGroup().id, name)
 
@@ -141,7 +160,13 @@ module app 'app/function.bicep' = {
     insightsName: monitoring.outputs.insightsName
     releaseTopicEndpoint: topics.outputs.releaseTopicEndpoint
     webhookKeysUri: empty(webhookKeysSecret) ? '' : '${vault.outputs.uri}secrets/${webhookKeysSecret}'
+    webhookPrincipals: webhookPrincipals
+    entraClientId: entraClientId
+    entraIssuer: entraIssuer
+    reportHosts: reportHosts
+    furtherSettings: furtherSettings
     maximumInstances: maximumInstances
+    instanceMemoryMB: instanceMemoryMB
   }
 }
 
@@ -221,4 +246,5 @@ output storageName string = storage.outputs.name
 output vaultName string = vault.outputs.name
 output scanTopicEndpoint string = topics.outputs.scanTopicEndpoint
 output releaseTopicEndpoint string = topics.outputs.releaseTopicEndpoint
+output releaseTopicId string = topics.outputs.releaseTopicId
 output identityClientId string = identity.properties.clientId

@@ -10,10 +10,17 @@ param insightsName string
 param releaseTopicEndpoint string
 @description('Address of the vault\'s secret with the webhook keys, or nothing.')
 param webhookKeysUri string
+param webhookPrincipals object
+param entraClientId string
+param entraIssuer string
+param reportHosts string[]
+param furtherSettings object
 param maximumInstances int
+param instanceMemoryMB int
 
-@allowed([512, 2048, 4096])
-param instanceMemoryMB int = 2048
+// Only then is App Service Authentication on, and only then does the app believe what it says of callers. Principals
+// without a registration that vouches for them leave it off, and the app says so and does not start.
+var trustsEntra = !empty(webhookPrincipals) && !empty(entraClientId)
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
   name: identityName
@@ -38,6 +45,9 @@ var settings = {
   RINGMASTER_CLIENT_ID: identity.properties.clientId
   RINGMASTER_OWN_WRITERS: '${identity.properties.clientId},${identity.properties.principalId}'
   RINGMASTER_EVENTGRID_TOPIC_ENDPOINT: releaseTopicEndpoint
+  RINGMASTER_WEBHOOK_PRINCIPALS: string(webhookPrincipals)
+  RINGMASTER_TRUST_EASYAUTH: trustsEntra ? 'true' : 'false'
+  RINGMASTER_REPORT_HOSTS: join(reportHosts, ',')
 }
 var webhookSettings = empty(webhookKeysUri)
   ? {}
@@ -99,9 +109,50 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
   }
 
+  // Declared also where it is off, so that it goes off when the principals go. Requests without a token are let through:
+  // scanners with keys, people with function keys and Event Grid have none, and the app checks all of them itself.
+  resource authentication 'config' = {
+    name: 'authsettingsV2'
+    properties: {
+      platform: {
+        enabled: trustsEntra
+        runtimeVersion: '~1'
+      }
+      globalValidation: {
+        requireAuthentication: false
+        unauthenticatedClientAction: 'AllowAnonymous'
+      }
+      identityProviders: trustsEntra
+        ? {
+            azureActiveDirectory: {
+              enabled: true
+              registration: {
+                clientId: entraClientId
+                openIdIssuer: entraIssuer
+              }
+              validation: {
+                allowedAudiences: [entraClientId, 'api://${entraClientId}']
+              }
+            }
+          }
+        : {}
+      login: {
+        tokenStore: {
+          enabled: false
+        }
+      }
+      httpSettings: {
+        requireHttps: true
+      }
+    }
+  }
+
+  // The later ones win: what is made here can't be set otherwise. After authentication, since the app does not start
+  // when it shall believe a platform that does not look.
   resource appSettings 'config' = {
     name: 'appsettings'
-    properties: union(settings, webhookSettings)
+    properties: union(furtherSettings, settings, webhookSettings)
+    dependsOn: [authentication]
   }
 
   // Nobody publishes with a password.

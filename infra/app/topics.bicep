@@ -1,4 +1,5 @@
-// Two topics for CloudEvents: finished scans, which come in, and releases, which go out. Neither accepts keys.
+// Two topics for CloudEvents: finished scans, which come in, and releases, which go out, as do the scans that are asked
+// for. Neither accepts keys.
 
 param location string
 param tags object
@@ -84,3 +85,4 @@ resource topicMayKeepUndelivered 'Microsoft.Authorization/roleAssignments@2022-0
 output scanTopicName string = scans.name
 output scanTopicEndpoint string = scans.properties.endpoint
 output releaseTopicEndpoint string = releases.properties.endpoint
+output releaseTopicId string = releases.id

@@ -14,9 +14,12 @@ ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 FUNCTIONS = {
     "empty",
+    "environment",
     "guid",
+    "join",
     "replace",
     "resourceGroup",
+    "string",
     "subscription",
     "subscriptionResourceId",
     "take",

@@ -11,20 +11,19 @@ import pytest
 from shared.adapters.azure.evidence import EVIDENCE, REPORTS
 from shared.adapters.azure.ledger import TABLE
 from shared.adapters.azure.queues import BODIES
+from shared.adapters.bodies import LONGEST_DELAY
 from shared.codec.events import SCAN_FINISHED, VERSION_WRITE, WRITE_SUCCEEDED
 from shared.domain.messages import Kind
 from shared.policy_file import load_policy
-from shared.settings import SETTINGS, read_settings
+from shared.settings import read_settings
 from tests.infra.arm_types import TypeFiles
-from tests.infra.bicep_nodes import Array, Call, For, Node, Object, Text, walk
+from tests.infra.bicep_nodes import Array, Call, For, Object
 from tests.infra.house import (
     FUNCTIONS,
     INFRA,
     ROOT,
-    Placed,
     all_faults,
     chains,
-    files,
     modules,
     nodes,
     resources,
@@ -32,18 +31,11 @@ from tests.infra.house import (
     unused_names,
     used_paths,
 )
+from tests.infra.look import FILES, MAIN, at, is_false, is_true, literals, placed, text
 from tests.infra.verify import VERIFIED
 
-FILES = files()
-MAIN = FILES["main.bicep"]
 COMPUTE_TYPES = ROOT.parent / "shared" / "data" / "arm" / "bicep-types"
 
-HOST_SETTINGS = {
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
-}
-STORAGE_SUFFIXES = {"accountName", "credential", "clientId"}
 BUILT_IN_ROLES = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88",  # Storage Queue Data Contributor
@@ -84,40 +76,6 @@ NEEDED_ACTIONS = {
         "Microsoft.Network/virtualNetworks/subnets/join/action",
     },
 }
-
-
-def placed(kind: str) -> list[Placed]:
-    """Resources of a type, existing ones left out."""
-    return [
-        each
-        for file in FILES.values()
-        for each in resources(file)
-        if each.type.partition("@")[0] == kind and not each.resource.existing
-    ]
-
-
-def at(node: Node | None, *keys: str) -> Node | None:
-    for key in keys:
-        assert isinstance(node, Object), f"{key} of {node}"
-        node = node.get(key)
-    return node
-
-
-def text(node: Node | None) -> str:
-    assert isinstance(node, Text)
-    return str(node)
-
-
-def is_true(node: Node | None) -> bool:
-    return getattr(node, "id", None) == "true"
-
-
-def is_false(node: Node | None) -> bool:
-    return getattr(node, "id", None) == "false"
-
-
-def literals(node: Node | None) -> list[str]:
-    return [each.literal for each in walk(node) if isinstance(each, Text) and each.literal is not None] if node else []
 
 
 # --- the files --------------------------------------------------------------------------------------------------------
@@ -203,33 +161,6 @@ def test_what_is_used_of_compute_exists_in_its_types():
 # --- what the app relies on -------------------------------------------------------------------------------------------
 
 
-def _settings() -> dict[str, Node]:
-    file = FILES["app/function.bicep"]
-    found: dict[str, Node] = {}
-    for variable in ("settings", "webhookSettings"):
-        for node in walk(file.variables[variable]):
-            if isinstance(node, Object):
-                found.update(node.items)
-    return found
-
-
-def test_every_app_setting_is_one_that_the_app_or_its_host_reads():
-    known = {setting.name for setting in SETTINGS}
-    for name in _settings():
-        base, _, suffix = name.partition("__")
-        assert name in HOST_SETTINGS or (base in known and (not suffix or suffix in STORAGE_SUFFIXES)), name
-
-
-def test_the_app_would_start_on_these_settings():
-    values = {name: re.sub(r"\$\{…\}", "x", str(node)) for name, node in _settings().items() if isinstance(node, Text)}
-    values["AzureWebJobsStorage__accountName"] = "ringmaster0storage"
-    values["RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"] = "https://releases.westeurope-1.eventgrid.azure.net/api/events"
-    values["RINGMASTER_WEBHOOK_KEYS"] = '{"trivy": ["0123456789abcdef"]}'  # what the vault's reference becomes
-    settings = read_settings(values)
-    assert settings.storage.connection_string is None
-    assert settings.own_writers
-
-
 def test_storage_has_the_queues_containers_and_table_that_the_app_uses():
     defaults = read_settings({"AzureWebJobsStorage__accountName": "account"})
     queues = {*(defaults.queues[kind] for kind in Kind), defaults.retire_queue}
@@ -252,6 +183,17 @@ def test_storage_has_the_queues_containers_and_table_that_the_app_uses():
     assert {EVIDENCE, REPORTS, BODIES} <= names
     (table,) = placed("Microsoft.Storage/storageAccounts/tableServices/tables")
     assert text(table.resource.body.get("name")) == TABLE
+
+
+def test_bodies_of_messages_are_forgotten_and_nothing_else_is():
+    (policy,) = placed("Microsoft.Storage/storageAccounts/managementPolicies")
+    rules = at(policy.resource.body, "properties", "policy", "rules")
+    assert isinstance(rules, Array)
+    (rule,) = rules.items
+    assert literals(at(rule, "definition", "filters", "prefixMatch")) == [f"{BODIES}/"]
+    delete = at(rule, "definition", "actions", "baseBlob", "delete")
+    assert getattr(at(delete, "daysAfterModificationGreaterThan"), "value", None) == 30
+    assert LONGEST_DELAY.days * 2 < 30, "a message that is hidden may come twice"
 
 
 def test_evidence_is_immutable():
@@ -342,12 +284,6 @@ def test_no_service_accepts_keys_or_anonymous_requests():
     assert is_true(at(vault.resource.body, "properties", "enableRbacAuthorization"))
     (app,) = placed("Microsoft.Web/sites")
     assert is_true(at(app.resource.body, "properties", "httpsOnly"))
-
-
-def test_the_only_secret_is_a_reference_into_the_vault():
-    keys = [str(node) for name, node in _settings().items() if re.search(r"KEY|SECRET|PASSWORD", name)]
-    assert keys == ["@Microsoft.KeyVault(SecretUri=${…})"]
-    assert "AzureWebJobsStorage" not in _settings()
 
 
 @pytest.mark.parametrize("name", NEEDED_ACTIONS)
