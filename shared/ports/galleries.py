@@ -41,7 +41,8 @@ class Galleries(Protocol):
     ) -> None:
         """Set the full list of target regions, and the version's own ``excludeFromLatest``.
 
-        Raises Conflict while another write is under way, and Refused for what Azure will never accept.
+        Raises Conflict while another write is under way, and Refused for what Azure will never accept; with status 404
+        when the version isn't there.
         """
         ...
 

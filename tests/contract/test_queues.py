@@ -5,7 +5,17 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.bodies import body_name
-from shared.codec import LARGEST_IN_QUEUE, Malformed, NotOurs, Pointer, decode_command, encode_command, encode_pointer
+from shared.codec import (
+    LARGEST_IN_QUEUE,
+    Malformed,
+    NotOurs,
+    Pointer,
+    decode_command,
+    decode_pointer,
+    encode_command,
+    encode_pointer,
+    unwrapped,
+)
 from shared.domain.messages import Kind
 from tests.contract.conftest import QueueBench
 from tests.contract.samples import command
@@ -68,6 +78,29 @@ async def test_a_large_body_can_be_opened_twice_and_sent_twice(bench: QueueBench
     await bench.queues.send(sent)
     first, second = await bench.receive(Kind.SCAN)
     assert await bench.queues.open(first) == await bench.queues.open(second) == await bench.queues.open(first)
+
+
+async def test_a_message_that_is_sent_again_is_the_same_message_later(bench: QueueBench) -> None:
+    sent = padded(100_000)
+    await bench.queues.send(sent)
+    (body,) = await bench.receive(Kind.SCAN)
+    await bench.queues.send_again(Kind.SCAN, body, delay=timedelta(0))
+    *_, again = await bench.receive(Kind.SCAN)
+    assert decode_command(await bench.queues.open(again)) == sent
+
+
+async def test_a_message_that_is_sent_again_is_hidden_for_as_long_as_was_asked(bench: QueueBench) -> None:
+    await bench.queues.send_again(Kind.SCAN, encode_command(command()), delay=timedelta(hours=1))
+    assert await bench.receive(Kind.SCAN) == []
+
+
+async def test_a_pointer_tells_the_deadline_of_its_command(bench: QueueBench) -> None:
+    sent = padded(100_000)
+    await bench.queues.send(sent)
+    (body,) = await bench.receive(Kind.SCAN)
+    pointer = decode_pointer(unwrapped(body))
+    assert pointer is not None
+    assert (pointer.not_after, pointer.attempt) == (sent.not_after, 0)
 
 
 async def test_a_message_that_is_no_command_of_ours_is_refused(bench: QueueBench) -> None:
