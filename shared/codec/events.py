@@ -17,7 +17,7 @@ import msgspec
 
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import VersionWritten
-from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of
+from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of, shown
 
 WRITE_SUCCEEDED: Final = "microsoft.resources.resourcewritesuccess"
 VERSION_WRITE: Final = "microsoft.compute/galleries/images/versions/write"
@@ -220,6 +220,8 @@ def _is_text(value: object, longest: int) -> TypeGuard[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str) and "://" in value:
+        return repr(shown(value))  # an address in the wrong place; its query may be a permission
     if isinstance(value, str):
         return repr(value if len(value) <= 120 else value[:120] + "…")
     return "missing" if value is None else f"of type {type(value).__name__}"

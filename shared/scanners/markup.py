@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat  # nothing external is ever loaded, and entities are refused: see above
 
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report import Refusal, RefusalReason, shown
 
 _CHUNK: Final = 64 * 1024
 _DEEPEST: Final = 64
@@ -127,7 +127,7 @@ def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[t
     except expat.ExpatError as error:
         raise _broken(error, len(body)) from error
     except (LookupError, ValueError) as error:
-        raise Refusal(RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({error})") from error
+        raise Refusal(RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({shown(str(error))})") from error
     yield from builder.done
 
 

@@ -19,7 +19,7 @@ from shared.stages.driver import FOLDS, send_pending
 from shared.stages.fold import resent, stalled
 
 SHOWN: Final = 8192
-_QUERY: Final = re.compile(r"(https?:[^\s\"?]*)(?:\?|\\u003f)[^\s\"]*", re.IGNORECASE)
+_QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
 RESEND_WITHIN: Final = timedelta(hours=24)
 
 
@@ -101,4 +101,4 @@ def _shown(body: bytes) -> str:
     with contextlib.suppress(CodecError):
         opened = unwrapped(body)
         body = opened if opened.lstrip().startswith(b"{") else body
-    return _QUERY.sub(r"\1?…", body[:SHOWN].decode("utf-8", errors="replace"))
+    return _QUERY.sub("?…", body[:SHOWN].decode("utf-8", errors="replace"))

@@ -50,25 +50,25 @@ async def version_written(event: func.EventGridEvent | func.CloudEvent, runtime:
     """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
     read = _written(event)
     if isinstance(read, Ignored):
-        log.info("event %s ignored: %s", event.id, read.reason)
+        log.info("event %.100r ignored: %s", event.id, read.reason)
         return
     world = await runtime.world()
     with telemetry.hop("version_written", None, release=str(read.version)):
         answer = await intake.version_written(read, world, now=now, traceparent=telemetry.traceparent())
-    log.info("event %s: %s", event.id, answer)
+    log.info("event %.100r: %s", event.id, answer)
 
 
 async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
     """Keep or fetch what a scan event carries or names; ignore, and say so, what is no such event."""
     read = decode_scan_event(_cloud_event(event))
     if isinstance(read, Ignored):
-        log.info("event %s ignored: %s", event.id, read.reason)
+        log.info("event %.100r ignored: %s", event.id, read.reason)
         return
     world = await runtime.world()
     if world.policy.covering(read.version) is None:
-        log.info("event %s ignored: the policy does not cover %s", event.id, read.version.short)
+        log.info("event %.100r ignored: the policy does not cover %s", event.id, read.version.short)
         return
-    log.info("event %s: %s", event.id, await _scan_reported(read, world, now))
+    log.info("event %.100r: %s", event.id, await _scan_reported(read, world, now))
 
 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:

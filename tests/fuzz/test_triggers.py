@@ -18,7 +18,7 @@ from shared.codec import CodecError, decode_command, encode_command
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
 from shared.triggers import events, http, queues
-from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, check_answer, moment, run
+from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, addresses_in_place, moment, run, tell_no_secrets
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
 from tests.fuzz.test_events import CLOUD, DATA, GRID, SCAN
@@ -79,9 +79,10 @@ def test_an_event_of_a_scan_is_kept_or_refused_or_ignored(document: Any) -> None
     if event is None:
         return
     app = App()
+    secrets = addresses_in_place(json.dumps(document))
     with bounded(len(json.dumps(document))):
-        run(events.scan_completed(event, app.runtime, now=app.now))
-    app.check()
+        run(events.scan_completed(event, app.runtime, now=app.now), *secrets)
+    app.check(*secrets)
     assert app.same_rows(), "intake writes no row: the scan gate does"
     assert {kind for kind, _ in app.messages()} <= {Kind.SCAN, Kind.FETCH_REPORT}
 
@@ -121,10 +122,10 @@ def messages(draw: st.DrawFn) -> tuple[str, bytes]:
     return draw(st.sampled_from([fitting] * 6) | FUNCTIONS), body
 
 
-def outcome(work: Callable[[], Coroutine[Any, Any, None]]) -> Exception | None:
+def outcome(work: Callable[[], Coroutine[Any, Any, None]], *secrets: str) -> Exception | None:
     """What a function raised, which has the queue try again."""
     try:
-        run(work())
+        run(work(), *secrets)
     except CodecError as refusal:
         return refusal
     return None
@@ -142,9 +143,11 @@ def named(body: bytes) -> Command | None:
 def test_a_queue_message_is_worked_on_or_refused_or_dropped(given_message: tuple[str, bytes]) -> None:
     function, body = given_message
     app = App()
+    secrets = addresses_in_place(body.decode("utf-8", "replace"))
+    work = partial(queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now)
     with bounded(len(body)):
-        refusal = outcome(partial(queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now))
-    app.check()
+        refusal = outcome(work, *secrets)
+    app.check(*secrets)
     command = named(body)
     rows = app.rows()
     others = {version: row for version, row in app.before.items() if command is None or version != command.release}
@@ -162,9 +165,10 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_refused_
 ) -> None:
     app = App()
     queue = queues.queue_of(app.runtime.settings, function)
+    secrets = addresses_in_place(body.decode("utf-8", "replace"))
     with bounded(len(body)):
-        run(queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now))
-    app.check()
+        run(queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
+    app.check(*secrets)
     stalled = [row for row in app.rows().values() if row != app.before[row.version]]
     assert len(stalled) + len(app.letters()) + len(app.house.evidence.documents()) == 1
     assert all(row.stalls for row in stalled)
@@ -199,7 +203,7 @@ def test_people_get_an_answer_or_are_told_what_is_wrong(name: str, params: dict[
     with bounded(sum(map(len, params.values()))):
         answer = run(call(asked(params)))
     text = answer.get_body().decode()
-    check_answer(text)
+    tell_no_secrets(text)
     document = json.loads(text)
     assert answer.status_code in {200, 202, 400, 404, 503}
     assert answer.status_code < 300 or document["error"]["message"]

@@ -186,6 +186,15 @@ def test_a_refusal_is_short_however_long_the_value_is_that_it_quotes() -> None:
     assert "$.kind" in told
 
 
+def test_an_address_in_the_wrong_place_is_shown_without_its_query() -> None:
+    url = "https://reports.example.com/r.json?sig=hidden"
+    event = {"type": "Ringmaster.ScanFinished", "id": "e", "data": {"format": url}}
+    told = decode_scan_event(event)
+    assert isinstance(told, Ignored)
+    assert "https://reports.example.com/r.json" in told.reason
+    assert "hidden" not in told.reason
+
+
 def test_state_that_is_nested_without_end_is_refused() -> None:
     state: dict[str, Any] = {}
     state["again"] = state

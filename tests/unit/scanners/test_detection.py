@@ -140,6 +140,12 @@ def test_a_body_with_a_byte_order_mark_is_detected() -> None:
     assert refused(b"\xef\xbb\xbf" + json.dumps({"spdxVersion": "x"}).encode()).text.endswith("an SPDX document")
 
 
+def test_an_encoding_that_is_not_known_is_shown_in_short() -> None:
+    told = refused(b'<?xml version="1.0" encoding="x' + b"a" * 100_000 + b'"?><SCAN/>', "qualys").text
+    assert "unknown encoding" in told
+    assert len(told) < 300
+
+
 def test_a_small_file_takes_little_memory() -> None:
     # A buffered file's read() takes room for as much as it is asked for.
     with tempfile.TemporaryFile() as file:
