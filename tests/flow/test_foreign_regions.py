@@ -6,6 +6,7 @@ import pytest
 
 from shared.adapters.memory.galleries import Replication
 from shared.domain.image import VersionId
+from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import State
 from shared.stages.dead_letters import resend
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal
@@ -15,11 +16,14 @@ WORDS = "There is no capacity in this region."
 FOREIGN = "japaneast"
 
 
-def failing(times: int, *definitions: object, lasts: timedelta = timedelta(minutes=2)) -> Rehearsal:
-    def goes(_: VersionId, where: str, attempt: int) -> Replication:
-        return Replication(lasts, fails=WORDS) if where == FOREIGN and attempt <= times else Replication()
+def failing(times: int, definition: DefinitionPolicy = SMALL) -> Rehearsal:
+    """The foreign region fails so many times, two minutes after each write."""
 
-    return Rehearsal(*(definitions or (SMALL,)), replication=goes)  # type: ignore[arg-type]
+    def goes(_: VersionId, where: str, attempt: int) -> Replication:
+        fails = where == FOREIGN and attempt <= times
+        return Replication(timedelta(minutes=2), fails=WORDS) if fails else Replication()
+
+    return Rehearsal(definition, replication=goes)
 
 
 @pytest.mark.parametrize("minutes", [6, 9, 11, 13, 15, 17, 18])
