@@ -7,7 +7,7 @@ believes it keeps and doesn't is broken.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ class Laws:
         memory = self._runs.get(call.run.number)
         if memory is None:
             memory = self._runs[call.run.number] = _Memory()
-        if call.name in WRITES and not _postpones(call):
+        if call.name in WRITES and not _postpones(call) and not _remembers(call):
             if memory.stale:
                 self._break(5, f"a stale command still did {call.name}", call.run)
             memory.wrote = True
@@ -148,6 +148,7 @@ class Laws:
 
     def _listed(self, call: Call, result: Any, memory: _Memory) -> None:
         for facts in result:
+            memory.read_at[facts.id] = self._count
             for region in facts.regions:
                 if facts.visible_in(region):
                     memory.seen.add((facts.id, region))
@@ -161,10 +162,18 @@ class Laws:
             self._proven(call.run, before.facts, now.facts, memory)
         for region, was in before.latest.items():
             then = now.latest.get(region)
-            if was is not None and (then is None or then < was):
+            if was is not None and (then is None or then < was) and not self._ordered(call, then):
                 self._break(3, f"latest in {region} went from {was} to {then or 'nothing'}", call.run)
         self._not_stale(call.run, version, memory)
         self._wrote[version] = (self._count, call.run.number)
+
+    def _ordered(self, call: Call, then: VersionNumber | None) -> bool:
+        """Whether ``latest`` may go back: a revocation was ordered, and where it goes empty, the policy allows that."""
+        command = call.run.command
+        if command is None or command.kind is not Kind.REVOKE:
+            return False
+        policy = self.policies[self._rows[command.release].policy_digest]
+        return then is not None or policy.scan.revoke_to_empty
 
     def _not_dropped(self, run: Run, before: _Before, facts: VersionFacts) -> None:
         assert before.facts is not None
@@ -320,6 +329,16 @@ def _postpones(call: Call) -> bool:
         return False
     sent: Command = call.args[0]
     return (sent.branch, sent.seq) == (command.branch, command.seq)
+
+
+def _remembers(call: Call) -> bool:
+    """Whether a run only has the row know what it published before the row moved on."""
+    if call.name != "ledger.replace":
+        return False
+    before: Release = call.args[0].release
+    after: Release = call.args[1]
+    gone = {"published": after.published, "history": after.history, "updated_at": after.updated_at}
+    return len(after.published) > len(before.published) and replace(before, **gone) == after
 
 
 type _Check = Callable[[Laws, Call, Any, _Memory], None]

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from random import Random
 from typing import Any, Final
 
-from local.scanner.report import report_for
 from local.simulation.engine import Engine
 from local.simulation.faults import Call, Fate, Run
 from local.simulation.host import Host, Ran
 from local.simulation.house import OWN_WRITER, House
 from local.simulation.laws import Laws, Truth, Violation, peek
+from local.simulation.scanners import Scanners, Shelf
 from local.simulation.scenario import HOME, SUBSCRIPTION, TEST, Build, Deed, Scenario, draw
 from local.simulation.weather import Unforeseen, Weather
 from shared.adapters.memory.characters import Character
-from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
-from shared.domain.messages import ScanFinished, VersionWritten
-from shared.domain.policy import Policy
+from shared.domain.messages import VersionWritten
+from shared.domain.policy import DayAfter, Policy
 from shared.domain.release import Release, State
 from shared.ports import Conflict, MachineSpec, PassingFault, Refused, World
-from shared.stages import dead_letters, reports
+from shared.stages import dead_letters
+from shared.stages.revoke import places
 from shared.stages.steps import Step
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -81,11 +81,12 @@ class Play:
             own_writers=(OWN_WRITER,) if self.scenario.knows_own_writes else (),
         )
         self.weather = Weather.drawn(self.engine, Random(f"weather {seed}"), BEGIN + self.scenario.span)
+        shelf = Shelf(lambda: self.weather.answers())
         self.laws = Laws(self.house, self.engine, self._broken)
         self._tell = tell
         self.host = Host(
             self.engine,
-            replace(self.house.world, policy=self.scenario.policy),
+            replace(self.house.world, policy=self.scenario.policy, report_source=shelf),
             self.house.queues,
             fates=self._fate,
             watcher=self,
@@ -94,6 +95,7 @@ class Play:
             mail=self.weather.delivery,
             wrap=mutation or (lambda world: world),
         )
+        self.scanners = Scanners(self.host, self, shelf, Random(f"scanners {seed}"), answers=self.scenario.answers)
         self.host.on_ran, self.host.on_hop = self._ran, self._hopped
         self._characters: dict[tuple[str, str], tuple[Character, ...]] = {}
         self._cast_in: Counter[tuple[str, str, str]] = Counter()
@@ -102,6 +104,10 @@ class Play:
         self._planned = 0
         self._numbers = 0
         self._know(self.scenario.policy)
+
+    def now(self) -> datetime:
+        """What time it is."""
+        return self.engine.now
 
     # --- running ------------------------------------------------------------------------------------------------------
 
@@ -132,13 +138,13 @@ class Play:
             self.house.machines.plant(f"{foreign}/{name}", {})
             self.laws.planted.add(f"{foreign}/{name}")
         for build in self.scenario.builds:
-            self._plan(build.at, lambda build=build: self._build(build))
+            self.soon(build.at, lambda build=build: self._build(build))
         for deed in self.scenario.deeds:
-            self._plan(deed.at, lambda deed=deed: self._do(deed))
+            self.soon(deed.at, lambda deed=deed: self._do(deed))
         self.engine.after(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
         self.engine.after(PEOPLE_LOOK, self._people_look)
 
-    def _plan(self, at: timedelta, act: Callable[[], None]) -> None:
+    def soon(self, at: timedelta, act: Callable[[], None]) -> None:
         def do() -> None:
             self._planned -= 1
             act()
@@ -167,18 +173,20 @@ class Play:
     def after(self, call: Call, result: Any) -> None:
         """It has."""
         if self._tell:
-            self._say(f"    {call.run.number} {call.name}{_shown(call)}")
+            self.say(f"    {call.run.number} {call.name}{_shown(call)}")
         self.laws.after(call, result)
         if call.name == "galleries.write_targets":
             self._own_event(call.args[0].id)
         elif call.name == "galleries.copy_version":
             self._own_event(call.args[1])
+        elif call.name == "publisher.publish":
+            self.scanners.hear(call.args[0])
 
     def _fate(self, call: Call) -> Fate:
         fate = self.weather(call)
         if self._tell and (fate.before or fate.after):
             when = "before" if fate.before else "after"
-            self._say(f"    {call.run.number} {call.name}: {when}: {(fate.before or fate.after)!r}")
+            self.say(f"    {call.run.number} {call.name}: {when}: {(fate.before or fate.after)!r}")
         return fate
 
     def _skew(self) -> timedelta:
@@ -189,7 +197,7 @@ class Play:
         self.laws.ended(ran.run)
         error = ran.error
         if self._tell:
-            self._say(f"  {ran.run.number} {ran.function} ended: {ran.result if error is None else repr(error)}"[:400])
+            self.say(f"  {ran.run.number} {ran.function} ended: {ran.result if error is None else repr(error)}"[:400])
         # A refusal that no stage foresaw is left to the queue: whether that was right, the end of the release shows.
         if isinstance(error, Exception) and not isinstance(error, (PassingFault, Refused, Unforeseen)):
             self._break(6, f"{ran.function} raised what nobody foresaw: {error!r}", ran.run)
@@ -197,13 +205,13 @@ class Play:
     def _hopped(self, run: Run, step: Step) -> None:
         if self._tell and run.command is not None:
             command = run.command
-            self._say(f"  {run.number} {command.release.number} {command.branch} #{command.seq}")
+            self.say(f"  {run.number} {command.release.number} {command.branch} #{command.seq}")
 
     # --- builders, scanners, people -----------------------------------------------------------------------------------
 
     def _build(self, build: Build) -> None:
         version = build.version
-        self._say(f"built {version.short}: {[each.name for each in build.characters]}, scans {build.scans}")
+        self.say(f"built {version.short}: {[each.name for each in build.characters]}, scans {build.scans}")
         if version in self._builds:
             self._disturbed.add(version)
         self._builds[version] = build
@@ -225,25 +233,10 @@ class Play:
         truth = Truth(build.boots, made.published_at)
         self.laws.truths[version, made.published_at.isoformat()] = truth
         for at in build.events:
-            self._plan(max(at, timedelta(0)), lambda: self._event(version, "builder"))
-        for at, words in build.scans:
-            self._plan(max(at, timedelta(0)), lambda at=at, words=words: self._scan(version, truth, at, words))
+            self.soon(max(at, timedelta(0)), lambda: self._event(version, "builder"))
+        self.scanners.watch(build, truth)
 
-    def _scan(self, version: VersionId, truth: Truth, at: timedelta, words: str) -> None:
-        made = truth.published + at if at < timedelta(0) else self.engine.now
-        if at >= timedelta(0):
-            truth = self._bearer(version) or truth
-        truth.clean_scan |= words == "clean" and made >= truth.published
-        body = small_report(words, version, made)
-        self._say(f"scanned {version.short}: {words}, made {made:%H:%M:%S}")
-
-        async def post(world: World, now: datetime, _: Run) -> str:
-            name = await world.evidence.save_report(version, "trivy", body, at=now)
-            return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
-
-        self.host.post_report(post, version.short)
-
-    def _bearer(self, version: VersionId) -> Truth | None:
+    def bearer(self, version: VersionId) -> Truth | None:
         """Who bears the number now."""
         facts = peek(self.house.galleries.version(version))
         return self.laws.truths[version, facts.published_at.isoformat()] if facts and facts.published_at else None
@@ -255,10 +248,10 @@ class Play:
     def _own_event(self, version: VersionId) -> None:
         for _ in range(self.rng.choice((0, 1, 1, 1, 2))):
             wait = timedelta(seconds=self.rng.uniform(1, 600))
-            self._plan(wait, lambda: self._event(version, OWN_WRITER))
+            self.soon(wait, lambda: self._event(version, OWN_WRITER))
 
     def _do(self, deed: Deed) -> None:
-        self._say(f"somebody: {deed.what} {deed.version.short if deed.version else ''}")
+        self.say(f"somebody: {deed.what} {deed.version.short if deed.version else ''}")
         if deed.policy is not None:
             self._know(deed.policy)
             self.host.world = replace(self.host.world, policy=deed.policy)
@@ -284,9 +277,9 @@ class Play:
         try:
             peek(galleries.write_targets(facts, targets, excluded=excluded))
         except Conflict:
-            self._plan(timedelta(seconds=self.rng.uniform(5, 40)), lambda: self._write(version, what))
+            self.soon(timedelta(seconds=self.rng.uniform(5, 40)), lambda: self._write(version, what))
         except Refused as refused:
-            self._say(f"somebody was refused: {refused}")
+            self.say(f"somebody was refused: {refused}")
         else:
             self._event(version, "somebody")
 
@@ -294,7 +287,8 @@ class Play:
         for row in self._rows():
             if any(each.aside for each in row.pending.values()):
                 version = row.version
-                self._say(f"people send {version.short} again: {dict(row.stalls)}")
+                self.say(f"people send {version.short} again: {dict(row.stalls)}")
+                self._mend(version)
                 self.host.run(
                     "resend",
                     lambda world, now, _, version=version: dead_letters.resend(version, world, now=now),
@@ -302,6 +296,21 @@ class Play:
                     what=version.short,
                 )
         self.engine.after(PEOPLE_LOOK, self._people_look)
+
+    def _mend(self, version: VersionId) -> None:
+        """People take out regions that will never do, and that no ring wants: a former policy's, or a stranger's."""
+        policy = self.host.world.policy.covering(version)
+        if policy is None:
+            return
+        for definition in places(policy):
+            facts = peek(self.house.galleries.version(definition.version(version.number), replication=True))
+            seen = facts.replication.regions if facts and facts.replication else {}
+            wanted = {region for ring in policy.rings if ring.definition == definition for region in ring.region_names}
+            idle = {region for region, each in seen.items() if each.state is RegionState.FAILED} - wanted
+            if facts and idle:
+                left = tuple(target for target in facts.targets if target.region not in idle)
+                with contextlib.suppress(Conflict):
+                    peek(self.house.galleries.write_targets(facts, left, excluded=facts.excluded))
 
     # --- the platform -------------------------------------------------------------------------------------------------
 
@@ -371,14 +380,41 @@ class Play:
         truth = self.laws.truths.get((row.version, row.incarnation or ""))
         if build is None or truth is None or row.version in self._disturbed:
             return
-        if any(words != "clean" for _, words in build.scans) or not (truth.boots and truth.clean_scan):
+        if row.state is State.REVOKED:
+            self._judge_revoked(row)
             return
+        if row.state is State.RELEASED:
+            self._judge_last_scan(row)
         for place, region in self._shown_unrecorded(row):
             self._break(3, f"{place.short} is visible in {region}, and the ledger knows of no publication there")
+        if row.version in self.scanners.failing or not (truth.boots and truth.clean_scan):
+            return
+        if build.by_reference and self.weather.counts["message lost"]:
+            return  # only the queue knew where the report lies
         if row.state is State.REJECTED and self.scenario.lasting(row.version):
             self._break(1, f"{row.version.short} is good and was rejected: {row.reasons}")
         if row.state is State.SUPERSEDED and not self._overtaken(row):
             self._break(3, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
+
+    def _judge_last_scan(self, row: Release) -> None:
+        """A scan of what is published that fails is acted on, unless the queue lost what told of it."""
+        policy = self.host.world.policy.covering(row.version)
+        if policy is None or policy.digest != row.policy_digest:
+            return
+        rules = policy.scan
+        made, words = self.scanners.last.get(row.version, (None, "clean"))
+        heard = not self.weather.counts["message lost"] and not self._builds[row.version].by_reference
+        if heard and words != "clean" and rules.day_after is DayAfter.REVOKE and rules.revoke_to_empty:
+            self._break(1, f"{row.version.short} failed the scan of {made} and is released")
+
+    def _judge_revoked(self, row: Release) -> None:
+        # What only an earlier policy named may not be written to; the verdict leaves it to people.
+        policy = self.host.world.policy.covering(row.version)
+        for definition in places(policy) if policy else ():
+            facts = peek(self.house.galleries.version(definition.version(row.version.number)))
+            for region in facts.regions if facts else ():
+                if facts and facts.visible_in(region):
+                    self._break(2, f"{facts.id.short} is revoked and visible in {region}")
 
     def _shown_unrecorded(self, row: Release) -> Iterator[tuple[VersionId, str]]:
         """Where a version is visible although its row says nothing of that."""
@@ -403,7 +439,7 @@ class Play:
         return any(each.definition == definition and each.number > number for each in self._builds)
 
     def _broken(self, violation: Violation) -> None:
-        self._say(f"BROKEN {violation}")
+        self.say(f"BROKEN {violation}")
         if not self.outcome.violations:
             self.outcome.violations.append(violation)
         raise Stop
@@ -411,29 +447,13 @@ class Play:
     def _break(self, law: int, text: str, run: Run | None = None) -> None:
         self._broken(Violation(law, text, self.engine.now, run))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         if self._tell and not self.outcome.violations:
             self.outcome.history.append(f"{self.engine.now:%d %H:%M:%S} {text}")
 
 
 def _all_rings(named: dict[DefinitionId, Any], source: DefinitionId) -> tuple[Any, ...]:
     return tuple(ring for each in named.values() if each.source == source for ring in each.rings)
-
-
-def small_report(words: str, version: VersionId, at: datetime) -> bytes:
-    """A Trivy report of this character; of what every Ubuntu has, only a little."""
-    made = f"{at.isoformat(timespec='microseconds')}"
-    return json.dumps({**_report(words), "CreatedAt": made, "ArtifactName": f"{version.number}.vmdk"}).encode()
-
-
-@cache
-def _report(words: str) -> dict[str, Any]:
-    document = report_for(words, "/versions/0.0.0", BEGIN)
-    for result in document.get("Results", ()):
-        result["Packages"] = result["Packages"][:4]
-        found = sorted(result["Vulnerabilities"], key=lambda each: each["Severity"] != "CRITICAL")
-        result["Vulnerabilities"] = found[:3]
-    return document
 
 
 def _shown(call: Call) -> str:

@@ -22,6 +22,7 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
+    DayAfter,
     DefinitionPolicy,
     Policy,
     RegionTarget,
@@ -90,6 +91,8 @@ class Build:
     characters: tuple[Character, ...]
     scans: tuple[tuple[timedelta, str], ...]
     events: tuple[timedelta, ...]
+    by_reference: bool = False
+    """Whether its scanner says where its reports lie instead of sending them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ class Scenario:
     replication: Callable[[VersionId, str, int], Replication]
     knows_own_writes: bool
     skew: timedelta
+    answers: float
+    """How likely scanners answer when they are asked to look again."""
     span: timedelta
     """Until when builders build, people act and the weather is bad."""
 
@@ -134,6 +139,7 @@ def draw(seed: str, releases: int) -> Scenario:
         _replication(seed, rng.choice((0.0, 0.1, 0.3))),
         knows_own_writes=rng.random() < 0.5,
         skew=_s(rng.choice((0, 0, 5, 45))),
+        answers=rng.choice((0.0, 0.5, 1.0)),
         span=span + timedelta(hours=2),
     )
 
@@ -146,12 +152,23 @@ def _policy(rng: Random) -> Policy:
             name,
             source,
             _rings(rng, source),
-            ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=8)),
+            _scan_rules(rng),
             boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
         )
     return Policy(TEST, definitions)
+
+
+def _scan_rules(rng: Random) -> ScanRules:
+    return ScanRules(
+        {Severity.CRITICAL: 0, Severity.HIGH: 5},
+        deadline=timedelta(hours=8),
+        day_after=rng.choice(tuple(DayAfter)),
+        rescan_after=rng.choice((None, timedelta(minutes=40))),
+        hold_for=timedelta(hours=rng.choice((1, 6))),
+        revoke_to_empty=rng.random() < 0.5,
+    )
 
 
 def _rings(rng: Random, source: DefinitionId) -> tuple[Ring, ...]:
@@ -188,6 +205,8 @@ def _build(rng: Random, version: VersionId, at: timedelta) -> Build:
     _, boots, characters = rng.choices(CHARACTERS, [each[0] for each in CHARACTERS])[0]
     soon = _s(rng.uniform(0, 900))
     later = soon + _s(rng.uniform(60, 3600))
+    found = later + _s(rng.uniform(0, 4 * 3600))
+    mended = found + _s(rng.uniform(60, 3600))
     scans: tuple[tuple[timedelta, str], ...] = rng.choices(
         (
             ((soon, "clean"),),
@@ -197,14 +216,16 @@ def _build(rng: Random, version: VersionId, at: timedelta) -> Build:
             ((soon, "critical-cve"),),
             ((_s(-60), "clean"),),
             (),
+            ((soon, "clean"), (found, "critical-cve")),
+            ((soon, "clean"), (found, "critical-cve"), (mended, "clean")),
         ),
-        (60, 8, 6, 6, 10, 4, 6),
+        (50, 6, 5, 5, 9, 4, 5, 10, 6),
     )[0]
     events = tuple(
         _s(rng.uniform(-30, 600) if rng.random() < 0.9 else rng.uniform(600, 7200))
         for _ in range(rng.choice((0, 1, 1, 1, 2, 3)))
     )
-    return Build(version, at, boots, characters, scans, events)
+    return Build(version, at, boots, characters, scans, events, by_reference=rng.random() < 0.2)
 
 
 def _deeds(rng: Random, policy: Policy, builds: tuple[Build, ...], span: timedelta) -> tuple[Deed, ...]:

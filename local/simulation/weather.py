@@ -135,6 +135,13 @@ class Weather:
             return Fate(reach, answer, after=Unavailable("no answer came in time"))
         return Fate(reach, before=self._passing(kind))
 
+    def answers(self) -> bool:
+        """Whether somebody answers who is no port of the app's."""
+        if self.engine.now >= self.fine_from or self.rng.random() >= 10 * self.fault:
+            return True
+        self.counts["report not to be had"] += 1
+        return False
+
     def delivery(self, message: QueuedMessage) -> Mail:
         """How a due message is delivered."""
         if self.engine.now >= self.fine_from:

@@ -264,7 +264,8 @@ type _Planned = tuple[Branch, Mapping[str, Any], timedelta, timedelta]
 
 def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datetime, pace: float) -> Iterator[_Planned]:
     at_once = timedelta(0)
-    ring = policy.ring(release.ring) if release.ring else None
+    # The last ring of a release that ended long ago may be none of the policy's any more.
+    ring = next((each for each in policy.rings if each.name == release.ring), None)
     boot_within = policy.boot.ready_within + policy.boot.probe_within
     match send, ring:
         case ((Send.CLEAN_UP | Send.ANNOUNCE), _):

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.codec import CodecError, decode_command, unwrapped
+from shared.codec.references import decode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
 from shared.stages.driver import FOLDS, send_pending
-from shared.stages.fold import resent, stalled
+from shared.stages.fold import backoff, resent, stalled
 
 SHOWN: Final = 8192
 _QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
@@ -31,7 +32,7 @@ async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> s
     try:
         command = decode_command(await world.queues.open(body))
         if command.kind is Kind.FETCH_REPORT:
-            return await fetch_report.given_up(command, world, now)
+            return await _fetched_later(command, world, now)
         if await _stall(command, world, now):
             return f"{command.release.short} stalled at {command.branch}"
     except CodecError as error:
@@ -41,6 +42,19 @@ async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> s
     reason = "nobody waits for it: a hint, or a release that has moved on"
     await _keep(queue, body, reason, world, now, str(command.release))
     return f"kept as a dead letter: {reason}"
+
+
+async def _fetched_later(command: Command, world: World, now: datetime) -> str:
+    """Only the message knows where a report lies, so an outage that outlasts its attempts must not end it.
+
+    Raises Malformed for a command that orders nothing.
+    """
+    decode_order(command.state)
+    if now > command.not_after:
+        return await fetch_report.given_up(command, world, now)
+    wait = world.paced(backoff(command.attempt))
+    await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
+    return f"{command.release.short}: the report is asked for again in {wait}"
 
 
 async def _stall(command: Command, world: World, now: datetime) -> bool:

@@ -25,7 +25,7 @@ from shared.domain.release import Pending, Release, State
 from shared.ports import Conflict, PassingFault, Stored, World
 from shared.stages import announce, boot_test, fetch_report, promote, replicate, revoke, scan, validate
 from shared.stages.fold import backoff, fold
-from shared.stages.steps import Again, Dropped, Stalled, Step, Turned
+from shared.stages.steps import Again, Dropped, Recorded, Stalled, Step, Turned
 
 log = logging.getLogger("ringmaster.driver")
 
@@ -70,12 +70,25 @@ async def _hop(command: Command, world: World, now: datetime) -> Step:
     if command.is_hint and command.branch not in HINTED:
         return Dropped("nobody hints at this: only a release asks for it")
     if not command.is_hint and not release.expects(command):
-        return Dropped("stale: the release has moved on")
+        return await _straggle(stored, command, world, now)
     command = release.own(command)
     step = await _ask(command, release, world, now)
     if isinstance(step, Dropped):
         return step
     return await commit(stored, command, step, world, now=now)
+
+
+async def _straggle(stored: Stored, command: Command, world: World, now: datetime) -> Step:
+    """Drop a command that its row expects no more. What it may have published meanwhile, the row must know of.
+
+    Raises Conflict when the row was written by another in between.
+    """
+    policy = world.policy.covering(command.release)
+    step = await promote.straggled(command, stored.release, policy, world, now)
+    if isinstance(step, Recorded):
+        folded = fold(stored.release, command, step, policy, now=now, pace=world.pace)
+        await world.ledger.replace(stored, folded.release)
+    return step
 
 
 async def _ask(command: Command, release: Release, world: World, now: datetime) -> Step:
@@ -127,8 +140,10 @@ async def commit(stored: Stored, command: Command, step: Step, world: World, *, 
             if command.is_hint:
                 raise  # what a hint found may hold no more: it asks again from the start
             again = await world.ledger.read(command.release)
-            if again is None or not again.release.expects(command):
-                return Dropped("stale: another took this hop")
+            if again is None:
+                return Dropped("no release of this version any more")
+            if not again.release.expects(command):
+                return await _straggle(again, command, world, now)
             stored = again
             continue
         await send_pending(written, world, now=now)

@@ -20,7 +20,7 @@ from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
 from shared.stages.naming import evidence_folder
-from shared.stages.steps import Again, Decided, Dropped, Finished, Noted, Rechecked, Stalled, Step, Turned
+from shared.stages.steps import Again, Decided, Dropped, Finished, Noted, Rechecked, Recorded, Stalled, Step, Turned
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
@@ -69,6 +69,10 @@ def fold(
             return Folded(stalled(release, command, reason, now))
         case Noted(text):
             return Folded(release.told(now, text))
+        case Recorded(ring):
+            assert policy is not None, "only a policy names rings"
+            text = f"{ring} is published: its hop did not come to say so"
+            return Folded(_with_publication(release, policy, ring, now).told(now, text))
         case Dropped():
             return Folded(release)
 

@@ -28,7 +28,7 @@ from shared.domain.latest import (
     plan_publication,
 )
 from shared.domain.lifecycle import Outcome, missing_proof
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.ports import PassingFault, World
@@ -36,7 +36,7 @@ from shared.stages.incarnation import copy_mismatch, gone, is_same
 from shared.stages.judging import decided, judged, published_baseline, reports_on_hand
 from shared.stages.mending import written_again
 from shared.stages.scan import awaited
-from shared.stages.steps import Again, Decided, Dropped, Stalled, Step, Turned
+from shared.stages.steps import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
 from shared.stages.writer import only_writer, write
 
 log = logging.getLogger("ringmaster.promote")
@@ -70,6 +70,27 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
                 return await _take_back(command, release, ring, world)
         case _:
             return await _read_back(command, release, ring, world)
+
+
+async def straggled(
+    command: Command, release: Release, policy: DefinitionPolicy | None, world: World, now: datetime
+) -> Recorded | Dropped:
+    """What a command of a release that has moved on comes to: a hop of it may have published its ring all the same.
+
+    It wrote while the release was held, say, or died between the write and the row. A number that is used again, or a
+    policy that has changed, is another round, which looks for itself.
+    """
+    dropped = Dropped("stale: the release has moved on")
+    may_have = command.kind is Kind.PROMOTE and command.state["step"] != "bake" and now <= command.not_after
+    if not may_have or policy is None or policy.digest != release.policy_digest:
+        return dropped
+    ring = next((each for each in policy.rings if each.name == command.ring), None)
+    if ring is None or release.published_in(ring.name):
+        return dropped
+    version = await world.galleries.version(ring.definition.version(release.version.number))
+    if version is None or _another(version, release) is not None or _shown(version, ring) is None:
+        return dropped
+    return Recorded(ring.name)
 
 
 async def _publish(

@@ -2,8 +2,9 @@
 
 A CloudEvent names the version; scanners that listen scan it and send their report as always. Asked for are versions
 that are ``latest`` in some ring by the ledger, when their last judged scan is older than the policy wants; and those
-that wait for a scan: held ones, and ones before a ring whose own rules no report on hand can answer. Each at most once
-in a period, over all instances. An event that is lost costs a period.
+that wait for a scan: held ones, ones before a ring whose own rules no report on hand can answer, and new ones that no
+usable report came for in half of the time that they have. Each at most once in a period, over all instances. An event
+that is lost costs a period.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _due(
     for release in releases:
         if release.state in {State.REVOKING, State.REVOKED} or release.incarnation is None:
             continue
-        if waits := _waits(release):
+        if waits := _waits(release, world.paced(policy.scan.deadline), now):
             yield release, waits
             continue
         for ring in policy.rings:
@@ -54,13 +55,17 @@ def _due(
             yield release, f"last judged on {last.at:%Y-%m-%d}" if last else "never judged"
 
 
-def _waits(release: Release) -> str:
+def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
     if release.state is State.HELD:
         return "held until a scan passes"
     for pending in release.pending.values():
         command = pending.command
         if command.kind is Kind.PROMOTE and command.state.get("step") == "publish" and "deadline" in command.state:
             return f"waits for a scan before {command.ring}"
+        if command.kind is Kind.SCAN and release.state is State.QUALIFYING:
+            left = datetime.fromisoformat(command.state["deadline"]) - now
+            if timedelta(0) < left < allowed / 2:
+                return "no usable report came in half of its time"
     return ""
 
 

@@ -8,7 +8,7 @@ it goes empty only where the policy says so, and otherwise waits for people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy | Non
     left = [DefinitionId.parse(each) for each in state.get("left", ())] or list(places(policy))
     if state["step"] == "exclude":
         return await _exclude(command, release, policy, left, world, now)
-    return await _read_back(command, release, left, world)
+    return await _read_back(command, release, policy, left, world)
 
 
 def places(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
@@ -91,13 +91,15 @@ async def _exclude(
     return Again({"step": "read back", "left": list(done), "done": done, "reads": 0}, READ_BACK, note="excluded")
 
 
-async def _read_back(command: Command, release: Release, left: list[DefinitionId], world: World) -> Step:
+async def _read_back(
+    command: Command, release: Release, policy: DefinitionPolicy, left: list[DefinitionId], world: World
+) -> Step:
     done = command.state["done"]
     if not done:
-        return _revoked(release, {}, "the version is in none of the policy's galleries any more")
+        return _revoked(release, policy, {}, "the version is in none of the policy's galleries any more")
     wrong = list(check_revocation(await world.galleries.versions(left[0]), left[0].version(release.version.number)))
     if not wrong and len(left) == 1:
-        return _revoked(release, done, "")
+        return _revoked(release, policy, done, "")
     if not wrong:
         return Again({**command.state, "left": command.state["left"][1:], "reads": 0}, timedelta(0))
     reads = int(command.state["reads"]) + 1
@@ -107,12 +109,23 @@ async def _read_back(command: Command, release: Release, left: list[DefinitionId
     return Again({**command.state, "reads": reads}, READ_BACK)
 
 
-def _revoked(release: Release, done: dict[str, Any], note: str) -> Decided:
+def _revoked(release: Release, policy: DefinitionPolicy, done: dict[str, Any], note: str) -> Decided:
     scanned = release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
-    return Decided(
-        Gate.REVOCATION, Answer.PASS, tuple(each for each in (*reasons, note) if each), facts={"latest": done}
-    )
+    told = (*reasons, note, *_out_of_reach(release, policy))
+    return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
+
+
+def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
+    """Rings of an earlier policy: where they published may not be written to any more."""
+    names = {ring.name for ring in policy.rings}
+    for publication in release.published:
+        if publication.ring not in names:
+            where = ", ".join(publication.regions)
+            yield (
+                f"it was published in {publication.ring} ({where}) as well, which the policy names no more: where that "
+                "ring had a gallery of its own, exclude the version from latest there by hand"
+            )
 
 
 def _ours(versions: Sequence[VersionFacts], definition: DefinitionId, release: Release) -> VersionFacts | None:

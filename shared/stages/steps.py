@@ -55,6 +55,13 @@ class Rechecked:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A ring turned out to be published by a hop that did not come to say so. Changes nothing else."""
+
+    ring: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turned:
     """Something other than a gate ended or restarted the release."""
 
@@ -92,7 +99,7 @@ class Dropped:
     why: str
 
 
-type Step = Again | Decided | Rechecked | Turned | Finished | Stalled | Noted | Dropped
+type Step = Again | Decided | Rechecked | Recorded | Turned | Finished | Stalled | Noted | Dropped
 
 _LONGEST_LINE: Final = 400
 
@@ -118,6 +125,8 @@ def _described(step: Step) -> str:
             return _with("Finished", note)
         case Stalled(reason):
             return _with("Stalled", reason)
+        case Recorded(ring):
+            return _with("Recorded", ring)
         case Noted(text):
             return _with("Noted", text)
         case Dropped(why):

@@ -13,7 +13,7 @@ from shared.domain.messages import Kind
 from shared.domain.policy import DayAfter, DefinitionPolicy, ScanException, ScanRules, Severity
 from shared.domain.release import Answer, Gate, State
 from shared.stages.fold import SINCE
-from tests.flow.misfortunes import AtCall, crash
+from tests.flow.misfortunes import AtCall, Misfortune, crash
 from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal, small_report
 
 BAD = "CVE-2026-9999"
@@ -178,6 +178,17 @@ class TestHold:
         play.change_policy(replace(self.HOLDING, scan=scan_rules, digest="digest-2"))
         assert play.run().release(version).state is State.RELEASED
 
+    def test_a_publication_whose_hop_died_before_the_hold_is_remembered(self) -> None:
+        death = Misfortune("galleries.write_targets", crash, after=True, only=lambda call: not call.kwargs["excluded"])
+        play = Rehearsal(self.HOLDING, misfortunes=[death])
+        version = play.publish()
+        play.until(lambda: death.struck)
+        scan(play, version, BAD)
+        play.wait(hours=1)
+        release = play.release(version)
+        assert (release.state, play.latest(SOURCE, HOME)) == (State.HELD, "1.0.0")
+        assert [each.ring for each in release.published] == ["canary"]
+
     def test_a_scan_is_asked_for(self) -> None:
         play, _ = self.held()
         play.wait(hours=30)
@@ -254,6 +265,22 @@ class TestRevoke:
         scan(play, version)
         play.wait(2)
         assert (play.stored(version), self.latest(play)) == (before, {FIRST})
+
+    def test_rings_that_the_policy_has_renamed_since_hinder_nothing(self) -> None:
+        play, version = released(self.REVOKING)
+        renamed = tuple(replace(ring, name=f"{ring.name}-2") for ring in DEFINITION.rings)
+        play.change_policy(replace(self.REVOKING, rings=renamed, digest="digest-2"))
+        scan(play, version, BAD)
+        release = play.run().release(version)
+        assert (release.state, self.latest(play)) == (State.REVOKED, {FIRST})
+
+    def test_a_ring_that_the_policy_names_no_more_is_left_to_people(self) -> None:
+        play, version = released(self.REVOKING)
+        play.change_policy(replace(self.REVOKING, rings=DEFINITION.rings[:-1], digest="digest-2"))
+        scan(play, version, BAD)
+        release = play.run().release(version)
+        assert (release.state, play.latest(PRODUCTION, "eastus2")) == (State.REVOKED, "1.0.0")
+        assert "exclude the version from latest there by hand" in release.reasons[-1]
 
     def test_the_next_version_is_released_over_it(self) -> None:
         play, version = released(self.REVOKING)
@@ -439,3 +466,13 @@ class TestAskedScans:
         play.wait(hours=60)
         assert any(BAD in each for each in play.release(version).warnings)
         assert play.hints(Kind.SCAN)
+
+
+class TestWaiting:
+    def test_a_scan_is_asked_for_when_half_of_its_time_is_over(self) -> None:
+        play = Rehearsal(SMALL)
+        play.publish(scan=None)
+        play.wait(hours=11)
+        assert told(play).count("ScanRequested") == 0
+        play.wait(hours=2)
+        assert told(play).count("ScanRequested") == 1

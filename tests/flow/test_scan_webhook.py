@@ -488,10 +488,20 @@ async def test_a_fetch_that_fails_as_nobody_foresaw_is_told_without_its_secrets(
 ) -> None:
     door.bodies[f"https://{HOST}/r.json?sig=hidden"] = RuntimeError("nobody foresaw this")
     await door.post(reference(report), image=version, headers=AS_REFERENCE)
-    door.play.wait(2)
+    door.play.wait(8)
     assert [document["code"] for document in door.refusals()] == ["not-fetched"]
     assert "failed on every attempt" in door.history(version)
     assert (door.play.letters(), "hidden" in json.dumps(door.refusals())) == ([], False)
+
+
+async def test_an_outage_of_storage_that_outlasts_every_attempt_loses_no_report(
+    door: Door, version: VersionId, report: bytes
+) -> None:
+    door.bodies[f"https://{HOST}/r.json?sig=hidden"] = RuntimeError("neither blobs nor queues answer")
+    await door.post(reference(report), image=version, headers=AS_REFERENCE)
+    door.play.wait(1)
+    door.bodies[f"https://{HOST}/r.json?sig=hidden"] = report
+    assert door.play.run().release(version).state is State.RELEASED
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
