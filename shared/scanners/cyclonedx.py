@@ -19,24 +19,22 @@ Facts of the format (CycloneDX 1.4 to 1.7, ``bom-*.schema.json``; documents of T
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.report import (
-    Compact,
     Finding,
     FixState,
     OsInfo,
     Refusal,
     RefusalReason,
     ScanReport,
-    SuppressedFinding,
     VexState,
     shown,
 )
@@ -144,16 +142,6 @@ class Bom:
     vulnerabilities: Iterable[Vulnerability]
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What is gathered on the way through the vulnerabilities."""
-
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
-    compact: Compact = field(default_factory=Compact)
-
-
 class _Head(Wire, rename="camel"):
     bom_format: Any = None
     spec_version: Any = None
@@ -188,7 +176,7 @@ def report_of(bom: Bom) -> ScanReport:
     components = list(_flat(bom.components))
     tools = list(_tools(bom.metadata.tools))
     by_ref = {component.bom_ref: component for component in (*([subject] if subject else ()), *components)}
-    seen = _Seen()
+    seen = Gathered()
     for entry in _with_ids(bom.vulnerabilities):
         _take(entry, by_ref, _trivy(tools), subject, seen)
     if not components and not seen.entries:
@@ -272,18 +260,18 @@ def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
 
 
 def _take(
-    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None, seen: _Seen
+    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None, seen: Gathered
 ) -> None:
     analysis = entry.analysis or Analysis()
     finding = _finding(entry, analysis, trivy)
     seen.entries[finding.severity] += 1
     for affected in entry.affects or [Affected(subject.bom_ref or "" if subject else "")]:
         component = by_ref.get(affected.ref) or by_ref.get(affected.ref.rpartition("#")[2]) or _by_purl(affected.ref)
-        one = seen.compact(_in_component(finding, affected, component))
+        one = _in_component(finding, affected, component)
         if one.vex in _HARMLESS:
-            seen.suppressed.append(_left_out(one, analysis))
+            seen.add(one, (one.vex or VexState.NOT_AFFECTED).value, _told(analysis), "analysis")
         else:
-            seen.findings.append(one)
+            seen.add(one)
 
 
 def _by_purl(ref: str) -> Component:
@@ -378,6 +366,5 @@ def _points(rating: Rating) -> float | None:
     return score(rating.score) if rating.score is not None else score_of(rating.vector) if rating.vector else None
 
 
-def _left_out(finding: Finding, analysis: Analysis) -> SuppressedFinding:
-    told = "; ".join(together((analysis.justification, analysis.detail)))
-    return SuppressedFinding(finding, (finding.vex or VexState.NOT_AFFECTED).value, told, "analysis")
+def _told(analysis: Analysis) -> str:
+    return "; ".join(together((analysis.justification, analysis.detail)))

@@ -1,40 +1,50 @@
-"""Microsoft Defender for Cloud's sub-assessments, and Defender for Endpoint's vulnerabilities of a machine.
+"""Microsoft Defender: recommendations and sub-assessments of Defender for Cloud, rows of Defender for Endpoint.
 
-Taken are the answers of the REST API (``{"value": […]}``), rows of Azure Resource Graph (``{"data": […]}``) and bare
-lists of either, for example ``az graph query -q "securityresources | where type =~
-'microsoft.security/assessments/subassessments'"``. Facts of the format (Microsoft.Security 2019-01-01-preview,
-``subAssessments.json``; learn.microsoft.com, "sub-assessment REST API"; Defender for Endpoint's export API):
+Taken are the answers of the REST API, rows of Azure Resource Graph, bare lists of either, and Endpoint's rows
+(``defender_endpoint``), for example ``az graph query -q "securityresources | where type in~
+('microsoft.security/assessments', 'microsoft.security/assessments/subassessments')"``. Facts (Microsoft.Security
+2019-01-01-preview, ``subAssessments.json``; learn.microsoft.com, "sub-assessment REST API", "Transition from grouped to
+individual recommendations"):
 
+* Until 31 July 2026 a grouped recommendation ("Machines should have vulnerability findings resolved") had its findings
+  as sub-assessments: one row a finding. ``additionalData.assessedResourceType`` says what was assessed. The fields
+  beside it differ: ``cve`` and ``cvss`` for servers, ``vulnerabilityDetails`` and ``softwareDetails`` (with the package
+  and the fixed version) where Defender's own scanner made it.
+* Since then every package that is to be updated is a recommendation of its own, of the category SoftwareUpdate, with
+  all its CVEs in ``additionalData.CvesDetails`` (JSON in a string): one row, as many findings.
 * ``status.code`` is Unhealthy for a finding, Healthy for a check that passed, NotApplicable for one that did not run.
-* ``additionalData.assessedResourceType`` says what was assessed: a server, a container image, a SQL server.
-  The fields beside it differ: ``cve`` and ``cvss`` for servers, ``vulnerabilityDetails`` and ``softwareDetails`` (with
-  the package and the fixed version) where Defender's own scanner made it.
 * Severities are High, Medium and Low; details of Defender's own scanner know Critical, which then counts.
-* An empty answer proves nothing: it is also the answer for a machine that is not assessed. Proof is a finding or a
-  passed check of a machine, or the machine's assessment itself (``Microsoft.Security/assessments``, Healthy or
-  Unhealthy), which may stand in the same list.
+* An empty answer proves nothing: it is also the answer for a machine that is not assessed. Proof is a finding, a passed
+  check, or the grouped recommendation itself when it is Healthy. Where that is Unhealthy its findings must be there.
+  Other recommendations (encryption, accounts) say nothing of packages.
 * Answers come in pages. One that names a next page is not the whole report.
-* Defender for Endpoint's rows have no time at all, so a policy that asks for one does not take them.
+* Recommendations tell when their status changed, and no other time; it is never later than the assessment.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode, each
+from shared.scanners.defender_rows import NAME, Additional, CloudRow, DeviceRow, Software, Status, Vulnerability
+from shared.scanners.defender_rows import rows as rows_of
+from shared.scanners.defender_rows import values as values_of
+from shared.scanners.gathering import Gathered
 from shared.scanners.machines import one_machine
-from shared.scanners.report import Compact, Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
+from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
 from shared.scanners.values import cves_in, moment, purl_made, score, score_of, severity_of, together
 
 FORMAT: Final = "defender"
-_NAME: Final = "an answer of Microsoft Defender"
+_GROUPED: Final = (
+    "1195afff-c881-495e-9bc5-1486211ae03f",
+    "77a4a140-e051-481a-84cc-d4bf2109bd65",
+    "0a03fa35-e381-4e2f-ace6-2b9913db3381",
+)
+"""Ids of "… should have vulnerability findings resolved", for machines of Azure, AWS and GCP."""
+_INDIVIDUAL: Final = "softwareupdate"
 _MACHINES: Final = (
     "/microsoft.compute/virtualmachines/",
     "/microsoft.hybridcompute/machines/",
@@ -45,134 +55,30 @@ _PURL_TYPES: Final = {"python": "pypi", "node.js": "npm", "nodejs": "npm", "java
 }  # fmt: skip
 
 
-class _Status(Wire):
-    code: str = ""
-    severity: str | None = None
-    cause: str | None = None
-    description: str | None = None
-
-
-class _Resource(Wire):
-    id: str | None = None
-    Id: str | None = None
-    source: str | None = None
-
-
-class _Cve(Wire):
-    title: str | None = None
-
-
-class _Cvss(Wire, rename={"vector": "cvssVectorString"}):
-    base: float | None = None
-    vector: str | None = None
-
-
-class _Exploits(Wire, rename="camel"):
-    is_in_exploit_kit: bool | None = None
-
-
-class _Vulnerability(Wire, rename="camel"):
-    cve_id: str | None = None
-    severity: str | None = None
-    published_date: str | None = None
-    cvss: dict[str, _Cvss | None] | None = None
-
-
-class _SystemDetails(Wire, rename="camel"):
-    os_platform: str | None = None
-    os_version: str | None = None
-
-
-class _Software(Wire, rename="camel"):
-    package_name: str | None = None
-    version: str | None = None
-    fixed_version: str | None = None
-    fix_status: str | None = None
-    language: str | None = None
-    vendor: str | None = None
-    category: str | None = None
-    os_details: _SystemDetails | None = None
-
-
-class _Additional(Wire, rename="camel"):
-    assessed_resource_type: str = ""
-    cve: list[_Cve] | None = None
-    cvss: dict[str, _Cvss | None] | None = None
-    patchable: bool | None = None
-    published_time: str | None = None
-    vulnerability_details: _Vulnerability | None = None
-    software_details: _Software | None = None
-    cvss_v30_score: float | None = msgspec.field(name="cvssV30Score", default=None)
-    image_digest: str | None = None
-
-
-class _Properties(Wire, rename="camel"):
-    id: str | None = None
-    display_name: str | None = None
-    status: _Status | None = None
-    time_generated: str | None = None
-    resource_details: _Resource | None = None
-    additional_data: _Additional | None = None
-
-
-class _Row(Wire, rename="camel"):
-    """A sub-assessment, an assessment, or a row of Defender for Endpoint."""
-
-    id: str = ""
-    type: str = ""
-    properties: _Properties | None = None
-    cve_id: str | None = None
-    machine_id: str | None = None
-    product_name: str | None = None
-    product_vendor: str | None = None
-    product_version: str | None = None
-    severity: str | None = None
-    fixing_kb_id: str | None = None
-
-
 @dataclass(slots=True)
-class _Seen:
-    """What is gathered on the way through the rows."""
-
-    more: bool
-    findings: list[Finding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
+class _Seen(Gathered):
+    more: bool = False
     resources: dict[str, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
     machines: int = 0
     proofs: int = 0
+    unexplained: bool = False
+    """The grouped recommendation is Unhealthy; then there are findings."""
+    changes: bool = False
     why: str = ""
     os: OsInfo | None = None
     newest: datetime | None = None
-    compact: Compact = field(default_factory=Compact)
-
-
-class _Answer(Wire):
-    value: list[msgspec.Raw] | None = None
-    data: list[msgspec.Raw] | None = None
-    properties: _Properties | None = None
-    next_link: Any = msgspec.field(name="nextLink", default=None)
-    odata_next: Any = msgspec.field(name="@odata.nextLink", default=None)
-    skip_token: Any = msgspec.field(name="$skipToken", default=None)
-    cli_skip_token: Any = msgspec.field(name="skip_token", default=None)
-    truncated: Any = msgspec.field(name="resultTruncated", default=None)
-
-
-_NO_DATA: Final = _Additional()
-_ANSWERS: Final = msgspec.json.Decoder(_Answer)
-_ROWS: Final = msgspec.json.Decoder(_Row)
-_LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(body: bytes) -> ScanReport:
     """Read an answer of Defender. Raises Refusal when it isn't one, isn't whole, or is of nothing."""
-    rows, more = _rows(body)
-    if not rows:
-        told = "there are no rows in it: Defender answers so also for a machine that it doesn't assess"
-        raise Refusal(RefusalReason.NOT_SCANNED, told)
+    rows, more = rows_of(body)
     seen = _Seen(more=more)
-    for row in each(_ROWS, rows, _NAME):
-        _take(row, seen)
+    for row in rows:
+        if isinstance(row, DeviceRow):
+            _take_device(row, seen)
+        else:
+            _take(row, seen)
     target, several = one_machine(seen.resources)
     return ScanReport(
         format=FORMAT,
@@ -190,168 +96,172 @@ def read(body: bytes) -> ScanReport:
     )
 
 
-def _take(row: _Row, seen: _Seen) -> None:
-    if not _is_known(row):
+def _not_scanned(seen: _Seen) -> str:
+    if seen.more:
+        return "this is one page of an answer, which names a next one. Send all of them as one list"
+    if seen.changes:
+        return "this is what changed (a delta export), not all that there is. Send the whole export"
+    if not seen.machines:
+        return f"no machine was assessed, only: {', '.join(kind for kind in seen.kinds if kind) or 'other resources'}"
+    if seen.unexplained and not seen.entries:
+        return "Defender says that the machine has findings, and none is in it. Send them in the same list"
+    if not seen.proofs:
+        return f"no check of packages ran on the machine{f' ({seen.why})' if seen.why else ''}"
+    return ""
+
+
+def _see(at: datetime | None, seen: _Seen) -> None:
+    if at and (seen.newest is None or at > seen.newest):
+        seen.newest = at
+
+
+def _take_device(row: DeviceRow, seen: _Seen) -> None:
+    if not row.known:
+        told = f"{shown(row.text('id', 'type') or 'a row')} is neither an assessment nor a finding"
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: {told}")
+    seen.resources.setdefault(row.device)
+    seen.machines += 1
+    seen.proofs += 1
+    seen.changes |= row.of_changes
+    seen.os = seen.os or row.os
+    _see(row.seen, seen)
+    if row.cve:
+        seen.entries[row.severity] += 1
+        seen.add(row.finding())
+
+
+# --- Defender for Cloud ----------------------------------------------------------------------------------------------
+
+
+def _take(row: CloudRow, seen: _Seen) -> None:
+    if _kind(row) == "" and "/providers/microsoft.security/assessments/" not in row.id.casefold():
         told = f"{shown(row.id or row.type or 'a row')} is neither an assessment nor a finding"
-        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: {told}")
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: {told}")
     resource = _resource(row)
     seen.resources.setdefault(resource)
-    if _is_machine(row, resource):
-        seen.machines += 1
-        seen.proofs += _proves(row)
-        seen.why = seen.why or _why(row)
     seen.kinds.setdefault(_additional(row).assessed_resource_type)
     seen.os = seen.os or _os(row)
-    if (at := _time(row)) and (seen.newest is None or at > seen.newest):
-        seen.newest = at
-    if _is_finding(row):
+    status = row.properties.status or Status()
+    code = status.code.casefold()
+    if _is_machine(row, resource):
+        seen.machines += 1
+        if _of_packages(row):
+            seen.proofs += code == "healthy" or (code == "unhealthy" and not _is_grouped(row))
+            seen.unexplained |= code == "unhealthy" and _is_grouped(row)
+            seen.why = seen.why or ": ".join(together((status.cause, status.description)))
+    _see(moment(row.properties.time_generated) or moment(status.status_change_date), seen)
+    if code == "unhealthy" and _of_packages(row) and not _is_grouped(row):
         seen.entries[_severity(row)] += 1
-        seen.findings.extend(seen.compact(finding) for finding in _findings(row))
+        for finding in _findings(row):
+            seen.add(finding)
 
 
-def _rows(body: bytes) -> tuple[list[msgspec.Raw], bool]:
-    if body.lstrip()[:1] == b"[":
-        return decode(_LISTS, body, _NAME), False
-    answer = decode(_ANSWERS, body, _NAME)
-    rows = answer.value if answer.value is not None else answer.data
-    if rows is None and answer.properties is not None:
-        rows = [msgspec.Raw(body)]
-    if rows is None:
-        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: a list is expected, or one under value or data")
-    more = (answer.next_link, answer.odata_next, answer.skip_token, answer.cli_skip_token)
-    return rows, any(more) or str(answer.truncated).casefold() == "true"
-
-
-def _is_known(row: _Row) -> bool:
-    if row.properties is not None:
-        return "/providers/microsoft.security/assessments/" in row.id.casefold() or _kind(row) != ""
-    return bool(row.cve_id and row.machine_id)
-
-
-def _kind(row: _Row) -> str:
+def _kind(row: CloudRow) -> str:
     kind = row.type.casefold()
     return kind if kind.startswith("microsoft.security/assessments") else ""
 
 
-def _is_assessment(row: _Row) -> bool:
-    return (
-        row.properties is not None
-        and "/subassessments/" not in row.id.casefold()
-        and not _kind(row).endswith("/subassessments")
-    )
+def _is_sub_assessment(row: CloudRow) -> bool:
+    return "/subassessments/" in row.id.casefold() or _kind(row).endswith("/subassessments")
 
 
-def _is_finding(row: _Row) -> bool:
-    if row.properties is None:
-        return True
-    status = row.properties.status
-    return not _is_assessment(row) and status is not None and status.code.casefold() == "unhealthy"
+def _is_individual(row: CloudRow) -> bool:
+    category = row.properties.metadata.recommendation_category if row.properties.metadata else None
+    return (category or "").casefold() == _INDIVIDUAL or _additional(row).individual_cves is not None
 
 
-def _resource(row: _Row) -> str:
-    if row.properties is None:
-        return row.machine_id or ""
+def _is_grouped(row: CloudRow) -> bool:
+    return not _is_sub_assessment(row) and not _is_individual(row)
+
+
+def _of_packages(row: CloudRow) -> bool:
+    """Whether it speaks of vulnerable packages at all."""
+    return _is_sub_assessment(row) or _is_individual(row) or any(id_ in row.id.casefold() for id_ in _GROUPED)
+
+
+def _resource(row: CloudRow) -> str:
     details = row.properties.resource_details
     named = (details.id or details.Id or "") if details else ""
     return (named or row.id.casefold().partition("/providers/microsoft.security/")[0]).casefold()
 
 
-def _is_machine(row: _Row, resource: str) -> bool:
-    if row.properties is None:
-        return True
+def _is_machine(row: CloudRow, resource: str) -> bool:
     if _additional(row).assessed_resource_type.casefold().startswith("servervulnerability"):
         return True
     return any(part in f"{resource}/" for part in _MACHINES)
 
 
-def _additional(row: _Row) -> _Additional:
-    return (row.properties.additional_data if row.properties else None) or _NO_DATA
+_NO_DATA: Final = Additional()
 
 
-def _time(row: _Row) -> datetime | None:
-    return moment(row.properties.time_generated) if row.properties else None
+def _additional(row: CloudRow) -> Additional:
+    return row.properties.additional_data or _NO_DATA
 
 
-def _not_scanned(seen: _Seen) -> str:
-    if seen.more:
-        return "this is one page of an answer, which names a next one. Send all of them as one list"
-    if not seen.machines:
-        return f"no machine was assessed, only: {', '.join(kind for kind in seen.kinds if kind) or 'other resources'}"
-    if not seen.proofs:
-        return f"no check ran on the machine{f' ({seen.why})' if seen.why else ''}"
-    return ""
-
-
-def _why(row: _Row) -> str:
-    status = row.properties.status if row.properties else None
-    return ": ".join(together((status.cause, status.description))) if status else ""
-
-
-def _proves(row: _Row) -> bool:
-    if row.properties is None:
-        return True
-    status = row.properties.status
-    return status is not None and status.code.casefold() in {"healthy", "unhealthy"}
-
-
-def _os(row: _Row) -> OsInfo | None:
-    data = row.properties.additional_data if row.properties else None
-    details = data.software_details.os_details if data and data.software_details else None
+def _os(row: CloudRow) -> OsInfo | None:
+    software = _additional(row).software_details
+    details = software.os_details if software else None
     return OsInfo(details.os_platform, details.os_version or "") if details and details.os_platform else None
 
 
-def _severity(row: _Row) -> Severity:
-    if row.properties is None:
-        return severity_of(row.severity)
-    data = row.properties.additional_data
-    own = severity_of(data.vulnerability_details.severity) if data and data.vulnerability_details else Severity.UNKNOWN
-    status = severity_of(row.properties.status.severity) if row.properties.status else Severity.UNKNOWN
-    return own if own is not Severity.UNKNOWN else status
+def _severity(row: CloudRow) -> Severity:
+    details, status, metadata = (
+        _additional(row).vulnerability_details, row.properties.status, row.properties.metadata,
+    )  # fmt: skip
+    words = (one.severity for one in (details, status, metadata) if one is not None)
+    known = (found for word in words if (found := severity_of(word)) is not Severity.UNKNOWN)
+    return next(known, Severity.UNKNOWN)
 
 
-def _findings(row: _Row) -> Iterator[Finding]:
-    if not _is_finding(row):
+def _findings(row: CloudRow) -> Iterator[Finding]:
+    data = _additional(row)
+    if data.individual_cves is not None:
+        yield from _of_individual(row, data)
         return
-    if row.properties is None:
-        yield _of_endpoint(row)
-        return
-    data = row.properties.additional_data or _Additional()
-    details = data.vulnerability_details or _Vulnerability()
+    details = data.vulnerability_details or Vulnerability()
     named = [details.cve_id, *(one.title for one in data.cve or ()), row.properties.id]
-    cves = cves_in(*named)
-    for id_ in cves or (row.properties.id or row.id,):
+    for id_ in cves_in(*named) or (row.properties.id or row.id,):
         yield _of_cloud(row, data, details, id_)
 
 
-def _of_endpoint(row: _Row) -> Finding:
-    return Finding(
-        id=row.cve_id or "",
-        package=row.product_name or "",
-        installed=row.product_version or "",
-        severity=severity_of(row.severity),
-        fixed=row.fixing_kb_id or None,
-        severity_source="Microsoft",
-        where=together((row.product_vendor,)),
-        fix_state=FixState.FIXED if row.fixing_kb_id else FixState.UNKNOWN,
-    )
+def _of_individual(row: CloudRow, data: Additional) -> Iterator[Finding]:
+    """The CVEs of a package that is to be updated; one without CVEs is a finding by the recommendation's name."""
+    told = [DeviceRow.of(one) for one in values_of(data.individual_cves) if isinstance(one, dict)]
+    versions = ", ".join(together(str(version) for version in values_of(data.individual_versions)))
+    for one in told or [DeviceRow({})]:
+        fixed = one.text("fixedversion") or ", ".join(together(str(fix) for fix in values_of(data.individual_fix)))
+        own = severity_of(one.text("severity"))
+        yield Finding(
+            id=one.cve or row.properties.display_name or row.id,
+            package=data.individual_name or row.properties.display_name or "",
+            installed=versions,
+            severity=own if own is not Severity.UNKNOWN else _severity(row),
+            fixed=fixed or None,
+            severity_source="Microsoft",
+            cvss_score=score(one.text("cvssscore")),
+            where=together((_resource(row),)),
+            status=one.text("fixstatus"),
+            fix_state=FixState.FIXED if fixed else _fix_word(one.text("fixstatus")),
+            published=moment(one.text("publisheddate")),
+            check=row.id.rpartition("/")[2],
+        )
 
 
-def _of_cloud(row: _Row, data: _Additional, details: _Vulnerability, id_: str) -> Finding:
-    properties = row.properties or _Properties()
-    software = data.software_details or _Software()
+def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str) -> Finding:
+    properties = row.properties
+    software = data.software_details or Software()
     points, vector = _score(data, details)
     kind = _PURL_TYPES.get((software.language or "").casefold(), "")
+    version = software.version or ", ".join(together(str(one) for one in values_of(data.software_version)))
     return Finding(
         id=id_,
-        package=software.package_name or properties.display_name or "",
-        installed=software.version or "",
+        package=software.package_name or data.software_name or properties.display_name or "",
+        installed=version,
         severity=_severity(row),
-        fixed=software.fixed_version or None,
+        fixed=software.fixed_version or data.recommended_version or None,
         severity_source="Microsoft",
         cvss_score=points,
-        purl=purl_made(kind, software.package_name or "", software.version or "")
-        if kind not in {"maven", "golang"}
-        else "",
+        purl=purl_made(kind, software.package_name or "", version) if kind else "",
         where=together((properties.resource_details.id if properties.resource_details else None,)),
         status=software.fix_status or "",
         cvss_vector=vector,
@@ -361,15 +271,20 @@ def _of_cloud(row: _Row, data: _Additional, details: _Vulnerability, id_: str) -
     )
 
 
-def _fix_state(software: _Software, data: _Additional) -> FixState:
-    word = (software.fix_status or "").casefold()
-    if software.fixed_version or word == "fixavailable" or data.patchable:
+def _fix_state(software: Software, data: Additional) -> FixState:
+    if software.fixed_version or data.recommended_version or data.patchable:
         return FixState.FIXED
-    return FixState.NOT_FIXED if word or data.patchable is False else FixState.UNKNOWN
+    return FixState.NOT_FIXED if data.patchable is False else _fix_word(software.fix_status or "")
 
 
-def _score(data: _Additional, details: _Vulnerability) -> tuple[float | None, str]:
-    rated = {**(data.cvss or {}), **(details.cvss or {})}
+def _fix_word(word: str) -> FixState:
+    if not word:
+        return FixState.UNKNOWN
+    return FixState.FIXED if word.casefold().replace(" ", "") == "fixavailable" else FixState.NOT_FIXED
+
+
+def _score(data: Additional, details: Vulnerability) -> tuple[float | None, str]:
+    rated: dict[str, Any] = {**(data.cvss or {}), **(details.cvss or {})}
     for version in sorted(rated, reverse=True):
         one = rated[version]
         if one is not None and (one.base is not None or one.vector):

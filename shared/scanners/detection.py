@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners import nessus, qualys, tables
+from shared.scanners import defender_rows, nessus, qualys, tables
 from shared.scanners.jsons import Wire, broken, decode, present
 from shared.scanners.markup import elements, root_of
 from shared.scanners.report import Refusal, RefusalReason, shown
@@ -23,6 +23,7 @@ class _Keys(Wire):
     """Keys that tell formats apart. A value is a piece of the body, not a copy."""
 
     schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
     cluster: msgspec.Raw = msgspec.field(name="ClusterName", default=_NOTHING)
     matches: msgspec.Raw = _NOTHING
     descriptor: msgspec.Raw = _NOTHING
@@ -31,6 +32,8 @@ class _Keys(Wire):
     spec_version: msgspec.Raw = msgspec.field(name="specVersion", default=_NOTHING)
     schema: Any = None
     findings: msgspec.Raw = _NOTHING
+    hub_findings: msgspec.Raw = msgspec.field(name="Findings", default=_NOTHING)
+    results: msgspec.Raw = msgspec.field(name="Results", default=_NOTHING)
     value: msgspec.Raw = _NOTHING
     data: msgspec.Raw = _NOTHING
     spdx: msgspec.Raw = msgspec.field(name="spdxVersion", default=_NOTHING)
@@ -48,11 +51,43 @@ class _First(Wire):
     properties: msgspec.Raw = _NOTHING
     cve_id: msgspec.Raw = msgspec.field(name="cveId", default=_NOTHING)
     machine_id: msgspec.Raw = msgspec.field(name="machineId", default=_NOTHING)
+    device_id: msgspec.Raw = msgspec.field(name="deviceId", default=_NOTHING)
+    hunted_cve_id: msgspec.Raw = msgspec.field(name="CveId", default=_NOTHING)
+    hunted_device_id: msgspec.Raw = msgspec.field(name="DeviceId", default=_NOTHING)
     finding_arn: msgspec.Raw = msgspec.field(name="findingArn", default=_NOTHING)
-    aws_schema: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
+
+    @property
+    def of_endpoint(self) -> bool:
+        """Of Defender for Endpoint: by machine, by device, or as Advanced Hunting names the same."""
+        by_machine = present(self.cve_id) and (present(self.machine_id) or present(self.device_id))
+        return by_machine or (present(self.hunted_cve_id) and present(self.hunted_device_id))
 
 
+class _Whole(Wire):
+    """Keys of an object that is a whole report, wherever it stands."""
+
+    schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
+    bom_format: msgspec.Raw = msgspec.field(name="bomFormat", default=_NOTHING)
+    runs: msgspec.Raw = _NOTHING
+    matches: msgspec.Raw = _NOTHING
+    descriptor: msgspec.Raw = _NOTHING
+    schema: Any = None
+
+
+_BESIDE: Final = {
+    "inspector": frozenset({"findings", "Findings", "nextToken", "NextToken"}),
+    "defender": frozenset(
+        {"value", "data", "Results", "Schema", "Stats", "nextLink", "@odata.context", "@odata.nextLink", "@odata.count",
+         "count", "totalRecords", "total_records", "facets", "resultTruncated", "result_truncated", "$skipToken",
+         "skip_token"}
+    ),
+}  # fmt: skip
+"""What stands beside rows in answers of the format's services."""
 _OBJECTS: Final = msgspec.json.Decoder(_Keys)
+_WHOLES: Final = msgspec.json.Decoder(_Whole)
+_NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _FIRSTS: Final = msgspec.json.Decoder(_First)
 _ROOTS: Final = {"bom": "cyclonedx", nessus.ROOT: nessus.FORMAT} | dict.fromkeys(qualys.ROOTS, "qualys")
@@ -60,11 +95,12 @@ _ROOTS: Final = {"bom": "cyclonedx", nessus.ROOT: nessus.FORMAT} | dict.fromkeys
 
 def detect(body: bytes) -> str:
     """The format's name in the registry. Raises Refusal when the body is broken or of no format that is read."""
-    begin = body[:256].lstrip()[:1]
-    if not begin:
-        begin = body.lstrip()[:1]
+    begin = _begin(body)
     if begin == b"{":
-        return _of_object(decode(_OBJECTS, body, "a report"))
+        try:
+            return _of_object(decode(_OBJECTS, body, "a report"), body)
+        except Refusal as refusal:
+            return _of_lines(body, refusal)
     if begin == b"[":
         return _of_list(decode(_LISTS, body, "a report"))
     if begin == b"<":
@@ -72,37 +108,83 @@ def detect(body: bytes) -> str:
     return _of_table(body)
 
 
-def _of_object(keys: _Keys) -> str:
+def unlisted(body: bytes) -> bytes:
+    """The report in a list of that one alone, as ``jq --slurp`` writes it; every other body as it is.
+
+    Raises Refusal for a list of several reports: which of them is meant?
+    """
+    if _begin(body) != b"[":
+        return body
+    try:
+        listed = _LISTS.decode(body)
+        whole = bool(listed) and _is_whole(_WHOLES.decode(listed[0]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body  # of something else, or broken: its reader says so
+    if whole and len(listed) > 1:
+        told = f"this is a list of {len(listed)} reports, of which each is of something else. Send one"
+        raise Refusal(RefusalReason.WRONG_SHAPE, told)
+    return bytes(listed[0]) if whole else body
+
+
+def _begin(body: bytes) -> bytes:
+    return body[:256].lstrip()[:1] or body.lstrip()[:1]
+
+
+def _is_whole(keys: _Whole) -> bool:
+    return (
+        (present(keys.schema_version) and not present(keys.product_arn))
+        or present(keys.bom_format)
+        or present(keys.runs)
+        or (present(keys.matches) and present(keys.descriptor))
+        or (isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."))
+    )
+
+
+def _of_object(keys: _Keys, body: bytes) -> str:
     told = {
         "ringmaster": isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
         "cyclonedx": present(keys.bom_format),
         "sarif": present(keys.runs),
-        "trivy": present(keys.schema_version) or present(keys.cluster),
+        "trivy": (present(keys.schema_version) and not present(keys.product_arn)) or present(keys.cluster),
         "grype": present(keys.matches) and present(keys.descriptor),
-        "inspector": present(keys.findings) and _of_inspector(keys.findings),
+        "inspector": present(keys.product_arn),
     }
     found = next((name for name, yes in told.items() if yes), None)
-    rows = keys.value if present(keys.value) else keys.data
-    if found is None and present(rows):
-        found = _of_rows(rows)
-    if found is None and _names_sub_assessment(keys.type):
+    for name, rows in (
+        ("inspector", keys.findings),
+        ("inspector", keys.hub_findings),
+        ("defender", keys.value),
+        ("defender", keys.data),
+        ("defender", keys.results),
+    ):
+        if found is None and present(rows) and _is_of(name, rows, body):
+            found = name
+    if found is None and (_names_sub_assessment(keys.type) or _FIRSTS.decode(body).of_endpoint):
         found = "defender"
     if found is None:
         raise _unknown(_other_object(keys))
     return found
 
 
-def _of_inspector(findings: msgspec.Raw) -> bool:
-    first = _first_of(findings)
-    return first is None or present(first.finding_arn)
-
-
-def _of_rows(rows: msgspec.Raw) -> str | None:
-    """Rows under ``value`` or ``data``; an empty list is Defender's answer for a machine that it doesn't assess."""
+def _is_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
+    """Whether rows are the format's. An empty list is, when nothing else stands beside it that the format hasn't."""
     first = _first_of(rows)
-    if first is None or present(first.properties) or (present(first.cve_id) and present(first.machine_id)):
-        return "defender"
-    return None
+    if first is None:
+        return set(_NAMES.decode(body)) <= _BESIDE[name]
+    if name == "inspector":
+        return present(first.finding_arn) or present(first.product_arn)
+    return present(first.properties) or first.of_endpoint
+
+
+def _of_lines(body: bytes, refusal: Refusal) -> str:
+    """Rows that stand one a line, as Defender for Endpoint writes them into files."""
+    line = body[: body.find(b"\n") + 1]
+    try:
+        if line.strip() and _FIRSTS.decode(line).of_endpoint:
+            return "defender"
+    except msgspec.DecodeError:
+        pass
+    raise refusal
 
 
 def _of_list(rows: list[msgspec.Raw]) -> str:
@@ -111,10 +193,10 @@ def _of_list(rows: list[msgspec.Raw]) -> str:
         raise _unknown("an empty list")
     if present(first.target):
         return "trivy"  # the legacy form, which its reader refuses with the reason
-    if _names_sub_assessment(first.type) or (present(first.cve_id) and present(first.machine_id)):
+    if _names_sub_assessment(first.type) or first.of_endpoint:
         return "defender"
-    if present(first.aws_schema):
-        raise _unknown("findings of AWS Security Hub (ASFF)")
+    if present(first.product_arn):
+        return "inspector"
     raise _unknown("a list")
 
 
@@ -156,12 +238,18 @@ def _of_xml(body: bytes) -> str:
 
 
 def _of_table(body: bytes) -> str:
-    names = tables.header(body, nessus.COLUMNS | qualys.COLUMNS)
+    names = tables.header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
     if names is None and body.strip() in {b"null", b"true", b"false"}:
         raise _unknown("JSON, but neither an object nor a list")
     if names is None:
-        raise _unknown("neither JSON, nor XML, nor CSV of Tenable or Qualys")
-    return qualys.FORMAT if qualys.COLUMNS.intersection(names) else nessus.FORMAT
+        raise _unknown("neither JSON, nor XML, nor CSV of Tenable, Qualys or Defender")
+    if qualys.COLUMNS.intersection(names):
+        return qualys.FORMAT
+    if nessus.COLUMNS.intersection(names):
+        return nessus.FORMAT
+    if {"id", "properties"} <= set(names) or "cveid" in names:
+        return "defender"
+    raise _unknown("CSV, but neither of Tenable, nor of Qualys, nor of Defender")
 
 
 def _unknown(what: str) -> Refusal:

@@ -16,7 +16,6 @@ Facts of the format (Inspector2 API, ``Finding``; exports of it):
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,18 +24,10 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.machines import one_machine
-from shared.scanners.report import (
-    Compact,
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    SuppressedFinding,
-)
+from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import moment, probability, purl_made, score, score_of, severity_of, together
 
 FORMAT: Final = "inspector"
@@ -47,64 +38,81 @@ _MANAGERS: Final = {
 }  # fmt: skip
 
 
-class _Cvss(Wire, rename="camel"):
+class Cvss(Wire, rename="camel"):
+    """A score."""
+
     base_score: float | None = None
     scoring_vector: str = ""
     source: str = ""
     version: str = ""
 
 
-class _Package(Wire, rename="camel"):
+class Package(Wire, rename="camel"):
+    """A package that is vulnerable."""
+
     name: str = ""
     version: str = ""
     release: str | None = None
-    epoch: int | None = None
     fixed_in_version: str | None = None
     package_manager: str = ""
     file_path: str | None = None
 
 
-class _Details(Wire, rename="camel"):
+class Epss(Wire):
+    """The chance of exploitation."""
+
+    score: float | None = None
+
+
+class Details(Wire, rename="camel"):
+    """A vulnerability, and the packages that have it."""
+
     vulnerability_id: str
     source: str = ""
     vendor_severity: str | None = None
     related_vulnerabilities: list[str] | None = None
-    cvss: list[_Cvss] | None = None
-    vulnerable_packages: list[_Package] | None = None
+    cvss: list[Cvss] | None = None
+    vulnerable_packages: list[Package] | None = None
     vendor_created_at: Any = None
+    fix_available: str = ""
+    """Here and ``epss``: where Security Hub writes them; Inspector itself has them in the finding."""
+    epss: Epss | None = None
 
 
-class _Epss(Wire):
-    score: float | None = None
+class Resource(Wire):
+    """What was looked at."""
 
-
-class _Resource(Wire):
     id: str
     type: str = ""
     details: dict[str, Any] | None = None
 
 
-class _Finding(Wire, rename="camel"):
+class Inspected(Wire, rename="camel"):
+    """A finding as Inspector writes it."""
+
     finding_arn: str
     type: str
     severity: str = ""
     status: str = ""
     title: str = ""
-    epss: _Epss | None = None
+    epss: Epss | None = None
     fix_available: str = ""
-    resources: list[_Resource] | None = None
-    package_vulnerability_details: _Details | None = None
+    resources: list[Resource] | None = None
+    package_vulnerability_details: Details | None = None
+    vulnerabilities: list[Details] | None = None
+    """Where Security Hub passes the finding on."""
     last_observed_at: Any = None
     updated_at: Any = None
 
+    @property
+    def details(self) -> list[Details]:
+        """Its vulnerabilities; none for a finding of another kind."""
+        own = self.package_vulnerability_details
+        return [own] if own is not None else self.vulnerabilities or []
+
 
 @dataclass(slots=True)
-class _Seen:
-    """What is gathered on the way through the findings."""
-
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
+class _Seen(Gathered):
     resources: dict[str, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
     packages: bool = False
@@ -112,26 +120,30 @@ class _Seen:
     """Packages of the operating system are among the findings."""
     os: OsInfo | None = None
     newest: datetime | None = None
-    compact: Compact = field(default_factory=Compact)
 
 
 class _Export(Wire, rename="camel"):
-    findings: list[msgspec.Raw]
+    findings: list[msgspec.Raw] | None
     next_token: str | None = None
 
 
 _EXPORTS: Final = msgspec.json.Decoder(_Export)
-_FINDINGS: Final = msgspec.json.Decoder(_Finding)
+_FINDINGS: Final = msgspec.json.Decoder(Inspected)
 
 
 def read(body: bytes) -> ScanReport:
     """Read an export of Inspector. Raises Refusal when it isn't one, isn't whole, or holds nothing."""
-    export = decode(_EXPORTS, body, _NAME)
-    if not export.findings:
+    from shared.scanners import security_hub  # it builds the types above
+
+    rows, more, from_hub = security_hub.rows(body)
+    if not from_hub:
+        export = decode(_EXPORTS, body, _NAME)
+        rows, more = export.findings or [], bool(export.next_token)
+    if not rows:
         told = "there are no findings in it: Inspector answers so also for what it doesn't cover"
         raise Refusal(RefusalReason.NOT_SCANNED, told)
     seen = _Seen()
-    for found in each(_FINDINGS, export.findings, _NAME):
+    for found in security_hub.inspected(rows) if from_hub else each(_FINDINGS, rows, _NAME):
         _take(found, seen)
     target, several = one_machine(seen.resources)
     return ScanReport(
@@ -146,47 +158,45 @@ def read(body: bytes) -> ScanReport:
         packages_seen=None,
         findings=tuple(seen.findings),
         suppressed=tuple(seen.suppressed),
-        not_scanned=several or _not_scanned(export, seen),
+        not_scanned=several or _not_scanned(more, seen),
         entries=seen.entries,
     )
 
 
-def _take(found: _Finding, seen: _Seen) -> None:
+def _take(found: Inspected, seen: _Seen) -> None:
     for resource in found.resources or ():
         seen.resources.setdefault(resource.id)
         seen.kinds.setdefault(resource.type)
         seen.os = seen.os or _os(resource)
-    details = found.package_vulnerability_details
-    seen.packages |= details is not None
-    seen.system |= any(one.package_manager == "OS" for one in (details.vulnerable_packages if details else None) or ())
+    seen.packages |= bool(found.details)
+    packages = (package for one in found.details for package in one.vulnerable_packages or ())
+    seen.system |= any(package.package_manager == "OS" for package in packages)
     seen.entries[_severity(found)] += 1
     if (at := _time(found)) and (seen.newest is None or at > seen.newest):
         seen.newest = at
     for finding in _findings(found):
-        if found.status.upper() in {"ACTIVE", ""}:
-            seen.findings.append(seen.compact(finding))
-        else:
-            seen.suppressed.append(_left_out(found, finding))
+        active = found.status.upper() in {"ACTIVE", ""}
+        seen.add(finding, "" if active else found.status.casefold(), found.title, "Amazon Inspector")
 
 
-def _not_scanned(export: _Export, seen: _Seen) -> str:
-    if export.next_token:
+def _not_scanned(more: bool, seen: _Seen) -> str:
+    if more:
         return "this is one page of an answer, which names a next one. Send all of them as one"
     if not seen.packages:
         return "these are no findings of vulnerable packages"
     return "" if seen.system else "no packages of an operating system are among the findings"
 
 
-def _severity(found: _Finding) -> Severity:
+def _severity(found: Inspected) -> Severity:
     return severity_of(found.severity)
 
 
-def _time(found: _Finding) -> datetime | None:
+def _time(found: Inspected) -> datetime | None:
     given = found.last_observed_at or found.updated_at
     return moment(given) if isinstance(given, str) else None
 
 
-def _os(resource: _Resource) -> OsInfo | None:
+def _os(resource: Resource) -> OsInfo | None:
     for details in (resource.details or {}).values():
         platform = details.get("platform") if isinstance(details, dict) else None
         if isinstance(platform, str) and platform:
@@ -195,23 +205,24 @@ def _os(resource: _Resource) -> OsInfo | None:
     return None
 
 
-def _findings(found: _Finding) -> Iterator[Finding]:
-    details = found.package_vulnerability_details
-    if details is None:
+def _findings(found: Inspected) -> Iterator[Finding]:
+    if not found.details:
         id_ = found.title or found.finding_arn
         yield Finding(id_, "", "", _severity(found), fix_state=FixState.UNKNOWN, status=found.type)
         return
-    for package in details.vulnerable_packages or [_Package()]:
-        yield _finding(found, details, package)
+    for details in found.details:
+        for package in details.vulnerable_packages or [Package()]:
+            yield _finding(found, details, package)
 
 
-def _finding(found: _Finding, details: _Details, package: _Package) -> Finding:
+def _finding(found: Inspected, details: Details, package: Package) -> Finding:
     points, vector = _score(details)
     fixed = package.fixed_in_version
     fixed = None if not fixed or fixed.casefold() == "notavailable" else fixed
     kind = _MANAGERS.get(package.package_manager.upper(), "")
     vendor = ((details.source, severity_of(details.vendor_severity)),) if details.vendor_severity else ()
     created = details.vendor_created_at
+    epss = details.epss or found.epss
     return Finding(
         id=details.vulnerability_id,
         package=package.name,
@@ -226,19 +237,22 @@ def _finding(found: _Finding, details: _Details, package: _Package) -> Finding:
         status=found.status,
         severities=vendor,
         cvss_vector=vector,
-        epss=probability(found.epss.score if found.epss else None),
-        fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if found.fix_available else FixState.UNKNOWN,
+        epss=probability(epss.score if epss else None),
+        fix_state=FixState.FIXED if fixed else _fix_state(details.fix_available or found.fix_available),
         published=moment(created) if isinstance(created, str) else None,
     )
 
 
-def _score(details: _Details) -> tuple[float | None, str]:
+def _fix_state(available: str) -> FixState:
+    """Of a package for which no version with the fix is named; PARTIAL is a fix for others of the packages."""
+    return {"YES": FixState.FIXED, "NO": FixState.NOT_FIXED, "PARTIAL": FixState.NOT_FIXED}.get(
+        available.upper(), FixState.UNKNOWN
+    )
+
+
+def _score(details: Details) -> tuple[float | None, str]:
     for one in sorted(details.cvss or (), key=lambda cvss: cvss.version, reverse=True):
         points = score(one.base_score) if one.base_score is not None else score_of(one.scoring_vector)
         if points is not None:
             return points, one.scoring_vector
     return None, ""
-
-
-def _left_out(found: _Finding, finding: Finding) -> SuppressedFinding:
-    return SuppressedFinding(finding, found.status.casefold(), found.title, "Amazon Inspector")

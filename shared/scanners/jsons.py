@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -11,6 +11,10 @@ from shared.scanners.report import Refusal, RefusalReason
 
 Named = Annotated[str, msgspec.Meta(min_length=1)]
 """A name that must be there: findings without one would all count as one."""
+
+
+_SMALL: Final = 16 * 1024 * 1024
+"""Bodies up to this size are decoded once more without nulls; larger ones would take several times their size."""
 
 
 class Wire(msgspec.Struct, gc=False):
@@ -26,9 +30,26 @@ def decode[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, name:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
+        if "got `null`" in str(error) and memoryview(body).nbytes <= _SMALL:
+            return _without_nulls(decoder, body, name)
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(body, error) from error
+
+
+def _without_nulls[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, name: str) -> T:
+    """The same for a body in which null stands for what could have been left out, as some languages write it."""
+    try:
+        return decoder.decode(msgspec.json.encode(_pruned(msgspec.json.decode(body))))
+    except msgspec.ValidationError as error:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
+
+
+def _pruned(value: Any) -> Any:
+    """A value without the keys that are null. Nulls in lists stay: there they are entries, and those must count."""
+    if isinstance(value, dict):
+        return {key: _pruned(inner) for key, inner in value.items() if inner is not None}
+    return [_pruned(inner) for inner in value] if isinstance(value, list) else value
 
 
 def each[T](decoder: msgspec.json.Decoder[T], pieces: list[msgspec.Raw] | None, name: str) -> Iterator[T]:
@@ -42,6 +63,8 @@ def broken(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
     told = str(error)
     if "truncated" in told:
         return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {memoryview(body).nbytes} bytes")
+    if "trailing characters" in told:
+        return Refusal(RefusalReason.NOT_JSON, f"not one JSON document: another one, or text, follows it ({told})")
     return Refusal(RefusalReason.NOT_JSON, f"not JSON: {told}")
 
 

@@ -17,26 +17,16 @@ Facts of the formats (exports of Nessus 5 to 10, tenable.io and Tenable.sc; docs
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from typing import Final, NamedTuple
 
 from shared.domain.policy import Severity
 from shared.scanners import markup, tables
-from shared.scanners.machines import one_machine
-from shared.scanners.report import (
-    Compact,
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    SuppressedFinding,
-)
+from shared.scanners.gathering import OnHosts
+from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import (
     cves_in,
     day,
@@ -50,8 +40,31 @@ from shared.scanners.values import (
 )
 
 FORMAT: Final = "nessus"
-COLUMNS: Final = frozenset({"plugin id", "plugin"})
-"""Either names the column of plugin numbers."""
+COLUMNS: Final = frozenset({"plugin id", "plugin", "definition.id"})
+"""Any of them names the column of plugin numbers."""
+_SAME: Final = {
+    "definition.id": "plugin id",
+    "definition.name": "name",
+    "definition.family": "plugin family",
+    "definition.cve": "cve",
+    "definition.cvss4.base_score": "cvss v4.0 base score",
+    "definition.cvss4.base_vector": "cvss v4.0 vector",
+    "definition.cvss3.base_score": "cvss v3.0 base score",
+    "definition.cvss3.base_vector": "cvss3 vector",
+    "definition.cvss2.base_score": "cvss v2.0 base score",
+    "definition.cvss2.base_vector": "cvss vector",
+    "definition.epss.score": "epss score",
+    "definition.references": "xref",
+    "definition.patch_published": "patch publication date",
+    "definition.vulnerability_published": "vuln publication date",
+    "asset.display_fqdn": "fqdn",
+    "asset.name": "asset name",
+    "asset.display_ipv4_address": "ip address",
+    "asset.operating_system": "os",
+    "last_seen": "last seen",
+    "output": "plugin output",
+}
+"""Columns of the findings that Tenable Vulnerability Management's Explore exports, by the older exports' names."""
 ROOT: Final = "NessusClientData_v2"
 _NAME: Final = "a report of Tenable"
 _GRADES: Final = {"0": "none", "1": "low", "2": "medium", "3": "high", "4": "critical"}
@@ -80,20 +93,9 @@ class _Package(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is gathered on the way through a report."""
-
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
-    hosts: dict[str, None] = field(default_factory=dict)
-    systems: dict[str, None] = field(default_factory=dict)
-    times: list[datetime] = field(default_factory=list)
-    logged_in: bool = False
-    refused_login: bool = False
+class _Seen(OnHosts):
     web: bool = False
     version: str = ""
-    compact: Compact = field(default_factory=Compact)
 
 
 def read(body: bytes) -> ScanReport:
@@ -102,27 +104,9 @@ def read(body: bytes) -> ScanReport:
     if body.lstrip()[:1] == b"<":
         _read_xml(body, seen)
     else:
-        for row in tables.rows(body, COLUMNS, _NAME):
+        for row in tables.rows(body, COLUMNS, _NAME, _SAME):
             _take_row(row, seen)
-    if not seen.hosts:
-        raise Refusal(RefusalReason.NOT_SCANNED, "no host is in it: nothing was scanned")
-    target, several = one_machine(seen.hosts)
-    system = next(iter(seen.systems), "")
-    return ScanReport(
-        format=FORMAT,
-        scanner="Nessus",
-        scanner_version=seen.version,
-        schema_version="",
-        target=target,
-        target_kind="host",
-        os=OsInfo(system.splitlines()[0].strip()) if system else None,
-        created_at=max(seen.times, default=None),
-        packages_seen=None,
-        findings=tuple(seen.findings),
-        suppressed=tuple(seen.suppressed),
-        not_scanned=several or _not_scanned(seen),
-        entries=seen.entries,
-    )
+    return seen.report(FORMAT, "Nessus", seen.version, _not_scanned(seen))
 
 
 def _not_scanned(seen: _Seen) -> str:
@@ -212,10 +196,7 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
     packages = list(_packages(row)) or [_Package(_first(row, "name", "plugin name") or f"plugin {plugin}")]
     for id_, package in product(cves or (f"nessus:{plugin}",), packages):
         finding = _finding(id_, plugin, row, severity, package)
-        if state == "fixed":
-            seen.suppressed.append(SuppressedFinding(finding, state, "", "Tenable"))
-        else:
-            seen.findings.append(seen.compact(finding))
+        seen.add(finding, left_out=state if state == "fixed" else "", source="Tenable")
 
 
 def _risk(row: tables.Row) -> str:
@@ -234,7 +215,8 @@ def _take_proof(plugin: str, row: tables.Row, seen: _Seen) -> None:
     elif plugin == _OS_FOUND and (found := _REMOTE_OS.search(output)):
         seen.systems.setdefault(found.group(1).strip())
     family = _first(row, "plugin family", "family")
-    seen.logged_in |= bool(_LOCAL.search(family) or _first(row, "last authenticated results date", "agent id"))
+    local = _LOCAL.search(family) or row.get("definition.type", "").casefold() == "local"
+    seen.logged_in |= bool(local or _first(row, "last authenticated results date", "agent id"))
     seen.web |= row.get("protocol", "").casefold() in {"http", "https"} and plugin.startswith(("98", "11"))
     if row.get("os"):
         seen.systems.setdefault(row["os"])

@@ -1,6 +1,7 @@
-"""Qualys: CSV of reports and VMDR, the XML of a scan (``SCAN``) and of a report (``ASSET_DATA_REPORT``).
+"""Qualys: CSV of reports and VMDR, XML of a scan (``SCAN``), a report (``ASSET_DATA_REPORT``) and of the detection API.
 
-Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.dtd``, ``asset_data_report.dtd``):
+Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.dtd``, ``asset_data_report.dtd``,
+``host_list_vm_detection_output.dtd``):
 
 * A row, ``VULN`` or ``VULN_INFO`` is one check (a QID) on one host, of any number of CVEs. Here every CVE of it is a
   finding; ``counts`` counts checks. A check without a CVE goes by ``qid:`` and number.
@@ -9,35 +10,30 @@ Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.d
 * Qualys looks from outside unless it logs in or has an agent; only those see packages. It shows in the way of tracking
   (an agent), in the QIDs of authentication (38307 on Unix, 70028 on Windows, or their failures 105053 and 105015), and
   in checks of local categories.
+* ``PRACTICE`` and type ``Potential`` are vulnerabilities that Qualys could not confirm. They count as the others do.
+* The host list detection API names checks by number, without titles or CVEs (those are in its knowledge base), says
+  with ``LAST_VM_AUTH_SCANNED_DATE`` that it logged in, and in a ``WARNING`` that there are more hosts than it sent.
+* A report is younger than what it tells of; the checks say when they were last found.
 * CSV exports begin with a title and an address; dates follow the reader's settings. PCI reports are of the outside.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from shared.domain.policy import Severity
 from shared.scanners import markup, tables
-from shared.scanners.machines import one_machine
-from shared.scanners.report import (
-    Compact,
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    SuppressedFinding,
-)
+from shared.scanners.gathering import OnHosts
+from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
 
 FORMAT: Final = "qualys"
 COLUMNS: Final = frozenset({"qid"})
-ROOTS: Final = frozenset({"SCAN", "ASSET_DATA_REPORT"})
+_DETECTIONS: Final = "HOST_LIST_VM_DETECTION_OUTPUT"
+ROOTS: Final = frozenset({"SCAN", "ASSET_DATA_REPORT", _DETECTIONS})
 _NAME: Final = "a report of Qualys"
 _GRADES: Final = {
     "1": Severity.NEGLIGIBLE,
@@ -95,17 +91,9 @@ class _Check:
 
 
 @dataclass(slots=True)
-class _Seen:
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
-    hosts: dict[str, None] = field(default_factory=dict)
-    systems: dict[str, None] = field(default_factory=dict)
-    times: list[datetime] = field(default_factory=list)
-    logged_in: bool = False
-    refused_login: bool = False
+class _Seen(OnHosts):
     failed: str = ""
-    compact: Compact = field(default_factory=Compact)
+    more: bool = False
 
 
 def read(body: bytes) -> ScanReport:
@@ -116,30 +104,14 @@ def read(body: bytes) -> ScanReport:
     else:
         for row in tables.rows(body, COLUMNS, _NAME):
             _take_row(row, seen)
-    if not seen.hosts:
-        raise Refusal(RefusalReason.NOT_SCANNED, "no host is in it: nothing was scanned")
-    target, several = one_machine(seen.hosts)
-    system = next(iter(seen.systems), "")
-    return ScanReport(
-        format=FORMAT,
-        scanner="Qualys",
-        scanner_version="",
-        schema_version="",
-        target=target,
-        target_kind="host",
-        os=OsInfo(system) if system else None,
-        created_at=max(seen.times, default=None),
-        packages_seen=None,
-        findings=tuple(seen.findings),
-        suppressed=tuple(seen.suppressed),
-        not_scanned=several or _not_scanned(seen),
-        entries=seen.entries,
-    )
+    return seen.report(FORMAT, "Qualys", "", _not_scanned(seen))
 
 
 def _not_scanned(seen: _Seen) -> str:
     if seen.failed:
         return f"the scan did not finish: its status is {seen.failed}"
+    if seen.more:
+        return "this is one page of an answer: there are more hosts. Ask for the one made of this version (ids or ips)"
     if seen.logged_in and not seen.refused_login:
         return "" if seen.systems else "no operating system was found"
     told = "Qualys could not log in" if seen.refused_login else "nothing shows that Qualys logged in or had an agent"
@@ -152,11 +124,8 @@ def _take(check: _Check, seen: _Seen) -> None:
     seen.logged_in |= check.qid in _LOGGED_IN or bool(_LOCAL.search(check.category))
     seen.refused_login |= check.qid in _LOGIN_FAILED
     for id_ in check.cves or (f"qid:{check.qid}",):
-        finding = _finding(id_, check)
-        if check.status.casefold() in _GONE:
-            seen.suppressed.append(SuppressedFinding(finding, check.status.casefold(), "", "Qualys"))
-        else:
-            seen.findings.append(seen.compact(finding))
+        status = check.status.casefold()
+        seen.add(_finding(id_, check), left_out=status if status in _GONE else "", source="Qualys")
 
 
 def _finding(id_: str, check: _Check) -> Finding:
@@ -248,13 +217,16 @@ def _read_xml(body: bytes, seen: _Seen) -> None:
     if kind == "ASSET_DATA_REPORT":
         _read_report(body, seen)
         return
+    if kind == _DETECTIONS:
+        _read_detections(body, seen)
+        return
     for path, element in markup.elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
         if element.name == "KEY":
             _take_key(element, seen)
         elif len(path) == 1:
             _take_scanned_host(element, seen)
     if not kind:
-        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: its root is neither {' nor '.join(sorted(ROOTS))}")
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: its root is none of {', '.join(sorted(ROOTS))}")
 
 
 def _take_key(element: markup.Element, seen: _Seen) -> None:
@@ -298,13 +270,16 @@ def _read_report(body: bytes, seen: _Seen) -> None:
     wanted = frozenset({"HOST", "VULN_DETAILS", "GENERATION_DATETIME"})
     waiting: list[_Check] = []
     details: dict[str, markup.Element] = {}
+    made = None
     for _, element in markup.elements(body, wanted, _NAME):
         if element.name == "HOST":
             waiting.extend(_reported(element, seen))
         elif element.name == "VULN_DETAILS":
             details[element.value("QID")] = element
-        elif found := moment(element.text):
-            seen.times.append(found)
+        else:
+            made = moment(element.text)
+    if made and not seen.times:
+        seen.times.append(made)
     for check in waiting:
         _explain(check, details.get(check.qid))
         _take(check, seen)
@@ -316,6 +291,8 @@ def _reported(host: markup.Element, seen: _Seen) -> list[_Check]:
     if host.value("OPERATING_SYSTEM"):
         seen.systems.setdefault(host.value("OPERATING_SYSTEM"))
     seen.logged_in |= "agent" in host.value("TRACKING_METHOD").casefold()
+    found = list(host.all("VULN_INFO_LIST", "VULN_INFO"))
+    seen.times.extend(at for one in found if (at := moment(one.value("LAST_FOUND"))))
     return [
         _Check(
             qid=one.value("QID"),
@@ -324,7 +301,7 @@ def _reported(host: markup.Element, seen: _Seen) -> list[_Check]:
             status=one.value("VULN_STATUS"),
             port=one.value("PORT"),
         )
-        for one in host.all("VULN_INFO_LIST", "VULN_INFO")
+        for one in found
     ]
 
 
@@ -337,3 +314,33 @@ def _explain(check: _Check, details: markup.Element | None) -> None:
     check.cves = cves_in(*(one.text for one in details.all("CVE_ID_LIST", "CVE_ID", "ID")))
     base = details.value("CVSS3_SCORE", "CVSS3_BASE") or details.value("CVSS_SCORE", "CVSS_BASE")
     check.score = score(base or None)
+
+
+def _read_detections(body: bytes, seen: _Seen) -> None:
+    for _, element in markup.elements(body, frozenset({"HOST", "WARNING"}), _NAME):
+        if element.name == "WARNING":
+            seen.more = True
+        else:
+            _take_detected(element, seen)
+
+
+def _take_detected(host: markup.Element, seen: _Seen) -> None:
+    name = host.value("DNS") or host.value("NETBIOS") or host.value("IP") or host.value("ID")
+    seen.hosts.setdefault(name)
+    if host.value("OS"):
+        seen.systems.setdefault(host.value("OS"))
+    within = host.value("LAST_VM_AUTH_SCANNED_DATE")
+    seen.logged_in |= bool(within) or "agent" in host.value("TRACKING_METHOD").casefold()
+    dates = (host.value("LAST_VM_SCANNED_DATE"), host.value("LAST_SCAN_DATETIME"), within)
+    seen.times.extend(at for date in dates if (at := moment(date)))
+    for one in host.all("DETECTION_LIST", "DETECTION"):
+        off = next((word for word in ("ignored", "disabled") if one.value(f"IS_{word.upper()}") == "1"), "")
+        check = _Check(
+            qid=one.value("QID"),
+            host=name,
+            grade=one.value("SEVERITY"),
+            kind=one.value("TYPE"),
+            status=off or one.value("STATUS"),
+            port=one.value("PORT"),
+        )
+        _take(check, seen)

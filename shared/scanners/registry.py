@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
-from shared.scanners.detection import detect
+from shared.scanners.detection import detect, unlisted
 from shared.scanners.report import Refusal, RefusalReason, ScanReport, shown
 
 __all__ = ["MAX_BYTES", "READERS", "Reader", "detect", "read"]
@@ -44,7 +45,7 @@ def read(format: str | None, body: bytes | BinaryIO) -> ScanReport:  # noqa: A00
     if format is not None and reader is None:
         known = ", ".join(sorted(READERS))
         raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"the format {shown(format)} is not known; known are: {known}")
-    content = _content(body)
+    content = unlisted(_content(body))
     return (reader or READERS[detect(content)])(content)
 
 
@@ -52,16 +53,33 @@ def _content(body: bytes | BinaryIO) -> bytes:
     content = body if isinstance(body, bytes) else _whole(body)
     if len(content) > MAX_BYTES:
         raise Refusal(RefusalReason.TOO_LARGE, f"the report is larger than {MAX_BYTES} bytes")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        told = "the report is UTF-16 text, as PowerShell's > writes it. Let the scanner write the file (--output)"
-        raise Refusal(RefusalReason.WRONG_SHAPE, told)
     packed = next((name for magic, name in _PACKED.items() if content.startswith(magic)), None)
     if packed:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"the report is packed ({packed}). Unpack it first")
-    content = content.removeprefix(codecs.BOM_UTF8)
-    if not content or content.isspace():
+    wide = next((name for begin, name in _WIDE.items() if content.startswith(begin)), None)
+    content = _narrowed(content, wide) if wide else content.removeprefix(codecs.BOM_UTF8)
+    if content[:1].isspace():
+        content = content.lstrip()  # before an XML declaration, white space is an error
+    if not content:
         raise Refusal(RefusalReason.EMPTY, "the report is empty")
     return content
+
+
+def _narrowed(content: bytes, encoding: str) -> bytes:
+    """UTF-16 text, as PowerShell's > writes it, in UTF-8; in pieces, so that never more than both stand in memory."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    narrow = io.BytesIO()
+    try:
+        for begin in range(0, len(content), _PIECE):
+            text = decoder.decode(content[begin : begin + _PIECE], begin + _PIECE >= len(content))
+            if not begin:
+                # What an XML declaration says of the encoding is no longer so.
+                text = _DECLARATION.sub("", text.removeprefix("\ufeff"), count=1)
+            narrow.write(text.encode())
+    except UnicodeError as error:
+        told = f"the report is UTF-16 text that can't be read to its end ({error})"
+        raise Refusal(RefusalReason.TRUNCATED, told) from error
+    return narrow.getvalue()
 
 
 def _whole(stream: BinaryIO) -> bytes:
@@ -73,3 +91,10 @@ def _whole(stream: BinaryIO) -> bytes:
 
 
 _PACKED: Final = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
+_DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
+_WIDE: Final = {
+    codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be",
+    b"{\0": "utf-16-le", b"[\0": "utf-16-le", b"<\0": "utf-16-le",
+    b"\0{": "utf-16-be", b"\0[": "utf-16-be", b"\0<": "utf-16-be",
+}  # fmt: skip
+"""How UTF-16 begins, with a mark and without."""

@@ -7,6 +7,8 @@ Facts of the format (OASIS SARIF 2.1.0 errata 01; what tools make of it, in repo
 * A result without ``level`` has its rule's default, and without that, ``warning`` (§3.27.10). Tools leave it out often;
   their own word for the severity stands in the texts, in tags or in properties, and a CVSS score in the rule's
   ``security-severity`` (GitHub's convention). The tool's word counts first, then the score, then the level.
+* Snyk writes package and version into the rule's full description, ``(CVE-2026-1) openssl/libssl3@3.0.9-1``, with the
+  source package first, the kind of package into tags, and its severity and the fix into prose.
 * ``kind`` other than ``fail`` is no finding; ``suppressions`` that were not rejected take one out.
 * Proof of a scan: packages of an operating system among the results. An empty list of results proves nothing, since
   SARIF doesn't say what was looked at. Linters and checkers of code write SARIF too: they look at no machine.
@@ -17,25 +19,23 @@ Facts of the format (OASIS SARIF 2.1.0 errata 01; what tools make of it, in repo
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Wire, decode, each, present
+from shared.scanners.gathering import Gathered
+from shared.scanners.jsons import Named, Wire, decode, each, present
 from shared.scanners.report import (
-    Compact,
     Finding,
     FixState,
     OsInfo,
     Refusal,
     RefusalReason,
     ScanReport,
-    SuppressedFinding,
 )
 from shared.scanners.report import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
@@ -51,6 +51,10 @@ _LEVELS: Final = {
 }
 _LINE: Final = re.compile(r"^\**([A-Za-z][A-Za-z ]{2,24}?)[ \t]*\**:\**[ \t]*(\S[^\n]*?)?[ \t\r]*$", re.MULTILINE)
 _AT_VERSION: Final = re.compile(r"reports (\S+) at version (\S+)|package: (\S+), version (\S+) was found")
+_SNYK_RULE: Final = re.compile(r"(?:\(([^()]*)\) )?([^@\s]\S*)@([^@\s]+)")
+_SNYK_SEVERITY: Final = re.compile(r"introduces a vulnerable \S+ package with an? (\w+) severity vulnerability")
+_SNYK_FIX: Final = re.compile(r"[Uu]pgrade .{0,200}? to version `?([^\s`]+)`? or higher")
+_SNYK_NO_FIX: Final = "There is no fixed version"
 _DISTRIBUTION: Final = re.compile(r"^([a-z]+):(?:distro:[a-z]+:)?([0-9][0-9.]*)$")
 _ADVISORY: Final = re.compile(
     r"(?:CVE-\d{4}-\d+|GHSA(?:-\w{4}){3}|[A-Z]{2,5}SA-\d{4}[:-]\d+|ALAS\d?-\d{4}-\d+|TEMP-\d+-\w+|SNYK-[\w-]+)",
@@ -60,6 +64,7 @@ _ADVISORY: Final = re.compile(
 
 class _Text(Wire):
     text: str = ""
+    markdown: str = ""
 
 
 class _Level(Wire):
@@ -70,6 +75,7 @@ class _Rule(Wire, rename="camel"):
     id: str = ""
     name: str = ""
     short_description: _Text | None = None
+    full_description: _Text | None = None
     default_configuration: _Level | None = None
     help: _Text | None = None
     properties: dict[str, Any] | None = None
@@ -110,16 +116,19 @@ class _Result(Wire, rename="camel"):
     properties: dict[str, Any] | None = None
 
 
-class _Driver(Wire, rename="camel"):
-    name: Annotated[str, msgspec.Meta(min_length=1)]
+class _Rules(Wire):
+    rules: list[_Rule] | None = None
+
+
+class _Driver(_Rules, rename="camel", kw_only=True):
+    name: Named
     version: str | None = None
     semantic_version: str | None = None
-    rules: list[_Rule] | None = None
 
 
 class _Tool(Wire):
     driver: _Driver
-    extensions: list[_Driver] | None = None
+    extensions: list[_Rules] | None = None
 
 
 class _Invocation(Wire, rename="camel"):
@@ -151,17 +160,11 @@ _HEADS: Final = msgspec.json.Decoder(_Head)
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is gathered on the way through the results."""
-
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
+class _Seen(Gathered):
     os: OsInfo | None = None
     system: bool = False
     """Packages of the operating system are among the results."""
     packages: bool = False
-    compact: Compact = field(default_factory=Compact)
 
 
 def read(body: bytes) -> ScanReport:
@@ -249,8 +252,29 @@ def _take(run: _Run, seen: _Seen) -> None:
             rule = rules[index]
         rule = rule or by_id.get(id_.rpartition("/")[0]) or _Rule(id=id_)
         if rule.id not in helped:
-            helped[rule.id] = _lines(rule.help.text if rule.help else "")
+            helped[rule.id] = _helped(rule)
         _take_result(result, rule, helped[rule.id], id_ or rule.id, seen)
+
+
+def _helped(rule: _Rule) -> dict[str, str]:
+    """What a rule's texts say of its package."""
+    described = _SNYK_RULE.fullmatch(rule.full_description.text.strip() if rule.full_description else "")
+    if described is None:
+        return _lines(rule.help.text if rule.help else "")
+    told = rule.help.markdown if rule.help else ""
+    fixed = _SNYK_FIX.search(told)
+    return {
+        "cve": described[1] or "",
+        "package": described[2].rpartition("/")[2] if _system_tag(rule) else described[2],
+        "installed version": described[3],
+        "type": _system_tag(rule),
+        **({"fixed version": fixed[1] if fixed else "not fixed"} if fixed or _SNYK_NO_FIX in told else {}),
+    }
+
+
+def _system_tag(rule: _Rule) -> str:
+    tags = (rule.properties or {}).get("tags")
+    return next((tag for tag in tags if tag in _SYSTEM_TYPES), "") if isinstance(tags, list) else ""
 
 
 def _lines(text: str) -> dict[str, str]:
@@ -266,6 +290,8 @@ def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str,
     own = _lines(message)
     # A rule's help speaks of the first package that it was written for; what the result says counts, even if empty.
     said = helped | (own if "package" in own else {})
+    if snyk := _SNYK_SEVERITY.search(message):
+        said["severity"] = snyk[1]
     at = next((found for found in _AT_VERSION.findall(message)), ("", "", "", ""))
     package = at[0] or at[2] or said.get("package") or said.get("package name") or _property(rule, "packageName")
     named = _names(rule, id_, said) or (message[:80] or "unnamed",)
@@ -292,9 +318,9 @@ def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str,
         seen.os = seen.os or _distribution(said)
     held = _left_out(result)
     if held is not None:
-        seen.suppressed.append(SuppressedFinding(finding, "suppressed", held.justification, held.kind))
+        seen.add(finding, "suppressed", held.justification, held.kind)
     else:
-        seen.findings.append(seen.compact(finding))
+        seen.add(finding)
 
 
 def _names(rule: _Rule, id_: str, said: dict[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from shared.scanners.report import Refusal, RefusalReason
@@ -13,42 +15,69 @@ _LONGEST_CELL: Final = 8 * 1024 * 1024
 """Nessus writes a plugin's whole output into one cell."""
 _HEADER_WITHIN: Final = 20
 """Lines in which the header must stand; consoles put a title and an address above it."""
+_BEGIN: Final = 256 * 1024
+_DELIMITERS: Final = (",", ";", "\t")
+"""Spreadsheets write what their reader's country uses."""
+
+_AS_WRITTEN: Final[Mapping[str, str]] = MappingProxyType({})
 
 Row = dict[str, str]
 
 
 def header(body: bytes, wanted: frozenset[str]) -> tuple[str, ...] | None:
     """The header of a CSV body that has one of the names, in lower case; None when there is none."""
-    try:
-        for line in _lines(body[: 256 * 1024]):
-            names = tuple(cell.strip().casefold() for cell in line)
-            if wanted.intersection(names):
-                return names
-    except csv.Error:
-        return None
+    found = _header(body, wanted)
+    return found[1] if found else None
+
+
+def _header(body: bytes, wanted: frozenset[str]) -> tuple[str, tuple[str, ...]] | None:
+    """The delimiter of a CSV body, and its header."""
+    for delimiter in _DELIMITERS:
+        try:
+            for line in islice(_lines(body[:_BEGIN], delimiter), _HEADER_WITHIN):
+                names = _names(line)
+                if wanted.intersection(names):
+                    return delimiter, names
+        except csv.Error:
+            continue
     return None
 
 
-def rows(body: bytes, wanted: frozenset[str], name: str) -> Iterator[Row]:
-    """Rows by column names in lower case. Raises Refusal when there is no such header, or a row is broken."""
-    names: Sequence[str] | None = None
+def _names(line: list[str]) -> tuple[str, ...]:
+    return tuple(cell.strip().casefold() for cell in line)
+
+
+def rows(body: bytes, wanted: frozenset[str], name: str, same: Mapping[str, str] = _AS_WRITTEN) -> Iterator[Row]:
+    """Rows by column names in lower case; columns in ``same`` by the name that it gives them.
+
+    Raises Refusal when there is no header with one of the names ``wanted``, or a row is broken.
+    """
+    found = _header(body, wanted)
+    if found is None:
+        raise _headless(body, name)
+    delimiter, written = found
+    names = tuple(same.get(column, column) for column in written)
+    begun = False
     try:
-        for number, line in enumerate(_lines(body), 1):
-            if names is None:
-                cells = tuple(cell.strip().casefold() for cell in line)
-                if wanted.intersection(cells):
-                    names = cells
-                elif number > _HEADER_WITHIN:
-                    break
-            elif any(line):
+        for number, line in enumerate(_lines(body, delimiter), 1):
+            if begun and any(line):
                 yield _row(names, line, number)
+            begun = begun or _names(line) == written
     except csv.Error as error:
         early = "unexpected end of data" in str(error)
         reason = RefusalReason.TRUNCATED if early else RefusalReason.NOT_CSV
         told = f"the report ends in the middle, after {len(body)} bytes" if early else f"not CSV: {error}"
         raise Refusal(reason, told) from error
-    if names is None:
-        raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: no row of column names was found")
+
+
+def _headless(body: bytes, name: str) -> Refusal:
+    """What to say of a body without a header, which may also be cut off within it."""
+    try:
+        for _ in islice(_lines(body[:_BEGIN], ","), _HEADER_WITHIN):
+            pass
+    except csv.Error as error:
+        return Refusal(RefusalReason.NOT_CSV, f"not CSV: {error}")
+    return Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: no row of column names was found")
 
 
 def _row(names: Sequence[str], line: list[str], number: int) -> Row:
@@ -59,9 +88,9 @@ def _row(names: Sequence[str], line: list[str], number: int) -> Row:
     return {column: cell.strip() for column, cell in zip(names, line, strict=False) if column}
 
 
-def _lines(body: bytes) -> Iterator[list[str]]:
+def _lines(body: bytes, delimiter: str) -> Iterator[list[str]]:
     if csv.field_size_limit() < _LONGEST_CELL:
         csv.field_size_limit(_LONGEST_CELL)
     # Names and numbers are ASCII; what else stands in texts must not stop the reading.
     text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", errors="replace", newline="")
-    return csv.reader(text, strict=True)
+    return csv.reader(text, delimiter=delimiter, strict=True)

@@ -6,8 +6,10 @@ Facts of the format (aquasecurity/trivy, ``pkg/types/report.go``; reports in its
   whether anything was looked at. What was looked at shows in the results' ``Class``: a scan of the operating system's
   packages leaves a result of class ``os-pkgs``. An OS that Trivy doesn't support leaves none, nor does one that it
   didn't find; the family is then absent or ``none``.
+* Before version 0.21 results had no ``Class``; those of the system have its family as ``Type``.
 * With package lists on (the default of current versions), results carry ``Packages``. Where others carry them and
-  ``os-pkgs`` doesn't, the package database of the OS was empty or unreadable.
+  ``os-pkgs`` doesn't, the package database of the OS was empty or unreadable. Lists of packages (SBOM) may name an OS
+  and none of its packages; they must show some, or findings of them.
 * A scan for other things (misconfiguration, secrets, licences) is a report of the same schema.
 * Findings left out by an ignore file or VEX stand under ``ExperimentalModifiedFindings`` if the scan showed them.
 * The legacy form, before version 0.20 (2021), is a bare list of results. It has neither an operating system nor a time
@@ -39,6 +41,8 @@ from shared.scanners.values import moment, purl_of, score_of
 
 FORMAT: Final = "trivy"
 SCHEMA: Final = 2
+_SBOMS: Final = frozenset({"cyclonedx", "spdx"})
+"""Kinds of artifacts that are lists of packages themselves, and may name a system without any."""
 OS_PACKAGES: Final = "os-pkgs"
 LANGUAGE_PACKAGES: Final = "lang-pkgs"
 
@@ -91,7 +95,7 @@ class _Vulnerability(_Wire):
     status: str = ""
     severity: str = ""
     severity_source: str = ""
-    vendor_severity: dict[str, int] | None = None
+    vendor_severity: dict[str, Any] | None = None
     published_date: str = ""
     pkg_path: str = ""
     vendor_ids: list[str] | None = msgspec.field(name="VendorIDs", default=None)
@@ -118,6 +122,10 @@ class _Result(_Wire):
     @property
     def of_packages(self) -> bool:
         return self.class_ in {OS_PACKAGES, LANGUAGE_PACKAGES}
+
+    def of_system(self, family: str) -> bool:
+        """Whether it is of the system's packages; before ``Class`` came, ``Type`` alone told."""
+        return self.class_ == OS_PACKAGES or (not self.class_ and self.type == family)
 
 
 class _OS(_Wire):
@@ -178,7 +186,7 @@ def read(body: bytes) -> ScanReport:
         packages_seen=_packages_seen(results),
         findings=tuple(_findings(results)),
         suppressed=tuple(_suppressed(results)),
-        not_scanned=_not_scanned(os_info, results),
+        not_scanned=_not_scanned(os_info, results, report.artifact_type),
     )
 
 
@@ -232,13 +240,13 @@ def _os(metadata: _Metadata | None) -> OsInfo | None:
     return OsInfo(found.family, found.name, found.eosl)
 
 
-def _not_scanned(os_info: OsInfo | None, results: list[_Result]) -> str:
+def _not_scanned(os_info: OsInfo | None, results: list[_Result], kind: str) -> str:
     if os_info is None:
         return "no operating system was found, only packages of applications"
-    system = [result for result in results if result.class_ == OS_PACKAGES]
+    system = [result for result in results if result.of_system(os_info.family)]
     if not system:
         return f"{os_info} was found, but its packages were not looked at"
-    listed = any(result.packages for result in results)
+    listed = any(result.packages for result in results) or kind in _SBOMS
     if listed and not any(result.packages or result.vulnerabilities for result in system):
         return f"{os_info} was found, but none of its packages"
     return ""
@@ -279,8 +287,8 @@ def _finding(found: _Vulnerability, target: str) -> Finding:
     )
 
 
-def _grade(number: int) -> Severity:
-    return _GRADES[number] if 0 <= number < len(_GRADES) else Severity.UNKNOWN
+def _grade(number: object) -> Severity:
+    return _GRADES[number] if isinstance(number, int) and 0 <= number < len(_GRADES) else Severity.UNKNOWN
 
 
 def _score(found: _Vulnerability) -> tuple[float | None, str]:

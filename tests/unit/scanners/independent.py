@@ -51,22 +51,33 @@ def defender(text: str) -> Counts:
 
 
 def inspector(text: str) -> Counts:
-    words = (found["severity"].lower() for found in json.loads(text)["findings"])
-    return Counter("unknown" if word == "untriaged" else word for word in words)
+    read = json.loads(text)
+    rows = read if isinstance(read, list) else read.get("Findings", read.get("findings", [read]))
+    hub = [row for row in rows if "/aws/inspector" in row.get("ProductArn", "")]
+    words = [row["Severity"]["Label"].lower() for row in hub] or [row["severity"].lower() for row in rows]
+    same: dict[str, str] = {"untriaged": "unknown", "informational": "negligible"}
+    return Counter(same.get(word, str(word)) for word in words)
 
 
 def nessus(text: str) -> Counts:
     if text.lstrip().startswith("<"):
         return Counter(_NESSUS[grade] for grade in re.findall(r'<ReportItem[^>]* severity="(\d)"', text))
-    rows: list[dict[str, Any]] = list(csv.DictReader(text.splitlines(keepends=True)))
-    plugins = (row for row in rows if (row.get("Plugin ID") or row.get("Plugin") or "").isdigit())
-    words = (row.get("Risk") or row.get("Severity") or "" for row in plugins)
+    between = ";" if text.startswith("age_in_days;") else ","
+    rows: list[dict[str, Any]] = list(csv.DictReader(text.splitlines(keepends=True), delimiter=between))
+    numbers = (row.get("Plugin ID") or row.get("Plugin") or row.get("definition.id") or "" for row in rows)
+    plugins = (row for row, number in zip(rows, numbers, strict=True) if number.isdigit())
+    words = (row.get("Risk") or row.get("Severity") or row.get("severity") or "" for row in plugins)
     return Counter(_RISKS.get(word, word).lower() for word in words)
 
 
 def qualys(text: str) -> Counts:
     if text.lstrip().startswith("<"):
-        return Counter(_GRADES[grade] for grade in re.findall(r'<VULN number="\d+" severity="(\d)"', text))
+        if "<ASSET_DATA_REPORT>" in text:
+            glossary = re.findall(r"<VULN_DETAILS .*?<QID [^>]*>(\d+)<.*?<SEVERITY>(\d)<", text, re.DOTALL)
+            grades = dict(glossary)
+            listed = re.findall(r"<VULN_INFO>.*?<QID [^>]*>(\d+)<.*?<TYPE>(\w+)", text, re.DOTALL)
+            return Counter("negligible" if kind == "Ig" else _GRADES[grades[qid]] for qid, kind in listed)
+        return Counter(_GRADES[grade] for grade in re.findall(r'<(?:VULN|PRACTICE) number="\d+" severity="(\d)"', text))
     lines = [line for line in csv.reader(text.splitlines(keepends=True)) if line]
     head = next(index for index, line in enumerate(lines) if "QID" in line)
     rows = [dict(zip(lines[head], line, strict=True)) for line in lines[head + 1 :]]

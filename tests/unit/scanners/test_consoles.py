@@ -89,7 +89,7 @@ def test_a_healthy_machine_is_proven_by_its_assessment() -> None:
 
 def test_a_machine_that_defender_could_not_assess_is_not_scanned() -> None:
     assert (
-        "no check ran on the machine (OffByPolicy: No agent)"
+        "no check of packages ran on the machine (OffByPolicy: No agent)"
         in defender([assessment("NotApplicable", "OffByPolicy")]).not_scanned
     )
 
@@ -301,3 +301,50 @@ def test_a_scan_that_did_not_finish_says_so(real_data: Path) -> None:
     path = real_data / "scanner/defectdojo-scans/qualys_infrascan_webgui/qualys_infrascan_webgui_1.xml"
     body = path.read_bytes().replace(b">FINISHED<", b">CANCELED<")
     assert "its status is CANCELED" in registry.read("qualys", body).not_scanned
+
+
+def test_a_report_is_as_old_as_what_it_found_last() -> None:
+    host = """<HOST><IP>10.0.0.1</IP><TRACKING_METHOD>QAGENT</TRACKING_METHOD><VULN_INFO_LIST><VULN_INFO><QID>7</QID>
+    <LAST_FOUND>2026-01-02T03:04:05Z</LAST_FOUND></VULN_INFO></VULN_INFO_LIST></HOST>"""
+    made = "<GENERATION_DATETIME>2026-05-10T12:00:00Z</GENERATION_DATETIME>"
+    body = f"<ASSET_DATA_REPORT><HEADER>{made}</HEADER><HOST_LIST>{host}</HOST_LIST></ASSET_DATA_REPORT>"
+    created = registry.read("qualys", body.encode()).created_at
+    assert created is not None
+    assert created.isoformat() == "2026-01-02T03:04:05+00:00"
+
+
+def detected(host: str, more: str = "") -> ScanReport:
+    return registry.read(
+        None,
+        f"""<?xml version="1.0" encoding="UTF-8" ?>
+    <!DOCTYPE HOST_LIST_VM_DETECTION_OUTPUT SYSTEM "https://q.example/host_list_vm_detection_output.dtd">
+    <HOST_LIST_VM_DETECTION_OUTPUT><RESPONSE><DATETIME>2026-05-11T12:00:00Z</DATETIME><HOST_LIST><HOST><ID>1</ID>
+    <IP>10.0.0.1</IP><TRACKING_METHOD>IP</TRACKING_METHOD><OS><![CDATA[Windows 2022]]></OS><DNS><![CDATA[h1]]></DNS>
+    <LAST_SCAN_DATETIME>2026-05-10T12:00:00Z</LAST_SCAN_DATETIME>{host}<DETECTION_LIST>
+    <DETECTION><QID>6</QID><TYPE>Info</TYPE><RESULTS>x</RESULTS></DETECTION>
+    <DETECTION><QID>7</QID><TYPE>Confirmed</TYPE><SEVERITY>5</SEVERITY><PORT>443</PORT><STATUS>Active</STATUS></DETECTION>
+    <DETECTION><QID>8</QID><TYPE>Potential</TYPE><SEVERITY>3</SEVERITY><STATUS>Fixed</STATUS></DETECTION>
+    <DETECTION><QID>9</QID><TYPE>Confirmed</TYPE><SEVERITY>4</SEVERITY><STATUS>New</STATUS><IS_IGNORED>1</IS_IGNORED>
+    </DETECTION></DETECTION_LIST></HOST></HOST_LIST>{more}</RESPONSE></HOST_LIST_VM_DETECTION_OUTPUT>""".encode(),
+    )
+
+
+WITHIN = "<LAST_VM_AUTH_SCANNED_DATE>2026-05-10T11:00:00Z</LAST_VM_AUTH_SCANNED_DATE>"
+
+
+def test_detections_of_qualys_api_are_read() -> None:
+    report = detected(WITHIN)
+    assert (report.format, report.scanned, report.target, str(report.os)) == ("qualys", True, "h1", "Windows 2022")
+    assert [(found.id, found.severity) for found in report.findings] == [
+        ("qid:6", Severity.NEGLIGIBLE),
+        ("qid:7", Severity.CRITICAL),
+    ]
+    assert [left.status for left in report.suppressed] == ["fixed", "ignored"]
+    assert report.created_at is not None
+    assert report.created_at.day == 10
+
+
+def test_detections_without_a_login_or_of_one_page_are_no_scan() -> None:
+    assert "nothing shows that Qualys logged in" in detected("").not_scanned
+    page = "<WARNING><CODE>1980</CODE><TEXT>1000 record limit exceeded</TEXT><URL>https://q.example</URL></WARNING>"
+    assert "one page" in detected(WITHIN, page).not_scanned

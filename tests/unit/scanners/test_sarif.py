@@ -141,3 +141,29 @@ def test_grypes_rules_carry_package_type_and_distribution(real_data: Path) -> No
     found = report.findings[0]
     assert (str(report.os), report.scanned) == ("debian 12", True)
     assert (found.id, found.package, found.installed) == ("CVE-2005-2541", "tar", "1.34+dfsg-1.2")
+
+
+def snyk(remedy: str, severity: str = "critical", tag: str = "deb") -> ScanReport:
+    text = f"This file introduces a vulnerable openssl package with a {severity} severity vulnerability."
+    described = {
+        "id": "SNYK-DEBIAN12-OPENSSL-1",
+        "shortDescription": {"text": "Critical severity - Use After Free vulnerability in openssl"},
+        "fullDescription": {"text": "(CVE-2026-7) openssl/libssl3@3.0.9-1"},
+        "help": {"text": "", "markdown": f"## Remediation\n{remedy}\n"},
+        "properties": {"tags": ["security", "CWE-416", tag]},
+    }
+    return read({"ruleId": described["id"], "level": "error", "message": {"text": text}}, rules=[described])
+
+
+def test_packages_of_snyk_stand_in_the_rules_full_description() -> None:
+    report = snyk("Upgrade `Debian:12` `openssl` to version 3.0.11-1 or higher.")
+    (found,) = report.findings
+    assert (report.scanned, found.severity, found.aliases) == (True, Severity.CRITICAL, ("CVE-2026-7",))
+    assert (found.package, found.installed, found.fixed) == ("libssl3", "3.0.9-1", "3.0.11-1")
+
+
+def test_snyk_says_where_there_is_no_fix_and_which_packages_are_applications() -> None:
+    report = snyk("There is no fixed version for `Debian:12` `openssl`.", severity="low", tag="npm")
+    (found,) = report.findings
+    assert (report.scanned, found.fix, found.severity) == (False, FixState.NOT_FIXED, Severity.LOW)
+    assert found.package == "openssl/libssl3"

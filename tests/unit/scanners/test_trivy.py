@@ -236,6 +236,19 @@ def test_what_is_no_scan_of_a_machine_says_so(changes: dict[str, Any], told: str
     assert told in report.not_scanned
 
 
+def test_before_results_had_a_class_their_type_told_which_are_of_the_system() -> None:
+    def old(kind: str) -> ScanReport:
+        return read(document(Results=[{"Target": "x", "Type": kind, "Vulnerabilities": [vulnerability()]}]))
+
+    assert (old("ubuntu").scanned, old("npm").scanned) == (True, False)
+
+
+def test_a_list_of_packages_that_names_a_system_must_show_packages_of_it() -> None:
+    listed = document(ArtifactType="cyclonedx", Results=[{"Target": "x", "Class": "os-pkgs", "Type": "alpine"}])
+    assert "none of its packages" in read(listed).not_scanned
+    assert read(listed | {"Results": [result(vulnerability())]}).scanned
+
+
 def test_packages_are_counted_where_they_are_listed() -> None:
     assert read(document(Results=[result(Packages=[{"Name": "a"}, {"Name": "b"}])])).packages_seen == 2
 
@@ -265,6 +278,7 @@ def test_neither_system_nor_packages_is_refused(results: object) -> None:
         (b'{"SchemaVersion": 2} trailing', RefusalReason.NOT_JSON),
         (b'{"SchemaVersion": 2, "ArtifactName": "\xff\xfe"}', RefusalReason.NOT_JSON),
         ("{}".encode("utf-16"), RefusalReason.WRONG_SHAPE),
+        ("{}".encode("utf-16")[:-1], RefusalReason.TRUNCATED),
         (b"[" * 200_000, RefusalReason.WRONG_SHAPE),
         (b'{"SchemaVersion": 2, "x": ' + b"[" * 200_000, RefusalReason.NOT_JSON),
     ],

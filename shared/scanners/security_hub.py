@@ -1,0 +1,199 @@
+"""Amazon Inspector's findings as AWS Security Hub passes them on, in its own format (ASFF).
+
+Taken are answers of ``aws securityhub get-findings`` (``{"Findings": […]}``), bare lists and single findings. Facts of
+the format (AWS Security Finding Format 2018-10-08; exports of it):
+
+* Security Hub gathers findings of many products; ``ProductArn`` ends with the product. What isn't Inspector's is passed
+  over, and a document without any of Inspector's is refused. Trivy has a template for this format too: it names no
+  operating system, and Trivy's own JSON says more.
+* ``RecordState`` ARCHIVED is a finding that is gone, ``Workflow.Status`` SUPPRESSED one that somebody put aside.
+  RESOLVED is what somebody says, not what Inspector saw, so such a finding still counts.
+* ``Vulnerabilities`` may be empty; then the title names the CVE and no package.
+* The system stands in ``ProductFields``, under a name that ends with ``platform``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from shared.scanners.inspector import Cvss, Details, Epss, Inspected, Package, Resource
+from shared.scanners.jsons import Wire, decode, each
+from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.values import cves_in, number, severity_at, together
+
+_INSPECTOR: Final = "/aws/inspector"
+_NAME: Final = "findings of AWS Security Hub"
+
+
+class _Label(Wire, rename="pascal"):
+    label: str | None = None
+    normalized: float | None = None
+
+
+class _Workflow(Wire, rename="pascal"):
+    status: str | None = None
+
+
+class _Place(Wire, rename="pascal"):
+    id: str
+    type: str = ""
+
+
+class _Score(Wire, rename="pascal"):
+    version: str = ""
+    base_score: float | str | None = None
+    base_vector: str = ""
+    source: str = ""
+
+
+class _Vulnerable(Wire, rename="pascal"):
+    name: str = ""
+    version: str = ""
+    release: str | None = None
+    fixed_in_version: str | None = None
+    package_manager: str = ""
+    file_path: str | None = None
+
+
+class _Vendor(Wire, rename="pascal"):
+    name: str = ""
+    vendor_severity: str | None = None
+    vendor_created_at: str | None = None
+
+
+class _Vulnerability(Wire, rename="pascal"):
+    id: str
+    vulnerable_packages: list[_Vulnerable] | None = None
+    cvss: list[_Score] | None = None
+    related_vulnerabilities: list[str] | None = None
+    vendor: _Vendor | None = None
+    fix_available: str = ""
+    epss_score: float | str | None = None
+
+
+class _Finding(Wire, rename="pascal"):
+    id: str
+    product_arn: str
+    title: str = ""
+    company_name: str | None = None
+    product_name: str | None = None
+    severity: _Label | None = None
+    record_state: str = ""
+    workflow: _Workflow | None = None
+    resources: list[_Place] | None = None
+    vulnerabilities: list[_Vulnerability] | None = None
+    product_fields: dict[str, Any] | None = None
+    last_observed_at: str | None = None
+    updated_at: str | None = None
+
+
+class _Answer(Wire, rename="pascal"):
+    product_arn: msgspec.Raw = msgspec.Raw(b"")
+    findings: list[msgspec.Raw] | None = None
+    small: list[msgspec.Raw] | None = msgspec.field(name="findings", default=None)
+    next_token: str | None = None
+
+
+class _Arn(Wire):
+    arn: msgspec.Raw = msgspec.field(name="ProductArn", default=msgspec.Raw(b""))
+
+
+_ANSWERS: Final = msgspec.json.Decoder(_Answer)
+_LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_ARNS: Final = msgspec.json.Decoder(_Arn)
+_FINDINGS: Final = msgspec.json.Decoder(_Finding)
+
+
+def rows(body: bytes) -> tuple[list[msgspec.Raw], bool, bool]:
+    """Findings of Security Hub, whether there are more on a next page, and whether it is Security Hub's at all."""
+    if body.lstrip()[:1] == b"[":
+        return decode(_LISTS, body, _NAME), False, True
+    answer = decode(_ANSWERS, body, _NAME)
+    if memoryview(answer.product_arn).nbytes:
+        return [msgspec.Raw(body)], False, True
+    listed = answer.findings if answer.findings is not None else answer.small
+    first = decode(_ARNS, listed[0], _NAME) if listed else _Arn()
+    return listed or [], bool(answer.next_token), bool(memoryview(first.arn).nbytes)
+
+
+def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
+    """Inspector's findings among those of Security Hub. Raises Refusal when there is none."""
+    others: dict[str, None] = {}
+    own = 0
+    for found in each(_FINDINGS, listed, _NAME):
+        if found.product_arn.endswith(_INSPECTOR):
+            own += 1
+            yield _inspected(found)
+        elif len(others) < 3:
+            others.setdefault(_product(found))
+    if not own:
+        told = f"findings of AWS Security Hub (ASFF), but of {', '.join(others)} and none of Amazon Inspector"
+        hint = ". Send Trivy's own report (--format json)" if any("aqua" in other for other in others) else ""
+        raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {told}{hint}")
+
+
+def _product(found: _Finding) -> str:
+    _, _, product = found.product_arn.partition(":product/")
+    return "/".join(together((found.company_name, found.product_name))) or product or "an unnamed product"
+
+
+def _inspected(found: _Finding) -> Inspected:
+    return Inspected(
+        finding_arn=found.id,
+        type="PACKAGE_VULNERABILITY",
+        severity=_severity(found),
+        status=_status(found),
+        title=found.title,
+        resources=[Resource(place.id, place.type, _details(found)) for place in found.resources or ()],
+        vulnerabilities=[_vulnerability(one) for one in found.vulnerabilities or ()] or _titled(found),
+        last_observed_at=found.last_observed_at,
+        updated_at=found.updated_at,
+    )
+
+
+def _severity(found: _Finding) -> str:
+    told = found.severity or _Label()
+    if told.label or told.normalized is None:
+        return told.label or ""
+    return severity_at(told.normalized / 10).value  # 0 to 100, in findings of before 2020
+
+
+def _status(found: _Finding) -> str:
+    if found.record_state.upper() == "ARCHIVED":
+        return "CLOSED"
+    suppressed = found.workflow is not None and (found.workflow.status or "").upper() == "SUPPRESSED"
+    return "SUPPRESSED" if suppressed else "ACTIVE"
+
+
+def _details(found: _Finding) -> dict[str, object]:
+    fields = found.product_fields or {}
+    platform = next((value for name, value in fields.items() if name.endswith("/platform")), None)
+    return {"fields": {"platform": platform}} if platform else {}
+
+
+def _titled(found: _Finding) -> list[Details]:
+    return [Details(id_) for id_ in cves_in(found.title)]
+
+
+def _vulnerability(one: _Vulnerability) -> Details:
+    vendor = one.vendor or _Vendor()
+    return Details(
+        vulnerability_id=one.id,
+        source=vendor.name,
+        vendor_severity=vendor.vendor_severity,
+        related_vulnerabilities=one.related_vulnerabilities,
+        cvss=[Cvss(number(told.base_score), told.base_vector, told.source, told.version) for told in one.cvss or ()],
+        vulnerable_packages=[
+            Package(
+                package.name, package.version, package.release, package.fixed_in_version, package.package_manager,
+                package.file_path,
+            )
+            for package in one.vulnerable_packages or ()
+        ],
+        vendor_created_at=vendor.vendor_created_at,
+        fix_available=one.fix_available,
+        epss=Epss(number(one.epss_score)),
+    )  # fmt: skip
