@@ -162,7 +162,8 @@ class Laws:
             self._proven(call.run, before.facts, now.facts, memory)
         for region, was in before.latest.items():
             then = now.latest.get(region)
-            if was is not None and (then is None or then < was) and not self._ordered(call, then):
+            backwards = was is not None and (then is None or then < was)
+            if backwards and not self._ordered(call, then) and not (was == version.number and self._unproven(before)):
                 self._break(3, f"latest in {region} went from {was} to {then or 'nothing'}", call.run)
         self._not_stale(call.run, version, memory)
         self._wrote[version] = (self._count, call.run.number)
@@ -174,6 +175,16 @@ class Laws:
             return False
         policy = self.policies[self._rows[command.release].policy_digest]
         return then is not None or policy.scan.revoke_to_empty
+
+    def _unproven(self, before: _Before) -> bool:
+        """Whether what was hidden bears its number since after the proof: published in between, it must go again."""
+        facts = before.facts
+        row = self._rows.get(self.source_of(facts.id)) if facts else None
+        return facts is not None and row is not None and self.bearer_of(facts) != row.incarnation
+
+    def bearer_of(self, facts: VersionFacts) -> str | None:
+        """The incarnation of a version, or of the version that it is a copy of."""
+        return incarnation_of(facts) if self.source_of(facts.id) == facts.id else facts.tags.get(INCARNATION_TAG)
 
     def _not_dropped(self, run: Run, before: _Before, facts: VersionFacts) -> None:
         assert before.facts is not None
@@ -194,15 +205,15 @@ class Laws:
         shown = [region for region in facts.regions if facts.visible_in(region) and not before.visible_in(region)]
         if not shown:
             return
-        source = self._source_of(facts.id)
+        source = self.source_of(facts.id)
         row = self._rows.get(source)
         if row is None:
             self._break(2, f"{facts.id.short} was published without a release", run)
             return
-        incarnation = incarnation_of(facts) if source == facts.id else facts.tags.get(INCARNATION_TAG)
+        incarnation = self.bearer_of(facts)
         if facts.published_at and facts.published_at >= run.began:
             # Versions have no ETag: nothing can prevent this when the number is used again between the read and the
-            # write of one hop.
+            # write of one hop. It must be hidden again; whether it was is judged in the end.
             return
         if incarnation != row.incarnation:
             self._break(2, f"another bearer of {facts.id.short} was published than the proven one", run)
@@ -229,7 +240,7 @@ class Laws:
             return False
         return self._engine.now + SKEW >= since + ring.bake
 
-    def _source_of(self, version: VersionId) -> VersionId:
+    def source_of(self, version: VersionId) -> VersionId:
         for policy in self.policies.values():
             if policy.source != version.definition and version.definition in {each.definition for each in policy.rings}:
                 return policy.source.version(version.number)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from local.simulation.ending import Ending
 from local.simulation.engine import Engine
 from local.simulation.faults import Call, Fate, Run
 from local.simulation.host import Host, Ran
@@ -20,10 +21,10 @@ from local.simulation.scenario import HOME, SUBSCRIPTION, TEST, Build, Deed, Sce
 from local.simulation.weather import Unforeseen, Weather
 from shared.adapters.memory.characters import Character
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
-from shared.domain.image import DefinitionId, VersionId
+from shared.domain.image import VersionId
 from shared.domain.messages import VersionWritten
-from shared.domain.policy import DayAfter, Policy
-from shared.domain.release import Release, State
+from shared.domain.policy import Policy
+from shared.domain.release import Release
 from shared.ports import Conflict, MachineSpec, PassingFault, Refused, World
 from shared.stages import dead_letters
 from shared.stages.revoke import places
@@ -74,7 +75,7 @@ class Play:
         self.rng = Random(f"host {seed}")
         self.house = House(
             self.engine.clock,
-            self._everything(),
+            self.scenario.everything(),
             home=HOME,
             replication=self.scenario.replication,
             casting=self._cast,
@@ -119,7 +120,7 @@ class Play:
             if not finished:
                 self._break(1, f"not ended after {LIMIT} of fine weather: {self._open()}")
             if not self.outcome.violations:
-                self._judge()
+                self._ending().judge(self._rows())
         except Stop:
             pass
         self.host.kill()
@@ -320,18 +321,6 @@ class Play:
         characters = self._characters[image]
         return characters[min(self._cast_in[*image, spec.region], len(characters)) - 1]
 
-    def _everything(self) -> Policy:
-        """A policy that names whatever any policy of the run names: the galleries that exist."""
-        policies = [self.scenario.policy, *(deed.policy for deed in self.scenario.deeds if deed.policy)]
-        named: dict[DefinitionId, Any] = {}
-        for index, policy in enumerate(policies):
-            for source, each in policy.definitions.items():
-                key = source if source not in named else replace(source, name=f"{source.name}-{index}")
-                named[key] = each
-        return Policy(
-            TEST, {each.source: replace(each, rings=_all_rings(named, each.source)) for each in named.values()}
-        )
-
     def _know(self, policy: Policy) -> None:
         for each in policy.definitions.values():
             self.laws.policies[each.digest] = each
@@ -369,74 +358,18 @@ class Play:
             f"missed: {self._missed(rows)}; left: {self._left()}; {len(self.house.queues)} messages",
         ]
 
-    def _judge(self) -> None:
-        for disk in self.laws.planted - set(self.house.machines.everything()):
-            self._break(7, f"{disk} is not ours and is gone")
-        for row in self._rows():
-            self._judge_row(row)
-
-    def _judge_row(self, row: Release) -> None:
-        build = self._builds.get(row.version)
-        truth = self.laws.truths.get((row.version, row.incarnation or ""))
-        if build is None or truth is None or row.version in self._disturbed:
-            return
-        if row.state is State.REVOKED:
-            self._judge_revoked(row)
-            return
-        if row.state is State.RELEASED:
-            self._judge_last_scan(row)
-        for place, region in self._shown_unrecorded(row):
-            self._break(3, f"{place.short} is visible in {region}, and the ledger knows of no publication there")
-        if row.version in self.scanners.failing or not (truth.boots and truth.clean_scan):
-            return
-        if build.by_reference and self.weather.counts["message lost"]:
-            return  # only the queue knew where the report lies
-        if row.state is State.REJECTED and self.scenario.lasting(row.version):
-            self._break(1, f"{row.version.short} is good and was rejected: {row.reasons}")
-        if row.state is State.SUPERSEDED and not self._overtaken(row):
-            self._break(3, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
-
-    def _judge_last_scan(self, row: Release) -> None:
-        """A scan of what is published that fails is acted on, unless the queue lost what told of it."""
-        policy = self.host.world.policy.covering(row.version)
-        if policy is None or policy.digest != row.policy_digest:
-            return
-        rules = policy.scan
-        made, words = self.scanners.last.get(row.version, (None, "clean"))
-        heard = not self.weather.counts["message lost"] and not self._builds[row.version].by_reference
-        if heard and words != "clean" and rules.day_after is DayAfter.REVOKE and rules.revoke_to_empty:
-            self._break(1, f"{row.version.short} failed the scan of {made} and is released")
-
-    def _judge_revoked(self, row: Release) -> None:
-        # What only an earlier policy named may not be written to; the verdict leaves it to people.
-        policy = self.host.world.policy.covering(row.version)
-        for definition in places(policy) if policy else ():
-            facts = peek(self.house.galleries.version(definition.version(row.version.number)))
-            for region in facts.regions if facts else ():
-                if facts and facts.visible_in(region):
-                    self._break(2, f"{facts.id.short} is revoked and visible in {region}")
-
-    def _shown_unrecorded(self, row: Release) -> Iterator[tuple[VersionId, str]]:
-        """Where a version is visible although its row says nothing of that."""
-        policy = self.laws.policies[row.policy_digest]
-        if sum(each.source == policy.source for each in self.laws.policies.values()) > 1:
-            return  # a former policy's rings had other regions, and the row names rings only
-        recorded: set[tuple[DefinitionId, str]] = set()
-        for publication in row.published:
-            definition = policy.ring(publication.ring).definition
-            recorded.update((definition, region) for region in publication.regions)
-        for definition in {policy.source, *(ring.definition for ring in policy.rings)}:
-            facts = peek(self.house.galleries.version(definition.version(row.version.number)))
-            for region in facts.regions if facts else ():
-                if facts and facts.visible_in(region) and (definition, region) not in recorded:
-                    yield facts.id, region
-
-    def _overtaken(self, row: Release) -> bool:
-        """Whether anything could have superseded a version: a higher number, or a policy that forgot it."""
-        definition, number = row.version.definition, row.version.number
-        if definition not in self.host.world.policy.definitions:
-            return True
-        return any(each.definition == definition and each.number > number for each in self._builds)
+    def _ending(self) -> Ending:
+        return Ending(
+            self.house,
+            self.laws,
+            self.scenario,
+            self.weather,
+            self.scanners,
+            self.host.world.policy,
+            self._builds,
+            self._disturbed,
+            self._break,
+        )
 
     def _broken(self, violation: Violation) -> None:
         self.say(f"BROKEN {violation}")
@@ -450,10 +383,6 @@ class Play:
     def say(self, text: str) -> None:
         if self._tell and not self.outcome.violations:
             self.outcome.history.append(f"{self.engine.now:%d %H:%M:%S} {text}")
-
-
-def _all_rings(named: dict[DefinitionId, Any], source: DefinitionId) -> tuple[Any, ...]:
-    return tuple(ring for each in named.values() if each.source == source for ring in each.rings)
 
 
 def _shown(call: Call) -> str:

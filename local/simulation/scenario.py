@@ -125,6 +125,16 @@ class Scenario:
         copy = DefinitionId(PRODUCTION, version.definition.name).version(version.number)
         return all(self.replication(each, region, 99).fails is None for each in (version, copy) for region in REGIONS)
 
+    def everything(self) -> Policy:
+        """A policy that names whatever any policy of the run names: the galleries that exist."""
+        policies = [self.policy, *(deed.policy for deed in self.deeds if deed.policy)]
+        named: dict[DefinitionId, DefinitionPolicy] = {}
+        for policy in policies:
+            for source, each in policy.definitions.items():
+                former = named[source].rings if source in named else ()
+                named[source] = replace(each, rings=(*former, *each.rings))
+        return Policy(TEST, named)
+
 
 def draw(seed: str, releases: int) -> Scenario:
     """The scenario of a seed, the same on every machine."""
