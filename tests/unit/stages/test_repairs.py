@@ -75,6 +75,11 @@ class Play:
             self.now += step.after
         return step
 
+    async def waits(self) -> None:
+        """One hop that must not be the last."""
+        step = await self.hop()
+        assert isinstance(step, Again), step
+
     async def until_it_ends(self) -> Step:
         for _ in range(500):
             step = await self.hop()
@@ -90,7 +95,7 @@ def refused() -> Refused:
 async def test_a_repair_that_shows_nothing_yet_is_not_asked_for_again_at_once() -> None:
     play = Play()
     while play.now < BEGIN + replicate.PATIENCE:
-        await play.hop()
+        await play.waits()
     assert play.azure.writes == 1
 
 
@@ -98,7 +103,7 @@ async def test_each_repair_is_given_twice_the_time_of_the_one_before() -> None:
     play, at = Play(), []
     while len(at) < 3:
         before, began = play.azure.writes, play.now
-        await play.hop()
+        await play.waits()
         if play.azure.writes > before:
             at.append(began)
     assert (at[1] - at[0], at[2] - at[1]) == (timedelta(minutes=5), timedelta(minutes=10))
