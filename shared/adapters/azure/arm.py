@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults, judged
+from shared.adapters.azure.reading import text
 from shared.ports import Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -120,22 +121,31 @@ class Arm:
     async def pages(self, path: str, api_version: str, what: str) -> AsyncIterator[Mapping[str, Any]]:
         """Every item of a list, page by page. A list that isn't there is empty."""
         url, query = f"{self._base_url}{path}", {"api-version": api_version}
-        for _ in range(_MOST_PAGES):
+        seen: set[str] = set()
+        while True:
             try:
                 page = await self._json("GET", url, what, query)
             except Refused as refused:
                 if refused.status == 404:
                     return
                 raise
-            for item in page.get("value", ()):
+            for item in _items(page, what):
                 yield item
-            url, query = page.get("nextLink") or "", {}
+            url, query = text(page.get("nextLink")), {}
             if not url:
                 return
-            if not url.startswith(f"{self._base_url}/"):
-                # The token goes with the request; it is ARM's alone.
-                raise Unavailable(f"{what}: the next page is not on {self._base_url}")
-        raise Unavailable(f"{what}: more than {_MOST_PAGES} pages")
+            self.check_next(url, seen, what)
+
+    def check_next(self, url: str, seen: set[str], what: str) -> None:
+        """Raise Unavailable for a next page that isn't ARM's, or was ``seen`` before; the pages would go round."""
+        if not url.startswith(f"{self._base_url}/"):
+            # The token goes with the request; it is ARM's alone.
+            raise Unavailable(f"{what}: the next page is not on {self._base_url}")
+        if url in seen:
+            raise Unavailable(f"{what}: the next page was read before")
+        if len(seen) >= _MOST_PAGES:
+            raise Unavailable(f"{what}: more than {_MOST_PAGES} pages")
+        seen.add(url)
 
     async def close(self) -> None:
         """Close every client."""
@@ -193,3 +203,11 @@ def _body(answer: AsyncHttpResponse) -> object:
         return answer.json()
     except ValueError:
         return None
+
+
+def _items(page: Mapping[str, Any], what: str) -> Sequence[Mapping[str, Any]]:
+    """The items of a page; all of them, since what is left out of a list would count as gone."""
+    items = page.get("value", ())
+    if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
+        raise Unavailable(f"{what}: ARM's list can't be read")
+    return items

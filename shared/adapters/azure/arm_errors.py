@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from json import JSONDecodeError
 from typing import Any, Final
 
-from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
+from azure.core.exceptions import AzureError, DecodeError, DeserializationError, HttpResponseError
 
 from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
 
@@ -62,6 +63,9 @@ def arm_faults(what: str) -> Iterator[None]:
         yield
     except AzureError as error:
         raise translated(error, what) from error
+    except (JSONDecodeError, UnicodeDecodeError, DeserializationError) as error:
+        # Of an empty body, for one: the SDK lets through what its parser and its models raise (azure-mgmt-compute 39).
+        raise Unavailable(f"{what}: ARM's answer can't be read ({type(error).__name__})") from error
 
 
 def translated(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:

@@ -6,7 +6,7 @@ alone, which is what ARM answers to a PATCH; a PUT may answer 200, 201 or 202.)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.arm_errors import arm_faults
@@ -17,6 +17,7 @@ from shared.adapters.azure.gallery_facts import (
     read_version,
     targets_body,
 )
+from shared.adapters.azure.reading import document
 from shared.adapters.azure.sources import read_source
 from shared.adapters.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
@@ -47,10 +48,11 @@ class AzureGalleries:
         found: list[VersionFacts] = []
         try:
             with arm_faults(what):
-                async for item in operations.list_by_gallery_image(*_definition_path(definition)):
-                    document = item.as_dict()
-                    if (version := _listed(definition, document)) is not None:
-                        found.append(read_version(document, version))
+                paged = operations.list_by_gallery_image(*_definition_path(definition))
+                async for listed in self._items(paged, what):
+                    version = _listed(definition, listed)
+                    if version is not None:
+                        found.append(read_version(listed, version))
         except Refused as refused:
             if refused.status != 404:
                 raise
@@ -94,6 +96,15 @@ class AzureGalleries:
         with arm_faults(f"copy {source.id.short} to {target.short}"):
             await operations.begin_create_or_update(*_path(target), body, polling=False)
 
+    async def _items(self, paged: Any, what: str) -> AsyncIterator[dict[str, Any]]:
+        """Every item of a list of the SDK's, which by itself follows the next page wherever it is."""
+        pages, seen = paged.by_page(), set[str]()
+        async for page in pages:
+            async for item in page:
+                yield document(item, what)
+            if pages.continuation_token:
+                self._arm.check_next(str(pages.continuation_token), seen, what)
+
     def _compute(self, gallery: GalleryId) -> Any:
         return self._arm.compute(gallery.subscription)
 
@@ -101,7 +112,7 @@ class AzureGalleries:
 async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
     try:
         with arm_faults(what):
-            return (await call).as_dict()
+            return document(await call, what)
     except Refused as refused:
         if refused.status == 404:
             return None
@@ -116,9 +127,9 @@ def _path(version: VersionId) -> tuple[str, str, str, str]:
     return (*_definition_path(version.definition), str(version.number))
 
 
-def _listed(definition: DefinitionId, document: dict[str, Any]) -> VersionId | None:
+def _listed(definition: DefinitionId, listed: dict[str, Any]) -> VersionId | None:
     try:
-        return definition.version(VersionNumber.parse(str(document.get("name") or "")))
+        return definition.version(VersionNumber.parse(str(listed.get("name") or "")))
     except InvalidId:
         # Not a number that ARM could resolve ``latest`` to.
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.adapters.azure.arm_errors import arm_faults
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
+from shared.adapters.azure.reading import document, tags, text
 from shared.adapters.azure.serial_log import read_serial_log
 from shared.adapters.own_machines import RELEASE_TAG, check_machine_name, check_part, check_tags, own_tags, owned
 from shared.domain.boot import MachineFacts, ProbeFacts
@@ -89,7 +90,7 @@ class AzureMachines:
         found = await self._get(name)
         if found is None:
             return
-        check_tags(name, found.get("tags") or {})
+        check_tags(name, tags(found))
         try:
             with arm_faults(f"delete {name}"):
                 await self._machines.begin_delete(self._group, name, force_deletion=True, polling=False)
@@ -105,7 +106,7 @@ class AzureMachines:
         found = await self._part(resource_id)
         if found is None:
             return
-        check_tags(resource_id, found.get("tags") or {})
+        check_tags(resource_id, tags(found))
         await self._arm.delete(resource_id, _API[kind], f"delete {resource_id.rsplit('/', 1)[-1]}")
 
     async def ours(self) -> Sequence[OwnMachine]:
@@ -114,8 +115,8 @@ class AzureMachines:
         for kind, version in _API.items():
             what = f"list {kind} in {self._group}"
             async for item in self._arm.pages(f"{group}/providers/{kind}", version, what):
-                name, tags = str(item.get("name") or ""), item.get("tags") or {}
-                if (own := owned(str(item.get("id") or "").lower(), name, tags)) is not None:
+                part, name = text(item.get("id")).lower(), text(item.get("name"))
+                if (own := owned(part, name, tags(item))) is not None:
                     found.append(own)
         return found
 
@@ -139,7 +140,7 @@ class AzureMachines:
         found = await self._get(spec.name)
         if found is None:
             return False
-        if (found.get("tags") or {}).get(RELEASE_TAG) != own_tags(spec)[RELEASE_TAG]:
+        if (tags(found)).get(RELEASE_TAG) != own_tags(spec)[RELEASE_TAG]:
             raise ForeignTarget(f"there is a machine {spec.name} that was not made for {spec.release}")
         return True
 
@@ -160,4 +161,4 @@ async def _found(call: Any, what: str) -> Mapping[str, Any] | None:
         raise
     if answer is None:
         raise Unavailable(f"{what}: ARM answered nothing")
-    return answer.as_dict()
+    return document(answer, what)

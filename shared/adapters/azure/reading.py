@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from shared.ports import Unavailable
+
 _LARGEST: Final = 2**53
+
+
+def document(answer: object, what: str) -> dict[str, Any]:
+    """A resource that the SDK read, as JSON's values. Raises Unavailable for an answer that is no object.
+
+    The SDK hands out what is no object as it came: a text, a number.
+    """
+    as_dict = getattr(answer, "as_dict", None)
+    found = as_dict() if as_dict is not None else None
+    if not isinstance(found, dict):
+        raise Unavailable(f"{what}: ARM answered {type(answer).__name__} where an object is expected")
+    return found
 
 
 def text(value: object) -> str:

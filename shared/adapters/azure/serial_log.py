@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TAIL: Final = 1024 * 1024
 """How much of the console's end is read, in bytes."""
 _TOTAL_SECONDS: Final = 30
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
 
 
 async def read_serial_log(address: str, *, tls: ssl.SSLContext | None = None) -> bytes | None:
@@ -30,7 +30,7 @@ async def read_serial_log(address: str, *, tls: ssl.SSLContext | None = None) ->
     """
     import aiohttp
 
-    if urlsplit(address).scheme != "https":
+    if not _is_https(address):
         raise Refused("SerialLogAddress", "the serial log's address is not https")
     timeout = aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=5)
     try:
@@ -43,6 +43,14 @@ async def read_serial_log(address: str, *, tls: ssl.SSLContext | None = None) ->
     except (aiohttp.ClientError, TimeoutError) as error:
         # Not chained: aiohttp's errors may quote the address, and with it the signature.
         raise Unavailable(f"the serial log could not be read ({type(error).__name__})") from None
+
+
+def _is_https(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def _range(

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.reading import document, number, part, text, text_or_none
+from shared.adapters.azure.reading import parts as objects
 from shared.domain.facts import SourceFacts, SourceKind, VersionFacts
 from shared.ports import Refused
 
@@ -54,81 +56,85 @@ async def read_source(arm: Arm, version: VersionFacts) -> SourceFacts | None:
 
 
 async def _image(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
-    with arm_faults(f"read managed image {parts['name']}"):
-        image = (await arm.compute(parts["subscription"]).images.get(parts["group"], parts["name"])).as_dict()
-    properties = image.get("properties") or {}
-    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+    images, what = arm.compute(parts["subscription"]).images, f"read managed image {parts['name']}"
+    with arm_faults(what):
+        image = document(await images.get(parts["group"], parts["name"]), what)
+    properties = part(image, "properties")
+    disk = part(part(properties, "storageProfile"), "osDisk")
     return SourceFacts(
         SourceKind.MANAGED_IMAGE,
         name,
-        disk.get("osType"),
-        disk.get("osState"),
-        properties.get("hyperVGeneration"),
+        text_or_none(disk.get("osType")),
+        text_or_none(disk.get("osState")),
+        text_or_none(properties.get("hyperVGeneration")),
         None,
-        disk.get("diskSizeGB"),
+        number(disk.get("diskSizeGB")),
     )
 
 
 async def _machine(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
-    machines = arm.compute(parts["subscription"]).virtual_machines
-    with arm_faults(f"read virtual machine {parts['name']}"):
-        machine = (await machines.get(parts["group"], parts["name"], expand="instanceView")).as_dict()
-    properties = machine.get("properties") or {}
-    disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
-    view = properties.get("instanceView") or {}
-    generalized = any(str(s.get("code")).lower() == "osstate/generalized" for s in view.get("statuses") or ())
+    machines, what = arm.compute(parts["subscription"]).virtual_machines, f"read virtual machine {parts['name']}"
+    with arm_faults(what):
+        machine = document(await machines.get(parts["group"], parts["name"], expand="instanceView"), what)
+    properties = part(machine, "properties")
+    disk = part(part(properties, "storageProfile"), "osDisk")
+    view = part(properties, "instanceView")
+    codes = {text(status.get("code")).lower() for status in objects(view, "statuses")}
     return SourceFacts(
         SourceKind.VM,
         name,
-        disk.get("osType"),
-        "Generalized" if generalized else "Specialized",
-        view.get("hyperVGeneration"),
+        text_or_none(disk.get("osType")),
+        "Generalized" if "osstate/generalized" in codes else "Specialized",
+        text_or_none(view.get("hyperVGeneration")),
         None,
-        disk.get("diskSizeGB"),
+        number(disk.get("diskSizeGB")),
     )
 
 
 async def _disk(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
-    with arm_faults(f"read disk {parts['name']}"):
-        found = (await arm.compute(parts["subscription"]).disks.get(parts["group"], parts["name"])).as_dict()
+    disks, what = arm.compute(parts["subscription"]).disks, f"read disk {parts['name']}"
+    with arm_faults(what):
+        found = document(await disks.get(parts["group"], parts["name"]), what)
     return _of_disk(SourceKind.DISK, name, found)
 
 
 async def _snapshot(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
-    with arm_faults(f"read snapshot {parts['name']}"):
-        found = (await arm.compute(parts["subscription"]).snapshots.get(parts["group"], parts["name"])).as_dict()
+    snapshots, what = arm.compute(parts["subscription"]).snapshots, f"read snapshot {parts['name']}"
+    with arm_faults(what):
+        found = document(await snapshots.get(parts["group"], parts["name"]), what)
     return _of_disk(SourceKind.SNAPSHOT, name, found)
 
 
-def _of_disk(kind: SourceKind, name: str, document: Mapping[str, Any]) -> SourceFacts:
-    properties = document.get("properties") or {}
+def _of_disk(kind: SourceKind, name: str, found: Mapping[str, Any]) -> SourceFacts:
+    properties = part(found, "properties")
     return SourceFacts(
         kind,
         name,
-        properties.get("osType"),
+        text_or_none(properties.get("osType")),
         None,
-        properties.get("hyperVGeneration"),
-        (properties.get("supportedCapabilities") or {}).get("architecture"),
-        properties.get("diskSizeGB"),
+        text_or_none(properties.get("hyperVGeneration")),
+        text_or_none(part(properties, "supportedCapabilities").get("architecture")),
+        number(properties.get("diskSizeGB")),
     )
 
 
 async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     client = arm.compute(parts["subscription"])
     where = (parts["group"], parts["gallery"], parts["definition"])
-    with arm_faults(f"read image version {'/'.join(where[1:])}/{parts['number']}"):
-        version = (await client.gallery_image_versions.get(*where, parts["number"])).as_dict()
-        definition = (await client.gallery_images.get(*where)).as_dict()
-    traits = definition.get("properties") or {}
-    storage = (version.get("properties") or {}).get("storageProfile") or {}
+    what = f"read image version {'/'.join(where[1:])}/{parts['number']}"
+    with arm_faults(what):
+        version = document(await client.gallery_image_versions.get(*where, parts["number"]), what)
+        definition = document(await client.gallery_images.get(*where), what)
+    traits = part(definition, "properties")
+    storage = part(part(version, "properties"), "storageProfile")
     return SourceFacts(
         SourceKind.GALLERY_VERSION,
         name,
-        traits.get("osType"),
-        traits.get("osState"),
-        traits.get("hyperVGeneration"),
-        traits.get("architecture"),
-        (storage.get("osDiskImage") or {}).get("sizeInGB"),
+        text_or_none(traits.get("osType")),
+        text_or_none(traits.get("osState")),
+        text_or_none(traits.get("hyperVGeneration")),
+        text_or_none(traits.get("architecture")),
+        number(part(storage, "osDiskImage").get("sizeInGB")),
     )
 
 
