@@ -108,7 +108,7 @@ rules. Compared is then with what was found when it passed. When it fails, `dayA
 
 A failing report for a release under way that is published nowhere rejects it. A CloudEvent `Ringmaster.ScanRequested`
 asks for another scan, at most once a day, when the last judged scan of what is `latest` in a ring is older than
-`rescanAfter`, and while a release is held or a ring waits for a report.
+`rescanAfter`, while a release is held or a ring waits for a report, and when half of `deadline` is over without one.
 """
 
 
