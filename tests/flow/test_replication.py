@@ -10,8 +10,8 @@ from shared.domain.facts import RegionTargetFacts
 from shared.domain.image import VersionId
 from shared.domain.release import State
 from shared.ports import World
-from tests.flow.misfortunes import Misfortune, unavailable
-from tests.flow.rehearsal import DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal
+from tests.flow.misfortunes import Misfortune, Outage, unavailable
+from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal
 
 WORDS = "Failed with internal server error."
 
@@ -143,3 +143,17 @@ def test_a_definition_has_one_writer_at_a_time() -> None:
     play.wait(minutes=25)
     assert play.effects("galleries.write_targets") == []
     assert play.run().release(version).state is State.RELEASED
+
+
+@pytest.mark.parametrize(("lasts", "also"), [(1, "not replicated"), (60, "gave up after")])
+def test_an_outage_takes_nothing_from_what_people_were_told(lasts: float, also: str) -> None:
+    outage = Outage("galleries", BEGIN + _hours(20), _hours(lasts))
+    takes = Replication(_hours(90))
+    quick = Replication()
+    play = Rehearsal(SMALL, replication=lambda _, region, __: quick if region == HOME else takes, misfortunes=[outage])
+    version = play.publish()
+    play.wait(20.5 if lasts == 1 else 40)
+    assert outage.struck
+    told = play.release(version).stalls["replicate/canary"]
+    assert "not replicated within 8 h" in told
+    assert also in told
