@@ -38,7 +38,7 @@ from shared.scanners.report import (
     VexState,
     shown,
 )
-from shared.scanners.values import cves_in, moment, purl_of, score, score_of, severity_at, severity_of, together
+from shared.scanners.values import cves_in, moment, points, purl_of, severity_at, severity_of, together
 
 FORMAT: Final = "cyclonedx"
 VERSIONS: Final = ("1.4", "1.5", "1.6", "1.7")
@@ -363,7 +363,7 @@ def _severity(rating: Rating) -> Severity:
 def _points(rating: Rating) -> float | None:
     if not (rating.method or "cvss").casefold().startswith("cvss"):
         return None
-    return score(rating.score) if rating.score is not None else score_of(rating.vector) if rating.vector else None
+    return points(rating.score, rating.vector)
 
 
 def _told(analysis: Analysis) -> str:

@@ -35,7 +35,7 @@ from shared.scanners.defender_rows import values as values_of
 from shared.scanners.gathering import Gathered
 from shared.scanners.machines import one_machine
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
-from shared.scanners.values import cves_in, moment, purl_made, score, score_of, severity_of, together
+from shared.scanners.values import cves_in, moment, points, purl_made, score, severity_of, together
 
 FORMAT: Final = "defender"
 _GROUPED: Final = (
@@ -250,7 +250,7 @@ def _of_individual(row: CloudRow, data: Additional) -> Iterator[Finding]:
 def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str) -> Finding:
     properties = row.properties
     software = data.software_details or Software()
-    points, vector = _score(data, details)
+    rated, vector = _score(data, details)
     kind = _PURL_TYPES.get((software.language or "").casefold(), "")
     version = software.version or ", ".join(together(str(one) for one in values_of(data.software_version)))
     return Finding(
@@ -260,7 +260,7 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
         severity=_severity(row),
         fixed=software.fixed_version or data.recommended_version or None,
         severity_source="Microsoft",
-        cvss_score=points,
+        cvss_score=rated,
         purl=purl_made(kind, software.package_name or "", version) if kind else "",
         where=together((properties.resource_details.id if properties.resource_details else None,)),
         status=software.fix_status or "",
@@ -284,9 +284,9 @@ def _fix_word(word: str) -> FixState:
 
 
 def _score(data: Additional, details: Vulnerability) -> tuple[float | None, str]:
-    rated: dict[str, Any] = {**(data.cvss or {}), **(details.cvss or {})}
-    for version in sorted(rated, reverse=True):
-        one = rated[version]
+    by_version: dict[str, Any] = {**(data.cvss or {}), **(details.cvss or {})}
+    for version in sorted(by_version, reverse=True):
+        one = by_version[version]
         if one is not None and (one.base is not None or one.vector):
-            return (score(one.base) if one.base is not None else score_of(one.vector or "")), one.vector or ""
+            return points(one.base, one.vector), one.vector or ""
     return score(data.cvss_v30_score), ""

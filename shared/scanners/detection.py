@@ -162,7 +162,7 @@ def _of_object(keys: _Keys, body: bytes) -> str:
     if found is None and (_names_sub_assessment(keys.type) or _FIRSTS.decode(body).of_endpoint):
         found = "defender"
     if found is None:
-        raise _unknown(_other_object(keys))
+        raise _unknown(_other_object(keys, body))
     return found
 
 
@@ -215,15 +215,16 @@ def _names_sub_assessment(kind: object) -> bool:
     return isinstance(kind, str) and kind.casefold().startswith("microsoft.security/assessments")
 
 
-def _other_object(keys: _Keys) -> str:
+def _other_object(keys: _Keys, body: bytes) -> str:
     named = {
         "an SPDX document": present(keys.spdx),
         "a VEX document, which says nothing of what was scanned": present(keys.context),
         "a CSAF document": present(keys.document),
         "a Kubernetes object, such as the Trivy operator's": isinstance(keys.kind, str),
-        "matches of another scanner than Grype": present(keys.matches),
+        "matches without a descriptor, which a whole report of Grype has": present(keys.matches),
     }
-    return next((name for name, yes in named.items() if yes), "an object of a kind that is not known")
+    unknown = "an object of a kind that is not known, with the keys " + ", ".join(map(shown, list(_NAMES.decode(body))[:5]))
+    return next((name for name, yes in named.items() if yes), unknown if body.strip() != b"{}" else "an empty object")
 
 
 def _of_xml(body: bytes) -> str:
@@ -253,4 +254,4 @@ def _of_table(body: bytes) -> str:
 
 
 def _unknown(what: str) -> Refusal:
-    return Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {what}")
+    return Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {what[:300]}")

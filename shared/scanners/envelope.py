@@ -27,7 +27,7 @@ from shared.scanners.report import (
     VexState,
     shown,
 )
-from shared.scanners.values import moment, purl_of, score_of, severity_of, together
+from shared.scanners.values import moment, points, purl_of, severity_of, together
 
 FORMAT: Final = "ringmaster"
 SCHEMA: Final = "ringmaster.scan/1"
@@ -178,9 +178,6 @@ def _not_scanned(envelope: Envelope) -> str:
 
 
 def _finding(found: Vulnerability) -> Finding:
-    points = found.cvss_score
-    if points is None and found.cvss_vector:
-        points = score_of(found.cvss_vector)
     return Finding(
         id=found.id,
         package=found.package,
@@ -189,7 +186,7 @@ def _finding(found: Vulnerability) -> Finding:
         aliases=together(found.aliases, but=found.id),
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
-        cvss_score=points,
+        cvss_score=points(found.cvss_score, found.cvss_vector),
         purl=purl_of(found.purl),
         where=together(found.where),
         status=found.fix_state,

@@ -15,25 +15,24 @@ Facts of the format (anchore/grype, ``grype/presenter/models``; reports of versi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Named, Wire, decode, each
 from shared.scanners.report import (
-    Compact,
     Finding,
     FixState,
     OsInfo,
     Refusal,
     RefusalReason,
     ScanReport,
-    SuppressedFinding,
     shown,
 )
-from shared.scanners.values import moment, probability, purl_of, score, score_of, severity_of, together
+from shared.scanners.values import moment, points, probability, purl_of, severity_of, together
 
 FORMAT: Final = "grype"
 _COVERED: Final = frozenset(
@@ -204,8 +203,11 @@ def read(body: bytes) -> ScanReport:
     report = decode(_REPORTS, body, "a Grype report")
     if report.source is None and report.distro is None:
         raise Refusal(RefusalReason.NOT_SCANNED, "neither a source nor a distribution is named: nothing was scanned")
-    compact = Compact()
-    findings = tuple(compact(_finding(match)) for match in each(_MATCHES, report.matches, "a Grype report"))
+    gathered = Gathered()
+    for match in each(_MATCHES, report.matches, "a Grype report"):
+        gathered.add(_finding(match))
+    for match in each(_MATCHES, report.ignored_matches, "a Grype report: in ignoredMatches"):
+        _take_ignored(match, gathered)
     os_info = _os(report)
     return ScanReport(
         format=FORMAT,
@@ -217,9 +219,9 @@ def read(body: bytes) -> ScanReport:
         os=os_info,
         created_at=moment(report.descriptor.timestamp),
         packages_seen=None,
-        findings=findings,
-        suppressed=tuple(_suppressed(each(_MATCHES, report.ignored_matches, "a Grype report: in ignoredMatches"))),
-        not_scanned=_not_scanned(os_info, findings),
+        findings=tuple(gathered.findings),
+        suppressed=tuple(gathered.suppressed),
+        not_scanned=_not_scanned(os_info, gathered.findings),
     )
 
 
@@ -256,7 +258,7 @@ def _target(source: _Source | None) -> str:
 def _finding(match: _Match) -> Finding:
     found, artifact = match.vulnerability, match.artifact
     related = match.related_vulnerabilities or []
-    vector, points = _scored([found, *related])
+    vector, rated = _scored([found, *related])
     epss = [entry.epss for entry in (found.epss or ()) if entry.epss is not None]
     dates = [moment(entry.date) for entry in (found.fix.available or () if found.fix else ())]
     return Finding(
@@ -267,7 +269,7 @@ def _finding(match: _Match) -> Finding:
         aliases=together((other.id for other in related), but=found.id),
         fixed=_fixed(found),
         severity_source=found.namespace,
-        cvss_score=points,
+        cvss_score=rated,
         purl=purl_of(artifact.purl),
         where=together(location.path for location in artifact.locations or ()),
         status=found.fix.state if found.fix else "",
@@ -305,26 +307,24 @@ def _scored(told: list[_Vulnerability]) -> tuple[str, float | None]:
     for entry in told:
         old = (one for one in (entry.cvss_v3, entry.cvss_v2) if one is not None)
         vectors = [(cvss, _points(cvss)) for cvss in (*(entry.cvss or ()), *old)]
-        ranked = [(cvss, points) for cvss, points in vectors if points is not None]
+        ranked = [(cvss, rated) for cvss, rated in vectors if rated is not None]
         if ranked:
-            best, points = max(ranked, key=lambda pair: (_generation(pair[0]), pair[1]))
-            return best.vector, points
+            best, rated = max(ranked, key=lambda pair: (_generation(pair[0]), pair[1]))
+            return best.vector, rated
     return "", None
 
 
 def _points(cvss: _Cvss) -> float | None:
-    given = cvss.metrics.base_score if cvss.metrics else cvss.base_score
-    return score(given) if given is not None else score_of(cvss.vector)
+    return points(cvss.metrics.base_score if cvss.metrics else cvss.base_score, cvss.vector)
 
 
 def _generation(cvss: _Cvss) -> str:
     return cvss.version or ("3" if cvss.vector.startswith("CVSS:3") else "2")
 
 
-def _suppressed(matches: Iterable[_Match]) -> Iterator[SuppressedFinding]:
-    for match in matches:
-        rules = match.applied_ignore_rules or []
-        status = next((rule.vex_status for rule in rules if rule.vex_status), "ignored")
-        reasons = together(text for rule in rules for text in (rule.reason, rule.vex_justification))
-        namespace = next((rule.namespace for rule in rules if rule.namespace), "")
-        yield SuppressedFinding(_finding(match), status, "; ".join(reasons), namespace)
+def _take_ignored(match: _Match, gathered: Gathered) -> None:
+    rules = match.applied_ignore_rules or []
+    status = next((rule.vex_status for rule in rules if rule.vex_status), "ignored")
+    reasons = together(text for rule in rules for text in (rule.reason, rule.vex_justification))
+    namespace = next((rule.namespace for rule in rules if rule.namespace), "")
+    gathered.add(_finding(match), status, "; ".join(reasons), namespace)

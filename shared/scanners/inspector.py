@@ -28,7 +28,7 @@ from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.machines import one_machine
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport
-from shared.scanners.values import moment, probability, purl_made, score, score_of, severity_of, together
+from shared.scanners.values import moment, points, probability, purl_made, severity_of, together
 
 FORMAT: Final = "inspector"
 _NAME: Final = "an export of Amazon Inspector"
@@ -216,7 +216,7 @@ def _findings(found: Inspected) -> Iterator[Finding]:
 
 
 def _finding(found: Inspected, details: Details, package: Package) -> Finding:
-    points, vector = _score(details)
+    rated, vector = _score(details)
     fixed = package.fixed_in_version
     fixed = None if not fixed or fixed.casefold() == "notavailable" else fixed
     kind = _MANAGERS.get(package.package_manager.upper(), "")
@@ -231,7 +231,7 @@ def _finding(found: Inspected, details: Details, package: Package) -> Finding:
         aliases=together(details.related_vulnerabilities or (), but=details.vulnerability_id),
         fixed=fixed,
         severity_source="Amazon Inspector",
-        cvss_score=points,
+        cvss_score=rated,
         purl=purl_made(kind, package.name, package.version) if "/" not in package.name else "",
         where=together((package.file_path,)),
         status=found.status,
@@ -252,7 +252,7 @@ def _fix_state(available: str) -> FixState:
 
 def _score(details: Details) -> tuple[float | None, str]:
     for one in sorted(details.cvss or (), key=lambda cvss: cvss.version, reverse=True):
-        points = score(one.base_score) if one.base_score is not None else score_of(one.scoring_vector)
-        if points is not None:
-            return points, one.scoring_vector
+        rated = points(one.base_score, one.scoring_vector)
+        if rated is not None:
+            return rated, one.scoring_vector
     return None, ""

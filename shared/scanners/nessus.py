@@ -32,9 +32,8 @@ from shared.scanners.values import (
     day,
     in_utc,
     moment,
+    points,
     probability,
-    score,
-    score_of,
     severity_of,
     together,
 )
@@ -261,7 +260,7 @@ def _packages(row: tables.Row) -> Iterator[_Package]:
 
 
 def _finding(id_: str, plugin: str, row: tables.Row, severity: Severity, package: _Package) -> Finding:
-    points, vector = _score(row)
+    rated, vector = _score(row)
     patched = day(_first(row, "patch publication date"))
     return Finding(
         id=id_,
@@ -270,7 +269,7 @@ def _finding(id_: str, plugin: str, row: tables.Row, severity: Severity, package
         severity=severity,
         fixed=package.fixed or None,
         severity_source="Tenable",
-        cvss_score=points,
+        cvss_score=rated,
         where=together((f"{row.get('protocol', '').lower()}/{row.get('port')}" if row.get("port") else None,)),
         status=_first(row, "vulnerability state"),
         cvss_vector=vector,
@@ -286,11 +285,9 @@ def _finding(id_: str, plugin: str, row: tables.Row, severity: Severity, package
 def _score(row: tables.Row) -> tuple[float | None, str]:
     for scores, vectors in _SCORES:
         vector = _first(row, *vectors)
-        points = score(_first(row, *scores))
-        if points is None and vector:
-            points = score_of(vector)
-        if points is not None:
-            return points, vector
+        rated = points(_first(row, *scores), vector)
+        if rated is not None:
+            return rated, vector
     return None, ""
 
 

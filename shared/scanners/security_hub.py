@@ -21,7 +21,7 @@ import msgspec
 
 from shared.scanners.inspector import Cvss, Details, Epss, Inspected, Package, Resource
 from shared.scanners.jsons import Wire, decode, each
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report import Refusal, RefusalReason, shown
 from shared.scanners.values import cves_in, number, severity_at, together
 
 _INSPECTOR: Final = "/aws/inspector"
@@ -130,7 +130,7 @@ def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
         elif len(others) < 3:
             others.setdefault(_product(found))
     if not own:
-        told = f"findings of AWS Security Hub (ASFF), but of {', '.join(others)} and none of Amazon Inspector"
+        told = f"findings of AWS Security Hub (ASFF), but of {', '.join(map(shown, others))} and none of Amazon Inspector"
         hint = ". Send Trivy's own report (--format json)" if any("aqua" in other for other in others) else ""
         raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {told}{hint}")
 

@@ -19,25 +19,23 @@ Facts of the format (aquasecurity/trivy, ``pkg/types/report.go``; reports in its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from shared.domain.policy import Severity
-from shared.scanners.jsons import Named, Skipped, Wire, broken, decode, each
+from shared.scanners.gathering import Gathered
+from shared.scanners.jsons import Named, Skipped, Wire, decode, each
 from shared.scanners.report import (
-    Compact,
     Finding,
     FixState,
     OsInfo,
     Refusal,
     RefusalReason,
     ScanReport,
-    SuppressedFinding,
     shown,
 )
-from shared.scanners.values import moment, purl_of, score_of
+from shared.scanners.values import moment, points, purl_of
 
 FORMAT: Final = "trivy"
 SCHEMA: Final = 2
@@ -74,14 +72,14 @@ class _Score(_Wire):
 
     @property
     def newest(self) -> tuple[float, str] | None:
-        """Score and vector of the newest CVSS version that is there; a score alone is computed from its vector."""
+        """Score and vector of the newest CVSS version that is there."""
         pairs = (
             (self.v40_score, self.v40_vector),
             (self.v3_score, self.v3_vector),
             (self.v2_score, self.v2_vector),
         )
         for given, vector in pairs:
-            found = given if given is not None else score_of(vector) if vector else None
+            found = points(given, vector)
             if found is not None:
                 return found, vector
         return None
@@ -174,6 +172,9 @@ def read(body: bytes) -> ScanReport:
     os_info = _os(report.metadata)
     if os_info is None and not any(result.of_packages for result in results):
         raise Refusal(RefusalReason.NOT_SCANNED, _nothing(results))
+    gathered = Gathered()
+    for result in results:
+        _take(result, gathered)
     return ScanReport(
         format=FORMAT,
         scanner="Trivy",
@@ -184,30 +185,21 @@ def read(body: bytes) -> ScanReport:
         os=os_info,
         created_at=moment(report.created_at),
         packages_seen=_packages_seen(results),
-        findings=tuple(_findings(results)),
-        suppressed=tuple(_suppressed(results)),
+        findings=tuple(gathered.findings),
+        suppressed=tuple(gathered.suppressed),
         not_scanned=_not_scanned(os_info, results, report.artifact_type),
     )
 
 
 def _decoded(body: bytes) -> _Report:
-    try:
-        head = _HEADS.decode(body)
-    except msgspec.ValidationError as error:
-        raise Refusal(RefusalReason.WRONG_SHAPE, _not_an_object(body)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken(body, error) from error
-    _check_head(head)
-    return decode(_REPORTS, body, "a Trivy report")
-
-
-def _not_an_object(body: bytes) -> str:
-    if body.lstrip().startswith(b"["):
-        return (
+    if body.lstrip()[:1] == b"[":
+        told = (
             "not a Trivy report: an object is expected, not a list. If this is the legacy form, it names neither an "
             "operating system nor a time and so proves nothing of this image: scan with Trivy 0.20 or newer"
         )
-    return "not a Trivy report: an object is expected"
+        raise Refusal(RefusalReason.WRONG_SHAPE, told)
+    _check_head(decode(_HEADS, body, "a Trivy report"))
+    return decode(_REPORTS, body, "a Trivy report")
 
 
 def _check_head(head: _Head) -> None:
@@ -258,16 +250,17 @@ def _packages_seen(results: list[_Result]) -> int | None:
     return sum(len(result.packages or ()) for result in results)
 
 
-def _findings(results: Iterable[_Result]) -> Iterator[Finding]:
-    compact = Compact()
-    for result in results:
-        name = f"a Trivy report: in {shown(result.target)}"
-        for vulnerability in each(_FINDINGS, result.vulnerabilities, name):
-            yield compact(_finding(vulnerability, result.target))
+def _take(result: _Result, gathered: Gathered) -> None:
+    for vulnerability in each(_FINDINGS, result.vulnerabilities, f"a Trivy report: in {shown(result.target)}"):
+        gathered.add(_finding(vulnerability, result.target))
+    for modified in result.experimental_modified_findings or ():
+        if modified.type == "vulnerability":
+            vulnerability = decode(_FINDINGS, modified.finding, "a Trivy report: in ExperimentalModifiedFindings")
+            gathered.add(_finding(vulnerability, result.target), modified.status, modified.statement, modified.source)
 
 
 def _finding(found: _Vulnerability, target: str) -> Finding:
-    points, vector = _score(found)
+    rated, vector = _score(found)
     return Finding(
         id=found.vulnerability_id,
         package=found.pkg_name,
@@ -276,7 +269,7 @@ def _finding(found: _Vulnerability, target: str) -> Finding:
         aliases=tuple(found.vendor_ids or ()),
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
-        cvss_score=points,
+        cvss_score=rated,
         purl=purl_of(found.pkg_identifier.purl) if found.pkg_identifier else "",
         where=tuple(place for place in (target, found.pkg_path) if place),
         status=found.status,
@@ -298,13 +291,3 @@ def _score(found: _Vulnerability) -> tuple[float | None, str]:
         if (own := newest.get(source)) is not None:
             return own
     return max((pair for pair in newest.values() if pair is not None), default=(None, ""))
-
-
-def _suppressed(results: Iterable[_Result]) -> Iterator[SuppressedFinding]:
-    for result in results:
-        for modified in result.experimental_modified_findings or ():
-            if modified.type != "vulnerability":
-                continue
-            vulnerability = decode(_FINDINGS, modified.finding, "a Trivy report: in ExperimentalModifiedFindings")
-            finding = _finding(vulnerability, result.target)
-            yield SuppressedFinding(finding, modified.status, modified.statement, modified.source)

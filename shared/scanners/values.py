@@ -88,6 +88,12 @@ def score(value: str | float | None) -> float | None:
     return found if found is not None and 0 <= found <= 10 else None
 
 
+def points(given: str | float | None, vector: str | None) -> float | None:
+    """A CVSS score as it is given, or else that of its vector; None without either."""
+    found = score(given)
+    return score_of(vector) if found is None and vector else found
+
+
 def probability(value: str | float | None) -> float | None:
     """An EPSS probability: a number from 0 to 1, or None."""
     found = number(value)
