@@ -106,3 +106,8 @@ def new_document(request: Request, kind: str, name: str, location: str, tags: di
 def stable_guid(*parts: str) -> str:
     """A GUID that depends on the parts alone."""
     return str(uuid.UUID(hashlib.sha256("/".join(parts).encode()).hexdigest()[:32], version=4))
+
+
+def spelled(value: Any, *known: str) -> Any:
+    """A value of an enumeration as Azure spells it, whatever the casing that it was given in; others as they are."""
+    return next((one for one in known if isinstance(value, str) and one.lower() == value.lower()), value)

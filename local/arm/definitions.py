@@ -81,7 +81,7 @@ def put(request: Request) -> Reply:
             "id": f"{gallery.id}/images/{request.params['image']}",
             "type": KIND,
             "location": location,
-            "tags": rules.tags_of(body),
+            **rules.tagged(body),
             "properties": {name: copy.deepcopy(given[name]) for name in (*_FIXED, *_MUTABLE) if given.get(name)},
         }
     )
@@ -110,8 +110,7 @@ def _update(request: Request, definition: Resource, body: dict[str, Any], *, rep
             raise rules.property_change(f"galleryImage.properties.{name}")
     if "features" in given and given["features"] != stored.get("features") and not _may_update(given, stored):
         raise rules.property_change("galleryImage.properties.features")
-    if replace or "tags" in body:
-        definition.document["tags"] = rules.tags_of(body)
+    rules.retag(definition, body, replace=replace)
     for name in _MUTABLE:
         if given.get(name) is not None:
             stored[name] = copy.deepcopy(given[name])

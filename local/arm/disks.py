@@ -5,7 +5,6 @@ Recorded in `test_vm_trusted_launch_os_disk_secure_upload.yaml`, `test_snapshot_
 
 from typing import TYPE_CHECKING, Any
 
-from local.arm.clock import iso
 from local.arm.compute_common import (
     body_of,
     listing,
@@ -17,8 +16,9 @@ from local.arm.compute_common import (
     stable_guid,
     tags_of,
 )
+from local.arm.disk_model import DISK, GIB, SNAPSHOT, complete, is_platform_image, normalized, platform_image_gib
 from local.arm.errors import ArmError, bad_parameter
-from local.arm.lineage import character_of
+from local.arm.lineage import CLEAN, character_of
 from local.arm.routing import Reply, Request, Routes
 from local.arm.store import Document, Resource
 
@@ -27,91 +27,74 @@ if TYPE_CHECKING:
 
 routes = Routes()
 
-DISK = "Microsoft.Compute/disks"
-SNAPSHOT = "Microsoft.Compute/snapshots"
 _FAMILY = "DiskOperations"
 _SUBSCRIPTION = "/subscriptions/{sub}/providers/"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/"
 _SECONDS = {"PUT": 4.0, "PATCH": 3.0, "DELETE": 4.0, "POST": 2.0}
-_GIB = 1024**3
-_TIERS = ((4, "P1"), (8, "P2"), (16, "P3"), (32, "P4"), (64, "P6"), (128, "P10"), (256, "P15"), (512, "P20"))
-
-
-def disk_document(
-    disk_id: str, location: str, *, sku: str, size_gib: int, at: float, creation: Document, tags: dict[str, str] | None
-) -> Document:
-    """A managed disk as a finished GET shows it (`test_enable_trusted_launch_on_v2.yaml`)."""
-    document: Document = {
-        "name": disk_id.rsplit("/", 1)[1],
-        "id": disk_id,
-        "type": DISK,
-        "location": location,
-        "sku": {"name": sku, "tier": sku.split("_")[0].removesuffix("V2")},
-        "properties": {"creationData": creation},
-    }
-    if tags is not None:
-        document["tags"] = tags
-    complete(document, size_gib, at)
-    return document
-
-
-def complete(document: Document, size_gib: int, at: float) -> None:
-    """Add what the disk provider adds once a disk is there."""
-    sku = document.setdefault("sku", {"name": "Standard_LRS"})["name"]
-    document["sku"]["tier"] = sku.split("_")[0].removesuffix("V2")
-    premium = sku.startswith("Premium")
-    document["properties"] |= {
-        "diskSizeGB": size_gib,
-        "diskIOPSReadWrite": 120 if premium else 500,
-        "diskMBpsReadWrite": 25 if premium else 60,
-        "encryption": document["properties"].get("encryption", {"type": "EncryptionAtRestWithPlatformKey"}),
-        "networkAccessPolicy": document["properties"].get("networkAccessPolicy", "AllowAll"),
-        "publicNetworkAccess": document["properties"].get("publicNetworkAccess", "Enabled"),
-        "timeCreated": document["properties"].get("timeCreated", iso(at)),
-        "provisioningState": "Succeeded",
-        "diskState": document["properties"].get("diskState", "Unattached"),
-        "diskSizeBytes": size_gib * _GIB,
-        "uniqueId": stable_guid(document["id"].lower(), "unique"),
-    }
-    if premium:
-        document["properties"]["tier"] = next((tier for size, tier in _TIERS if size_gib <= size), "P30")
 
 
 def _put(kind: str) -> Any:
     def put(request: Request) -> Reply:
         body, existing = body_of(request), request.kernel.store.get(request.resource_id)
         location = location_of(body, existing)
-        document = new_document(request, kind, request.params["name"], location, tags_of(body, existing) or {})
+        document = new_document(request, kind, request.params["name"], location, tags_of(body))
         document |= {key: body[key] for key in ("sku", "zones") if key in body}
-        document["properties"] = (existing.properties if existing else {}) | properties_of(body)
-        size, source = _source(request, location, document["properties"])
+        size, source = _source(request, location, properties_of(body), existing)
+        given = normalized(properties_of(body), source)
+        document["properties"] = (existing.properties if existing else {}) | given
         document["properties"]["provisioningState"] = "Updating"
-        sim = dict(existing.sim) if existing else {"character": character_of(request.kernel.store, source)}
-        resource = request.kernel.store.put(Resource(document, sim | {"size": size}))
-        return _accepted(request, resource, "disk.written", shown=resource.document)
+        _system_of_version(request, document["properties"], source)
+        inherited = character_of(request.kernel.store, source.id) if source else CLEAN
+        sim = dict(existing.sim) if existing else {"character": inherited}
+        sim |= {"size": size, "source": source.id if source else None}
+        resource = request.kernel.store.put(Resource(document, sim))
+        return _accepted(request, resource, "disk.written", shown=_first_answer(document, properties_of(body)))
 
     return put
 
 
-def _source(request: Request, location: str, properties: Document) -> tuple[int, str]:
-    """The size in GiB of what a disk is made of, and the id of that."""
-    creation = properties.get("creationData")
+def _system_of_version(request: Request, properties: Document, source: Resource | None) -> None:
+    """A disk of a gallery version runs what its definition says."""
+    if source is not None and source.kind.lower().endswith("/galleries/images/versions"):
+        definition = request.kernel.store.get(source.id.rsplit("/versions/", 1)[0])
+        properties.setdefault("osType", definition.properties.get("osType", "Linux") if definition else "Linux")
+
+
+def _first_answer(document: Document, given: Document) -> Document:
+    """A disk that is being written: what was asked for, without what will be added (recorded)."""
+    shown = {key: value for key, value in document.items() if key != "zones"}
+    return shown | {"properties": given | {"provisioningState": "Updating"}}
+
+
+def _source(
+    request: Request, location: str, properties: Document, existing: Resource | None
+) -> tuple[int, Resource | None]:
+    """The size in GiB that a disk gets, and the resource that it is made of, if it is one."""
+    creation = properties.get("creationData") or (existing and existing.properties["creationData"])
     if not isinstance(creation, dict) or "createOption" not in creation:
         raise bad_parameter("Required parameter 'disk.creationData' is missing (null).", "disk.creationData")
-    option, given = creation["createOption"], properties.get("diskSizeGB")
-    if option == "Empty" and not given:
+    option = str(creation["createOption"]).lower()
+    given = properties.get("diskSizeGB") or (existing and existing.properties.get("diskSizeGB"))
+    if option == "empty" and not given:
         raise bad_parameter("Required parameter 'disk.diskSizeGB' is missing (null).", "disk.diskSizeGB")
-    if option == "Upload":
-        return -(-int(creation.get("uploadSizeBytes", 0)) // _GIB) or 1, ""
+    if option.startswith("upload"):
+        return -(-int(creation.get("uploadSizeBytes", 0)) // GIB) or 1, None
     reference = creation.get("galleryImageReference") or creation.get("imageReference") or {}
-    source_id = creation.get("sourceResourceId") or reference.get("id") or ""
-    if option in ("Copy", "FromImage") and source_id.lower().startswith("/subscriptions/"):
-        same = None if option == "FromImage" else location
+    source_id = creation.get("sourceResourceId") or reference.get("id") or creation.get("sourceUri") or ""
+    if is_platform_image(source_id):
+        return int(given or platform_image_gib(source_id)), None
+    if option in ("copy", "fromimage") and source_id.strip("/").lower().startswith("subscriptions/"):
+        same = None if option == "fromimage" else location
         found = request.kernel.store.get(source_id) or referenced(
             request.kernel.store, source_id, request.resource_id, same
         )
-        return int(given or found.properties.get("diskSizeGB") or 30), found.id
-    return int(given or 30), source_id
+        return int(given or _size_of(found)), found
+    return int(given or 30), None
+
+
+def _size_of(source: Resource) -> int:
+    image = source.properties.get("storageProfile", {}).get("osDiskImage") or {}
+    return source.properties.get("diskSizeGB") or image.get("sizeInGB") or 30
 
 
 def _patch(request: Request) -> Reply:
@@ -125,7 +108,10 @@ def _patch(request: Request) -> Reply:
     resource.sim["size"] = resource.properties.get("diskSizeGB", resource.sim.get("size", 30))
     resource.properties["provisioningState"] = "Updating"
     request.kernel.store.put(resource)
-    return _accepted(request, resource, "disk.written", shown=resource.document)
+    kept = {key: resource.properties[key] for key in ("creationData", "diskSizeGB") if key in resource.properties}
+    return _accepted(
+        request, resource, "disk.written", shown=_first_answer(resource.document, kept | properties_of(body))
+    )
 
 
 def _delete(request: Request) -> Reply:
@@ -144,8 +130,9 @@ def _delete(request: Request) -> Reply:
 
 def _begin_access(request: Request) -> Reply:
     resource = request.require(request.scope)
-    seconds = body_of(request).get("durationInSeconds", 3600)
-    return _accepted(request, resource, "disk.access", payload={"seconds": seconds, "base": request.base_url})
+    body = body_of(request)
+    payload = {"base": request.base_url, "guest_state": bool(body.get("getSecureVMGuestStateSAS"))}
+    return _accepted(request, resource, "disk.access", payload=payload)
 
 
 def _end_access(request: Request) -> Reply:
@@ -180,7 +167,8 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     if "failure" in payload:
         resource.properties["provisioningState"] = "Failed"
     else:
-        complete(resource.document, int(resource.sim.get("size", 30)), at)
+        source = kernel.store.get(resource.sim.get("source") or "")
+        complete(resource.document, int(resource.sim.get("size", 30)), at, source)
     kernel.store.put(resource)
     payload["output"] = resource.document
 
@@ -195,12 +183,26 @@ def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 def _granted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     name = stable_guid(payload["resource_id"].lower(), payload["operation"])
     query = f"sv=2018-03-28&sr=b&si={name}&sig={stable_guid(name, str(kernel.seed))}"
-    payload["output"] = {"accessSAS": f"{payload['base']}/_blob/md-impexp/{name}/abcd?{query}"}
+    _set_state(kernel, payload["resource_id"], "ActiveSAS")
+    address = f"{payload['base']}/_blob/md-impexp/{name}/abcd?{query}"
+    payload["output"] = {"accessSAS": address}
+    if payload["guest_state"]:
+        payload["output"]["securityDataAccessSAS"] = address.replace("/abcd?", "/abcd-guest-state?")
 
 
 @routes.hook("disk.access_ended")
 def _revoked(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
-    return
+    _set_state(kernel, payload["resource_id"], "Unattached")
+
+
+def _set_state(kernel: "Kernel", resource_id: str, state: str) -> None:
+    """An address that may be read makes a free disk `ActiveSAS`, one that may be written `ActiveUpload`."""
+    resource = kernel.store.get(resource_id)
+    if resource is None or "managedBy" in resource.document:
+        return
+    uploads = resource.properties.get("diskState") in ("ReadyToUpload", "ActiveUpload")
+    resource.properties["diskState"] = "ActiveUpload" if uploads and state == "ActiveSAS" else state
+    kernel.store.put(resource)
 
 
 def _get(request: Request) -> Reply:

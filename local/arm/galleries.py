@@ -39,7 +39,7 @@ def list_in_group(request: Request) -> Reply:
     found = request.kernel.store.children(
         f"/subscriptions/{request.params['sub']}/resourceGroups/{request.params['rg']}"
     )
-    return paged(request, (one.document for one in found if one.kind == KIND))
+    return paged(request, (_listed(one) for one in found if one.kind == KIND))
 
 
 @routes.operation(
@@ -51,7 +51,14 @@ def list_in_group(request: Request) -> Reply:
 def list_in_subscription(request: Request) -> Reply:
     """The galleries of a subscription."""
     found = request.kernel.store.of_kind(KIND, f"/subscriptions/{request.params['sub']}")
-    return paged(request, (one.document for one in found))
+    return paged(request, (_listed(one) for one in found))
+
+
+def _listed(gallery: Resource) -> dict[str, Any]:
+    """A gallery as the lists show it: its resource group in capitals (recorded in every list of galleries)."""
+    parts = gallery.id.split("/")
+    parts[4] = parts[4].upper()
+    return gallery.document | {"id": "/".join(parts)}
 
 
 @routes.operation("PUT", _ONE, name="Galleries_CreateOrUpdate", bucket="CreateUpdateGallery")
@@ -68,7 +75,7 @@ def put(request: Request) -> Reply:
             "id": request.resource_id,
             "type": KIND,
             "location": location,
-            "tags": rules.tags_of(body),
+            **rules.tagged(body),
             "properties": _properties(body) | {"provisioningState": "Creating"},
         }
     )
@@ -86,8 +93,7 @@ def patch(request: Request) -> Reply:
 
 def _update(request: Request, gallery: Resource, body: dict[str, Any], *, replace: bool) -> Reply:
     rules.check_not_deleting(gallery, "Gallery")
-    if replace or "tags" in body:
-        gallery.document["tags"] = rules.tags_of(body)
+    rules.retag(gallery, body, replace=replace)
     wanted = _properties(body)
     for name in _MUTABLE:
         if name in wanted:

@@ -73,6 +73,21 @@ def resource_type(request: Request) -> str:
     return "/".join([segments[provider], *segments[provider + 1 :: 2]])
 
 
+def tagged(given: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The `tags` member of a document: there only where tags were given, be it none of them (recorded)."""
+    return {"tags": tags_of(given)} if given.get("tags") is not None else {}
+
+
+def retag(resource: Resource, given: dict[str, Any], *, replace: bool) -> None:
+    """Give a resource other tags; a PUT without them takes them away, a PATCH leaves them."""
+    if replace:
+        resource.document.pop("tags", None)
+    found = tagged(given)
+    if found:  # in its place behind the location
+        head = {key: resource.document[key] for key in ("name", "id", "type", "location")}
+        resource.document = head | found | {key: value for key, value in resource.document.items() if key != "tags"}
+
+
 def tags_of(given: dict[str, Any]) -> dict[str, str]:
     """Checked tags: at most 50, names up to 512 and values up to 256 characters."""
     tags = given.get("tags") or {}

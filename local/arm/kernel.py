@@ -41,6 +41,7 @@ MODULES = (
     "run_commands",
     "boot_diagnostics",
     "networking",
+    "storage_accounts",
     "scale_sets",
 )
 """Modules of this package with `routes`; one that does not exist is left out."""

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from local.arm import machines_create, machines_storage, machines_update
 from local.arm.characters.timeline import next_boot
 from local.arm.compute_common import listing, scope_of
-from local.arm.disks import DISK
+from local.arm.disk_model import DISK
 from local.arm.errors import ArmError
-from local.arm.machines_model import KIND, Machine, machine, nics_of, require_not_deleting
+from local.arm.machines_model import KIND, Machine, bump, machine, nics_of, require_not_deleting
 from local.arm.machines_sizes import SIZES
+from local.arm.machines_storage import reserve_disks
 from local.arm.machines_view import instance_view, show, status_only
 from local.arm.networking import detach_addresses, touch
 from local.arm.operations import accepted
@@ -22,6 +23,7 @@ routes = Routes()
 for _part in (machines_create, machines_storage, machines_update):
     routes.hooks |= _part.routes.hooks
 
+_ETAGS_SINCE = "2024-03-01"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Compute/virtualMachines"
 _ONE = _GROUP + "/{vm}"
 _PROVIDER = "/subscriptions/{sub}/providers/Microsoft.Compute"
@@ -33,8 +35,8 @@ def put(request: Request) -> Reply:
     existing = request.kernel.store.get(request.resource_id)
     _check_match(request, existing)
     if existing is None:
-        return _with_etag(machines_create.create(request))
-    return _with_etag(machines_update.update(request, Machine(existing)))
+        return _with_etag(request, machines_create.create(request))
+    return _with_etag(request, machines_update.update(request, Machine(existing)))
 
 
 @routes.operation("PATCH", _ONE, name="VirtualMachines_Update", bucket="UpdateVM")
@@ -42,7 +44,7 @@ def patch(request: Request) -> Reply:
     """Change a machine."""
     found = machine(request)
     _check_match(request, found.resource)
-    return _with_etag(machines_update.update(request, found))
+    return _with_etag(request, machines_update.update(request, found))
 
 
 def _check_match(request: Request, existing: Resource | None) -> None:
@@ -53,19 +55,25 @@ def _check_match(request: Request, existing: Resource | None) -> None:
         raise ArmError(412, "PreconditionFailed", "The condition in the If-Match or If-None-Match header is not met.")
 
 
-def _with_etag(reply: Reply) -> Reply:
+def _with_etag(request: Request, reply: Reply) -> Reply:
+    """The etag in the header as well; api-versions before 2024-03-01 have none."""
     if isinstance(reply.body, dict) and "etag" in reply.body:
-        reply.headers["ETag"] = reply.body["etag"]
+        if request.api_version < _ETAGS_SINCE:
+            reply.body = {key: value for key, value in reply.body.items() if key != "etag"}
+        elif "$expand" not in request.query:  # recorded
+            reply.headers["ETag"] = reply.body["etag"]
     return reply
 
 
 @routes.operation("GET", _ONE, name="VirtualMachines_Get", bucket="GetVM")
 def get(request: Request) -> Reply:
-    """A machine; `$expand=instanceView` adds how it is."""
-    expand = request.query.get("$expand", "").lower()
+    """A machine; `$expand=instanceView` adds how it is, `userData` what it was given."""
+    expand = request.query.get("$expand", "").lower().split(",")
     found = machine(request)
-    document = show(found, request.now, request.kernel.store, with_view=expand == "instanceview")
-    return _with_etag(Reply(200, document))
+    document = show(found, request.now, request.kernel.store, with_view="instanceview" in expand)
+    if "userdata" in expand:
+        document["properties"] = document["properties"] | {"userData": found.resource.sim.get("user_data", "")}
+    return _with_etag(request, Reply(200, document))
 
 
 @routes.operation("GET", _ONE + "/instanceView", name="VirtualMachines_InstanceView", bucket="GetVM")
@@ -81,7 +89,9 @@ def _list(request: Request) -> Reply:
 
     def shown(resource: Resource) -> Any:
         found = Machine(resource)
-        return status_only(found, now, store) if only else show(found, now, store, with_view=expand)
+        if only:
+            return status_only(found, now, store)
+        return _with_etag(request, Reply(200, show(found, now, store, with_view=expand))).body
 
     return listing(request, store.of_kind(KIND, scope_of(request)), shown)
 
@@ -198,14 +208,17 @@ def _power_action(action: str) -> Any:
         require_not_deleting(found, action)
         _require_power_action(found, action)
         found.resource.properties["provisioningState"] = "Updating"
-        found.facts["power"].append([request.now, meanwhile])
+        stays = action == "redeploy" and found.power(request.now) == "stopped"  # recorded: it may be generalized then
+        if not stays:
+            found.facts["power"].append([request.now, meanwhile])
+        bump(found.resource)
         request.kernel.store.put(found.resource)
         operation = request.begin(
             found.resource.id,
             seconds=seconds,
             location=found.resource.location,
             done="machine.power",
-            payload={"vm_id": found.vm_id, "end": end},
+            payload={"vm_id": found.vm_id, "end": end, "stays": stays},
         )
         return accepted(request, operation)
 
@@ -244,11 +257,13 @@ def _powered(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     failed = found.facts["failed"]
     resource.properties["provisioningState"] = "Failed" if failed or "failure" in payload else "Succeeded"
     found.facts["settled_at"] = at
-    if "failure" not in payload and end == "running":
+    bump(resource)
+    if "failure" not in payload and end == "running" and not payload.get("stays"):
         _boot_again(kernel, found, at)
-    elif "failure" not in payload:
+    elif "failure" not in payload and not payload.get("stays"):
         found.facts["halted_at"] = at
         found.facts["power"].append([at, end])
+    reserve_disks(kernel.store, resource, reserved=found.power(at) == "deallocated")
     kernel.store.put(resource)
 
 

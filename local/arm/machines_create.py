@@ -9,7 +9,7 @@ from local.arm.clock import iso
 from local.arm.compute_common import body_of, location_of, new_document, properties_of, stable_guid, tags_of
 from local.arm.errors import ArmError, bad_parameter
 from local.arm.machines_images import Image, own_character, resolve
-from local.arm.machines_model import ALLOCATION_FAILED, KIND, Machine, failure_of
+from local.arm.machines_model import ALLOCATION_FAILED, KIND, Machine, bump, failure_of, identity_of
 from local.arm.machines_network import attach_nics, network_profile
 from local.arm.machines_os import check_os_profile
 from local.arm.machines_sizes import Size, require_bootable, size_named
@@ -43,9 +43,11 @@ def create(request: Request) -> Reply:
         require_bootable(size, image.generation, image.architecture)
     os_profile = check_os_profile(given, image, name)
     document = new_document(request, KIND, name, location, tags_of(body))
-    document |= {key: body[key] for key in ("identity", "zones", "plan") if key in body}
+    document |= {key: body[key] for key in ("zones", "plan") if key in body}
+    if body.get("identity"):
+        document["identity"] = identity_of(request, body["identity"], None)
     document["properties"] = _properties(request, given, size, image, os_profile)
-    resource = Resource(document)
+    resource = Resource(document, {"user_data": given["userData"]} if given.get("userData") else {})
     resource.sim["character"] = own_character(resource, image) if image else "clean"
     require_disk_names_free(request.kernel.store, resource)
     document["properties"]["networkProfile"] = network_profile(request, given.get("networkProfile"), location)
@@ -55,7 +57,7 @@ def create(request: Request) -> Reply:
 def _image(request: Request, given: Document, location: str) -> Image | None:
     profile = given.get("storageProfile") or {}
     disk = profile.get("osDisk") or {}
-    if disk.get("createOption") == "Attach":
+    if str(disk.get("createOption")).lower() == "attach":
         return None
     return resolve(request.kernel, profile.get("imageReference"), location, request.now)
 
@@ -64,13 +66,13 @@ def _properties(
     request: Request, given: Document, size: Size, image: Image | None, os_profile: Document | None
 ) -> Document:
     """The properties of the first answer."""
-    kept = ("diagnosticsProfile", "securityProfile", "priority", "evictionPolicy", "licenseType", "userData")
+    kept = ("diagnosticsProfile", "securityProfile", "priority", "evictionPolicy", "licenseType", "billingProfile")
     properties: Document = {
         "vmId": stable_guid(request.resource_id.lower(), request.correlation_id, str(request.now)),
         "hardwareProfile": (given.get("hardwareProfile") or {}) | {"vmSize": size.name},
         "storageProfile": storage_profile(request, given.get("storageProfile") or {}, size, image),
         **({"osProfile": os_profile} if os_profile else {}),
-        **{key: given[key] for key in kept if key in given and key != "userData"},
+        **{key: given[key] for key in kept if key in given},
         "provisioningState": "Creating",
         "timeCreated": iso(request.now),
     }
@@ -81,6 +83,7 @@ def begin(request: Request, resource: Resource, image: Image | None, code: int) 
     """Store the machine and let its creation run."""
     kernel, at = request.kernel, request.now
     machine_facts: Document = {
+        "changes": resource.sim.get("machine", {}).get("changes", 0),
         "image": image.document() if image else None,
         "boots": [],
         "power": [],
@@ -89,6 +92,7 @@ def begin(request: Request, resource: Resource, image: Image | None, code: int) 
         "timeline": {},
     }
     resource.sim["machine"] = machine_facts
+    bump(resource)
     found = Machine(resource)
     generalized = image is not None and image.generalized
     seed = f"{kernel.seed} {resource.id.lower()}"
@@ -148,6 +152,7 @@ def _created(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     resource.properties["provisioningState"] = "Failed" if failure else "Succeeded"
     found.facts["settled_at"] = at
     found.facts["failed"] = {"code": failure.code, "message": failure.message, "at": at} if failure else None
+    bump(resource)
     kernel.store.put(resource)
     if failure and not planned:
         raise failure

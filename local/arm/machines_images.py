@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.arm import ids
 from local.arm.characters import TAG
+from local.arm.disk_model import platform_image_gib
 from local.arm.errors import ArmError, bad_parameter
 from local.arm.lineage import CLEAN, character
 from local.arm.replication import require_replica
@@ -30,6 +31,8 @@ class Image:
     data_disks: tuple[tuple[int, int], ...]
     character: str
     host_name: str
+    storage: str | None = None
+    distribution: str = "ubuntu"
 
     def document(self) -> Document:
         """For the store."""
@@ -106,6 +109,7 @@ def _managed(kernel: "Kernel", image_id: str, region: str) -> Image:
         data_disks=data,
         character=character(found),
         host_name=f"build-{found.name}".lower()[:63],
+        storage=disk.get("storageAccountType"),
     )
 
 
@@ -126,7 +130,7 @@ def _marketplace(given: Document) -> Image:
         generalized=True,
         generation=generation,
         architecture="Arm64" if "arm64" in names[2].lower() else "x64",
-        os_disk_gib=127 if windows else 30,
+        os_disk_gib=platform_image_gib("/".join(names)),
         data_disks=(),
         character=CLEAN,
         host_name="ubuntu",

@@ -11,6 +11,7 @@ from local.arm.characters import Character, Provisioning, named
 from local.arm.characters.console import Guest, console
 from local.arm.characters.guest import KERNEL, GuestModel
 from local.arm.characters.timeline import Timeline
+from local.arm.compute_common import spelled, stable_guid
 from local.arm.errors import ArmError
 from local.arm.machines_images import Image, from_document
 from local.arm.machines_sizes import SIZES
@@ -131,6 +132,29 @@ class Machine:
 def machine(request: Request, machine_id: str | None = None) -> Machine:
     """The machine that a path is about, or ARM's 404."""
     return Machine(request.require(machine_id))
+
+
+def bump(resource: Resource) -> None:
+    """Another etag after a change: a counter in quotes (recorded: `"2"` for a machine that has just been made)."""
+    number = resource.sim["machine"].get("changes", 0) + 1
+    resource.sim["machine"]["changes"] = number
+    resource.document["etag"] = f'"{number}"'
+
+
+def identity_of(request: Request, given: Any, existing: Resource | None) -> Document:
+    """The identities of a machine: its own gets a principal, those given to it are added to those that it has."""
+    before = (existing.document.get("identity") or {}) if existing else {}
+    asked = given or {}
+    users = dict(before.get("userAssignedIdentities") or {})
+    for name, value in (asked.get("userAssignedIdentities") or {}).items():
+        number = stable_guid(name.lower(), "principal")
+        users[name] = value or {"principalId": number, "clientId": stable_guid(name.lower(), "client")}
+    kinds = [one.strip() for one in str(asked.get("type", "None")).split(",")]
+    found: Document = {"type": ", ".join(spelled(one, "SystemAssigned", "UserAssigned", "None") for one in kinds)}
+    if "SystemAssigned" in found["type"]:
+        principal = stable_guid(request.resource_id.lower(), "principal")
+        found |= {"principalId": principal, "tenantId": request.kernel.tokens.tenant_id}
+    return found | ({"userAssignedIdentities": users} if users and "UserAssigned" in found["type"] else {})
 
 
 def nics_of(store: Store, resource: Resource) -> list[Resource]:

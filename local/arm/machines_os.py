@@ -42,9 +42,11 @@ def _os_configuration(asked: Document, *, windows: bool) -> Document:
     if windows:
         if not asked.get("adminPassword"):
             raise bad_parameter("Required parameter 'adminPassword' is missing (null).", "adminPassword")
-        settings = {"provisionVMAgent": True, "enableAutomaticUpdates": True} | (
-            asked.get("windowsConfiguration") or {}
-        )
+        given = asked.get("windowsConfiguration") or {}
+        settings = {"provisionVMAgent": True, "enableAutomaticUpdates": True} | given
+        patches = {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"}
+        settings["patchSettings"] = patches | (given.get("patchSettings") or {})
+        settings.setdefault("enableVMAgentPlatformUpdates", False)
         return {"windowsConfiguration": settings} | common
     linux = asked.get("linuxConfiguration") or {}
     keys = (linux.get("ssh") or {}).get("publicKeys")

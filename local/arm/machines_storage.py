@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from local.arm.compute_common import group_of, referenced, stable_guid
-from local.arm.disks import DISK, disk_document
+from local.arm.compute_common import group_of, referenced, spelled, stable_guid
+from local.arm.disk_model import DISK, disk_document
 from local.arm.errors import ArmError, bad_parameter
 from local.arm.machines_images import Image
 from local.arm.machines_model import Machine
@@ -22,15 +22,16 @@ _DELETE_OPTIONS = (None, "Delete", "Detach")
 def storage_profile(request: Request, given: Document, size: Size, image: Image | None) -> Document:
     """The completed storage profile; a new disk has neither name nor id yet (recorded)."""
     asked = given.get("osDisk") or {}
-    os_disk = {"osType": asked.get("osType") or (image.os_type if image else "Linux")}
-    os_disk |= _disk(request, asked, size, image.os_disk_gib if image else None, "FromImage")
+    os_type = asked.get("osType") or (image.os_type if image else "Linux")
+    os_disk = {"osType": spelled(os_type, "Windows", "Linux")}
+    os_disk |= _disk(request, _system_defaults(asked, image), size, image.os_disk_gib if image else None, "FromImage")
     sizes = dict(image.data_disks) if image else {}
     listed = {int(one["lun"]): one for one in given.get("dataDisks") or []}
     for lun in sizes:
         listed.setdefault(lun, {"lun": lun, "createOption": "FromImage"})
     data = [
         {"lun": lun, "toBeDetached": False}
-        | _disk(request, one, size, sizes.get(lun), one.get("createOption", "Empty"))
+        | _disk(request, {"caching": "None"} | one, size, sizes.get(lun), one.get("createOption", "Empty"))
         for lun, one in sorted(listed.items())
     ]
     if len(data) > size.max_data_disks:
@@ -41,18 +42,41 @@ def storage_profile(request: Request, given: Document, size: Size, image: Image 
             target="dataDisks",
         )
     found: Document = {"imageReference": image.reference} if image else {}
-    return found | {"osDisk": os_disk, "dataDisks": data}
+    controller = spelled(given.get("diskControllerType"), "SCSI", "NVMe")
+    if not controller and _generation(request, image, os_disk) == "V2":
+        controller = "SCSI"
+    return found | {"osDisk": os_disk, "dataDisks": data} | ({"diskControllerType": controller} if controller else {})
+
+
+def _generation(request: Request, image: Image | None, os_disk: Document) -> str:
+    if image is not None:
+        return image.generation
+    disk = request.kernel.store.get((os_disk.get("managedDisk") or {}).get("id", ""))
+    return disk.properties.get("hyperVGeneration", "V1") if disk else "V1"
+
+
+def _system_defaults(asked: Document, image: Image | None) -> Document:
+    """What a system disk is when nothing else is said: as the managed image's, or gone with an ephemeral machine."""
+    found: Document = {}
+    if asked.get("diffDiskSettings"):
+        found = {"deleteOption": "Delete", "managedDisk": {"storageAccountType": "Standard_LRS"}}
+    elif image is not None and image.storage:
+        found = {"managedDisk": {"storageAccountType": image.storage}}
+    return found | {key: value for key, value in asked.items() if value not in (None, {})}
 
 
 def _disk(request: Request, asked: Document, size: Size, image_gib: int | None, option: str) -> Document:
     """One disk of the storage profile, checked and completed."""
-    if asked.get("deleteOption") not in _DELETE_OPTIONS:
-        raise bad_parameter(
-            f"The value '{asked['deleteOption']}' of parameter 'deleteOption' is invalid.", "deleteOption"
-        )
+    kept = spelled(asked.get("deleteOption"), "Delete", "Detach")
+    if kept not in _DELETE_OPTIONS:
+        raise bad_parameter(f"The value '{kept}' of parameter 'deleteOption' is invalid.", "deleteOption")
+    asked = asked | {"deleteOption": kept or "Detach"}
     managed = asked.get("managedDisk") or {}
     found: Document = {"name": asked["name"]} if asked.get("name") else {}
-    found |= {"createOption": asked.get("createOption", option), "caching": asked.get("caching", "ReadWrite")}
+    found["createOption"] = spelled(asked.get("createOption", option), "FromImage", "Empty", "Attach")
+    found["caching"] = spelled(asked.get("caching", "ReadWrite"), "None", "ReadOnly", "ReadWrite")
+    if asked.get("vhd"):
+        return found | _unmanaged(asked, image_gib)
     if found["createOption"] == "Attach":
         return found | _attached(request, managed, asked)
     gib = int(asked.get("diskSizeGB") or image_gib or 0)
@@ -69,7 +93,14 @@ def _disk(request: Request, asked: Document, size: Size, image_gib: int | None, 
     found["managedDisk"] = {"storageAccountType": managed.get("storageAccountType", size.storage)}
     if asked.get("diffDiskSettings"):
         found["diffDiskSettings"] = asked["diffDiskSettings"]
-    return found | {"deleteOption": asked.get("deleteOption", "Detach"), "diskSizeGB": gib}
+    return found | {"deleteOption": asked["deleteOption"], "diskSizeGB": gib}
+
+
+def _unmanaged(asked: Document, image_gib: int | None) -> Document:
+    """A disk that is a blob in the customer's storage account: no resource of its own, nothing to delete with it."""
+    gib = asked.get("diskSizeGB") or image_gib
+    found: Document = {"vhd": {"uri": asked["vhd"].get("uri")}, "deleteOption": asked["deleteOption"]}
+    return found | ({"diskSizeGB": int(gib)} if gib else {})
 
 
 def _attached(request: Request, managed: Document, asked: Document) -> Document:
@@ -86,9 +117,53 @@ def _attached(request: Request, managed: Document, asked: Document) -> Document:
     return {
         "name": disk.name,
         "managedDisk": {"storageAccountType": disk.document["sku"]["name"], "id": disk.id},
-        "deleteOption": asked.get("deleteOption", "Detach"),
+        "deleteOption": asked["deleteOption"],
         "diskSizeGB": disk.properties.get("diskSizeGB", 30),
     }
+
+
+def update_storage(request: Request, resource: Resource, given: Document, size: Size) -> None:
+    """Other options of the disks; a list of data disks is the full one: by it they are added, attached and detached."""
+    present = resource.properties["storageProfile"]
+    asked = (given.get("osDisk") or {}).get("deleteOption")
+    if asked:
+        present["osDisk"]["deleteOption"] = spelled(asked, "Delete", "Detach")
+    if given.get("dataDisks") is None:
+        return
+    known = {disk["lun"]: disk for disk in present["dataDisks"]}
+    made = []
+    for one in sorted(given["dataDisks"], key=lambda disk: int(disk["lun"])):
+        disk = known.pop(int(one["lun"]), None)
+        if disk is None:
+            option = one.get("createOption", "Empty")
+            disk = {"lun": int(one["lun"]), "toBeDetached": False}
+            disk |= _disk(request, {"caching": "None"} | one, size, None, option)
+            disk_number = len(made) + 1
+            _place(request.kernel, resource, disk, disk_number, request.now)
+        elif one.get("deleteOption"):
+            disk["deleteOption"] = spelled(one["deleteOption"], "Delete", "Detach")
+        made.append(disk)
+    for gone in known.values():
+        _let_go(request.kernel.store, gone)
+    present["dataDisks"] = made
+
+
+def _let_go(store: Store, described: Document) -> None:
+    disk = store.get((described.get("managedDisk") or {}).get("id", ""))
+    if disk is not None:
+        disk.document.pop("managedBy", None)
+        disk.properties["diskState"] = "Unattached"
+        store.put(disk)
+
+
+def reserve_disks(store: Store, resource: Resource, *, reserved: bool) -> None:
+    """The disks of a deallocated machine are `Reserved` (recorded), those of another one `Attached`."""
+    profile = resource.properties["storageProfile"]
+    for described in (profile["osDisk"], *profile["dataDisks"]):
+        disk = store.get((described.get("managedDisk") or {}).get("id", ""))
+        if disk is not None and disk.document.get("managedBy") == resource.id:
+            disk.properties["diskState"] = "Reserved" if reserved else "Attached"
+            store.put(disk)
 
 
 def require_disk_names_free(store: Store, resource: Resource) -> None:
@@ -96,7 +171,7 @@ def require_disk_names_free(store: Store, resource: Resource) -> None:
     profile = resource.properties["storageProfile"]
     for disk in (profile["osDisk"], *profile["dataDisks"]):
         name = disk.get("name")
-        if not name or disk["createOption"] == "Attach":
+        if not name or disk["createOption"] == "Attach" or "vhd" in disk:
             continue
         if store.get(f"{resource.id.rsplit('/providers/', 1)[0]}/providers/{DISK}/{name}") is not None:
             raise ArmError(
@@ -115,17 +190,23 @@ def _make_disks(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
         return
     profile = resource.properties["storageProfile"]
     for number, disk in enumerate((profile["osDisk"], *profile["dataDisks"])):
-        if disk["createOption"] == "Attach":
-            _own(kernel.store, disk["managedDisk"]["id"], resource)
-        else:
-            _make_disk(kernel, resource, disk, number, at)
+        _place(kernel, resource, disk, number, at)
     kernel.store.put(resource)
+
+
+def _place(kernel: "Kernel", resource: Resource, disk: Document, number: int, at: float) -> None:
+    """Give a machine a disk: one that is there, or a new one; a blob stays what it is."""
+    if "vhd" in disk:
+        return
+    if disk["createOption"] == "Attach":
+        _own(kernel.store, disk["managedDisk"]["id"], resource)
+    else:
+        _make_disk(kernel, resource, disk, number, at)
 
 
 def _make_disk(kernel: "Kernel", resource: Resource, disk: Document, number: int, at: float) -> None:
     word = stable_guid(resource.properties["vmId"], str(number)).replace("-", "")
-    default = f"{resource.name}_OsDisk_1_{word}" if number == 0 else f"{resource.name}_disk{number + 1}_{word}"
-    name = disk.setdefault("name", default)
+    name = disk.setdefault("name", f"{resource.name}_{_kind(disk, number)}_{word}")
     disk_id = f"{resource.id.rsplit('/providers/', 1)[0]}/providers/{DISK}/{name}"
     image = Machine(resource).image
     creation: Document = {"createOption": "Empty"}
@@ -146,6 +227,13 @@ def _make_disk(kernel: "Kernel", resource: Resource, disk: Document, number: int
     kernel.store.put(Resource(document, {"character": resource.sim["character"]}))
     disk["managedDisk"]["id"] = disk_id
     _own(kernel.store, disk_id, resource)
+
+
+def _kind(disk: Document, number: int) -> str:
+    """The middle of a generated name; a data disk of an image is called by its logical unit number (recorded)."""
+    if number == 0:
+        return "OsDisk_1"
+    return f"lun_{disk['lun']}_{number + 1}" if disk["createOption"] == "FromImage" else f"disk{number + 1}"
 
 
 def _own(store: Store, disk_id: str, resource: Resource) -> None:

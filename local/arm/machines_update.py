@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from local.arm import machines_create
 from local.arm.compute_common import body_of, location_of, properties_of, tags_of
 from local.arm.errors import ArmError
-from local.arm.machines_model import Machine, require_not_deleting
+from local.arm.machines_model import Machine, bump, identity_of, require_not_deleting
 from local.arm.machines_sizes import SIZES, require_bootable, size_named
+from local.arm.machines_storage import update_storage
 from local.arm.routing import Reply, Request, Routes
-from local.arm.store import Document
+from local.arm.store import Document, Resource
 
 if TYPE_CHECKING:
     from local.arm.kernel import Kernel
@@ -23,25 +24,49 @@ def update(request: Request, found: Machine) -> Reply:
     location_of(body, resource)
     given = properties_of(body)
     _require_same(found, given)
-    size = (given.get("hardwareProfile") or {}).get("vmSize")
-    if size and size_named(size).name != resource.properties["hardwareProfile"]["vmSize"]:
-        image = found.image
-        if image:
-            require_bootable(SIZES[size.lower()], image.generation, image.architecture)
-        resource.properties["hardwareProfile"] = {"vmSize": SIZES[size.lower()].name}
-    if "diagnosticsProfile" in given:
-        resource.properties["diagnosticsProfile"] = given["diagnosticsProfile"]
-    for option in ("identity", "zones"):
-        if option in body:
-            resource.document[option] = body[option]
+    _resize(found, given.get("hardwareProfile") or {})
+    _apply(request, resource, body, given)
     tags = tags_of(body, resource)
     if tags is not None:
         resource.document["tags"] = tags
-    _update_delete_options(resource.properties["storageProfile"], given.get("storageProfile") or {})
+    update_storage(request, resource, given.get("storageProfile") or {}, SIZES[_size_of(resource)])
+    bump(resource)
     if found.state == "Failed" and (found.facts["failed"] or {}).get("code") == "AllocationFailed":
         resource.properties["provisioningState"] = "Creating"
         return machines_create.begin(request, resource, found.image, 200)
     return _begin_update(request, found)
+
+
+def _size_of(resource: Resource) -> str:
+    return resource.properties["hardwareProfile"]["vmSize"].lower()
+
+
+def _resize(found: Machine, given: Document) -> None:
+    """Another size, and the processors that the guest may see."""
+    resource, image = found.resource, found.image
+    if given.get("vmSize") and size_named(given["vmSize"]).name.lower() != _size_of(resource) and image:
+        require_bootable(size_named(given["vmSize"]), image.generation, image.architecture)
+    wanted = given | ({"vmSize": size_named(given["vmSize"]).name} if given.get("vmSize") else {})
+    resource.properties["hardwareProfile"] = resource.properties["hardwareProfile"] | wanted
+
+
+def _apply(request: Request, resource: Resource, body: Document, given: Document) -> None:
+    """The parts of the model that may change while the machine is there; what is not named stays."""
+    if "bootDiagnostics" in (given.get("diagnosticsProfile") or {}):
+        present = resource.properties.setdefault("diagnosticsProfile", {})
+        before = present.get("bootDiagnostics") or {}
+        kept = {key: value for key, value in before.items() if key == "storageUri"}  # recorded: it stays when off
+        wanted = given["diagnosticsProfile"]["bootDiagnostics"]
+        present["bootDiagnostics"] = wanted if wanted.get("enabled") else kept | wanted
+    for part in ("securityProfile", "billingProfile", "licenseType"):
+        if part in given:
+            resource.properties[part] = given[part]
+    if "userData" in given:
+        resource.sim["user_data"] = given["userData"]
+    if "identity" in body:
+        resource.document["identity"] = identity_of(request, body["identity"], resource)
+    if "zones" in body:
+        resource.document["zones"] = body["zones"]
 
 
 def _begin_update(request: Request, found: Machine) -> Reply:
@@ -83,15 +108,6 @@ def _require_same(found: Machine, given: Document) -> None:
         )
 
 
-def _update_delete_options(present: Document, given: Document) -> None:
-    asked = (given.get("osDisk") or {}).get("deleteOption")
-    if asked:
-        present["osDisk"]["deleteOption"] = asked
-    options = {one.get("lun"): one.get("deleteOption") for one in given.get("dataDisks") or []}
-    for disk in present["dataDisks"]:
-        disk["deleteOption"] = options.get(disk["lun"]) or disk["deleteOption"]
-
-
 @routes.hook("machine.updated")
 def _updated(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
@@ -103,6 +119,7 @@ def _updated(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
         # What kept the guest from being provisioned is still so: the update ends as the creation did.
         resource.properties["provisioningState"] = "Failed" if failed or "failure" in payload else "Succeeded"
         found.facts["settled_at"] = at
+        bump(resource)
         kernel.store.put(resource)
     if failed:
         raise ArmError(409, failed["code"], failed["message"])

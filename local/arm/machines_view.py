@@ -23,17 +23,33 @@ _POWER = {
 def show(found: Machine, now: float, store: Store, *, with_view: bool = False) -> Document:
     """The document of a GET, with the instance view where it was asked for."""
     document = dict(found.resource.document)
+    if found.power(now) == "deallocated":
+        document["properties"] = found.resource.properties | {"storageProfile": _deallocated(found)}
     if with_view:
-        document["properties"] = found.resource.properties | {"instanceView": instance_view(found, now, store)}
+        document["properties"] = document["properties"] | {"instanceView": instance_view(found, now, store)}
     return document
+
+
+def _deallocated(found: Machine) -> Document:
+    """The disks of a machine that is on no host: their ids alone, without kind and size (recorded)."""
+    profile = found.resource.properties["storageProfile"]
+
+    def bare(disk: Document) -> Document:
+        if not (disk.get("managedDisk") or {}).get("id"):
+            return disk
+        kept = {key: value for key, value in disk.items() if key != "diskSizeGB"}
+        return kept | {"managedDisk": {"id": disk["managedDisk"]["id"]}}
+
+    return profile | {"osDisk": bare(profile["osDisk"]), "dataDisks": [bare(one) for one in profile["dataDisks"]]}
 
 
 def instance_view(found: Machine, now: float, store: Store) -> Document:
     """The instance view at `now`."""
     view: Document = {}
     image = found.image
-    if found.is_agent_ready(now) and (image is None or image.os_type.lower() == "linux"):
-        view |= {"computerName": found.host_name, "osName": "ubuntu", "osVersion": "24.04"}
+    if _has_reported(found, now):
+        name, version = _SYSTEMS.get(_system(found), _SYSTEMS["ubuntu"])
+        view |= {"computerName": found.host_name, "osName": name, "osVersion": version}
     agent = _agent(found, now)
     if agent:
         view["vmAgent"] = agent
@@ -41,9 +57,36 @@ def instance_view(found: Machine, now: float, store: Store) -> Document:
     diagnostics = found.resource.properties.get("diagnosticsProfile", {}).get("bootDiagnostics") or {}
     if diagnostics.get("enabled"):
         view["bootDiagnostics"] = _diagnostics(found, diagnostics)
-    view["hyperVGeneration"] = image.generation if image else "V1"
+    system = store.get((found.resource.properties["storageProfile"]["osDisk"].get("managedDisk") or {}).get("id", ""))
+    attached = system.properties.get("hyperVGeneration", "V1") if system else "V1"
+    view["hyperVGeneration"] = image.generation if image else attached
     view["statuses"] = [*_provisioning(found, now), *_power(found, now)]
     return view
+
+
+_SYSTEMS = {
+    "ubuntu": ("ubuntu", "24.04"),
+    "debian": ("debian", "12"),
+    "centos": ("centos", "7.5.1804"),
+    "redhat": ("redhat", "9.4"),
+    "sles": ("sles", "15.5"),
+    "windows": ("Windows Server 2022 Datacenter", "10.0.20348.2340"),
+}
+
+
+def _system(found: Machine) -> str:
+    """The word of `_SYSTEMS` for what runs on a machine, from its image's names."""
+    image = found.image
+    if image is not None and image.os_type.lower() == "windows":
+        return "windows"
+    named = str(image.reference if image else "").lower().replace("rhel", "redhat").replace("suse", "sles")
+    return next((word for word in _SYSTEMS if word in named), "ubuntu")
+
+
+def _has_reported(found: Machine, now: float) -> bool:
+    """Whether the agent's last report is shown: also of a machine that was stopped since (recorded)."""
+    ready = found.timeline.agent_ready
+    return found.is_agent_ready(now) or (found.power(now) == "stopped" and ready is not None and now >= ready)
 
 
 def _diagnostics(found: Machine, diagnostics: Document) -> Document:
@@ -60,9 +103,9 @@ def _diagnostics(found: Machine, diagnostics: Document) -> Document:
 
 
 def _agent(found: Machine, now: float) -> Document | None:
-    if found.power(now) not in ("running", "starting", "stopping"):
+    if found.power(now) not in ("running", "starting", "stopping", "stopped"):
         return None
-    if found.is_agent_ready(now):
+    if _has_reported(found, now):
         ready = status(
             "ProvisioningState/succeeded", "Info", "Ready", message="Guest Agent is running", time=_seconds(now)
         )

@@ -4,6 +4,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from local.arm import gallery_rules as rules
+from local.arm.compute_common import spelled
 from local.arm.errors import ArmError, bad_parameter
 from local.arm.lineage import character, is_generalized
 from local.arm.listing import paged
@@ -57,7 +58,7 @@ def put(request: Request) -> Reply:
             "id": existing.id if existing else request.resource_id,
             "type": KIND,
             "location": location,
-            "tags": rules.tags_of(body),
+            **rules.tagged(body),
             "properties": properties | {"provisioningState": "Updating" if existing else "Creating"},
         },
         {"character": _character(request, given)},
@@ -73,8 +74,7 @@ def put(request: Request) -> Reply:
 def patch(request: Request) -> Reply:
     """200 Updating: tags only, as nothing else of an image changes."""
     image, body = request.require(), rules.body_of(request)
-    if "tags" in body:
-        image.document["tags"] = rules.tags_of(body)
+    rules.retag(image, body, replace=False)
     image.properties["provisioningState"] = "Updating"
     request.kernel.store.put(image)
     operation = request.begin(image.id, seconds=_SECONDS, location=image.location, done="image.written")
@@ -95,12 +95,18 @@ def _properties(request: Request, given: dict[str, Any]) -> dict[str, Any]:
         raise bad_parameter("Required parameter 'storageProfile.osDisk' is missing (null).", "storageProfile.osDisk")
     source = next(((disk.get(key) or {}).get("id") for key in ("managedDisk", "snapshot") if disk.get(key)), None)
     found = request.kernel.store.get(source) if source else None
+    for key in ("managedDisk", "snapshot"):
+        if found is not None and (disk.get(key) or {}).get("id"):
+            disk[key] = {"id": found.id}
     if source and found is None:
         raise ArmError(404, "NotFound", f"The source '{source}' could not be found.", target="storageProfile.osDisk")
     if found is not None:
         disk.setdefault("diskSizeGB", found.properties.get("diskSizeGB", 30))
+    disk["osType"] = spelled(disk.get("osType"), "Windows", "Linux")
+    disk["osState"] = spelled(disk.get("osState"), "Generalized", "Specialized")
     disk.setdefault("caching", "None")
     disk.setdefault("storageAccountType", "Standard_LRS")
+    made["storageProfile"].setdefault("dataDisks", [])
     made["storageProfile"].setdefault("zoneResilient", False)
     return made
 
@@ -128,6 +134,9 @@ def _disk(request: Request, disk: dict[str, Any]) -> dict[str, Any]:
     managed = disk.get("managedDisk", {})
     known = request.kernel.store.get(managed.get("id", ""))
     size = disk.get("diskSizeGB") or (known.properties.get("diskSizeGB") if known else None) or 30
+    if disk.get("vhd"):  # recorded: a blob's image is kept as standard storage
+        blob = {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
+        return {"diskSizeGB": size, "caching": disk.get("caching", "None")} | blob
     return {
         "diskSizeGB": size,
         "managedDisk": {"id": managed.get("id")},

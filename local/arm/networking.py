@@ -32,6 +32,7 @@ SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 NIC = "Microsoft.Network/networkInterfaces"
 PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
 NSG = "Microsoft.Network/networkSecurityGroups"
+LOAD_BALANCER = "Microsoft.Network/loadBalancers"
 
 _SUBSCRIPTION = "/subscriptions/{sub}/providers/"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/"
@@ -125,9 +126,17 @@ def _put_plain(kind: str, complete: Any) -> Any:
         complete(request.kernel, resource)
         touch(store, resource)
         status = 200 if existing else 201
-        return Reply(status, _show(store)(resource), {"ETag": document["etag"]})
+        return Reply(
+            status, _show(store)(resource), {"ETag": document["etag"]} | _followed(request, resource, location)
+        )
 
     return put
+
+
+def _followed(request: Request, resource: Resource, location: str) -> dict[str, str]:
+    """The address of a write's operation, recorded also where the write has ended when its answer leaves."""
+    operation = request.begin(resource.id, seconds=0, location=location, poll_seconds=0)
+    return {"Azure-AsyncOperation": operation.headers(request)["Azure-AsyncOperation"]}
 
 
 def _complete_vnet(kernel: "Kernel", resource: Resource) -> None:
@@ -181,7 +190,7 @@ def put_subnet(request: Request) -> Reply:
     assert vnet is not None
     existing = request.kernel.store.get(request.resource_id)
     resource = _put_subnet(request.kernel, vnet.id, request.params["name"], properties_of(body_of(request)))
-    return Reply(200 if existing else 201, resource.document)
+    return Reply(200 if existing else 201, resource.document, _followed(request, resource, vnet.location))
 
 
 @routes.operation("GET", _SUBNET.removesuffix("/{name}"), name="Subnets_List")
@@ -193,6 +202,14 @@ def list_subnets(request: Request) -> Reply:
 
 def _nothing_more(kernel: "Kernel", resource: Resource) -> None:
     resource.properties.setdefault("securityRules", [])
+
+
+def _complete_load_balancer(kernel: "Kernel", resource: Resource) -> None:
+    """What is nested in a load balancer has ids; no traffic is balanced here."""
+    for kind in ("frontendIPConfigurations", "backendAddressPools", "inboundNatPools", "loadBalancingRules", "probes"):
+        for one in resource.properties.setdefault(kind, []):
+            one["id"] = f"{resource.id}/{kind}/{one['name']}"
+            one["properties"] = (one.get("properties") or {}) | {"provisioningState": "Succeeded"}
 
 
 def _complete_public_ip(kernel: "Kernel", resource: Resource) -> None:
@@ -334,7 +351,16 @@ _register(VNET, "VirtualNetworks", _complete_vnet)
 _register(NIC, "NetworkInterfaces", _complete_nic)
 _register(PUBLIC_IP, "PublicIPAddresses", _complete_public_ip)
 _register(NSG, "NetworkSecurityGroups", _nothing_more)
-routes.operation("GET", _SUBNET, name="Subnets_Get")(_get)
+_register(LOAD_BALANCER, "LoadBalancers", _complete_load_balancer)
+
+
+@routes.operation("GET", _SUBNET, name="Subnets_Get")
+def get_subnet(request: Request) -> Reply:
+    """A subnet; without its network the network is what is not found (recorded)."""
+    request.require(request.scope.rsplit("/", 1)[0])
+    return _get(request)
+
+
 routes.operation("DELETE", _SUBNET, name="Subnets_Delete")(_delete)
 
 

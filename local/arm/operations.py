@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 routes = Routes()
 
+_UNSHARDED = ("capsOperations", "asyncoperations")
+"""Families whose addresses name no shard (`p=`); network operations name none either."""
 _KEEP_FINISHED_SECONDS = 24 * 3600
 _SHARD = "4da1aac7-dfbb-41ae-bded-ca0db7baa978"
 
@@ -43,11 +45,17 @@ class Operation:
         found["Retry-After"] = str(self.document["retry_after"])
         return found
 
+    def location(self, request: Request) -> dict[str, str]:
+        """The headers of an answer that has `Location` alone, as the storage and network providers give it."""
+        return {"Location": self._address(request, monitor=True), "Retry-After": str(self.document["retry_after"])}
+
     def _address(self, request: Request, *, monitor: bool) -> str:
         stored = self.document
-        shard = "" if stored["family"] == "capsOperations" else f"p={_SHARD}&"
+        provider = stored["resource_id"].split("/providers/")[1].split("/")[0]
+        unsharded = stored["family"] in _UNSHARDED or provider.lower() != "microsoft.compute"
+        shard = "" if unsharded else f"p={_SHARD}&"
         return (
-            f"{request.base_url}/subscriptions/{stored['subscription']}/providers/Microsoft.Compute/locations/"
+            f"{request.base_url}/subscriptions/{stored['subscription']}/providers/{provider}/locations/"
             f"{stored['location']}/{stored['family']}/{self.id}?{shard}{'monitor=true&' if monitor else ''}"
             f"api-version={request.api_version}"
         )
@@ -161,6 +169,8 @@ def _answer(request: Request) -> Reply:
     headers = {"Retry-After": str(stored["retry_after"])} if running else {}
     if "monitor" in request.query:
         return _monitor(request, stored, headers)
+    if request.route.name == "NetworkOperations_Get":  # recorded
+        return Reply(200, {"status": stored["status"]}, headers)
     body: dict[str, Any] = {"startTime": iso(stored["begun_at"])}
     if not running:
         body["endTime"] = iso(stored["ended_at"])
@@ -175,7 +185,8 @@ def _answer(request: Request) -> Reply:
 def _monitor(request: Request, stored: dict[str, Any], headers: dict[str, str]) -> Reply:
     if stored["status"] == "InProgress":
         own = Operation(request.kernel, request.params["operation"])
-        return Reply(202, headers=own.headers(request, location=True) | headers)
+        given = own.location(request) if stored["family"] == "asyncoperations" else own.headers(request, location=True)
+        return Reply(202, headers=given | headers)
     if stored.get("error"):
         error = stored["error"]
         raise ArmError(409, error["code"], error["message"], details=error.get("details", ()))
@@ -190,3 +201,13 @@ routes.operation("GET", _PATH + "/operations/{operation}", name="Operations_Get"
 routes.operation("GET", _PATH + "/DiskOperations/{operation}", name="DiskOperations_Get", bucket="GetDiskOperation")(
     _answer
 )
+routes.operation(
+    "GET",
+    "/subscriptions/{sub}/providers/Microsoft.Storage/locations/{location}/asyncoperations/{operation}",
+    name="StorageOperations_Get",
+)(_answer)
+routes.operation(
+    "GET",
+    "/subscriptions/{sub}/providers/Microsoft.Network/locations/{location}/operations/{operation}",
+    name="NetworkOperations_Get",
+)(_answer)

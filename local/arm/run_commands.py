@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.arm.compute_common import body_of, listing, properties_of, tags_of
 from local.arm.errors import ArmError, bad_parameter
-from local.arm.machines_model import machine, require_not_deleting
+from local.arm.machines_model import Machine, machine, require_not_deleting, status
 from local.arm.operations import accepted
 from local.arm.routing import Reply, Request, Routes
 from local.arm.run_command_execution import begin_execution
@@ -39,6 +39,7 @@ _FIELDS = (
     "errorBlobUri",
     "treatFailureAsDeploymentFailure",
 )
+_DONE = "Provisioning succeeded"
 _SECRET = ("protectedParameters", "runAsPassword")
 
 
@@ -237,11 +238,11 @@ def _acted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     result = kernel.store.table("run_command_action").pop(payload["operation"]) or {}
     if result.get("failure"):
         raise ArmError(409, result["failure"]["code"], result["failure"]["message"])
-    message = f"Enable succeeded: \n[stdout]\n{result.get('output', '')}\n[stderr]\n{result.get('error', '')}"
-    ended = {
-        "code": "ProvisioningState/succeeded",
-        "level": "Info",
-        "displayStatus": "Provisioning succeeded",
-        "message": message,
-    }
-    payload["output"] = {"value": [ended]}
+    output, error = result.get("output", ""), result.get("error", "")
+    owner = kernel.store.get(payload["resource_id"])
+    image = Machine(owner).image if owner is not None else None
+    if image is not None and image.os_type.lower() == "windows":
+        parts = {"ComponentStatus/StdOut/succeeded": output, "ComponentStatus/StdErr/succeeded": error}
+    else:
+        parts = {"ProvisioningState/succeeded": f"Enable succeeded: \n[stdout]\n{output}\n[stderr]\n{error}"}
+    payload["output"] = {"value": [status(code, "Info", _DONE, message=text) for code, text in parts.items()]}

@@ -15,13 +15,14 @@ from local.arm.compute_common import (
     new_document,
     properties_of,
     scope_of,
+    spelled,
     stable_guid,
     tags_of,
 )
 from local.arm.errors import ArmError
 from local.arm.machines_images import Image, resolve
 from local.arm.machines_os import check_os_profile
-from local.arm.machines_sizes import require_bootable, size_named
+from local.arm.machines_sizes import Size, require_bootable, size_named
 from local.arm.operations import accepted
 from local.arm.routing import Reply, Request, Routes
 from local.arm.store import Document, Resource, Store
@@ -46,12 +47,15 @@ def put(request: Request) -> Reply:
     given = copy.deepcopy((existing.properties if existing else {}) | properties_of(body))
     sku = body.get("sku") or (existing.document.get("sku") if existing else None) or {}
     size = size_named(sku.get("name"))
-    image = _model(request, given, location)
+    image = _model(request, given, existing, location, size)
     require_bootable(size, image.generation, image.architecture)
     document = new_document(request, KIND, request.params["vmss"], location, tags_of(body, existing))
     document["sku"] = {"name": size.name, "tier": "Standard", "capacity": int(sku.get("capacity", 0))}
-    given.setdefault("upgradePolicy", {"mode": "Manual"})
+    given["upgradePolicy"] = _upgrade_policy(given.get("upgradePolicy") or {})
+    document |= {key: body[key] for key in ("identity", "zones", "plan") if key in body}
     document["properties"] = given | {
+        "orchestrationMode": spelled(given.get("orchestrationMode", "Uniform"), "Uniform", "Flexible"),
+        "doNotRunExtensionsOnOverprovisionedVMs": given.get("doNotRunExtensionsOnOverprovisionedVMs", False),
         "singlePlacementGroup": given.get("singlePlacementGroup", True),
         "overprovision": given.get("overprovision", True),
         "uniqueId": stable_guid(request.resource_id.lower()),
@@ -62,9 +66,11 @@ def put(request: Request) -> Reply:
     return _write(request, Resource(document, sim), 200 if existing else 201)
 
 
-def _model(request: Request, given: Document, location: str) -> Image:
+def _model(request: Request, given: Document, existing: Resource | None, location: str, size: Size) -> Image:
     """The image that the model names; the model's own parts are completed in place."""
     profile = given.get("virtualMachineProfile")
+    if existing is not None and isinstance(profile, dict):
+        profile = given["virtualMachineProfile"] = _merged(existing.properties["virtualMachineProfile"], profile)
     if not isinstance(profile, dict):
         raise ArmError(
             400,
@@ -74,17 +80,72 @@ def _model(request: Request, given: Document, location: str) -> Image:
         )
     storage = profile.setdefault("storageProfile", {})
     image = resolve(request.kernel, storage.get("imageReference"), location, request.now)
-    operating_system = profile.get("osProfile")
-    if operating_system:
-        prefix = operating_system.get("computerNamePrefix") or request.params["vmss"][:9]
-        shown = check_os_profile({"osProfile": operating_system | {"computerName": prefix}}, image, prefix) or {}
-        shown.pop("computerName", None)
-        profile["osProfile"] = shown | {"computerNamePrefix": prefix}
-    else:
-        check_os_profile({}, image, "")
-    storage.setdefault("osDisk", {"createOption": "FromImage", "caching": "ReadWrite"})
-    storage["osDisk"] |= {"osType": image.os_type, "diskSizeGB": image.os_disk_gib}
+    _complete_system(request, profile, existing, image)
+    storage["osDisk"] = _system_disk(storage.get("osDisk") or {}, size, image)
+    if image.generation == "V2":
+        storage.setdefault("diskControllerType", "SCSI")
+    _complete_network(profile.get("networkProfile") or {})
     return image
+
+
+def _merged(present: Document, given: Document) -> Document:
+    """A model with what an update names; the image and the security of the model stay when it is silent on them."""
+    storage = present.get("storageProfile") or {}
+    image = {"imageReference": storage["imageReference"]} if storage.get("imageReference") else {}
+    found = present | given | {"storageProfile": image | (given.get("storageProfile") or storage)}
+    if present.get("securityProfile"):
+        found["securityProfile"] = present["securityProfile"] | (given.get("securityProfile") or {})
+    return copy.deepcopy(found)
+
+
+def _complete_system(request: Request, profile: Document, existing: Resource | None, image: Image) -> None:
+    """The `osProfile`; an update need not repeat the password that ARM does not show."""
+    given = profile.get("osProfile")
+    if given is None:
+        check_os_profile({}, image, "")
+        return
+    prefix = given.get("computerNamePrefix") or request.params["vmss"][:9]
+    asked = given | {"computerName": prefix}
+    shown = check_os_profile({"osProfile": asked | ({"adminPassword": "-"} if existing else {})}, image, prefix) or {}
+    shown.pop("computerName", None)
+    for configuration in ("linuxConfiguration", "windowsConfiguration"):  # a model names no patches of its own accord
+        if configuration in shown and "patchSettings" not in (given.get(configuration) or {}):
+            shown[configuration].pop("patchSettings", None)
+    profile["osProfile"] = shown | {"computerNamePrefix": prefix}
+
+
+def _system_disk(given: Document, size: Size, image: Image) -> Document:
+    kind = (given.get("managedDisk") or {}).get("storageAccountType") or size.storage
+    return given | {
+        "createOption": spelled(given.get("createOption", "FromImage"), "FromImage", "Attach"),
+        "caching": spelled(given.get("caching", "ReadWrite"), "None", "ReadOnly", "ReadWrite"),
+        "managedDisk": (given.get("managedDisk") or {}) | {"storageAccountType": kind},
+        "osType": image.os_type,
+        "diskSizeGB": given.get("diskSizeGB") or image.os_disk_gib,
+    }
+
+
+def _upgrade_policy(given: Document) -> Document:
+    """How instances follow the model; rolling upgrades have their numbers although the mode is another (recorded)."""
+    found = given | {"mode": spelled(given.get("mode", "Manual"), "Manual", "Automatic", "Rolling")}
+    if "rollingUpgradePolicy" in found:
+        numbers = ("maxBatchInstancePercent", "maxUnhealthyInstancePercent", "maxUnhealthyUpgradedInstancePercent")
+        rolling = dict.fromkeys(numbers, 20) | {"pauseTimeBetweenBatches": "PT0S", "maxSurge": False}
+        rolling |= {"rollbackFailedInstancesOnPolicyBreach": False}
+        found["rollingUpgradePolicy"] = rolling | (found["rollingUpgradePolicy"] or {})
+    return found
+
+
+def _complete_network(profile: Document) -> None:
+    """What the network provider adds to the NICs of a model; templates give booleans as words."""
+    for one in profile.get("networkInterfaceConfigurations") or []:
+        asked = one.get("properties") or {}
+        defaults = {"enableAcceleratedNetworking": False, "disableTcpStateTracking": False, "enableIPForwarding": False}
+        found: Document = defaults | {"dnsSettings": {"dnsServers": []}} | asked
+        found["primary"] = str(found.get("primary", True)).lower() == "true"
+        for address in found.get("ipConfigurations") or []:
+            address["properties"] = {"privateIPAddressVersion": "IPv4"} | (address.get("properties") or {})
+        one["properties"] = found
 
 
 def _write(request: Request, resource: Resource, status: int) -> Reply:
@@ -155,15 +216,38 @@ def _instance(resource: Resource, number: int, at: float) -> Resource:
             "hardwareProfile": {"vmSize": resource.document["sku"]["name"]},
             "storageProfile": {
                 "imageReference": resource.sim["image"],
-                "osDisk": profile["storageProfile"]["osDisk"],
+                "osDisk": _own_disk(resource, number, profile["storageProfile"]["osDisk"]),
                 "dataDisks": [],
             },
+            **_own_network(resource, instance_id),
             **({"osProfile": operating_system | {"computerName": f"{prefix}{number:06d}"}} if operating_system else {}),
             "provisioningState": "Succeeded",
             "timeCreated": iso(at),
         },
     }
     return Resource(document)
+
+
+def _own_network(resource: Resource, instance_id: str) -> Document:
+    """An instance's NICs: ids below it, and the model's configuration; there is no network behind them here."""
+    profile = resource.properties["virtualMachineProfile"].get("networkProfile") or {}
+    configured = profile.get("networkInterfaceConfigurations") or []
+    if not configured:
+        return {}
+    nics = [{"id": f"{instance_id}/networkInterfaces/{one['name']}"} for one in configured]
+    return {
+        "networkProfile": {"networkInterfaces": nics},
+        "networkProfileConfiguration": {"networkInterfaceConfigurations": copy.deepcopy(configured)},
+    }
+
+
+def _own_disk(resource: Resource, number: int, model: Document) -> Document:
+    """An instance's system disk: the model's, with a name and an id of its own; it is no resource here."""
+    word = stable_guid(resource.id.lower(), str(number), "disk").replace("-", "")
+    name = f"{resource.name}_{resource.name}_{number}_OsDisk_1_{word}"
+    managed = dict(model.get("managedDisk") or {})
+    managed["id"] = f"{resource.id.rsplit('/providers/', 1)[0]}/providers/Microsoft.Compute/disks/{name}"
+    return {**model, "name": name, "managedDisk": managed}
 
 
 @routes.operation("GET", _ONE, name="VirtualMachineScaleSets_Get", bucket="GetVMScaleSet")
@@ -207,6 +291,7 @@ def get_instance_view(request: Request) -> Reply:
     count = len(request.kernel.store.children(resource.id, INSTANCE))
     summary = [{"code": "ProvisioningState/succeeded", "count": count}]
     done = {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"}
+    done["time"] = resource.properties["timeCreated"]
     return Reply(200, {"virtualMachine": {"statusesSummary": summary}, "statuses": [done]})
 
 

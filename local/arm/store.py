@@ -138,8 +138,8 @@ class Store:
         return self._tables[name]
 
     def get(self, resource_id: str) -> Resource | None:
-        """The resource with this id, in any casing, or None."""
-        return self._resources.get(resource_id.lower().rstrip("/"))
+        """The resource with this id, in any casing and with or without its first slash, or None."""
+        return self._resources.get("/" + resource_id.lower().strip("/"))
 
     def put(self, resource: Resource) -> Resource:
         """Add or replace a resource; call it again after changing one in place."""

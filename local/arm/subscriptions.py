@@ -25,7 +25,9 @@ _PROVIDERS: dict[str, dict[str, list[str]]] = {
         "networkInterfaces": ["2024-07-01", "2024-05-01", "2022-11-01", "2022-01-01"],
         "publicIPAddresses": ["2024-07-01", "2024-05-01", "2022-11-01", "2022-01-01"],
         "networkSecurityGroups": ["2024-07-01", "2024-05-01", "2022-11-01", "2022-01-01"],
+        "loadBalancers": ["2024-07-01", "2024-05-01", "2022-11-01", "2022-01-01"],
     },
+    "Microsoft.Storage": {"storageAccounts": ["2024-01-01", "2023-05-01", "2022-09-01", "2021-09-01"]},
     "Microsoft.Resources": {"resourceGroups": ["2024-11-01", "2022-09-01", "2021-04-01"]},
 }
 

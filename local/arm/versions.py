@@ -108,7 +108,7 @@ def _create(request: Request, definition: Resource, location: str) -> Reply:
             "id": f"{definition.id}/versions/{request.params['version']}",
             "type": KIND,
             "location": location,
-            "tags": rules.tags_of(body),
+            **rules.tagged(body),
             "properties": {
                 "publishingProfile": profile,
                 "storageProfile": sources.shown(storage),
@@ -160,8 +160,7 @@ def _update(request: Request, version: Resource, *, replace: bool) -> Reply:
     )
     safety = (_SAFETY if replace else stored["safetyProfile"]) | _safety(given)
     _move(request, version, publishing.region_names(profile), safety)
-    if replace or "tags" in body:
-        version.document["tags"] = rules.tags_of(body)
+    rules.retag(version, body, replace=replace)
     stored |= {"publishingProfile": profile, "safetyProfile": safety, "provisioningState": "Updating"}
     headers = _begin(request, version, _UPDATE_SECONDS)
     return Reply(200, rules.shown(version, request.api_version), headers)

@@ -1,7 +1,8 @@
 """When a machine does what, as pure functions of its birth: times in seconds since the epoch, speed already applied.
 
-Azure's own durations: a VM's creation takes 40 to 90 seconds and the agent reports 20 to 60 seconds later (recorded:
-`test_vm_create_special_name.yaml` still says Not Ready 11 s after provisioning). The window after which provisioning
+Azure's own durations: a VM's creation takes 40 to 90 seconds and the agent reports 12 to 28 seconds later (recorded:
+`test_vm_create_special_name.yaml` still says Not Ready 11 s after provisioning, clients that look half a minute after
+it find the agent ready). The window after which provisioning
 is given up has no official number; users report about twenty minutes.
 """
 
@@ -66,7 +67,7 @@ def next_boot(character: Character, powered_on: float, speed: float, seed: str) 
 def _agent(
     character: Character, powered_on: float, provisioned: float, factor: float, draw: random.Random
 ) -> float | None:
-    wait = draw.uniform(20, 60) * factor
+    wait = draw.uniform(12, 28) * factor
     if not character.has_agent:
         return None
     # A disk that was never generalized runs its old agent at once, long before provisioning is given up.
