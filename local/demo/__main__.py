@@ -34,7 +34,7 @@ POLICY = Path(__file__).with_name("policy.yaml")
 WIDTH = 150
 PATIENCE = 300.0
 """Seconds before the demo gives up waiting for verdicts, at the usual speed or a higher one."""
-USUAL_SPEED = 180.0
+USUAL_SPEED = 240.0
 
 
 def _arguments() -> argparse.Namespace:
