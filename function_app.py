@@ -5,8 +5,9 @@ import os
 import azure.functions as func
 
 from shared.settings import read_settings
-from shared.triggers import events, http, queues, telemetry, timers
+from shared.triggers import events, http, pages, queues, telemetry, timers
 from shared.triggers.runtime import Runtime
+from shared.web import site
 
 telemetry.configure(os.environ)
 runtime = Runtime(read_settings(os.environ))
@@ -14,3 +15,4 @@ runtime = Runtime(read_settings(os.environ))
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (events, queues, timers, http):
     app.register_functions(blueprint.blueprint(runtime))
+app.register_functions(pages.blueprint(runtime, site))

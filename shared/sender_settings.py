@@ -69,6 +69,17 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
     return found
 
 
+def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
+    """Ids of who may read pages, with commas between. Adds to ``faults`` what is wrong."""
+    found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+    faults.extend(
+        f"{name}, {each[:40]!r}: an id of a person, group, application or tenant is expected, 8-4-4-4-12 hex digits"
+        for each in sorted(found)
+        if not _ID.fullmatch(each)
+    )
+    return found
+
+
 def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
     """Hosts with commas between. Adds to ``faults`` what is wrong."""
     found: set[str] = set()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
-from shared.sender_settings import LEAST_KEY, read_hosts, read_principals, read_scanners
+from shared.sender_settings import LEAST_KEY, read_hosts, read_principals, read_readers, read_scanners
 
 DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
 OWN_STORAGE: Final = "RINGMASTER_STORAGE"
@@ -105,6 +105,13 @@ SETTINGS: Final = (
         "false",
     ),
     Setting(
+        "RINGMASTER_PAGE_READERS",
+        "Who may read the pages in a browser, by object id of a person or group, application id, or tenant id (then "
+        "everybody in it), with commas between. App Service Authentication must be trusted. Without any, pages want "
+        "the function key in a header. See [ADR 11](adr/0011-pages.md).",
+        "",
+    ),
+    Setting(
         "RINGMASTER_REPORT_HOSTS",
         "Hosts from which reports are fetched that are sent by reference, with commas between, each by itself: "
         "`reports.example.com, store.example.com:8443`. Without any, none are.",
@@ -180,6 +187,8 @@ class Settings:
     """Object or application id -> what it may do; empty unless App Service Authentication is trusted."""
     webhook_tolerance: timedelta
     max_report_bytes: int
+    readers: frozenset[str]
+    """Ids of who may read pages in a browser; empty unless App Service Authentication is trusted."""
     report_hosts: frozenset[str]
     report_fetch_seconds: float
 
@@ -205,6 +214,7 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
         topic_endpoint=read.url("RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"),
         scanners=read_scanners("RINGMASTER_WEBHOOK_KEYS", read.text("RINGMASTER_WEBHOOK_KEYS"), read.faults),
         principals=read.principals("RINGMASTER_WEBHOOK_PRINCIPALS", "RINGMASTER_TRUST_EASYAUTH"),
+        readers=read.readers("RINGMASTER_PAGE_READERS", "RINGMASTER_TRUST_EASYAUTH"),
         webhook_tolerance=timedelta(seconds=read.number("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", float, 1, 86_400)),
         max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, LARGEST_REPORT),
         report_hosts=read_hosts("RINGMASTER_REPORT_HOSTS", read.text("RINGMASTER_REPORT_HOSTS"), read.faults),
@@ -283,15 +293,24 @@ class _Reader:
     def principals(self, name: str, trust: str) -> Mapping[str, Sender]:
         """Principals, which are believed only where App Service Authentication vouches for the header they come in."""
         found = read_principals(name, self.text(name), self.faults)
+        self._check_trust(name, trust, named=bool(found))
+        return found
+
+    def readers(self, name: str, trust: str) -> frozenset[str]:
+        """Who may read pages; believed like principals."""
+        found = read_readers(name, self.text(name), self.faults)
+        self._check_trust(name, trust, named=bool(found))
+        return found
+
+    def _check_trust(self, name: str, trust: str, *, named: bool) -> None:
         trusted = self.flag(trust)
-        if found and not trusted:
+        if named and not trusted:
             self.faults.append(f"{name} names principals, but {trust} is not true: nobody would vouch for them")
         if trusted and self._mapping.get(PLATFORM_AUTH, "true").strip().lower() not in {"true", "1"}:
             self.faults.append(
                 f"{trust} is true, but App Service Authentication is off ({PLATFORM_AUTH}): anybody could write its "
                 "headers. Turn it on, or set this to false"
             )
-        return found
 
     def storage(self) -> StorageSettings:
         """The account under our own name if there is one, else the host's."""

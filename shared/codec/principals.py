@@ -24,6 +24,7 @@ _SCHEMAS: Final = "http://schemas.microsoft.com/identity/claims/"
 _OBJECT: Final = ("oid", f"{_SCHEMAS}objectidentifier")
 _APPLICATION: Final = ("azp", "appid")
 _TENANT: Final = ("tid", f"{_SCHEMAS}tenantid")
+_GROUPS: Final = frozenset({"groups", "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Principal:
     object_id: str | None
     application_id: str | None
     tenant: str | None
+    groups: frozenset[str] = frozenset()
+    """Object ids of its groups, where the app registration has them put into tokens."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -60,7 +63,8 @@ def decode_principal(header: str) -> Principal:
         raise Malformed(f"the principal is not base64 of the JSON that is expected: {error}") from error
     if wire.auth_typ.lower() != _ENTRA:
         raise Malformed(f"the principal comes from {wire.auth_typ[:40]!r}, not from Microsoft Entra")
-    return Principal(_one(wire, _OBJECT), _one(wire, _APPLICATION), _one(wire, _TENANT))
+    groups = frozenset(claim.val.strip().lower() for claim in wire.claims if claim.typ in _GROUPS)
+    return Principal(_one(wire, _OBJECT), _one(wire, _APPLICATION), _one(wire, _TENANT), groups - {""})
 
 
 def _one(wire: _Wire, names: tuple[str, ...]) -> str | None:

@@ -11,9 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.policy import Severity
+
+LONGEST_TOLD: Final = 500
+"""Characters of what people are told of one finding: names come from outside, and may be of any length."""
+
+
+def shortened(text: str) -> str:
+    """The text, cut where it is too long to be told."""
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
 
 
 class FixState(StrEnum):
@@ -106,7 +115,7 @@ class Finding:
 
     def __str__(self) -> str:
         fix = f", fixed in {self.fixed}" if self.fixed else ""
-        return f"{self.id} in {self.package} {self.installed}".rstrip() + fix
+        return shortened(f"{self.id} in {self.package} {self.installed}".rstrip() + fix)
 
 
 @dataclass(frozen=True, slots=True)

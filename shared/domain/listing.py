@@ -15,8 +15,7 @@ Nothing here is shortened; whoever writes it down does that.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -216,7 +215,7 @@ def _note_runs(lines: Sequence[Line], start: int, groups: Mapping[_Package, Grou
 def chosen(
     ranges: Iterable[Range],
     *,
-    standings: frozenset[Standing] | None = None,
+    standings: Collection[Standing] | None = None,
     severity: Severity | None = None,
     new: bool | None = None,
 ) -> tuple[Range, ...]:
@@ -247,11 +246,3 @@ def part(runs: Iterable[tuple[int, int]], first: int, count: int) -> tuple[tuple
             found.append((start + skipped, taken))
             count -= taken
     return tuple(found)
-
-
-def totals(ranges: Iterable[Range]) -> Mapping[Standing, int]:
-    """How many lines stand how."""
-    found: Counter[Standing] = Counter()
-    for each in ranges:
-        found[each.standing] += each.count
-    return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from shared.domain.excepting import UsedException
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, shortened
 from shared.domain.merging import WORST_FIRST
 
 LINES: Final = 20
@@ -59,7 +59,7 @@ def _renewal(used: UsedException) -> str:
 
 def _bounded[T](found: list[T], line: Callable[[T], str], what: str) -> Iterator[str]:
     # Only the lines that are told are made: there may be ten thousand packages.
-    yield from map(line, found[:LINES])
+    yield from (shortened(line(each)) for each in found[:LINES])
     if len(found) > LINES:
         yield f"and {len(found) - LINES} more {what}"
 

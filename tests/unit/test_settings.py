@@ -303,3 +303,24 @@ def test_a_page_that_is_out_of_date_is_told(tmp_path: Path, capsys: pytest.Captu
     assert "out of date" in capsys.readouterr().err
     assert main([], page) == 0
     assert main(["--check"], page) == 0
+
+
+class TestReaders:
+    READER = "0A0B0C0D-0000-4000-8000-00000000000A"
+
+    def test_nobody_reads_pages_in_a_browser_by_default(self) -> None:
+        assert read_settings(LEAST).readers == frozenset()
+
+    def test_they_are_named_by_id_in_any_casing(self) -> None:
+        given = {"RINGMASTER_PAGE_READERS": f" {self.READER} ,", "RINGMASTER_TRUST_EASYAUTH": "true"}
+        assert read_settings({**LEAST, **given}).readers == {self.READER.lower()}
+
+    def test_nobody_is_believed_to_be_one_unless_easyauth_is_trusted(self) -> None:
+        with pytest.raises(SettingsFaults, match="RINGMASTER_PAGE_READERS names principals, but RINGMASTER_TRUST"):
+            read_settings({**LEAST, "RINGMASTER_PAGE_READERS": self.READER})
+
+    @pytest.mark.parametrize("text", ["*", "everybody", "someone@example.com", READER[:-1]])
+    def test_what_is_no_id_is_a_fault(self, text: str) -> None:
+        given = {"RINGMASTER_PAGE_READERS": text, "RINGMASTER_TRUST_EASYAUTH": "true"}
+        with pytest.raises(SettingsFaults, match="an id of a person, group, application or tenant is expected"):
+            read_settings({**LEAST, **given})

@@ -46,6 +46,7 @@ def test_the_app_has_these_functions_and_no_others(triggers: dict[str, dict[str,
         "receive_scan",
         "releases",
         "resend",
+        "pages",
         "reconcile",
         "retire",
         *QUEUES,
@@ -84,6 +85,7 @@ def test_timers_run_on_their_schedules(triggers: dict[str, dict[str, Any]], name
         ("receive_scan", "scans/{format}", ["POST"], "ANONYMOUS"),  # its signature is what lets a scanner in
         ("releases", "releases", ["GET"], "FUNCTION"),
         ("resend", "releases/resend", ["POST"], "FUNCTION"),
+        ("pages", "pages/{name}", ["GET"], "FUNCTION"),
     ],
 )
 def test_http_routes_have_their_auth_level(
@@ -105,3 +107,10 @@ def test_names_of_queues_schedules_and_connection_are_settings() -> None:
         changed["validate"]["connection"],
         changed["reconcile"]["schedule"],
     ) == ("other-validate", "other-validate-poison", "RINGMASTER_STORAGE", "*/30 * * * * *")
+
+
+def test_pages_want_no_key_where_readers_sign_in() -> None:
+    reader = "0a0b0c0d-0000-4000-8000-00000000000a"
+    changed = index(RINGMASTER_PAGE_READERS=reader, RINGMASTER_TRUST_EASYAUTH="true")
+    levels = {name: trigger["authLevel"] for name, trigger in changed.items() if "authLevel" in trigger}
+    assert levels == {"receive_scan": "ANONYMOUS", "releases": "FUNCTION", "resend": "FUNCTION", "pages": "ANONYMOUS"}

@@ -1,0 +1,147 @@
+"""All releases: what needs people first, then by definition, a page at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+from shared.domain.image import VersionId
+from shared.domain.release import Release, State
+from shared.domain.wording import distance
+from shared.ports import DeadLetter, World
+from shared.stages import status
+from shared.web.asking import Paging, Query, address
+from shared.web.rendering import Page, render
+
+PAGE: Final = 100
+STALLED: Final = 50
+LETTERS: Final = 20
+SHOWN_WAITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A release in short."""
+
+    version: VersionId
+    state: State
+    ring: str
+    waits: Sequence[Wait]
+    more_waits: int
+    stalls: Sequence[tuple[str, str]]
+    reasons: Sequence[str]
+    published: Sequence[str]
+    updated: datetime
+
+    @property
+    def definition(self) -> str:
+        """Gallery and definition, in short."""
+        return _definition(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a release waits for, and until when."""
+
+    what: str
+    deadline: datetime
+    distance: str
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """How many releases of a definition are in which state."""
+
+    name: str
+    states: Sequence[tuple[str, int]]
+    total: int
+    href: str
+
+
+async def show(query: Query, world: World, now: datetime) -> Page:
+    """The overview."""
+    releases = [stored.release async for stored in world.ledger.rows()]
+    letters = [letter async for letter in world.ledger.dead_letters()]
+    name, state = query.text("definition"), query.one_of("state", State)
+    chosen = [each for each in releases if _fits(each, name, state)]
+    chosen.sort(key=_place)
+    stalled = [each for each in chosen if each.stalls]
+    paging = Paging(len(chosen), query.page("page"), PAGE)
+    rows = [_row(each, now) for each in chosen[paging.start : paging.end]]
+    return render(
+        "releases",
+        now=now,
+        total=len(releases),
+        name=name,
+        state=state,
+        stalled=[_row(each, now) for each in stalled[:STALLED]],
+        stalled_more=max(0, len(stalled) - STALLED),
+        letters=_newest(letters)[:LETTERS],
+        letters_more=max(0, len(letters) - LETTERS),
+        definitions=_definitions(releases),
+        sections=[(each, list(same)) for each, same in groupby(rows, key=lambda row: row.definition)],
+        paging=paging,
+        href=lambda page: address("releases", definition=name, state=state, page=page),
+    )
+
+
+def _fits(release: Release, name: str, state: State | None) -> bool:
+    return name in {"", _definition(release.version)} and state in {None, release.state}
+
+
+def _place(release: Release) -> tuple[Any, ...]:
+    """By definition, in each what stalls first, then what is under way, then the highest number."""
+    number = release.version.number
+    place = (-number.major, -number.minor, -number.patch)
+    return _definition(release.version), str(release.version.definition), not release.stalls, release.is_settled, place
+
+
+def _definition(version: VersionId) -> str:
+    return f"{version.definition.gallery.name}/{version.definition.name}"
+
+
+def _newest(letters: list[DeadLetter]) -> list[DeadLetter]:
+    return sorted(letters, key=lambda letter: letter.at, reverse=True)
+
+
+def _definitions(releases: Sequence[Release]) -> list[Definition]:
+    states: dict[str, Counter[str]] = {}
+    for release in releases:
+        states.setdefault(_definition(release.version), Counter())[release.state.value] += 1
+    order = {state.value: place for place, state in enumerate(State)}
+    return [
+        Definition(
+            name,
+            sorted(counts.items(), key=lambda each: order[each[0]]),
+            counts.total(),
+            address("releases", definition=name),
+        )
+        for name, counts in sorted(states.items())
+    ]
+
+
+def _row(release: Release, now: datetime) -> Row:
+    short = status.summary(release)
+    waits = [_wait(each, now) for each in short["waiting_for"]]
+    return Row(
+        version=release.version,
+        state=release.state,
+        ring=release.ring or "",
+        waits=waits[:SHOWN_WAITS],
+        more_waits=max(0, len(waits) - SHOWN_WAITS),
+        stalls=sorted(release.stalls.items()),
+        reasons=release.reasons[:1],
+        published=[each.ring for each in release.published],
+        updated=release.updated_at,
+    )
+
+
+def _wait(waiting: dict[str, Any], now: datetime) -> Wait:
+    what = f"{waiting['what']} ({waiting['step']})" if waiting["step"] else waiting["what"]
+    deadline = datetime.fromisoformat(waiting["deadline"])
+    return Wait(what, deadline, distance(deadline, now), bool(waiting["stalled"]))

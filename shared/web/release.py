@@ -1,0 +1,123 @@
+"""One release: its rings, its gates with their reasons and evidence, what it waits for, its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.release import Answer, Gate, GateRecord, Release
+from shared.domain.wording import distance, span
+from shared.ports import World
+from shared.stages import status
+from shared.web.asking import Query, address
+from shared.web.evidence import key, read_release
+from shared.web.rendering import Page, render
+
+GATES: Final = 200
+_SCANS: Final = {Gate.SCAN, Gate.RESCAN}
+
+
+@dataclass(frozen=True, slots=True)
+class RingRow:
+    """A ring, and how far the version has come in it."""
+
+    name: str
+    gallery: str
+    regions: str
+    bake: str
+    standing: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """A gate's verdict. ``valid`` tells whether it still counts: of this incarnation, under this policy."""
+
+    record: GateRecord
+    place: str
+    valid: bool
+    evidence: str
+    scan: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed."""
+        return self.record.answer is Answer.PASS
+
+
+async def show(query: Query, world: World, now: datetime) -> Page:
+    """The page of the release of the version that is asked for."""
+    release = await read_release(query, world)
+    short = status.summary(release)
+    gates = sorted(release.gates, key=lambda each: each.at, reverse=True)
+    return render(
+        "release",
+        now=now,
+        release=release,
+        short=short,
+        took=span(timedelta(seconds=short["seconds"])),
+        ago=distance(release.started_at, now),
+        waits=[_wait(each, now) for each in short["waiting_for"]],
+        rings=_rings(release, world.policy.covering(release.version)),
+        gates=[_gate(each, release) for each in gates[:GATES]],
+        gates_more=max(0, len(gates) - GATES),
+        history=release.history[::-1],
+        scan=address("scan", version=release.version) if any(each.gate in _SCANS for each in gates) else "",
+    )
+
+
+def _wait(waiting: dict[str, Any], now: datetime) -> dict[str, Any]:
+    due, deadline = (datetime.fromisoformat(waiting[name]) for name in ("next_look", "deadline"))
+    return {
+        **waiting,
+        "what": f"{waiting['what']} ({waiting['step']})" if waiting["step"] else waiting["what"],
+        "due": f"{due:%Y-%m-%d %H:%M} UTC ({distance(due, now)})",
+        "until": f"{deadline:%Y-%m-%d %H:%M} UTC ({distance(deadline, now)})",
+        "trouble": waiting["stalled"] or waiting["fault"] or "",
+    }
+
+
+def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
+    known = [_ring(each, release) for each in policy.rings] if policy else []
+    named = {each.name for each in known}
+    others = [each for each in release.published if each.ring not in named]
+    return [
+        *known,
+        *(
+            RingRow(each.ring, "no ring of the policy any more", ", ".join(each.regions), "", "published", each.at)
+            for each in others
+        ),
+    ]
+
+
+def _ring(ring: Ring, release: Release) -> RingRow:
+    published = release.published_in(ring.name)
+    under_way = ring.name == release.ring and not release.state.is_terminal
+    standing = "published" if published else release.state.value if under_way else "not yet"
+    if standing == "not yet" and release.state.is_terminal:
+        standing = "not published"
+    regions: Sequence[str] = published.regions if published else ring.region_names
+    return RingRow(
+        ring.name,
+        ring.definition.gallery.name,
+        ", ".join(regions),
+        span(ring.bake) if ring.bake else "none",
+        standing,
+        published.at if published else None,
+    )
+
+
+def _gate(record: GateRecord, release: Release) -> GateRow:
+    version = release.version
+    here = (release.incarnation, release.policy_digest)
+    is_scan = record.gate in _SCANS and record.evidence
+    return GateRow(
+        record,
+        "/".join(part for part in (record.ring, record.region) if part),
+        (record.incarnation, record.policy_digest) == here,
+        address("evidence", version=version, evidence=key(record)) if record.evidence else "",
+        address("scan", version=version, evidence=key(record)) if is_scan else "",
+    )

@@ -1,0 +1,276 @@
+"""The verdict on a version's scan: what decided, what would have to change, and every finding, a page at a time.
+
+Everything shown is evidence: what was seen and decided then, under the rules of then. Nothing is judged here, and no
+scan report is read: the listing that the evidence names is, of which a page of a hundred thousand findings needs a few
+documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.codec.listings import GroupWire, LineWire, ListingWire, read_listing, read_ranges
+from shared.domain.listing import Range, Standing, chosen, part, within
+from shared.domain.merging import WORST_FIRST
+from shared.domain.policy import Severity
+from shared.domain.release import Gate, GateRecord, Release
+from shared.domain.wording import distance
+from shared.ports import Evidence, World
+from shared.stages.listing import groups_of, lines_of
+from shared.web.asking import Paging, Query, Unanswerable, address
+from shared.web.evidence import key, read_release
+from shared.web.rendering import Page, render
+
+LINES: Final = 200
+GROUPS: Final = 25
+VERDICTS: Final = 20
+EXCEPTIONS: Final = 50
+REASONS: Final = 40
+
+WORDS: Final[Mapping[Standing, str]] = {
+    Standing.DECIDED: "decided",
+    Standing.EXCEPTED: "excepted",
+    Standing.COUNTED: "allowed",
+    Standing.FIX_TOO_YOUNG: "fix too young to count",
+    Standing.NO_FIX: "no fix, not counted",
+    Standing.LEFT_OUT: "left out by the scanner",
+    Standing.GONE: "gone",
+}
+"""How people read of each standing."""
+_HERE: Final = frozenset(Standing) - {Standing.GONE, Standing.LEFT_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which findings are asked for, and where on the way through them."""
+
+    severity: Severity | None
+    standing: Standing | None
+    new: bool
+    group: int | None
+    page: int
+    groups: int
+
+    @property
+    def everything(self) -> bool:
+        """Whether no choice is made."""
+        return self.severity is self.standing is self.group is None and not self.new
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Addresses of this page with another choice. All name the evidence, since what is latest changes."""
+
+    version: str
+    evidence: str
+    asked: Asked
+
+    def to(self, **changes: object) -> str:
+        """The address with these parameters instead; a new choice begins at its first page."""
+        asked = self.asked
+        given: dict[str, object] = {
+            "severity": asked.severity,
+            "standing": asked.standing,
+            "new": "only" if asked.new else None,
+            "group": asked.group,
+            "groups": asked.groups if asked.groups > 1 else None,
+        }
+        given.update(changes)
+        part_of_page = "groups" if "groups" in changes else "findings"
+        return f"{address('scan', version=self.version, evidence=self.evidence, **given)}#{part_of_page}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRow:
+    """How the findings of a severity stand. ``limit`` None is no limit."""
+
+    severity: Severity
+    found: int
+    by_standing: Sequence[int]
+    held: int | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The part of the listing that stands on this page."""
+
+    wire: ListingWire
+    rows: Sequence[SeverityRow]
+    standings: Sequence[tuple[Standing, int]]
+    new: int
+    same: int
+    gone: int
+    groups: Sequence[tuple[int, GroupWire]]
+    group_paging: Paging
+    group: GroupWire | None
+    lines: Sequence[LineWire]
+    paging: Paging
+
+
+async def show(query: Query, world: World, now: datetime) -> Page:
+    """The page of the last scan verdict of the version that is asked for, or of the one that ``evidence`` names."""
+    asked = _asked(query)
+    release = await read_release(query, world)
+    records = _records(release)
+    record = _record(records, query.text("evidence"))
+    if record is None:
+        return _awaited(release)
+    document = await world.evidence.get(record.evidence)
+    if document is None:
+        raise Unanswerable(404, f"the evidence {record.evidence} is gone from the store")
+    places = Places(str(release.version), key(record), asked)
+    facts, rules = document.get("facts") or {}, document.get("rules") or {}
+    return render(
+        "scan",
+        release=release,
+        record=record,
+        verdicts=[(each, address("scan", version=release.version, evidence=key(each))) for each in records[:VERDICTS]],
+        places=places,
+        lines_at=lambda page: places.to(page=page),
+        groups_at=lambda page: places.to(groups=page),
+        asked=asked,
+        to_pass=facts.get("toPass", ()),
+        compared_with=facts.get("comparedWith") or "",
+        found_count=facts.get("found", 0),
+        left_out=facts.get("suppressedByScanner", 0),
+        reasons=_reasons(facts, record)[:REASONS],
+        reports=_reports(facts, rules, now),
+        exceptions=_exceptions(facts, now),
+        shown_exceptions=EXCEPTIONS,
+        found=await _findings(facts, rules, asked, world.evidence),
+        words=WORDS,
+        severities=tuple(WORST_FIRST),
+    )
+
+
+def _asked(query: Query) -> Asked:
+    standing = query.one_of("standing", Standing)
+    if query.only("decided"):
+        standing = Standing.DECIDED
+    return Asked(
+        severity=query.one_of("severity", Severity),
+        standing=standing,
+        new=query.only("new"),
+        group=query.number("group"),
+        page=query.page("page"),
+        groups=query.page("groups"),
+    )
+
+
+def _records(release: Release) -> list[GateRecord]:
+    """Scan verdicts that have evidence: of this incarnation first, then the newest first."""
+    found = [each for each in release.gates if each.gate in {Gate.SCAN, Gate.RESCAN} and each.evidence]
+    return sorted(found, key=lambda each: (each.incarnation == release.incarnation, each.at), reverse=True)
+
+
+def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
+    if not wanted:
+        return records[0] if records else None
+    found = next((each for each in records if key(each) == wanted), None)
+    if found is None:
+        raise Unanswerable(404, "this release has no such scan verdict any more; its page names those that it has")
+    return found
+
+
+def _awaited(release: Release) -> Page:
+    told = [each for each in release.history if "scan" in each.text or "refused" in each.text]
+    return render("awaited", release=release, told=told[::-1][:VERDICTS])
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+def _reasons(facts: Mapping[str, Any], record: GateRecord) -> list[Mapping[str, Any]]:
+    """The reasons, those that decided first. Verdicts without facts (nothing came in time) have texts alone."""
+    told = facts.get("reasons")
+    if told is None:
+        return [{"text": text, "effect": "rejects", "count": 0} for text in record.reasons]
+    return sorted(told, key=lambda each: each.get("effect") == "tells")
+
+
+def _reports(facts: Mapping[str, Any], rules: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
+    hours = rules.get("maxAgeHours")
+    return [{**each, **_freshness(each.get("createdAt"), hours, now)} for each in facts.get("reports", ())]
+
+
+def _freshness(created: str | None, hours: float | None, now: datetime) -> dict[str, Any]:
+    if not created:
+        return {"at": None, "age": "", "until": None, "stale": False}
+    at = datetime.fromisoformat(created)
+    until = at + timedelta(hours=hours) if hours else None
+    return {"at": at, "age": distance(at, now), "until": until, "stale": until is not None and until < now}
+
+
+def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
+    """Exceptions that were used; expired ones first, since they need somebody."""
+    used = [*facts.get("expired", ()), *facts.get("excused", ())]
+    dated = [{**each, "until": datetime.fromisoformat(each["expires"])} for each in used]
+    then = len(facts.get("expired", ()))
+    return [{**each, "expired": place < then, "left": distance(each["until"], now)} for place, each in enumerate(dated)]
+
+
+# --- the findings -----------------------------------------------------------------------------------------------------
+
+
+async def _findings(
+    facts: Mapping[str, Any], rules: Mapping[str, Any], asked: Asked, evidence: Evidence
+) -> Findings | None:
+    """What of the listing stands on this page; None for evidence that has none."""
+    if "listing" not in facts:
+        return None
+    wire = read_listing(facts["listing"])
+    ranges = read_ranges(wire)
+    group = await _group(wire, asked.group, evidence)
+    runs = _runs(ranges, asked, group)
+    paging = Paging(sum(count for _, count in runs), asked.page, LINES)
+    group_paging = Paging(wire.groups, asked.groups, GROUPS)
+    groups = await groups_of(wire, group_paging.start, GROUPS, evidence) if group is None else []
+    here = chosen(ranges, standings=_HERE)
+    new = _count(chosen(here, new=True))
+    return Findings(
+        wire=wire,
+        rows=_severity_rows(here, facts.get("counts", {}), rules.get("limits", {})),
+        standings=[(each, count) for each in Standing if (count := _count(chosen(ranges, standings={each})))],
+        new=new,
+        same=_count(here) - new,
+        gone=_count(chosen(ranges, standings={Standing.GONE})),
+        groups=tuple(enumerate(groups, group_paging.start)),
+        group_paging=group_paging,
+        group=group,
+        lines=await lines_of(wire, part(runs, paging.start, LINES), evidence),
+        paging=paging,
+    )
+
+
+async def _group(wire: ListingWire, number: int | None, evidence: Evidence) -> GroupWire | None:
+    if number is None:
+        return None
+    found = await groups_of(wire, number, 1, evidence)
+    if not found:
+        raise Unanswerable(404, f"there is no group {number}: this verdict has {wire.groups}")
+    return found[0]
+
+
+def _runs(ranges: Sequence[Range], asked: Asked, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
+    """Where the lines stand that are asked for. What is gone from here is shown to those who ask for it."""
+    standings = {asked.standing} if asked.standing else frozenset(Standing) - {Standing.GONE}
+    found = chosen(ranges, standings=standings, severity=asked.severity, new=True if asked.new else None)
+    return tuple((each.start, each.count) for each in found) if group is None else within(group.runs, found)
+
+
+def _severity_rows(ranges: Sequence[Range], held: Mapping[str, int], limits: Mapping[str, int]) -> list[SeverityRow]:
+    rows: list[SeverityRow] = []
+    for severity in WORST_FIRST:
+        these = chosen(ranges, severity=severity)
+        if these or severity in limits:
+            counts = [_count(chosen(these, standings={each})) for each in Standing if each in _HERE]
+            rows.append(SeverityRow(severity, _count(these), counts, held.get(severity), limits.get(severity)))
+    return rows
+
+
+def _count(ranges: Iterable[Range]) -> int:
+    return sum(each.count for each in ranges)

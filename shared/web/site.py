@@ -1,0 +1,45 @@
+"""The pages by their names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+from shared.codec import CodecError
+from shared.ports import World
+from shared.web import evidence, overview, release, scan
+from shared.web.asking import Query, Unanswerable
+from shared.web.rendering import Page, render
+
+log = logging.getLogger("ringmaster.web")
+
+type Show = Callable[[Query, World, datetime], Awaitable[Page]]
+
+PAGES: Final[Mapping[str, Show]] = {
+    "releases": overview.show,
+    "release": release.show,
+    "scan": scan.show,
+    "evidence": evidence.show,
+}
+
+
+async def page(name: str, query: Mapping[str, str], world: World, *, now: datetime) -> Page:
+    """The page of this name, or one that says why there is none."""
+    show = PAGES.get(name)
+    if show is None:
+        return problem(404, f"There is no page of this name. There are: {', '.join(PAGES)}.")
+    try:
+        return await show(Query(query), world, now)
+    except Unanswerable as why:
+        return problem(why.status, str(why))
+    except CodecError as error:
+        log.exception("the page %s can't be shown", name)
+        return problem(500, f"What is kept can't be read: {error}")
+
+
+def problem(status: int, text: str, *, sign_in: str = "") -> Page:
+    """A page that says what is wrong. ``sign_in`` is an address of this very host at which people sign in."""
+    return render("problem", status, heading=HTTPStatus(status).phrase, text=text, sign_in=sign_in)

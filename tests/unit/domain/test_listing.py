@@ -1,0 +1,158 @@
+"""Everything that a verdict is about, in order."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.delta import Baseline
+from shared.domain.findings import Finding, OsInfo, ScanReport, VexState
+from shared.domain.judgement import judge
+from shared.domain.listing import Listing, Standing, chosen, listing, part, within
+from shared.domain.merging import WORST_FIRST, merged
+from shared.domain.policy import ScanException, ScanRules, Severity
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def finding(id_: str = "CVE-2026-0001", package: str = "openssl", **changes: Any) -> Finding:
+    given: dict[str, Any] = {"severity": Severity.CRITICAL, "fixed": "2", **changes}
+    return Finding(id_, package, given.pop("installed", "1"), **given)
+
+
+def listed(*findings: Finding, baseline: Iterable[Finding] | None = None, **rules: Any) -> Listing:
+    report = ScanReport("trivy", "Trivy", "1", "2", "disk", OsInfo("ubuntu"), NOW, None, findings)
+    compared = None if baseline is None else Baseline("0.9.0", tuple(baseline), NOW)
+    limits = rules.pop("limits", {Severity.CRITICAL: 0})
+    return listing(judge(report, ScanRules(limits, **rules), version_published=None, now=NOW, baseline=compared))
+
+
+def standings(found: Listing) -> dict[str, Standing]:
+    return {line.finding.id: line.standing for line in found.lines}
+
+
+class TestStandings:
+    @pytest.mark.parametrize(
+        ("found", "rules", "standing"),
+        [
+            (finding(), {}, Standing.DECIDED),
+            (finding(severity=Severity.LOW), {}, Standing.COUNTED),
+            (finding(fixed=None), {"only_fixable": True}, Standing.NO_FIX),
+            (finding(fix_published=NOW - DAY), {"fix_grace": 2 * DAY}, Standing.FIX_TOO_YOUNG),
+            (finding(vex=VexState.NOT_AFFECTED), {"trust_suppressions": True}, Standing.LEFT_OUT),
+            (finding(fixed=None, known_exploited=True), {"only_fixable": True}, Standing.DECIDED),
+        ],
+        ids=lambda each: each.value if isinstance(each, Standing) else "",
+    )
+    def test_a_finding_stands_as_it_was_judged(self, found: Finding, rules: dict[str, Any], standing: Standing) -> None:
+        assert standings(listed(found, **rules)) == {found.id: standing}
+
+    @pytest.mark.parametrize(("days", "standing"), [(1, Standing.EXCEPTED), (-1, Standing.DECIDED)])
+    def test_an_exception_stands_beside_what_it_excuses_or_would_have(self, days: int, standing: Standing) -> None:
+        exception = ScanException("CVE-2026-0001", "owner", "why", NOW + days * DAY)
+        (line,) = listed(finding(), exceptions=(exception,)).lines
+        assert (line.standing, line.exception) == (standing, exception)
+
+    def test_what_is_gone_from_the_published_version_is_listed_last(self) -> None:
+        found = listed(finding(), baseline=[finding("CVE-2026-0002"), finding()])
+        assert list(standings(found).items()) == [("CVE-2026-0001", Standing.DECIDED), ("CVE-2026-0002", Standing.GONE)]
+
+    def test_what_the_published_version_has_not_is_new(self) -> None:
+        found = listed(finding(), finding("CVE-2026-0002"), baseline=[finding()])
+        assert {line.finding.id: line.new for line in found.lines} == {"CVE-2026-0001": False, "CVE-2026-0002": True}
+
+    def test_a_finding_names_every_reason_that_it_decided(self) -> None:
+        (line,) = listed(finding(known_exploited=True, cvss_score=9.9), max_score=9.0).lines
+        assert line.codes == ("known-exploited", "over-limit", "over-score")
+
+    def test_nothing_decided_where_the_version_passes(self) -> None:
+        found = listed(finding(), baseline=[finding(), finding("CVE-2026-0002")], improvement_passes=True)
+        assert standings(found)["CVE-2026-0001"] is Standing.COUNTED
+
+
+class TestGroups:
+    def test_a_group_is_a_package_in_one_installed_version(self) -> None:
+        found = listed(finding(), finding("CVE-2026-0002"), finding("CVE-2026-0003", installed="1.1"))
+        assert [(group.package, group.installed, group.total) for group in found.groups] == [
+            ("openssl", "1", 2),
+            ("openssl", "1.1", 1),
+        ]
+
+    def test_its_target_has_every_fix_that_there_is(self) -> None:
+        fixes = ("1.2", "1.10", "1.9", None)
+        (group,) = listed(*(finding(f"CVE-2026-000{at}", fixed=fix) for at, fix in enumerate(fixes))).groups
+        assert (group.target, group.fixable, group.total) == ("1.10", 3, 4)
+
+    def test_what_decides_comes_first_then_the_worst_then_the_most(self) -> None:
+        low = [finding(f"CVE-2026-100{at}", "low", severity=Severity.LOW) for at in range(3)]
+        high = [finding("CVE-2026-2000", "high", severity=Severity.HIGH)]
+        more = [finding(f"CVE-2026-300{at}", "more") for at in range(2)]
+        found = listed(*low, *high, *more, finding("CVE-2026-4000", "one"))
+        assert [group.package for group in found.groups] == ["more", "one", "high", "low"]
+
+
+SOME = st.lists(
+    st.builds(
+        lambda number, package, severity, fixed, kev: finding(
+            f"CVE-2026-{number}", package, severity=severity, fixed=fixed, known_exploited=kev
+        ),
+        st.integers(1000, 1040),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(list(Severity)),
+        st.sampled_from([None, "2", "10"]),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SOME, SOME, st.booleans(), st.booleans())
+def test_every_finding_stands_once_and_ranges_and_runs_hold_them_all(
+    findings: list[Finding], before: list[Finding], only_fixable: bool, some_excused: bool
+) -> None:
+    exceptions = tuple(ScanException(each.id, "owner", "why", NOW + DAY) for each in findings[::3] if some_excused)
+    found = listed(*findings, baseline=merged(before), only_fixable=only_fixable, exceptions=exceptions)
+    here = [line for line in found.lines if line.standing is not Standing.GONE]
+    assert {line.finding.identity for line in here} == {each.identity for each in findings}
+    assert len({(line.finding.identity, line.standing) for line in found.lines}) == len(found.lines)
+    held = [found.lines[at] for each in found.ranges for at in range(each.start, each.start + each.count)]
+    assert held == list(found.lines)
+    for each in found.ranges:
+        for line in found.lines[each.start : each.start + each.count]:
+            assert (line.standing, line.finding.severity, line.new) == (each.standing, each.severity, each.new)
+    grouped = sorted(at for group in found.groups for start, count in group.runs for at in range(start, start + count))
+    assert grouped == [at for at, line in enumerate(found.lines) if line.standing is not Standing.GONE]
+    for group in found.groups:
+        own = [found.lines[at].finding for start, count in group.runs for at in range(start, start + count)]
+        assert {(each.package, each.installed) for each in own} == {(group.package, group.installed)}
+        assert len(own) == group.total
+        assert within(group.runs, found.ranges) == tuple(group.runs)
+
+
+@given(SOME)
+def test_lines_are_sorted_by_standing_and_severity(findings: list[Finding]) -> None:
+    order = [
+        (list(Standing).index(each.standing), WORST_FIRST[each.finding.severity]) for each in listed(*findings).lines
+    ]
+    assert all(one <= other for one, other in pairwise(order))
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 9)), max_size=6), st.integers(0, 60), st.integers(0, 20))
+def test_a_part_of_runs_is_the_same_part_of_their_lines(runs: list[tuple[int, int]], first: int, count: int) -> None:
+    whole = [at for start, length in runs for at in range(start, start + length)]
+    found = [at for start, length in part(runs, first, count) for at in range(start, start + length)]
+    assert found == whole[first : first + count]
+
+
+def test_ranges_are_chosen_by_standing_severity_and_novelty() -> None:
+    low = finding("CVE-2026-0002", severity=Severity.LOW)
+    ranges = listed(finding(), low, baseline=[low]).ranges
+    assert [each.severity for each in chosen(ranges, severity=Severity.LOW)] == [Severity.LOW]
+    assert [each.standing for each in chosen(ranges, new=True)] == [Standing.DECIDED]
+    assert chosen(ranges, standings={Standing.GONE}) == ()
