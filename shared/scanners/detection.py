@@ -223,8 +223,11 @@ def _other_object(keys: _Keys, body: bytes) -> str:
         "a Kubernetes object, such as the Trivy operator's": isinstance(keys.kind, str),
         "matches without a descriptor, which a whole report of Grype has": present(keys.matches),
     }
-    unknown = "an object of a kind that is not known, with the keys " + ", ".join(map(shown, list(_NAMES.decode(body))[:5]))
-    return next((name for name, yes in named.items() if yes), unknown if body.strip() != b"{}" else "an empty object")
+    found = next((name for name, yes in named.items() if yes), None)
+    if found is not None:
+        return found
+    first = ", ".join(shown(key) for key in list(_NAMES.decode(body))[:5])
+    return f"an object of a kind that is not known, with the keys {first}" if first else "an empty object"
 
 
 def _of_xml(body: bytes) -> str:

@@ -130,7 +130,8 @@ def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
         elif len(others) < 3:
             others.setdefault(_product(found))
     if not own:
-        told = f"findings of AWS Security Hub (ASFF), but of {', '.join(map(shown, others))} and none of Amazon Inspector"
+        named = ", ".join(map(shown, others))
+        told = f"findings of AWS Security Hub (ASFF), but of {named} and none of Amazon Inspector"
         hint = ". Send Trivy's own report (--format json)" if any("aqua" in other for other in others) else ""
         raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {told}{hint}")
 
