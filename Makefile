@@ -87,13 +87,14 @@ clean: ## stop the stack, and remove everything that is not in the repository
 
 setup: .venv/.installed ## install what the local stack needs (other targets do it by themselves)
 
+# What is installed is told on stderr: stdout is for what a target prints (`make demo JSON=1 | jq`).
 # Two degrees of installation: what the stack and the demo need, and what tests and checks need besides. Whoever has the
 # second keeps it. Byte code is compiled here, since the environment may forbid Python to write it later.
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
 	  echo "Python 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || true). Install it, or: make PYTHON=/path/to/python3.13" >&2; \
 	  exit 1; }
-	@echo "Installing uv $(UV_VERSION) ..."
+	@echo "Installing uv $(UV_VERSION) ..." >&2
 	@rm -rf .local/uv
 	@$(PYTHON) -m venv .local/uv || { \
 	  echo "python -m venv failed; on Debian and Ubuntu, apt install python3.13-venv" >&2; exit 1; }
@@ -107,15 +108,15 @@ $(UV):
 	@touch $@
 
 define install
-	began=$$SECONDS; echo "Installing $(1) into .venv ..."; \
+	began=$$SECONDS; echo "Installing $(1) into .venv ..." >&2; \
 	[ -x .venv/bin/python ] || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" .venv; \
 	$(UV) pip sync --quiet --python .venv/bin/python --compile-bytecode $(1); \
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .; \
-	touch .venv/.installed; echo "Installed in $$((SECONDS - began)) s."
+	touch .venv/.installed; echo "Installed in $$((SECONDS - began)) s." >&2
 endef
 
 .venv-az/.installed: requirements-azcli.txt Makefile | $(UV)
-	@echo "Installing the Azure CLI into .venv-az (some 200 MB) ..."
+	@echo "Installing the Azure CLI into .venv-az (some 200 MB) ..." >&2
 	@[ -x .venv-az/bin/python ] || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" .venv-az
 	@$(UV) pip sync --quiet --python .venv-az/bin/python --compile-bytecode requirements-azcli.txt
 	@touch $@
