@@ -67,7 +67,7 @@ class EventGridWebhook:
             )
         try:
             payload = json.loads(await request.read())
-        except ValueError as fault:
+        except (ValueError, RecursionError) as fault:
             return web.Response(status=400, text=f"the body is not JSON: {fault}")
         return _validate(payload) if kind == "subscriptionvalidation" else await self._notify(spec, payload)
 

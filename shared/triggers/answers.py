@@ -9,6 +9,7 @@ from typing import Any
 
 import azure.functions as func
 
+from shared.codec import CodecError
 from shared.policy_file import PolicyFaults
 from shared.ports import PassingFault
 
@@ -40,7 +41,10 @@ def problem(status_code: int, code: str, message: str) -> func.HttpResponse:
 
 
 async def now_or_later(answering: Awaitable[func.HttpResponse], *, tell: bool) -> func.HttpResponse:
-    """The answer, or 503 for what passes or is being put right. ``tell`` the reason to those who hold a key."""
+    """The answer, 503 for what passes or is being put right, or 500 for what is spoilt in the app's own storage.
+
+    ``tell`` the reason to those who hold a key.
+    """
     try:
         return await answering
     except Problem as found:
@@ -48,6 +52,10 @@ async def now_or_later(answering: Awaitable[func.HttpResponse], *, tell: bool) -
     except PolicyFaults as faults:
         reason = f":\n{faults}" if tell else "; its faults stand in the app's log"
         return problem(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
+    except CodecError as fault:
+        # What the app itself keeps is spoilt; the timer lists the row in the log, and the others go on.
+        log.exception("what is kept can't be read")
+        return problem(500, "unreadable", str(fault) if tell else "what is kept of this version can't be read")
     except PassingFault as fault:
         log.warning("not now: %s", fault)
         return problem(503, "not_now", str(fault) if tell else "try again")

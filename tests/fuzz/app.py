@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from local.simulation.house import House
 from shared.adapters.memory.fetch import MemoryReportSource
+from shared.adapters.memory.ledger import MemoryLedger
 from shared.codec import decode_command, encode_release
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
@@ -94,15 +95,16 @@ def _unforeseen() -> BaseException:
 class App:
     """One worker process of the app."""
 
-    def __init__(self) -> None:
-        """With the releases of ``moment``."""
+    def __init__(self, ledger: MemoryLedger | None = None) -> None:
+        """With the releases of ``moment``, in this ledger where one is given."""
         begun = moment()
         self.now = begun.now
         self.house = House(lambda: begun.now, policy_of(SMALL), home=HOME)
         for number in NUMBERS:
             self.house.galleries.build(_facts(SOURCE.version(VersionNumber.parse(number))), settled=True)
         source = MemoryReportSource(_BODIES, {HOST}, most_bytes=SETTINGS.max_report_bytes)
-        self.world = replace(self.house.world, report_source=source)
+        self.house.ledger = ledger or self.house.ledger
+        self.world = replace(self.house.world, report_source=source, ledger=self.house.ledger)
         self.runtime = Runtime(SETTINGS, _world=self.world)
         for row in begun.rows:
             _at_once(self.house.ledger.insert(row))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +98,13 @@ async def asked(ask: Asked, answers: list[Answer]) -> Any:
         await wire.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """Imports and models of the SDK are no cost of an input."""
+    for documents, ask in ASKED.values():
+        asyncio.run(asked(ask, [Answer(200, json.dumps(each).encode(), {}) for each in documents[:2]]))
+
+
 @entrance
 @given(questions())
 def test_arm_is_understood_or_a_fault_of_the_ports_says_why_not(question: tuple[Asked, list[Answer]]) -> None:
@@ -106,8 +115,6 @@ def test_arm_is_understood_or_a_fault_of_the_ports_says_why_not(question: tuple[
 
 
 def test_sound_answers_are_understood() -> None:
-    import json
-
     for name, (documents, ask) in ASKED.items():
         answers = [Answer(200, json.dumps(each).encode(), {}) for each in documents[:2]]
         found = asyncio.run(asked(ask, answers))

@@ -38,7 +38,8 @@ def test_a_signed_body_is_believed_until_anything_of_it_changes(
 ) -> None:
     timestamp = int(NOW.timestamp()) - age
     signature = sign(timestamp, body, key)
-    verdict = verify(str(timestamp), signature, body, KEYS, now=NOW, tolerance=TOLERANCE)
+    with bounded(len(body)):
+        verdict = verify(str(timestamp), signature, body, KEYS, now=NOW, tolerance=TOLERANCE)
     assert verdict.ok == (abs(age) <= TOLERANCE.total_seconds())
     hurt = bytearray(body + b"\0")
     hurt[data.draw(st.integers(0, len(body)))] ^= data.draw(st.integers(1, 255))

@@ -112,15 +112,14 @@ def letter_entity(letter: DeadLetter) -> dict[str, Any]:
 
 
 def letter_of(entity: Mapping[str, Any]) -> DeadLetter:
-    """The dead letter in an entity."""
-    return DeadLetter(
-        id=entity["id"],
-        queue=entity["queue"],
-        reason=entity["reason"],
-        body=entity["body"].decode(),
-        at=instant(entity["at"]),
-        release=entity.get("release"),
-    )
+    """The dead letter in an entity. Raises Malformed."""
+    texts = {name: entity.get(name) for name in ("id", "queue", "reason")}
+    body, at, release = entity.get("body"), entity.get("at"), entity.get("release")
+    whole = all(isinstance(text, str) for text in (*texts.values(), release or ""))
+    if not whole or not isinstance(body, bytes) or not isinstance(at, datetime):
+        raise Malformed(f"the dead letter {entity.get('RowKey')} lacks a part, or holds another kind of value")
+    letter: dict[str, Any] = {**texts, "release": release}
+    return DeadLetter(**letter, body=body.decode("utf-8", "replace"), at=instant(at))
 
 
 def instant(value: datetime) -> datetime:

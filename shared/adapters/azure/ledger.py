@@ -144,7 +144,12 @@ class AzureLedger:
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
         parameters = {"partition": entities.DEAD_LETTERS}
         async for entity in self._query("PartitionKey eq @partition", parameters, "listing dead letters"):
-            yield entities.letter_of(entity)
+            try:
+                letter = entities.letter_of(entity)
+            except CodecError:
+                _log.exception("A dead letter is left out: it cannot be read")
+                continue
+            yield letter
 
     # --- single requests
 

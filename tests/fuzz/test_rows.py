@@ -1,0 +1,102 @@
+"""Spoilt rows of the ledger behind the app: told where they are met, and in nobody else's way."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import azure.functions as func
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.azure.entities import entity_of, letter_entity, letter_of
+from shared.adapters.memory.ledger import MemoryLedger
+from shared.codec import CodecError, encode_release
+from shared.domain.image import VersionId
+from shared.ports import DeadLetter
+from shared.triggers import queues
+from tests.fuzz.app import App, moment, run
+from tests.fuzz.budget import bounded, entrance
+from tests.fuzz.mutation import damaged, damaged_bytes
+from tests.fuzz.test_triggers import asked, function, outcome
+
+ROWS = {row.version: json.loads(encode_release(row)) for row in moment().rows}
+OTHERS = len(ROWS) - 1
+assert entity_of(moment().rows[0], "r~1")
+
+
+class Spoilt(MemoryLedger):
+    """A ledger in which somebody wrote."""
+
+    def spoil(self, version: VersionId, body: bytes) -> None:
+        row = self._rows[version.definition][version]
+        self._rows[version.definition][version] = type(row)(body, row.etag, row.settled)
+
+
+def spoilt(version: VersionId, body: bytes) -> App:
+    app = App(ledger=Spoilt())
+    ledger: Any = app.house.ledger
+    ledger.spoil(version, body)
+    return app
+
+
+spoilings = st.sampled_from(list(ROWS)).flatmap(
+    lambda version: st.tuples(st.just(version), damaged_bytes([ROWS[version]]))
+)
+
+
+@entrance
+@given(spoilings, st.booleans(), st.sampled_from(["releases", "resend"]))
+def test_people_are_told_of_a_spoilt_row_and_see_the_others(
+    spoiling: tuple[VersionId, bytes], one: bool, name: str
+) -> None:
+    version, body = spoiling
+    app = spoilt(version, body)
+    call = function(app, name)
+    with bounded(len(body)):
+        answer = run(call(asked({"version": str(version)} if one or name == "resend" else {})))
+    document = json.loads(answer.get_body())
+    assert answer.status_code in {200, 202, 500}
+    if answer.status_code == 500:
+        assert document["error"]["code"] == "unreadable"
+    elif "releases" in document:
+        assert len(document["releases"]) >= OTHERS
+
+
+@entrance
+@given(spoilings, st.data())
+def test_a_message_for_a_spoilt_row_is_refused_and_then_becomes_a_letter(
+    spoiling: tuple[VersionId, bytes], data: st.DataObject
+) -> None:
+    version, body = spoiling
+    app = spoilt(version, body)
+    kind, sent = data.draw(st.sampled_from(moment().messages))
+    worker = next(name for name, kinds in queues.FUNCTIONS.items() if kind in kinds)
+    message = func.QueueMessage(body=sent)
+    with bounded(len(body)):
+        refusal = outcome(partial(queues.hop, message, worker, app.runtime, now=app.now))
+        run(queues.bury(message, queues.queue_of(app.runtime.settings, worker), app.runtime, now=app.now))
+    assert refusal is None or isinstance(refusal, CodecError)
+    assert refusal is None or len(app.letters()) == 1
+
+
+LETTER = letter_entity(DeadLetter("i", "q", "r", "b", moment().now, "/x"))
+
+
+@entrance
+@given(damaged([{key: value for key, value in LETTER.items() if isinstance(value, str)}]), st.booleans())
+def test_a_dead_letter_is_read_or_refused(entity: Any, whole: bool) -> None:
+    if isinstance(entity, dict):
+        given_entity = {**entity, "at": moment().now, "body": b"\xff"} if whole else entity
+        with bounded(len(str(entity))):
+            refused = outcome_of(given_entity)
+        assert refused is None or "dead letter" in refused
+
+
+def outcome_of(entity: dict[str, Any]) -> str | None:
+    try:
+        letter_of(entity)
+    except CodecError as refusal:
+        return str(refusal)
+    return None

@@ -1,0 +1,24 @@
+"""How faults of what the app itself keeps are answered."""
+
+from __future__ import annotations
+
+import json
+
+import azure.functions as func
+import pytest
+
+from shared.codec import Malformed
+from shared.triggers.answers import now_or_later
+
+
+async def spoilt() -> func.HttpResponse:
+    raise Malformed("the ledger row of gal/x/1.0.0 does not keep to its format")
+
+
+@pytest.mark.parametrize(("tell", "told"), [(True, "does not keep to its format"), (False, "can't be read")])
+async def test_what_is_kept_and_spoilt_is_told_to_those_who_hold_a_key(tell: bool, told: str) -> None:
+    answer = await now_or_later(spoilt(), tell=tell)
+    error = json.loads(answer.get_body())["error"]
+    assert (answer.status_code, error["code"]) == (500, "unreadable")
+    assert told in error["message"]
+    assert tell or "gal/x" not in error["message"]
