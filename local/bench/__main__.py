@@ -15,7 +15,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from local.bench import arm_calls, cold_start, critical_path, growth, retention, scan_report, simulated, throughput
+from local.bench import (
+    arm_calls,
+    cold_start,
+    critical_path,
+    growth,
+    retention,
+    scan_page,
+    scan_report,
+    simulated,
+    throughput,
+)
 from local.bench.figures import Figure, Unmeasured, load
 from local.bench.journey import Journey, travel
 from local.stack import StackError
@@ -43,6 +53,7 @@ MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("growth",): lambda _: {"growth": growth.measure()},
     ("simulated",): lambda _: {"simulated": simulated.measure()},
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
+    ("scan_page",): lambda _: {"scan_page": scan_page.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
     ("end_to_end", "arm_calls"): _journey,

@@ -114,18 +114,35 @@ def run(
 
 def scan_evidence(report: bytes) -> Mapping[str, Any]:
     """The evidence of the scan gate about one version with this report, of whatever answer."""
+    return scanned(report).evidence
+
+
+@dataclass(slots=True)
+class Scanned:
+    """A version whose scan gate has answered. ``now`` is the virtual time of the answer."""
+
+    world: World
+    version: VersionId
+    evidence: Mapping[str, Any]
+    now: datetime
+
+
+def scanned(report: bytes) -> Scanned:
+    """One version with this report, after the scan gate's answer."""
     engine = Engine(BEGIN)
     definition = definition_policy("image")
     house = House(engine.clock, Policy(TEST, {definition.source: definition}), home=HOME)
     host = Host(engine, house.world, house.queues, fates=all_well, watcher=_Nobody())
-    _publish(house, host, definition.source.version(NUMBER), 0, report)
+    version = definition.source.version(NUMBER)
+    _publish(house, host, version, 0, report)
 
-    def found() -> list[Mapping[str, Any]]:
-        return [each for each in house.evidence.documents().values() if each.get("gate") == Gate.SCAN.value]
+    def found() -> list[str]:
+        rows = _drained(house)
+        return [each.evidence for row in rows for each in row.gates if each.gate is Gate.SCAN]
 
     if not engine.run(lambda: bool(found()), until=BEGIN + timedelta(hours=1)):
         raise Unmeasured(f"the scan gate gave no answer: {[each.history for each in _drained(house)]}")
-    return found()[0]
+    return Scanned(house.world, version, house.evidence.documents()[found()[0]], engine.now)
 
 
 def _publish(house: House, host: Host, version: VersionId, index: int, report: bytes) -> None:

@@ -104,7 +104,7 @@ def _ring(ring: Ring, release: Release) -> RingRow:
         ring.name,
         ring.definition.gallery.name,
         ", ".join(regions),
-        span(ring.bake) if ring.bake else "none",
+        f"bake {span(ring.bake)}" if ring.bake else "no bake",
         standing,
         published.at if published else None,
     )

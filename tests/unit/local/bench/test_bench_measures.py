@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bench import growth, retention, scan_report
+from local.bench import growth, retention, scan_page, scan_report
 from local.bench.__main__ import main
 from local.bench.app import linked_app
 from local.bench.made_report import write_report
@@ -53,6 +53,15 @@ def test_reading_a_report_is_measured_in_a_process_of_its_own() -> None:
     assert figure.parts["findings"] == 500
     assert figure.parts["peak"] > figure.parts["report_bytes"]
     assert figure.parts["judging"]["answer"] == "reject"
+
+
+def test_pages_of_a_scan_are_measured_with_what_they_read() -> None:
+    figure = scan_page.measure(findings=400, size=400_000)
+    assert figure.holds
+    pages = figure.parts["pages"]
+    assert figure.value == max(each["seconds"] for each in pages.values())
+    assert [pages[name]["documents"] for name in ("first", "last", "package")] == [3, 3, 3]
+    assert pages["package"]["bytes"] < pages["first"]["bytes"] < scan_page.LARGEST_PAGE
 
 
 def test_an_app_under_another_host_json_keeps_everything_else(tmp_path: Path) -> None:
