@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
+from packageurl import PackageURL
 
 from shared.domain.policy import Severity
 from shared.scanners.gathering import Gathered
@@ -223,17 +224,28 @@ def _os(components: Iterable[Component], subject: Component | None) -> OsInfo | 
     for component in (*([subject] if subject else ()), *components):
         if component.type == "operating-system" and component.name:
             return OsInfo(component.name, component.version or "")
-    for component in components:
-        if (component.purl or "").startswith(_SYSTEM_PURLS):
-            distribution = re.search(r"[?&]distro=([A-Za-z_]+)-?([^&#]*)", component.purl or "")
-            if distribution:
-                return OsInfo(distribution.group(1), distribution.group(2))
-    return None
+    named = (_distribution(component.purl or "") for component in components if _of_system(component))
+    return next((found for found in named if found is not None), None)
+
+
+def _distribution(purl: str) -> OsInfo | None:
+    """The system in a package URL: ``distro=debian-12``, or its version alone, with the name before the package's."""
+    try:
+        read = PackageURL.from_string(purl)
+    except ValueError:
+        return None
+    told = read.qualifiers.get("distro", "") if isinstance(read.qualifiers, dict) else ""
+    name, _, version = told.rpartition("-")
+    if name:
+        return OsInfo(name, version)
+    return OsInfo(read.namespace, told) if told and read.namespace else None
 
 
 def _not_scanned(components: list[Component], found: bool, os_info: OsInfo | None, tools: list[tuple[str, str]]) -> str:
     if not components:
         return "there are vulnerabilities and no components: these are statements (VEX), and no scan"
+    if os_info is None and any(_of_system(component) for component in components):
+        return "there are packages of an operating system among the components, and nothing says of which"
     if os_info is None:
         return "no operating system is among the components, only packages of applications"
     if not any(_of_system(component) for component in components):

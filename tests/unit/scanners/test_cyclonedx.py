@@ -55,6 +55,24 @@ def test_what_proves_no_scan_says_so(changes: dict[str, Any], told: str) -> None
     assert told in read(entry(), **changes).not_scanned
 
 
+@pytest.mark.parametrize(
+    ("purl", "system"),
+    [
+        ("pkg:deb/debian/openssl@3?distro=debian-12.5", "debian 12.5"),
+        ("pkg:rpm/opensuse/openssl@3?distro=opensuse-leap-15.1", "opensuse-leap 15.1"),
+        ("pkg:deb/debian/openssl@3?arch=amd64&distro=bookworm", "debian bookworm"),
+        ("pkg:apk/alpine/openssl@3?distro=3.22.0", "alpine 3.22.0"),
+    ],
+)
+def test_without_a_component_of_the_system_package_urls_name_it(purl: str, system: str) -> None:
+    report = read(entry(), components=[LIB | {"purl": purl}])
+    assert (report.scanned, str(report.os)) == (True, system)
+
+
+def test_system_packages_of_nobody_knows_which_system_are_called_so() -> None:
+    assert "nothing says of which" in read(entry(), components=[LIB | {"purl": "pkg:deb/openssl@3"}]).not_scanned
+
+
 def test_a_maker_that_writes_no_plain_sboms_may_find_nothing() -> None:
     assert read(metadata={"tools": [{"vendor": "anchore", "name": "grype", "version": "0.94"}]}).scanned
 
