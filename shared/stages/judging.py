@@ -23,7 +23,6 @@ from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.report import Refusal
-from shared.stages import listing
 from shared.stages.refusals import Refused, Told, record
 from shared.stages.steps import Decided
 
@@ -215,6 +214,8 @@ async def decided(
     gate: Gate, on_hand: OnHand, verdict: ScanVerdict, rules: ScanRules, release: Release, world: World
 ) -> Decided:
     """A verdict as a gate's answer, with bounded lists; what it is about as a whole is kept beside it."""
+    from shared.stages import listing  # as the readers of formats, with the first report
+
     facts = {**facts_of(on_hand, verdict), "listing": await listing.keep(verdict, release, world)}
     passed = verdict.outcome is ScanOutcome.PASS
     texts = () if passed else (*verdict.texts, *_to_pass(verdict))

@@ -29,6 +29,9 @@ from shared.domain.verdicts import ScanVerdict
 from shared.ports import Evidence, World
 from shared.stages.naming import evidence_folder
 
+type Page = str | dict[str, Any]
+"""The name of a document, or the document itself."""
+
 LINES_A_PAGE: Final = 1000
 GROUPS_A_PAGE: Final = 1000
 INLINE: Final = 100
@@ -38,23 +41,20 @@ INLINE: Final = 100
 async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str, Any]:
     """Write the listing of a verdict; answers what its evidence says of it."""
     whole = listing(verdict)
-    line_pages: list[str | dict[str, Any]] = [line_page(whole.lines)] if len(whole.lines) <= INLINE else []
-    group_pages: list[str | dict[str, Any]] = [group_page(whole.groups)] if line_pages else []
     folder = evidence_folder(release.version, release.incarnation)
-    if not line_pages:
-        line_pages += [
-            await _kept(line_page(each), folder, world) for each in batched(whole.lines, LINES_A_PAGE, strict=False)
-        ]
-        group_pages += [
-            await _kept(group_page(each), folder, world) for each in batched(whole.groups, GROUPS_A_PAGE, strict=False)
-        ]
+
+    async def pages[T](entries: Sequence[T], page: Callable[[Sequence[T]], dict[str, Any]], size: int) -> list[Page]:
+        if len(whole.lines) <= INLINE:
+            return [page(entries)]
+        return [await _kept(page(some), folder, world) for some in batched(entries, size, strict=False)]
+
     return listing_facts(
         whole,
         folder=folder,
         lines_a_page=LINES_A_PAGE,
         groups_a_page=GROUPS_A_PAGE,
-        line_pages=line_pages,
-        group_pages=group_pages,
+        line_pages=await pages(whole.lines, line_page, LINES_A_PAGE),
+        group_pages=await pages(whole.groups, group_page, GROUPS_A_PAGE),
     )
 
 
@@ -83,7 +83,7 @@ class _Pages[T]:
     def __init__(
         self,
         folder: str,
-        pages: Sequence[str | dict[str, Any]],
+        pages: Sequence[Page],
         read: Callable[[Mapping[str, Any]], Sequence[T]],
         evidence: Evidence,
     ) -> None:

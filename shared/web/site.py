@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
 from shared.codec import CodecError
 from shared.ports import World
-from shared.web import evidence, overview, release, scan
 from shared.web.asking import Query, Unanswerable
 from shared.web.rendering import Page, render
 
@@ -18,17 +18,20 @@ log = logging.getLogger("ringmaster.web")
 
 type Show = Callable[[Query, World, datetime], Awaitable[Page]]
 
-PAGES: Final[Mapping[str, Show]] = {
-    "releases": overview.show,
-    "release": release.show,
-    "scan": scan.show,
-    "evidence": evidence.show,
-}
+PAGES: Final = ("releases", "release", "scan", "evidence")
+
+
+@cache
+def _shows() -> Mapping[str, Show]:
+    # Imported with the first page: a process that only works on messages never needs them.
+    from shared.web import evidence, overview, release, scan
+
+    return dict(zip(PAGES, (overview.show, release.show, scan.show, evidence.show), strict=True))
 
 
 async def page(name: str, query: Mapping[str, str], world: World, *, now: datetime) -> Page:
     """The page of this name, or one that says why there is none."""
-    show = PAGES.get(name)
+    show = _shows().get(name)
     if show is None:
         return problem(404, f"There is no page of this name. There are: {', '.join(PAGES)}.")
     try:
