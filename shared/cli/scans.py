@@ -21,7 +21,7 @@ from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.scanning import ScanReport
 from shared.policy_file import PolicyFaults, read_file
-from shared.scanners.registry import MAX_BYTES, read
+from shared.scanners.registry import read
 from shared.scanners.report import Refusal
 
 EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2}
@@ -204,7 +204,7 @@ def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanR
 def _read(file: Path, scan_format: str | None) -> ScanReport:
     try:
         with file.open("rb") as opened:
-            return read(scan_format, opened.read(MAX_BYTES + 1))
+            return read(scan_format, opened)
     except OSError as error:
         raise CommandFault(f"{file} can't be read: {error.strerror}") from error
 

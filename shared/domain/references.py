@@ -81,7 +81,7 @@ def shown(url: str) -> str:
         text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
         return "an address that cannot be read"
-    plain = text.encode("ascii", "backslashreplace").decode()
+    plain = text.encode("unicode_escape").decode()  # a terminal obeys control characters
     return plain if len(plain) <= 200 else plain[:200] + "…"
 
 

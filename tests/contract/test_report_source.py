@@ -168,6 +168,7 @@ async def test_a_redirect_on_the_same_host_is_followed(server: tuple[ReportServe
         "https://127.0.0.1:{port}/r.json",
         "https://localhost:{port}@other.example/",
         "file:///etc/passwd",
+        "https://[",
         "",
     ],
 )

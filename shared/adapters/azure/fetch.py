@@ -190,7 +190,10 @@ def _check_status(answer: aiohttp.ClientResponse, url: str) -> None:
 
 
 def _redirected(at: str, location: str, origin: str) -> str:
-    target = urljoin(at, location) if location else ""
+    try:
+        target = urljoin(at, location) if location else ""
+    except ValueError:
+        target = location  # brackets that are none of an address: refused below, in words
     try:
         host = host_of(target)
     except InvalidReference as error:

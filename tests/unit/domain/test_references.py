@@ -122,3 +122,8 @@ def test_a_public_address_may_be_connected_to(address: str) -> None:
 )
 def test_any_other_address_is_never_connected_to(address: str) -> None:
     assert why_not_public(address)
+
+
+def test_an_address_is_shown_without_what_a_terminal_would_obey() -> None:
+    told = shown("https://x/\x1b[2J\x08\u202e?sig=hidden")
+    assert told == r"https://x/\x1b[2J\x08\u202e"
