@@ -11,8 +11,9 @@ Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.d
   (an agent), in the QIDs of authentication (38307 on Unix, 70028 on Windows, or their failures 105053 and 105015), and
   in checks of local categories.
 * ``PRACTICE`` and type ``Potential`` are vulnerabilities that Qualys could not confirm. They count as the others do.
-* The host list detection API names checks by number, without titles or CVEs (those are in its knowledge base), says
-  with ``LAST_VM_AUTH_SCANNED_DATE`` that it logged in, and in a ``WARNING`` that there are more hosts than it sent.
+* The host list detection API (XML and CSV) names checks by number, without titles or CVEs (those are in its knowledge
+  base), says with ``LAST_VM_AUTH_SCANNED_DATE`` when it looked from within, and in a ``WARNING`` that there are more
+  hosts than it sent.
 * A report is younger than what it tells of; the checks say when they were last found.
 * CSV exports begin with a title and an address; dates follow the reader's settings. PCI reports are of the outside.
 """
@@ -59,6 +60,29 @@ _SCORES: Final = (
     "cvss base",
 )
 _GONE: Final = frozenset({"fixed", "ignored", "disabled", "false positive"})
+_TIMES: Final = (
+    "last detected",
+    "last scan",
+    "last scanned",
+    "last vm scanned date",
+    "last scan datetime",
+    "last test",
+)
+_OPENED: Final = "----BEGIN_RESPONSE_BODY_CSV"
+_CLOSED: Final = "----END_RESPONSE_BODY_CSV"
+"""Between these the detection API has its rows; what follows are warnings, such as that there is another page."""
+_BEGIN: Final = 4096
+_SAME: Final = {
+    name.replace(" ", between): to
+    for between in (" ", "_")
+    for name, to in {
+        "dns name": "dns", "netbios name": "netbios", "ip address": "ip", "host id": "asset id",
+        "operating system": "operating system", "tracking method": "tracking method",
+        "last vm auth scanned date": "last vm auth scanned date", "last vm scanned date": "last vm scanned date",
+        "last scan datetime": "last scan datetime",
+    }.items()
+}  # fmt: skip
+"""Columns of the detection API by the names that reports have for the same."""
 _DATES: Final = (
     "%b %d, %Y %I:%M %p", "%d %b %Y %I:%M%p GMT%z", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y at %H:%M:%S (GMT)",
 )  # fmt: skip
@@ -102,8 +126,7 @@ def read(body: bytes) -> ScanReport:
     if body.lstrip()[:1] == b"<":
         _read_xml(body, seen)
     else:
-        for row in tables.rows(body, COLUMNS, _NAME):
-            _take_row(row, seen)
+        _read_table(body, seen)
     return seen.report(FORMAT, "Qualys", "", _not_scanned(seen))
 
 
@@ -161,6 +184,15 @@ def _time(text: str) -> datetime | None:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
+def _read_table(body: bytes, seen: _Seen) -> None:
+    closed = body.rfind(_CLOSED.encode())
+    if closed < 0 and _OPENED.encode() in body[:_BEGIN]:
+        raise Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
+    seen.more = closed >= 0 and b"WARNING" in body[closed:]
+    for row in tables.rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
+        _take_row(row, seen)
+
+
 def _take_row(row: tables.Row, seen: _Seen) -> None:
     host = _first(row, "asset name", "hostname", "dns", "netbios", "ip", "asset ipv4", "asset id")
     qid = row.get("qid", "").removeprefix("QID-")
@@ -170,12 +202,13 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
     if system:
         seen.systems.setdefault(system)
     tracked = f"{row.get('tracking method', '')} {row.get('detection source', '')}".casefold()
-    seen.logged_in |= "agent" in tracked
-    found = _time(_first(row, "last detected", "last scan", "last scanned", "last test"))
+    within = _first(row, "last vm auth scanned date")
+    seen.logged_in |= "agent" in tracked or bool(within)
+    found = _time(within or _first(row, *_TIMES))
     if found:
         seen.times.append(found)
-    off = "ignored" if _first(row, "ignored").casefold() == "yes" else ""
-    off = off or ("disabled" if _first(row, "disabled").casefold() == "yes" else "")
+    off = "ignored" if _first(row, "ignored").casefold() in {"yes", "1"} else ""
+    off = off or ("disabled" if _first(row, "disabled").casefold() in {"yes", "1"} else "")
     _take(
         _Check(
             qid=qid,
@@ -331,8 +364,9 @@ def _take_detected(host: markup.Element, seen: _Seen) -> None:
         seen.systems.setdefault(host.value("OS"))
     within = host.value("LAST_VM_AUTH_SCANNED_DATE")
     seen.logged_in |= bool(within) or "agent" in host.value("TRACKING_METHOD").casefold()
-    dates = (host.value("LAST_VM_SCANNED_DATE"), host.value("LAST_SCAN_DATETIME"), within)
-    seen.times.extend(at for date in dates if (at := moment(date)))
+    # A look from outside may be younger, and would make the one from within seem so.
+    at = moment(within or host.value("LAST_VM_SCANNED_DATE") or host.value("LAST_SCAN_DATETIME"))
+    seen.times.extend([at] if at else [])
     for one in host.all("DETECTION_LIST", "DETECTION"):
         off = next((word for word in ("ignored", "disabled") if one.value(f"IS_{word.upper()}") == "1"), "")
         check = _Check(

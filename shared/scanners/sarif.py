@@ -274,7 +274,8 @@ def _helped(rule: _Rule) -> dict[str, str]:
 
 def _system_tag(rule: _Rule) -> str:
     tags = (rule.properties or {}).get("tags")
-    return next((tag for tag in tags if tag in _SYSTEM_TYPES), "") if isinstance(tags, list) else ""
+    words = (tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+    return next((word for word in words if word in _SYSTEM_TYPES), "")
 
 
 def _lines(text: str) -> dict[str, str]:

@@ -47,10 +47,12 @@ def _names(line: list[str]) -> tuple[str, ...]:
     return tuple(cell.strip().casefold() for cell in line)
 
 
-def rows(body: bytes, wanted: frozenset[str], name: str, same: Mapping[str, str] = _AS_WRITTEN) -> Iterator[Row]:
+def rows(
+    body: bytes, wanted: frozenset[str], name: str, same: Mapping[str, str] = _AS_WRITTEN, end: str | None = None
+) -> Iterator[Row]:
     """Rows by column names in lower case; columns in ``same`` by the name that it gives them.
 
-    Raises Refusal when there is no header with one of the names ``wanted``, or a row is broken.
+    A line that is ``end`` alone closes the table. Raises Refusal when there is no header with one of the names ``wanted``, or a row is broken.
     """
     found = _header(body, wanted)
     if found is None:
@@ -60,6 +62,8 @@ def rows(body: bytes, wanted: frozenset[str], name: str, same: Mapping[str, str]
     begun = False
     try:
         for number, line in enumerate(_lines(body, delimiter), 1):
+            if begun and line[:1] == [end]:
+                return
             if begun and any(line):
                 yield _row(names, line, number)
             begun = begun or _names(line) == written

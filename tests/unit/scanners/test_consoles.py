@@ -348,3 +348,29 @@ def test_detections_without_a_login_or_of_one_page_are_no_scan() -> None:
     assert "nothing shows that Qualys logged in" in detected("").not_scanned
     page = "<WARNING><CODE>1980</CODE><TEXT>1000 record limit exceeded</TEXT><URL>https://q.example</URL></WARNING>"
     assert "one page" in detected(WITHIN, page).not_scanned
+
+
+def detected_rows(footer: str = "", last: str = "----END_RESPONSE_BODY_CSV\n") -> bytes:
+    head = '"Host ID","IP Address","DNS Name","Operating System","Last VM Auth Scanned Date","QID","Type","Severity"'
+    row = '"1","10.0.0.1","h1","Windows 2022","2026-05-10T11:00:00Z","7","Confirmed","5"'
+    return f"----BEGIN_RESPONSE_BODY_CSV\n{head}\n{row}\n{last}{footer}".encode()
+
+
+def test_detections_of_qualys_api_are_read_as_csv_too() -> None:
+    report = registry.read(None, detected_rows("----BEGIN_RESPONSE_FOOTER_CSV\n----END_RESPONSE_FOOTER_CSV\n"))
+    assert (report.format, report.scanned, report.target, str(report.os)) == ("qualys", True, "h1", "Windows 2022")
+    assert ([found.id for found in report.findings], report.counts) == (["qid:7"], {Severity.CRITICAL: 1})
+
+
+def test_detections_as_csv_tell_of_further_pages_and_of_their_end() -> None:
+    page = '----BEGIN_RESPONSE_FOOTER_CSV\nWARNING\n"CODE","TEXT","URL"\n"1980","limit","https://q.example"\n'
+    assert "one page" in registry.read("qualys", detected_rows(page)).not_scanned
+    with pytest.raises(Refusal) as caught:
+        registry.read("qualys", detected_rows(last=""))
+    assert caught.value.reason is RefusalReason.TRUNCATED
+
+
+def test_an_old_look_from_within_is_not_made_young_by_one_from_outside() -> None:
+    created = detected("<LAST_VM_AUTH_SCANNED_DATE>2026-01-01T00:00:00Z</LAST_VM_AUTH_SCANNED_DATE>").created_at
+    assert created is not None
+    assert created.month == 1

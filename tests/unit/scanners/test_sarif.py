@@ -150,7 +150,7 @@ def snyk(remedy: str, severity: str = "critical", tag: str = "deb") -> ScanRepor
         "shortDescription": {"text": "Critical severity - Use After Free vulnerability in openssl"},
         "fullDescription": {"text": "(CVE-2026-7) openssl/libssl3@3.0.9-1"},
         "help": {"text": "", "markdown": f"## Remediation\n{remedy}\n"},
-        "properties": {"tags": ["security", "CWE-416", tag]},
+        "properties": {"tags": ["security", ["odd"], tag]},
     }
     return read({"ruleId": described["id"], "level": "error", "message": {"text": text}}, rules=[described])
 
