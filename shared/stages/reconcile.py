@@ -31,6 +31,8 @@ OVERDUE_GRACE: Final = timedelta(minutes=25)
 """A crashed host's message is invisible for ten minutes, and may be so twice."""
 SHOWN: Final = 20
 """Names of each sort in the line for the log."""
+OUTAGE: Final = timedelta(hours=24)
+"""For how long after its expiry a machine is left to a test that still goes on."""
 LOOKBACK: Final = timedelta(hours=24)
 """Event Grid gives up after 24 hours: what is older than that when a definition is adopted was there before us."""
 
@@ -149,7 +151,7 @@ async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
     asked: set[str] = set()
     # Machines first: what was made with them goes with them, and can't be deleted before.
     for found in sorted(await world.machines.ours(), key=lambda each: not _is_machine(each)):
-        if (await _is_owned(found, world) and not _expired(found, now)) or any(map(found.name.startswith, asked)):
+        if await _is_spared(found, world, now) or any(map(found.name.startswith, asked)):
             continue
         try:
             if _is_machine(found):
@@ -178,22 +180,31 @@ async def _ask_for_scans(world: World, now: datetime, done: Reconciled) -> None:
     done.asked += await rescan.run(world, now=now)
 
 
-def _expired(found: OwnMachine, now: datetime) -> bool:
-    return found.expires is None or found.expires <= now
+async def _is_spared(found: OwnMachine, world: World, now: datetime) -> bool:
+    """Whether a test still needs this machine, or may be about to make it.
+
+    A test that goes on deletes its machine itself, however late an outage made it. One that waits for people keeps its
+    machine only until it expires.
+    """
+    owners = await _owners(found, world)
+    if found.expires is None or not owners:
+        return False
+    waits_for_people = all(each.aside for each in owners)
+    return now < (found.expires if waits_for_people else found.expires + world.paced(OUTAGE))
 
 
-async def _is_owned(found: OwnMachine, world: World) -> bool:
-    """Whether a pending command of the release that the tag names still knows this machine."""
+async def _owners(found: OwnMachine, world: World) -> list[Pending]:
+    """What is pending in the release that the tag names, and knows this machine."""
     try:
         version = VersionId.parse(found.release or "")
     except InvalidId:
-        return False
+        return []
     stored = await world.ledger.read(version)
     if stored is None:
-        return False
-    names = {
-        str(each.command.state.get("vm"))
+        return []
+    return [
+        each
         for each in stored.release.pending.values()
         if each.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}
-    }
-    return any(found.name.startswith(name[:-1]) for name in names)
+        and found.name.startswith(str(each.command.state.get("vm"))[:-1])
+    ]

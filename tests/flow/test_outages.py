@@ -100,3 +100,14 @@ def test_a_refusal_that_nobody_foresaw_stalls_with_azures_words() -> None:
     play.wait(2)
     (reason,) = play.release(version).stalls.values()
     assert "ScopeLocked" in reason
+
+
+def test_a_machine_that_expires_in_an_outage_is_left_to_its_test() -> None:
+    outage = Outage("machines.view", BEGIN + timedelta(minutes=2), timedelta(hours=5))
+    play = Rehearsal(SMALL, misfortunes=[outage])
+    version = play.publish()
+    play.run()
+    created = [call.args[0].name for call in play.effects("machines.create")]
+    assert outage.struck
+    assert play.release(version).state is State.RELEASED
+    assert len(created) == len(set(created)) == 1 + len(SMALL.rings[0].region_names)
