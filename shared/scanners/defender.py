@@ -145,7 +145,7 @@ def _take(row: CloudRow, seen: _Seen) -> None:
     code = status.code.casefold()
     if _is_machine(row, resource):
         seen.machines += 1
-        if _of_packages(row):
+        if _looks_at_packages(row):
             seen.proofs += code == "healthy" or (code == "unhealthy" and not _is_grouped(row))
             seen.unexplained |= code == "unhealthy" and _is_grouped(row)
             seen.why = seen.why or ": ".join(together((status.cause, status.description)))
@@ -175,8 +175,16 @@ def _is_grouped(row: CloudRow) -> bool:
 
 
 def _of_packages(row: CloudRow) -> bool:
-    """Whether it speaks of vulnerable packages at all."""
-    return _is_sub_assessment(row) or _is_individual(row) or any(id_ in row.id.casefold() for id_ in _GROUPED)
+    """Whether it may speak of vulnerable packages; an assessment of another kind doesn't."""
+    return _is_sub_assessment(row) or _looks_at_packages(row)
+
+
+def _looks_at_packages(row: CloudRow) -> bool:
+    """Whether it shows that packages were looked at; baselines and databases have sub-assessments too."""
+    if _is_individual(row) or any(id_ in row.id.casefold() for id_ in _GROUPED):
+        return True
+    data = _additional(row)
+    return _assessed(row).startswith("servervulnerability") or bool(data.cve) or data.vulnerability_details is not None
 
 
 def _resource(row: CloudRow) -> str:
@@ -186,9 +194,13 @@ def _resource(row: CloudRow) -> str:
 
 
 def _is_machine(row: CloudRow, resource: str) -> bool:
-    if _additional(row).assessed_resource_type.casefold().startswith("servervulnerability"):
+    if _assessed(row).startswith("servervulnerability"):
         return True
     return any(part in f"{resource}/" for part in _MACHINES)
+
+
+def _assessed(row: CloudRow) -> str:
+    return _additional(row).assessed_resource_type.casefold().removeprefix("azure")
 
 
 _NO_DATA: Final = Additional()

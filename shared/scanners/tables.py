@@ -52,7 +52,8 @@ def rows(
 ) -> Iterator[Row]:
     """Rows by column names in lower case; columns in ``same`` by the name that it gives them.
 
-    A line that is ``end`` alone closes the table. Raises Refusal when there is no header with one of the names ``wanted``, or a row is broken.
+    A line that is ``end`` alone closes the table. Raises Refusal when there is no header with one of the names
+    ``wanted``, or a row is broken.
     """
     found = _header(body, wanted)
     if found is None:

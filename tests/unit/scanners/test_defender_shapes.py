@@ -88,6 +88,13 @@ def test_a_recommendation_of_something_else_says_nothing_of_packages() -> None:
     assert read([recommended(category="SystemUpdate", CvesDetails=None)]).findings == ()
 
 
+def test_a_passed_check_of_a_baseline_is_no_look_at_packages() -> None:
+    row = grouped("Healthy", "1f655fb7-63ca-4980-91a3-56dbc2b715c6")
+    row["id"] += "/subassessments/1"
+    row["properties"]["additionalData"] = {"assessedResourceType": "GeneralVulnerability"}
+    assert "no check of packages" in read([row]).not_scanned
+
+
 def test_grouped_findings_name_software_and_the_version_to_take() -> None:
     row = grouped("Unhealthy")
     row["id"] += "/subassessments/1"
