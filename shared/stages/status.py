@@ -60,10 +60,9 @@ def summary(release: Release) -> dict[str, Any]:
 
 
 def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
-    step = pending.command.state.get("step")
     return {
         "what": branch,
-        "step": step,
+        "step": _step(pending),
         "next_look": pending.due.isoformat(),
         "deadline": _deadline(pending).isoformat(),
         "attempt": pending.command.attempt,
@@ -75,9 +74,17 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
 
 def _deadline(pending: Pending) -> datetime:
     """When this step gives up waiting, where it has a bound of its own; else until when its command may be retried."""
-    state = pending.command.state
-    own = state.get("deadline") if state.get("step") in _BOUNDED_STEPS else None
-    return datetime.fromisoformat(own) if isinstance(own, str) else pending.command.not_after
+    own = pending.command.state.get("deadline") if _step(pending) in _BOUNDED_STEPS else None
+    try:
+        return datetime.fromisoformat(own) if isinstance(own, str) else pending.command.not_after
+    except ValueError:
+        return pending.command.not_after
+
+
+def _step(pending: Pending) -> str | None:
+    # A row that another version of the app wrote, or people, must not hide all the others from those who look.
+    step = pending.command.state.get("step")
+    return None if step is None else str(step)
 
 
 def _gate(record: GateRecord) -> dict[str, Any]:
