@@ -189,7 +189,7 @@ def _step(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
         if not errors and not one["sent"] and ready and (refused := _send(kernel, deployment, one)):
             errors.append(refused)
     if errors or "Failed" in states.values():
-        properties |= {"provisioningState": "Failed", "error": _failure(errors, states)}
+        properties |= {"provisioningState": "Failed", "error": _failure(kernel, resources, errors)}
     elif all(state == "Succeeded" for state in states.values()):
         properties["provisioningState"] = "Succeeded"
         properties["outputResources"] = [{"id": one["id"]} for one in resources]
@@ -218,9 +218,18 @@ def _send(kernel: "Kernel", deployment: Resource, one: dict[str, Any]) -> dict[s
     return one["error"]
 
 
-def _failure(errors: list[dict[str, Any]], states: dict[str, str]) -> dict[str, Any]:
+def _failure(kernel: "Kernel", resources: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
+    """`DeploymentFailed` with what was refused, or with what was accepted and ended Failed (azure-cli#29203)."""
     failed = [
-        {"code": "ResourceDeploymentFailure", "target": key} for key, state in states.items() if state == "Failed"
+        {
+            "code": "ResourceDeploymentFailure",
+            "target": one["id"],
+            "message": "The resource write operation failed to complete successfully, because it reached terminal "
+            "provisioning state 'Failed'.",
+            "details": _last_error(kernel, one["id"]),
+        }
+        for one in resources
+        if one["sent"] and _state(kernel, one) == "Failed"
     ]
     return {
         "code": "DeploymentFailed",
@@ -228,3 +237,9 @@ def _failure(errors: list[dict[str, Any]], states: dict[str, str]) -> dict[str, 
         "Please see https://aka.ms/arm-deployment-operations for usage details.",
         "details": errors or failed,
     }
+
+
+def _last_error(kernel: "Kernel", resource_id: str) -> list[dict[str, Any]]:
+    """Why the last operation on a resource has failed."""
+    stored = [one for _, one in kernel.store.table("operation").items() if one.get("error")]
+    return [one["error"] for one in stored if one["resource_id"].lower() == resource_id.lower()][-1:]

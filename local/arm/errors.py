@@ -37,6 +37,17 @@ class ArmError(Exception):
             found["details"] = self.details
         return found | self.extra
 
+    def document(self) -> dict[str, Any]:
+        """For the store; `ArmError(**document)` is the same error, without headers."""
+        return {
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            "target": self.target,
+            "details": self.details,
+            "extra": self.extra,
+        }
+
     def body(self) -> dict[str, Any]:
         """The response body."""
         return {"error": self.error()}

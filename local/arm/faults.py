@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from local.arm.errors import ArmError
 from local.arm.store import Store
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ class Rule:
     `fault`: `throttle` (429, `retry_after` seconds or without that header), `error` (answers `status`, `code`,
     `message` and does nothing), `latency` (`seconds` longer), `timeout` (no answer for `seconds`, then the connection
     closes, nothing done), `drop_response_after_effect` (all is done, then the connection closes) and `fail_operation`
-    (accepted, but the long-running operation ends Failed with `code` and `message`).
+    (accepted, but the long-running operation ends Failed with `code` and `message`). `error` is the whole error object
+    (`code`, `message` and what else it has: `target`, `details`, `innererror`) where code and message are not all of
+    it.
     """
 
     fault: str
@@ -41,10 +44,25 @@ class Rule:
     status: int = 500
     code: str = "InternalServerError"
     message: str = "The server encountered an internal error. Please retry the request."
+    error: dict[str, Any] | None = None
     retry_after: int | None = None
     seconds: float = 30
     seen: int = 0
     applied: int = 0
+
+    def raised(self, status: int, headers: dict[str, str] | None = None) -> ArmError:
+        """The rule's error, with this status."""
+        known: dict[str, Any] = {"code": self.code, "message": self.message} | (self.error or {})
+        extra = {key: value for key, value in known.items() if key not in ("code", "message", "target", "details")}
+        return ArmError(
+            status,
+            known["code"],
+            known["message"],
+            target=known.get("target"),
+            details=known.get("details") or (),
+            headers=headers,
+            extra=extra,
+        )
 
     def matches(self, method: str, operation: str, path: str) -> bool:
         """Whether the rule is about this request at all."""
@@ -89,6 +107,8 @@ def _read_rule(index: int, given: Any) -> Rule:
     unknown = set(flat) - {one.name for one in fields(Rule)}
     if unknown:
         raise BadRule(f"rule {index}: unknown fields {', '.join(sorted(unknown))}")
+    if not isinstance(flat.get("error") or {}, dict):
+        raise BadRule(f"rule {index}: 'error' must be an error object: code, message, details …")
     try:
         re.compile(flat.get("resource") or "")
     except re.error as fault:

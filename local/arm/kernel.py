@@ -216,7 +216,7 @@ class Kernel:
                 raise compute_throttled(limit, request.now, rule.retry_after)
             if rule.fault == "error":
                 headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
-                raise ArmError(rule.status, rule.code, rule.message, headers=headers)
+                raise rule.raised(rule.status, headers)
             if rule.fault == "latency":
                 outcome.latency += rule.seconds
             elif rule.fault == "timeout":
@@ -225,7 +225,7 @@ class Kernel:
             elif rule.fault == "drop_response_after_effect":
                 outcome.drop_after = 0
             elif rule.fault == "fail_operation":
-                request.injected_failure = ArmError(200, rule.code, rule.message)
+                request.injected_failure = rule.raised(200)
 
     def _run(self, request: Request) -> Reply:
         request.existed = self.store.get(request.resource_id) is not None

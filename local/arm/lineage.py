@@ -1,8 +1,9 @@
 """What an image really is, whatever its definition says: its character, passed on from source to version to copy.
 
 A character is one or more words, separated by commas: `clean` (the default), `never-generalized`, `panics-at-boot`,
-`agent-never-ready` and others of the machines' side, `slow` (replication takes six times as long),
-`replication-fails:<region>`, `replication-fails-once:<region>` and `replication-fails-until-readded:<region>`.
+`agent-never-ready` and others of the machines' side, `slow` (replication takes six times as long; `slow:300`: three
+hundred times), `replication-fails:<region>`, `replication-fails-once:<region>` and
+`replication-fails-until-readded:<region>`.
 """
 
 from local.arm.store import Resource, Store

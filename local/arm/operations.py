@@ -100,7 +100,7 @@ class Operations:
             "status": "InProgress",
             "done": done,
             "payload": dict(payload or {}),
-            "injected": failure and {"status": failure.status, "code": failure.code, "message": failure.message},
+            "injected": failure and failure.document(),
             "event": self._kernel.events.describe(request, resource_id),
         }
         self._kernel.schedule.at(request.now + clock.scaled(seconds), "operation.done", {"id": guid})

@@ -9,6 +9,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.compute.aio import ComputeManagementClient
 
+from local.arm.clock import Clock
 from local.arm.server import ArmSimulator
 from local.arm.store import Resource
 from local.arm.world import DEFAULT_SUBSCRIPTION
@@ -37,10 +38,34 @@ class StaticToken:
         return
 
 
+class Watch:
+    """The time of day, which a test may hold: a busy machine must not decide what is seen first."""
+
+    def __init__(self) -> None:
+        self._behind = 0.0
+        self._held: float | None = None
+
+    def __call__(self) -> float:
+        return time.time() - self._behind if self._held is None else self._held
+
+    def hold(self) -> None:
+        self._held = self()
+
+    def go_on(self) -> None:
+        assert self._held is not None
+        self._behind, self._held = time.time() - self._held, None
+
+
 @pytest.fixture
-async def simulator() -> AsyncIterator[ArmSimulator]:
+def watch() -> Watch:
+    """What the simulator reads the time from."""
+    return Watch()
+
+
+@pytest.fixture
+async def simulator(watch: Watch) -> AsyncIterator[ArmSimulator]:
     """A running simulator with a resource group and a network in West Europe and one in North Europe."""
-    async with ArmSimulator(speed=SPEED) as running:
+    async with ArmSimulator(speed=SPEED, clock=Clock(SPEED, read=watch)) as running:
         running.seed(
             {
                 "resource_groups": [{"id": GROUP, "location": "westeurope"}],

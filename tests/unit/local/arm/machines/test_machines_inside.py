@@ -178,11 +178,15 @@ async def log_of(
     return await http("GET", data.serial_console_log_blob_uri)
 
 
-async def test_the_serial_log_is_not_there_at_first_and_grows(compute: Any, http: Any, image: Any, model: Any) -> None:
+async def test_the_serial_log_is_not_there_at_first_and_grows(
+    compute: Any, http: Any, image: Any, model: Any, watch: Any
+) -> None:
+    watch.hold()
     await compute.virtual_machines.begin_create_or_update(RG, VM, model(image("slow")), polling=False)
     status, headers, body = await log_of(compute, http)
     assert (status, headers["Content-Type"]) == (404, "application/xml")
     assert body.startswith('\ufeff<?xml version="1.0" encoding="utf-8"?>\n<Error><Code>BlobNotFound</Code>'.encode())
+    watch.go_on()
     _, _, early = await until(lambda: log_of(compute, http), lambda answer: answer[0] == 200)
     _, _, late = await until(lambda: log_of(compute, http), lambda answer: b"login: " in answer[2])
     assert late.startswith(early.rstrip(b"\0"))
