@@ -16,6 +16,7 @@ Facts of the format (Inspector2 API, ``Finding``; exports of it):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,8 @@ from shared.scanners.values import moment, points, probability, purl_made, sever
 
 FORMAT: Final = "inspector"
 _NAME: Final = "an export of Amazon Inspector"
+_PLATFORM: Final = re.compile(r"_(?=[0-9])")
+"""Where the version begins: ``UBUNTU_22_04``, ``AMAZON_LINUX_2``."""
 _MANAGERS: Final = {
     "PYTHON": "pypi", "PIP": "pypi", "NODEPKG": "npm", "NPM": "npm", "YARN": "npm", "BUNDLER": "gem",
     "CARGO": "cargo", "COMPOSER": "composer", "NUGET": "nuget",
@@ -200,8 +203,8 @@ def _os(resource: Resource) -> OsInfo | None:
     for details in (resource.details or {}).values():
         platform = details.get("platform") if isinstance(details, dict) else None
         if isinstance(platform, str) and platform:
-            family, _, name = platform.partition("_")
-            return OsInfo(family.lower(), name.replace("_", "."))
+            name, version = _PLATFORM.split(platform, maxsplit=1) if _PLATFORM.search(platform) else (platform, "")
+            return OsInfo(name.lower().removesuffix("_linux").replace("_", " "), version.replace("_", "."))
     return None
 
 

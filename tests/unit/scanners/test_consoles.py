@@ -142,6 +142,15 @@ def test_inspectors_finding_is_read() -> None:
     assert (found.id, found.package, found.fixed, found.epss) == ("CVE-2026-1", "openssl", "3.1", 0.25)
 
 
+@pytest.mark.parametrize(
+    ("platform", "system"),
+    [("AMAZON_LINUX_2", "amazon 2"), ("WINDOWS_SERVER_2022", "windows server 2022"), ("BOTTLEROCKET", "bottlerocket")],
+)
+def test_platforms_of_inspector(platform: str, system: str) -> None:
+    resource = {"id": "i-1", "details": {"awsEc2Instance": {"platform": platform}}}
+    assert str(inspector(inspected(resources=[resource])).os) == system
+
+
 def test_only_active_findings_of_inspector_are_found_now() -> None:
     report = inspector(inspected(1), inspected(2, status="SUPPRESSED"), inspected(3, status="CLOSED"))
     assert [found.id for found in report.findings] == ["CVE-2026-1"]
