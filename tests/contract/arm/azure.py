@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from local.arm import world
 from local.arm.clock import Clock
 from local.arm.events import DeliveryPlan
 from local.arm.faults import read_rules
-from local.arm.kernel import Incoming, Kernel
+from local.arm.kernel import Incoming, Kernel, Outcome
 from local.arm.routing import Reply
 from local.arm.store import Store
 
@@ -32,6 +33,8 @@ class Azure:
 
     now: float = 1_800_000_000.0
     kernel: Kernel = field(init=False)
+    hear: Callable[[Incoming, Outcome], None] = lambda _incoming, _outcome: None
+    """Hears every exchange, as `ArmSimulator.on_exchange` does."""
 
     def __post_init__(self) -> None:
         self.kernel = Kernel(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
@@ -57,7 +60,10 @@ class Azure:
         headers = {"Authorization": f"Bearer {self.token}"}
         encoded = b"" if body is None else json.dumps(body).encode()
         asked = {"api-version": "2024-07-01"} | query
-        return self.kernel.handle(Incoming(method, path, asked, headers, encoded, "https://arm")).reply
+        incoming = Incoming(method, path, asked, headers, encoded, "https://arm")
+        outcome = self.kernel.handle(incoming)
+        self.hear(incoming, outcome)
+        return outcome.reply
 
     def advance(self, seconds: float) -> None:
         self.now += seconds

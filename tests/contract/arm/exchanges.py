@@ -31,7 +31,9 @@ SPECIFICATIONS: Final[Mapping[str, str]] = {
     "virtualMachines": f"{COMPUTE}/ComputeRP/stable/2024-07-01/virtualMachine.json",
     "runCommands": f"{COMPUTE}/ComputeRP/stable/2024-07-01/runCommand.json",
     "images": f"{COMPUTE}/ComputeRP/stable/2024-07-01/image.json",
+    "virtualMachineScaleSets": f"{COMPUTE}/ComputeRP/stable/2024-07-01/virtualMachineScaleSet.json",
     "disks": f"{COMPUTE}/DiskRP/stable/2024-03-02/disk.json",
+    "snapshots": f"{COMPUTE}/DiskRP/stable/2024-03-02/snapshot.json",
 }
 NONCE: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
@@ -67,10 +69,12 @@ class Recorder:
 
 def _specification(path: str) -> str | None:
     parts = re.split("/providers/microsoft.compute/", path, maxsplit=1, flags=re.IGNORECASE)[-1].split("/")
+    if parts[0].lower() == "locations" and parts[2].lower() == "virtualmachines":
+        return "virtualMachines"
     if parts[0] == "" or parts[0].lower() == "locations":
         return None  # the addresses of long-running operations are in no specification
     kinds = {name.lower(): name for name in SPECIFICATIONS}
-    commands = len(parts) > 2 and parts[2].lower() == "runcommands"
+    commands = len(parts) > 2 and parts[2].lower() in ("runcommands", "runcommand")
     return "runCommands" if commands else kinds.get(parts[0].lower())
 
 

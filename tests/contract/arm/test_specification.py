@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from local.arm.kernel import MODULES
+from local.arm.routing import Route
 from local.azurite.install import InstallError
 from local.oav import Issue, check, ensure_installed
 from tests.contract.arm.differences import known
 from tests.contract.arm.exchanges import SPECIFICATIONS, Recorder, a_release
+from tests.contract.arm.tour import a_tour
 
 pytestmark = pytest.mark.stack
 USED = {
@@ -38,16 +43,51 @@ def recorded() -> Recorder:
 
 
 @pytest.fixture(scope="module")
-def issues(recorded: Recorder, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Issue]:
-    specifications = real_data / "arm" / "openapi"
-    missing = [each for each in SPECIFICATIONS.values() if not (specifications / each).is_file()]
+def toured() -> Recorder:
+    return a_tour()
+
+
+@pytest.fixture(scope="module")
+def specifications(real_data: Path) -> Path:
+    folder = real_data / "arm" / "openapi"
+    missing = [each for each in SPECIFICATIONS.values() if not (folder / each).is_file()]
     if missing:
-        pytest.skip(f"needs Azure's OpenAPI in {specifications}: {missing[0]}")
+        pytest.skip(f"needs Azure's OpenAPI in {folder}: {missing[0]}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def issues(
+    recorded: Recorder, toured: Recorder, specifications: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[Issue]:
     try:
         ensure_installed()
     except InstallError as error:
         pytest.skip(f"oav cannot be installed: {error}")
-    return check(recorded.write(tmp_path_factory.mktemp("payloads"), specifications))
+    traffic: dict[Path, list[Path]] = defaultdict(list)
+    for name, recorder in (("release", recorded), ("tour", toured)):
+        for specification, payloads in recorder.write(tmp_path_factory.mktemp(name), specifications).items():
+            traffic[specification] += payloads
+    return check(traffic)
+
+
+def test_the_tour_holds_every_operation_that_the_simulator_offers_and_a_specification_names(
+    toured: Recorder, specifications: Path
+) -> None:
+    named = {name for each in SPECIFICATIONS.values() for name in operation_ids(specifications / each)}
+    offered = {route.name for route in all_routes() if not route.public}
+    assert (offered & named) - {name for name, status in toured.operations if status < 300} == set()
+
+
+def operation_ids(specification: Path) -> set[str]:
+    """The operations that a specification's file describes."""
+    paths = json.loads(specification.read_text(encoding="utf-8"))["paths"]
+    return {operation["operationId"] for path in paths.values() for operation in path.values()}
+
+
+def all_routes() -> list[Route]:
+    """Everything that the simulator answers."""
+    return [route for name in MODULES for route in import_module(f"local.arm.{name}").routes.routes]
 
 
 def test_the_traffic_holds_every_operation_that_a_release_uses(recorded: Recorder) -> None:
@@ -71,8 +111,10 @@ def test_every_known_difference_has_a_reason_and_still_occurs(issues: list[Issue
     assert [each for each in listed if _key(each) not in met] == []
 
 
-def test_the_validator_notices_what_is_wrong(recorded: Recorder, real_data: Path, tmp_path: Path, issues: list[Issue]):
-    traffic = recorded.write(tmp_path, real_data / "arm" / "openapi")
+def test_the_validator_notices_what_is_wrong(
+    recorded: Recorder, specifications: Path, tmp_path: Path, issues: list[Issue]
+):
+    traffic = recorded.write(tmp_path, specifications)
     spec = next(each for each in traffic if each.name == "gallery.json")
     file = next(each for each in traffic[spec] if "GET-GalleryImageVersions_Get-200" in each.name)
     document = json.loads(file.read_text(encoding="utf-8"))
