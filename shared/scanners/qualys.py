@@ -9,7 +9,7 @@ Facts of the formats (exports of Qualys VM and VMDR; docs.qualys.com, ``scan-1.d
 * Checks that are fixed, ignored or disabled are listed too, with a status that says so.
 * Qualys looks from outside unless it logs in or has an agent; only those see packages. It shows in the way of tracking
   (an agent), in the QIDs of authentication (38307 on Unix, 70028 on Windows, or their failures 105053 and 105015), and
-  in checks of local categories.
+  in checks of local categories. Categories alone prove little: Windows has checks of its remote desktop.
 * ``PRACTICE`` and type ``Potential`` are vulnerabilities that Qualys could not confirm. They count as the others do.
 * The host list detection API (XML and CSV) names checks by number, without titles or CVEs (those are in its knowledge
   base), says with ``LAST_VM_AUTH_SCANNED_DATE`` when it looked from within, and in a ``WARNING`` that there are more
@@ -46,10 +46,13 @@ _GRADES: Final = {
 _LOGGED_IN: Final = frozenset({"38307", "70028"})
 _LOGIN_FAILED: Final = frozenset({"105053", "105015"})
 _LOCAL: Final = re.compile(
-    r"local|ubuntu|debian|red ?hat|centos|oracle linux|amazon linux|suse|fedora|alma|rocky|windows|internet explorer|"
-    r"office application|security policy|microsoft|aix|solaris|hp-ux|oel|mariner",
+    r"local|ubuntu|debian|red ?hat|centos|oracle linux|amazon linux|suse|fedora|alma|rocky|internet explorer|"
+    r"office application|security policy|aix|solaris|hp-ux|oel|mariner",
     re.IGNORECASE,
 )
+"""Categories whose checks need a login, mostly: see ``_Check.from_within``."""
+_WINDOWS: Final = re.compile(r"windows|microsoft", re.IGNORECASE)
+_PATCHES: Final = re.compile(r"security update|cumulative update|security patch|\bKB[0-9]{6,}", re.IGNORECASE)
 _SCORES: Final = (
     "cvss3.1 base",
     "cvssv3.1 base (nvd)",
@@ -108,6 +111,14 @@ class _Check:
     patched: str = ""
 
     @property
+    def from_within(self) -> bool:
+        """Whether Qualys must have logged in to find this; what it finds on a port, or only suspects, needs no login."""
+        if self.port not in {"", "0"} or self.kind.casefold() in {"potential", "practice"}:
+            return False
+        patch = bool(_WINDOWS.search(self.category) and _PATCHES.search(self.title))
+        return patch or bool(_LOCAL.search(self.category))
+
+    @property
     def severity(self) -> Severity:
         if self.kind.casefold() in {"ig", "info", "information gathered"}:
             return Severity.NEGLIGIBLE
@@ -144,7 +155,7 @@ def _not_scanned(seen: _Seen) -> str:
 def _take(check: _Check, seen: _Seen) -> None:
     seen.hosts.setdefault(check.host)
     seen.entries[check.severity] += 1
-    seen.logged_in |= check.qid in _LOGGED_IN or bool(_LOCAL.search(check.category))
+    seen.logged_in |= check.qid in _LOGGED_IN or check.from_within
     seen.refused_login |= check.qid in _LOGIN_FAILED
     for id_ in check.cves or (f"qid:{check.qid}",):
         status = check.status.casefold()
@@ -278,19 +289,20 @@ def _take_scanned_host(element: markup.Element, seen: _Seen) -> None:
     for section, one in (("VULNS", "VULN"), ("PRACTICES", "PRACTICE")):
         for category in element.all(section, "CAT"):
             for found in category.all(one):
-                _take(_scanned(found, host, category), seen)
+                _take(_scanned(found, host, category, one), seen)
     for info in (*element.all("INFOS", "CAT", "INFO"), *element.all("SERVICES", "CAT", "SERVICE")):
         seen.logged_in |= info.attributes.get("number") in _LOGGED_IN
         seen.refused_login |= info.attributes.get("number") in _LOGIN_FAILED
 
 
-def _scanned(found: markup.Element, host: str, category: markup.Element) -> _Check:
+def _scanned(found: markup.Element, host: str, category: markup.Element, kind: str) -> _Check:
     cves = [one.text for one in found.all("CVE_ID_LIST", "CVE_ID", "ID")]
     return _Check(
         qid=found.attributes.get("number", ""),
         host=host,
         title=found.value("TITLE"),
         grade=found.attributes.get("severity", ""),
+        kind=kind,
         category=category.attributes.get("value", ""),
         cves=cves_in(found.attributes.get("cveid"), *cves),
         score=score(found.value("CVSS3_BASE") or found.value("CVSS_BASE") or None),
