@@ -112,7 +112,7 @@ class _Check:
 
     @property
     def from_within(self) -> bool:
-        """Whether Qualys must have logged in to find this; what it finds on a port, or only suspects, needs no login."""
+        """Whether Qualys must have logged in to find this. What it finds on a port, or only suspects, needs none."""
         if self.port not in {"", "0"} or self.kind.casefold() in {"potential", "practice"}:
             return False
         patch = bool(_WINDOWS.search(self.category) and _PATCHES.search(self.title))
