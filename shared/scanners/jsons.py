@@ -43,6 +43,9 @@ def _without_nulls[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Ra
         return decoder.decode(msgspec.json.encode(_pruned(msgspec.json.decode(body))))
     except msgspec.ValidationError as error:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        # Behind the null: what is of the wrong shape is told before what is broken.
+        raise broken(body, error) from error
 
 
 def _pruned(value: Any) -> Any:

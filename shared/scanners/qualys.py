@@ -232,7 +232,7 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
             category="" if "is_pci" in row else row.get("category", ""),
             cves=cves_in(_first(row, "cve id", "cve", "cveid")),
             score=_score(row),
-            port=row.get("port", ""),
+            port=_first(row, "port"),
             threats=_first(row, "rti", "threat intelligence"),
             patchable=_first(row, "vuln patchable", "patchable"),
             patched=_first(row, "patch released"),

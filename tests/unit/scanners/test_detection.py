@@ -159,3 +159,9 @@ def test_a_small_file_takes_little_memory() -> None:
             assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize("body", [b"null\x00", b'{"findings": null}{', b'{"findings": null, "x": "\xff"}'])
+@pytest.mark.parametrize("named", sorted(registry.READERS))
+def test_what_is_broken_behind_a_null_is_refused(body: bytes, named: str) -> None:
+    assert refused(body, named).text

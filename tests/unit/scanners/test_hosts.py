@@ -124,6 +124,12 @@ def test_what_shows_that_qualys_looked_from_within(category: str, title: str, ki
     assert qualys(qualys_row("IP", category=category, title=title, kind=kind)).scanned is within
 
 
+def test_a_dash_behind_an_apostrophe_is_no_port() -> None:
+    head = "QID,Title,Severity,Asset Name,Operating System,Port,Category\n"
+    report = registry.read("qualys", (head + "7,T,5,h1,Ubuntu 22.04,'-,Ubuntu\n").encode())
+    assert (report.scanned, report.findings[0].where) == (True, ())
+
+
 @pytest.mark.parametrize(
     ("grade", "kind", "expected"),
     [("1", "Vuln", Severity.NEGLIGIBLE), ("2", "Vuln", Severity.LOW), ("3", "Practice", Severity.MEDIUM),
