@@ -22,7 +22,7 @@ from shared.adapters.azure.sources import read_source
 from shared.adapters.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber
-from shared.ports import Refused
+from shared.ports import Refused, Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.azure.arm import Arm
@@ -99,7 +99,7 @@ class AzureGalleries:
     async def _items(self, paged: Any, what: str) -> AsyncIterator[dict[str, Any]]:
         """Every item of a list of the SDK's, which by itself follows the next page wherever it is."""
         pages, seen = paged.by_page(), set[str]()
-        async for page in pages:
+        while (page := await _next_page(pages, what)) is not None:
             async for item in page:
                 yield document(item, what)
             if pages.continuation_token:
@@ -107,6 +107,14 @@ class AzureGalleries:
 
     def _compute(self, gallery: GalleryId) -> Any:
         return self._arm.compute(gallery.subscription)
+
+
+async def _next_page(pages: Any, what: str) -> Any | None:
+    try:
+        return await anext(pages, None)
+    except (AttributeError, TypeError) as error:
+        # The SDK reads a page as if it could only be an object with a list in it (azure-mgmt-compute 39).
+        raise Unavailable(f"{what}: ARM's list can't be read") from error
 
 
 async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:

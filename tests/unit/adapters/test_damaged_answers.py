@@ -36,7 +36,9 @@ async def test_what_is_no_resource_is_no_answer(body: bytes) -> None:
         await AzureMachines(arm([Answer(200, body, {})]), ENVIRONMENT).view(MACHINE)
 
 
-@pytest.mark.parametrize("body", [b'{"value": 5}', b'{"value": ["text"]}', b'{"value": [5]}', b""])
+@pytest.mark.parametrize(
+    "body", [b"null", b'{"value": null}', b'{"value": 5}', b'{"value": ["text"]}', b'{"value": [5]}', b""]
+)
 async def test_a_list_with_what_is_no_version_is_no_answer(body: bytes) -> None:
     with pytest.raises(Unavailable):
         await galleries(body).versions(VERSION.definition)
