@@ -67,7 +67,21 @@ def put(request: Request) -> Reply:
     properties.setdefault("hyperVGeneration", "V1")
     request.kernel.store.put(image)
     operation = request.begin(image.id, seconds=_SECONDS, location=location, done="image.written")
-    return Reply(200 if existing else 201, image.document, operation.headers(request))
+    return Reply(200 if existing else 201, _first_answer(image, given), operation.headers(request))
+
+
+def _first_answer(image: Resource, given: dict[str, Any]) -> dict[str, Any]:
+    """An image that is being made: sizes that were not given are there when it is done (recorded)."""
+    shown = copy.deepcopy(image.document)
+    asked = given.get("storageProfile") or {}
+    storage = shown["properties"]["storageProfile"]
+    if not (asked.get("osDisk") or {}).get("diskSizeGB") and "blobUri" not in storage["osDisk"]:
+        storage["osDisk"].pop("diskSizeGB", None)
+    sized = {one.get("lun") for one in asked.get("dataDisks") or [] if one.get("diskSizeGB")}
+    for disk in storage.get("dataDisks", []):
+        if disk["lun"] not in sized:
+            disk.pop("diskSizeGB", None)
+    return shown
 
 
 @routes.operation("PATCH", _ONE, name="Images_Update", bucket="CreateImages")
@@ -107,7 +121,8 @@ def _properties(request: Request, given: dict[str, Any]) -> dict[str, Any]:
     disk.setdefault("caching", "None")
     disk.setdefault("storageAccountType", "Standard_LRS")
     made["storageProfile"].setdefault("dataDisks", [])
-    made["storageProfile"].setdefault("zoneResilient", False)
+    if not machine_id:  # recorded: a captured image says nothing of it
+        made["storageProfile"].setdefault("zoneResilient", False)
     return made
 
 

@@ -33,14 +33,16 @@ def play_all(recordings: Path) -> tuple[Played, ...]:
     return tuple(found)
 
 
-def seen_paths(played: tuple[Played, ...]) -> dict[str, frozenset[str]]:
-    """By operation, every member that any recorded answer of it has."""
-    found: dict[str, set[str]] = defaultdict(set)
+def seen_paths(played: tuple[Played, ...]) -> dict[tuple[str, str], frozenset[str]]:
+    """By operation and api-version, every member that any recorded answer of it has."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one in played:
         for each in one.replayed:
             if each.exchange.status < 400:
-                found[each.operation] |= {general(path) for path, _ in leaves(each.exchange.answer)}
-    return {operation: frozenset(paths) for operation, paths in found.items()}
+                found[each.operation, each.exchange.api_version] |= {
+                    general(path) for path, _ in leaves(each.exchange.answer)
+                }
+    return {key: frozenset(paths) for key, paths in found.items()}
 
 
 def differences(played: tuple[Played, ...]) -> list[tuple[str, Difference]]:
@@ -50,5 +52,10 @@ def differences(played: tuple[Played, ...]) -> list[tuple[str, Difference]]:
         (one.session.name, found)
         for one in played
         for each in one.replayed
-        for found in compare(each.operation, each.exchange, each.reply, seen.get(each.operation, frozenset()))
+        for found in compare(
+            each.operation,
+            each.exchange,
+            each.reply,
+            seen.get((each.operation, each.exchange.api_version), frozenset()),
+        )
     ]
