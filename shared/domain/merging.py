@@ -214,7 +214,7 @@ def _by_package(findings: list[Finding]) -> Iterator[list[Finding]]:
 
 def _one(name: str, findings: list[Finding]) -> Finding:
     if len(findings) == 1:
-        return findings[0]
+        return _called(findings[0], name)
     ranked = sorted(findings, key=lambda found: WORST_FIRST[found.severity])
     worst = ranked[0]
     names = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
@@ -233,6 +233,16 @@ def _one(name: str, findings: list[Finding]) -> Finding:
         known_exploited=any(found.known_exploited for found in ranked),
         epss=max((found.epss for found in ranked if found.epss is not None), default=None),
     )
+
+
+def _called(finding: Finding, name: str) -> Finding:
+    """The finding by its CVE, where it has one: a database's own number tells people less."""
+    if finding.id.casefold() == name or not finding.aliases:
+        return finding
+    known = next((alias for alias in finding.aliases if alias.casefold() == name), None)
+    if known is None or not _CVE.fullmatch(name):
+        return finding
+    return replace(finding, id=known, aliases=(finding.id, *(alias for alias in finding.aliases if alias != known)))
 
 
 def _filled(worst: Finding, ranked: list[Finding]) -> Finding:

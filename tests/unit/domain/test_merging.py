@@ -32,6 +32,11 @@ def test_a_ghsa_and_its_cve_are_one_finding_under_the_cve() -> None:
     assert (one.id, one.aliases) == ("CVE-2026-1", ("GHSA-a",))
 
 
+def test_a_ghsa_that_names_its_cve_goes_under_the_cve_also_alone() -> None:
+    (one,) = merged([finding("GHSA-a", aliases=("GO-1", "CVE-2026-1"))])
+    assert (one.id, one.aliases) == ("CVE-2026-1", ("GHSA-a", "GO-1"))
+
+
 def test_what_one_report_knows_of_names_serves_for_another() -> None:
     (one,) = merged([finding("GHSA-a"), finding("GO-1", aliases=("GHSA-a",)), finding("CVE-2026-1", aliases=("GO-1",))])
     assert (one.id, set(one.aliases)) == ("CVE-2026-1", {"GO-1", "GHSA-a"})
