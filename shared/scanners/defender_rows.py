@@ -203,7 +203,7 @@ def _by_line(body: bytes) -> bool:
     line, more, rest = body[:_LINE].lstrip().partition(b"\n")
     try:
         return bool(more and rest.strip()) and DeviceRow.of(_OBJECTS.decode(line)).known
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
@@ -232,7 +232,7 @@ def values(told: Any) -> list[Any]:
     if isinstance(told, str) and told.strip().startswith("["):
         try:
             told = msgspec.json.decode(told)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: a list in it is no JSON ({error})") from error
     if isinstance(told, list):
         return told

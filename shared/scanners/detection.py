@@ -159,7 +159,7 @@ def _of_object(keys: _Keys, body: bytes) -> str:
     ):
         if found is None and present(rows) and _is_of(name, rows, body):
             found = name
-    if found is None and (_names_sub_assessment(keys.type) or _FIRSTS.decode(body).of_endpoint):
+    if found is None and (_names_sub_assessment(keys.type) or decode(_FIRSTS, body, "a report").of_endpoint):
         found = "defender"
     if found is None:
         raise _unknown(_other_object(keys, body))
@@ -170,7 +170,7 @@ def _is_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
     """Whether rows are the format's. An empty list is, when nothing else stands beside it that the format hasn't."""
     first = _first_of(rows)
     if first is None:
-        return set(_NAMES.decode(body)) <= _BESIDE[name]
+        return set(decode(_NAMES, body, "a report")) <= _BESIDE[name]
     if name == "inspector":
         return present(first.finding_arn) or present(first.product_arn)
     return present(first.properties) or first.of_endpoint
@@ -182,7 +182,7 @@ def _of_lines(body: bytes, refusal: Refusal) -> str:
     try:
         if line.strip() and _FIRSTS.decode(line).of_endpoint:
             return "defender"
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     raise refusal
 
@@ -226,7 +226,7 @@ def _other_object(keys: _Keys, body: bytes) -> str:
     found = next((name for name, yes in named.items() if yes), None)
     if found is not None:
         return found
-    first = ", ".join(shown(key) for key in list(_NAMES.decode(body))[:5])
+    first = ", ".join(shown(key) for key in list(decode(_NAMES, body, "a report"))[:5])
     return f"an object of a kind that is not known, with the keys {first}" if first else "an empty object"
 
 

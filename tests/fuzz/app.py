@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+import shared.scanners.registry  # noqa: F401 - imported late by the app; an import is no cost of an input
 from local.simulation.house import House
 from shared.adapters.memory.fetch import MemoryReportSource
 from shared.adapters.memory.ledger import MemoryLedger

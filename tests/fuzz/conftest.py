@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """
     if budget.GIVEN is None:
         return
-    reports = [each for found in terminalreporter.stats.values() for each in found if hasattr(each, "user_properties")]
+    stats = terminalreporter.stats.values()
+    reports = [each for found in stats for each in found if isinstance(each, pytest.TestReport)]
     calls = {each.nodeid: each for each in reports if each.when == "call"}
     terminalreporter.section("inputs for each entrance")
     terminalreporter.write_line(f"{'inputs':>8} {'bytes':>12} {'s':>8} {'CPU s':>8} {'worst ms':>9}  entrance")
     for report in sorted((each for each in reports if each.when == "teardown"), key=lambda each: each.nodeid):
-        inputs, size, seconds, worst = dict(report.user_properties).get(_KEY, (0, 0, 0.0, 0.0))
+        told: Any = dict(report.user_properties).get(_KEY, (0, 0, 0.0, 0.0))
+        inputs, size, seconds, worst = told
         call = calls.get(report.nodeid)
         if inputs and call is not None:
             numbers = f"{inputs:>8} {size:>12} {call.duration:>8.1f} {seconds:>8.1f} {worst * 1000:>9.1f}"

@@ -165,3 +165,13 @@ def test_a_small_file_takes_little_memory() -> None:
 @pytest.mark.parametrize("named", sorted(registry.READERS))
 def test_what_is_broken_behind_a_null_is_refused(body: bytes, named: str) -> None:
     assert refused(body, named).text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"\x80schema": "ringmaster.scan/1"}', b'{"\x80": 1}\n{"a": 2}\n', b'{"value": [], "\x80": 1}', b'{"a": "\x80"}'],
+    ids=["key", "line", "beside", "value"],
+)
+def test_an_object_with_keys_that_are_no_text_is_refused(body: bytes) -> None:
+    for named in (None, *sorted(registry.READERS)):
+        assert refused(body, named).text
