@@ -96,8 +96,8 @@ class Post:
 
     @property
     def weight(self) -> int:
-        """Bytes that may be held of it: what it unpacks to, up to the bound of the settings."""
-        return len(self.body) + min(len(self.whole), SETTINGS.max_report_bytes)
+        """Bytes that may be held of it: what it may unpack to, also where that ends in a fault."""
+        return len(self.body) + (SETTINGS.max_report_bytes if self.body[:2] == b"\x1f\x8b" else 0)
 
     def request(self) -> func.HttpRequest:
         return func.HttpRequest(
