@@ -66,7 +66,10 @@ param webhookKeysSecret string = ''
 @description('Who may send reports with a token of Microsoft Entra, by object or application id, as in docs/settings.md (RINGMASTER_WEBHOOK_PRINCIPALS). Turns on App Service Authentication, together with entraClientId.')
 param webhookPrincipals object = {}
 
-@description('Application (client) id of the app registration for which these tokens are asked. Needed with webhookPrincipals.')
+@description('Who may read the pages in a browser: object ids of people or groups, application ids, or the id of a tenant, then everybody in it (RINGMASTER_PAGE_READERS). Turns on App Service Authentication, together with entraClientId; without any, pages want the function key in a header.')
+param pageReaders string[] = []
+
+@description('Application (client) id of the app registration for which tokens are asked and people sign in. Needed with webhookPrincipals and with pageReaders.')
 param entraClientId string = ''
 
 @description('Who issues these tokens. For a registration whose tokens are of version 1, leave /v2.0 out.')
@@ -161,6 +164,7 @@ module app 'app/function.bicep' = {
     releaseTopicEndpoint: topics.outputs.releaseTopicEndpoint
     webhookKeysUri: empty(webhookKeysSecret) ? '' : '${vault.outputs.uri}secrets/${webhookKeysSecret}'
     webhookPrincipals: webhookPrincipals
+    pageReaders: pageReaders
     entraClientId: entraClientId
     entraIssuer: entraIssuer
     reportHosts: reportHosts
@@ -242,6 +246,7 @@ module testNetworks 'app/test-network.bicep' = [
 
 output appName string = app.outputs.name
 output appUrl string = app.outputs.url
+output pagesUrl string = '${app.outputs.url}/api/pages/releases'
 output storageName string = storage.outputs.name
 output vaultName string = vault.outputs.name
 output scanTopicEndpoint string = topics.outputs.scanTopicEndpoint

@@ -11,6 +11,7 @@ param releaseTopicEndpoint string
 @description('Address of the vault\'s secret with the webhook keys, or nothing.')
 param webhookKeysUri string
 param webhookPrincipals object
+param pageReaders string[]
 param entraClientId string
 param entraIssuer string
 param reportHosts string[]
@@ -19,8 +20,8 @@ param maximumInstances int
 param instanceMemoryMB int
 
 // Only then is App Service Authentication on, and only then does the app believe what it says of callers. Principals
-// without a registration that vouches for them leave it off, and the app says so and does not start.
-var trustsEntra = !empty(webhookPrincipals) && !empty(entraClientId)
+// and readers without a registration that vouches for them leave it off, and the app says so and does not start.
+var trustsEntra = (!empty(webhookPrincipals) || !empty(pageReaders)) && !empty(entraClientId)
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
   name: identityName
@@ -46,6 +47,7 @@ var settings = {
   RINGMASTER_OWN_WRITERS: '${identity.properties.clientId},${identity.properties.principalId}'
   RINGMASTER_EVENTGRID_TOPIC_ENDPOINT: releaseTopicEndpoint
   RINGMASTER_WEBHOOK_PRINCIPALS: string(webhookPrincipals)
+  RINGMASTER_PAGE_READERS: join(pageReaders, ',')
   RINGMASTER_TRUST_EASYAUTH: trustsEntra ? 'true' : 'false'
   RINGMASTER_REPORT_HOSTS: join(reportHosts, ',')
 }
@@ -109,8 +111,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
   }
 
-  // Declared also where it is off, so that it goes off when the principals go. Requests without a token are let through:
-  // scanners with keys, people with function keys and Event Grid have none, and the app checks all of them itself.
+  // Declared also where it is off, so that it goes off when principals and readers go. Requests without a token are let
+  // through: scanners with keys, people with function keys and Event Grid have none, and the app checks all of them
+  // itself. People sign in by an ID token (there is no client secret), which the registration must issue.
   resource authentication 'config' = {
     name: 'authsettingsV2'
     properties: {

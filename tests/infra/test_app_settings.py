@@ -70,8 +70,52 @@ def test_the_app_believes_principals_exactly_where_authentication_is_on():
     assert (str(yes), str(no)) == ("true", "false")
     enabled = at(config("authsettingsV2"), "properties", "platform", "enabled")
     assert names(condition) == names(enabled) == {"trustsEntra"}
-    assert names(file.variables["trustsEntra"]) == {"webhookPrincipals", "entraClientId"}
     assert names(settings["RINGMASTER_WEBHOOK_PRINCIPALS"]) == {"webhookPrincipals"}
+    assert names(settings["RINGMASTER_PAGE_READERS"]) == {"pageReaders"}
+
+
+def _holds(node: Node, given: set[str]) -> bool:
+    """Whether a condition made of ``empty`` holds when these parameters are given and no others."""
+    if isinstance(node, Operation):
+        found = [_holds(each, given) for each in node.operands]
+        return {"!": not found[0], "&&": all(found), "||": any(found)}[node.operator]
+    assert isinstance(node, Call)
+    assert node.function == "empty"
+    return names(node).isdisjoint(given)
+
+
+@pytest.mark.parametrize("principals", [(), ("webhookPrincipals",)])
+@pytest.mark.parametrize("readers", [(), ("pageReaders",)])
+@pytest.mark.parametrize("registration", [(), ("entraClientId",)])
+def test_authentication_is_on_for_whoever_is_named_and_never_without_a_registration(
+    principals: tuple[str, ...], readers: tuple[str, ...], registration: tuple[str, ...]
+):
+    condition = FILES["app/function.bicep"].variables["trustsEntra"]
+    on = _holds(condition, {*principals, *readers, *registration})
+    assert on == (bool(principals or readers) and bool(registration))
+
+
+def test_readers_without_a_registration_that_vouches_for_them_keep_the_app_from_starting():
+    given = {
+        "AzureWebJobsStorage__accountName": "ringmaster0storage",
+        "RINGMASTER_PAGE_READERS": f"{PRINCIPAL},{PRINCIPAL.replace('c1', 'c2')}",  # join() of two
+    }
+    on = {"RINGMASTER_TRUST_EASYAUTH": "true", "WEBSITE_AUTH_ENABLED": "True"}
+    assert len(read_settings({**given, **on}).readers) == 2
+    with pytest.raises(SettingsFaults, match=r"RINGMASTER_PAGE_READERS.*nobody would vouch"):
+        read_settings({**given, "RINGMASTER_TRUST_EASYAUTH": "false", "WEBSITE_AUTH_ENABLED": "False"})
+
+
+def test_without_readers_pages_want_the_function_key():
+    joined = _settings()["RINGMASTER_PAGE_READERS"]
+    assert isinstance(joined, Call)
+    assert (joined.function, str(joined.arguments[1])) == ("join", ",")
+    given = {"AzureWebJobsStorage__accountName": "ringmaster0storage", "RINGMASTER_PAGE_READERS": ""}
+    assert read_settings(given).readers == frozenset()
+
+
+def test_where_the_pages_are_is_told_after_a_deployment():
+    assert str(MAIN.outputs["pagesUrl"]).endswith("/api/pages/releases")
 
 
 def test_authentication_lets_through_whom_the_app_checks_itself():
@@ -87,7 +131,7 @@ def test_without_principals_there_is_no_identity_provider():
     assert names(condition) == {"trustsEntra"}
     assert none == Object(())
     assert names(at(entra, "azureActiveDirectory", "registration")) == {"entraClientId", "entraIssuer"}
-    for name in ("webhookPrincipals", "entraClientId", "reportHosts", "furtherSettings"):
+    for name in ("webhookPrincipals", "pageReaders", "entraClientId", "reportHosts", "furtherSettings"):
         default = MAIN.params[name].default
         assert default in (Object(()), Array(())) or text(default) == "", name
 
