@@ -13,9 +13,11 @@ from pathlib import Path
 
 from local.host import log
 from local.host.app import FunctionsHost
+from local.host.authentication import Authentication
 from local.host.clock import Clock
 from local.host.config import load_host_config
 from local.host.errors import ConfigError, HostError, IndexingError
+from local.host.people import load_people
 from local.host.settings import load_settings_file
 
 
@@ -50,6 +52,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         default=30.0,
         help="how long running functions may take to end at a stop (default 30)",
     )
+    parser.add_argument(
+        "--people",
+        type=Path,
+        help="turn on App Service Authentication: people sign in at /.auth/login/aad, by choosing who they are among "
+        "those of this file, a JSON list of {id, tenant, account, name, groups} (default: off)",
+    )
     parser.add_argument("--log-file", type=Path, help="write log lines here instead of stderr")
     arguments = parser.parse_args(argv)
     if arguments.clock_speed <= 0:
@@ -77,6 +85,7 @@ def _host(arguments: argparse.Namespace) -> FunctionsHost:
         clock=Clock(arguments.clock_speed),
         lease_seconds=arguments.lease_seconds,
         grace_seconds=arguments.grace_seconds,
+        authentication=Authentication(load_people(arguments.people)) if arguments.people else None,
     )
 
 

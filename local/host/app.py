@@ -12,6 +12,7 @@ from typing import Self
 from aiohttp import web
 
 from local.host.admin import Admin
+from local.host.authentication import Authentication
 from local.host.clock import Clock
 from local.host.config import HostConfig, load_host_config
 from local.host.errors import ConfigError
@@ -35,6 +36,9 @@ from local.host.worker import IndexedFunction, Worker
 
 logger = logging.getLogger("local.host")
 
+PLATFORM_AUTH = "WEBSITE_AUTH_ENABLED"
+"""How App Service tells an app that its authentication is on ("Environment variables and app settings")."""
+
 
 class FunctionsHost:
     """One running function app. Use it as `async with FunctionsHost(app_dir, settings) as host:` or by `start` and
@@ -43,7 +47,7 @@ class FunctionsHost:
     `settings` are the app settings: they are environment variables to the app while the host runs (so two hosts in one
     process share them). `port` 0 takes a free one; `url` and `port` tell which. `keys_file` and `state_dir` None keep
     keys and timer status in memory. `lease_seconds` shortens the 10-minute lease of received messages, `clock` the
-    time between timers; rules stay the same.
+    time between timers; rules stay the same. `authentication` turns on App Service Authentication.
     """
 
     def __init__(
@@ -59,10 +63,12 @@ class FunctionsHost:
         lease_seconds: int | None = None,
         grace_seconds: float = 30.0,
         request_seconds: float = REQUEST_SECONDS,
+        authentication: Authentication | None = None,
     ) -> None:
         self.app_dir = Path(app_dir).resolve()
         self.settings: Mapping[str, str] = {**os.environ, **(settings or {})}
-        self._given = dict(settings or {})
+        self._authentication = authentication
+        self._given = {**(settings or {}), **({PLATFORM_AUTH: "True"} if authentication else {})}
         self._bind, self.port = bind, port
         self._keys_file, self._state_dir = keys_file, state_dir
         self._clock = clock or Clock()
@@ -188,7 +194,8 @@ class FunctionsHost:
         return listeners
 
     async def _open(self, front: HttpFront, config: HostConfig) -> None:
-        app = web.Application(client_max_size=config.http.max_body)
+        middlewares = [self._authentication.middleware] if self._authentication else []
+        app = web.Application(client_max_size=config.http.max_body, middlewares=middlewares)
         app.router.add_route("*", "/{tail:.*}", front.handle)
         # The real host hands a compressed body to the function as it came.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace, auto_decompress=False)

@@ -24,6 +24,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     up.add_argument("--policy", type=Path, help="the policy file (promotion.yaml)")
     up.add_argument("--world", type=Path, help="what there is in Azure at the beginning (local/world/sample.json)")
     up.add_argument("--scanner", choices=["on", "off"], help="whether new image versions are scanned (on)")
+    up.add_argument("--sign-in", choices=["on", "off"], help="whether people sign in for pages in a browser (on)")
     up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"names: {', '.join(PORTS)}")
     up.add_argument("--reset", action="store_true", help="forget all state first")
     up.add_argument("--foreground", action="store_true", help="stay, and stop the stack at Ctrl-C")
@@ -36,8 +37,8 @@ def _options(given: argparse.Namespace) -> StackOptions:
     chosen: dict[str, Any] = {
         name: getattr(given, name) for name in ("speed", "seed", "policy", "world") if getattr(given, name) is not None
     }
-    if given.scanner is not None:
-        chosen["scanner"] = given.scanner == "on"
+    chosen["scanner"] = given.scanner != "off"
+    chosen["sign_in"] = given.sign_in != "off"
     ports = {}
     for one in given.port:
         name, _, number = one.partition("=")
@@ -71,14 +72,19 @@ def _up(given: argparse.Namespace) -> int:
 
 
 def _warn_of_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
-    names = [name for name in ("speed", "seed", "policy", "world", "scanner") if getattr(given, name) is not None]
+    names = [
+        name for name in ("speed", "seed", "policy", "world", "scanner", "sign_in") if getattr(given, name) is not None
+    ]
     other = [name for name in names if getattr(running, name) != getattr(wanted, name)]
     if other:
-        print(f"The stack runs with another {', '.join(other)}, and goes on so: `make down` first to change it.")
+        named = ", ".join(other).replace("_", "-")
+        print(f"The stack runs with another {named}, and goes on so: `make down` first to change it.")
 
 
 def _print_addresses(stack: Stack) -> None:
     environment = stack.environment
+    how = "sign in there" if stack.options.sign_in else "with the header x-functions-key"
+    print(f"  {'pages':25}{stack.plan.pages_url}  ({how})")
     for name in ("RINGMASTER_URL", "ARM_ENDPOINT", "EVENTGRID_TOPIC_ENDPOINT"):
         print(f"  {name:25}{environment[name]}")
     print(f"  {'logs':25}{stack.log('host').parent}")

@@ -25,7 +25,8 @@ class StackOptions:
     deliveries that come twice, or late and so out of order. `ports` names ports by service (`host`, `arm`,
     `eventgrid`, `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); what is not named keeps the port that it had
     the last time, where that is free. `arm_plan` is a file of fault rules for the ARM simulator. `settings` are app
-    settings on top of those that the stack makes.
+    settings on top of those that the stack makes. `sign_in` lets people sign in for the pages, as one of `people.json`;
+    without it, pages want the function key in a header.
     """
 
     speed: float = 60.0
@@ -39,6 +40,7 @@ class StackOptions:
     late: float = 0.2
     ports: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    sign_in: bool = False
 
     @classmethod
     def recorded(cls, document: Mapping[str, Any]) -> "StackOptions":

@@ -18,6 +18,11 @@ from shared.domain.policy import FORMATS
 
 HOST = "127.0.0.1"
 _MAX_CLOCK_SPEED = 60.0  # timers of the host; faster ones would only burn processor time
+PEOPLE = PROJECT_ROOT / "local" / "stack" / "people.json"
+"""Who can sign in: all are of one tenant, and the last one is of another group than the readers."""
+READERS = "5f0a9d1e-6c55-5f3b-9d8a-3a1c8f0b7e42"
+"""The group that may read pages."""
+READ_BY_PEOPLE: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
 _OURS = ("RINGMASTER_", "AzureWebJobs", "AZURE_", "IDENTITY_", "FUNCTIONS_", "MSI_")
 
 
@@ -58,6 +63,11 @@ class Plan:
     @property
     def topic_endpoint(self) -> str:
         return f"https://localhost:{self.record.ports['eventgrid']}/api/events"
+
+    @property
+    def pages_url(self) -> str:
+        """Where people look at releases, in a browser where they can sign in."""
+        return f"{self.ringmaster_url}/api/pages/releases"
 
     @property
     def storage(self) -> str:
@@ -128,11 +138,12 @@ def _arm(plan: Plan) -> list[str]:
 
 
 def _host(plan: Plan) -> list[str]:
-    return [
+    command = [
         *(sys.executable, "-m", "local.host", "--app", str(plan.options.app), "--port", port(plan, "host")),
         *("--keys", str(plan.keys_file), "--state", str(plan.state / "host"), "--grace-seconds", "10"),
         *("--clock-speed", str(min(plan.options.speed, _MAX_CLOCK_SPEED))),
     ]
+    return [*command, "--people", str(PEOPLE)] if plan.options.sign_in else command
 
 
 def _scanner(plan: Plan) -> list[str]:
@@ -180,6 +191,7 @@ def app_settings(plan: Plan) -> dict[str, str]:
         "RINGMASTER_PACE": str(plan.options.speed),
         "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": plan.topic_endpoint,
         "RINGMASTER_WEBHOOK_KEYS": json.dumps({name: [plan.record.webhook_key] for name in FORMATS}),
+        **(READ_BY_PEOPLE if plan.options.sign_in else {}),
         **plan.record.identity,
         "SSL_CERT_FILE": str(plan.bundle),
         "REQUESTS_CA_BUNDLE": str(plan.bundle),

@@ -62,7 +62,6 @@ def test_principals_without_a_registration_that_vouches_for_them_keep_the_app_fr
 
 
 def test_the_app_believes_principals_exactly_where_authentication_is_on():
-    file = FILES["app/function.bicep"]
     settings = _settings()
     trust = settings["RINGMASTER_TRUST_EASYAUTH"]
     assert isinstance(trust, Operation)

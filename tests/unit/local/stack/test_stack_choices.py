@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from local.arm.tokens import DEFAULT_TENANT
+from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record
-from local.stack.services import COMMANDS, Plan, app_settings, environment, take_ready
+from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, take_ready
 from shared.domain.policy import FORMATS
 from shared.settings import read_settings
 
@@ -42,6 +44,21 @@ def test_the_one_key_of_the_stack_signs_reports_of_every_format(tmp_path: Path) 
     assert {key for each in scanners.values() for key in each.keys} == {plan.record.webhook_key.encode()}
 
 
+def test_people_sign_in_only_where_that_was_chosen(tmp_path: Path) -> None:
+    plain, signed = (_plan(tmp_path, StackOptions(sign_in=chosen)) for chosen in (False, True))
+    assert "--people" not in COMMANDS["host"](plain)
+    assert read_settings(app_settings(plain)).readers == frozenset()
+    command = COMMANDS["host"](signed)
+    assert load_people(Path(command[command.index("--people") + 1]))
+    assert read_settings(app_settings(signed)).readers == {READERS}
+
+
+def test_of_the_people_who_sign_in_some_may_read_pages_and_some_may_not() -> None:
+    people = load_people(PEOPLE)
+    assert {each.tenant for each in people} == {DEFAULT_TENANT}
+    assert [READERS in each.groups for each in people] == [True, True, False]
+
+
 def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:
     plan = _plan(tmp_path, StackOptions(settings={"RINGMASTER_PACE": "7"}))
     assert app_settings(plan)["RINGMASTER_PACE"] == "7"
@@ -49,7 +66,7 @@ def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:
 
 def test_choices_come_back_from_the_record_as_they_were() -> None:
     options = StackOptions(
-        speed=600, seed=7, scanner=False, ports={"host": 7071}, settings={"A": "b"}, arm_plan=Path("x")
+        speed=600, seed=7, scanner=False, ports={"host": 7071}, settings={"A": "b"}, arm_plan=Path("x"), sign_in=True
     )
     assert StackOptions.recorded(json.loads(json.dumps(options.record()))) == options
 

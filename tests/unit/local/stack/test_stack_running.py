@@ -140,6 +140,9 @@ def test_up_from_the_shell_outlives_the_shell_and_down_ends_it(tmp_path: Path) -
         assert "The stack is up" in up.stdout
         assert len(Stack(tmp_path).running) == 4
         assert json.loads((tmp_path / "stack.json").read_text())["chosen"]["scanner"] is False
+        pages = f"{Stack(tmp_path).plan.pages_url}  (sign in there)"
+        assert pages in up.stdout
+        assert pages in _command(tmp_path, "status").stdout
     finally:
         down = _command(tmp_path, "down")
     assert down.stdout == "Stopped: azurite, eventgrid, arm, host.\n"

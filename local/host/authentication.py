@@ -1,0 +1,164 @@
+"""App Service Authentication in front of a local host: it signs people in, and tells the app who asks.
+
+As in Azure with `unauthenticatedClientAction: AllowAnonymous`: a request without a session goes through, without a
+principal; what comes from outside is never believed to be one. Where Azure sends people to Microsoft Entra, a page
+here offers the people of a file; it sends the choice to the very address to which Entra posts its ID token. Nobody is
+asked for a password: this is for a host that listens on this machine alone.
+
+Addresses, headers and the cookie are those of "Customize sign-in and sign-out in Azure App Service authentication" and
+"Work with user identities in Azure App Service authentication".
+"""
+
+import html
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from local.host.people import PROVIDER, Person
+from local.host.sessions import COOKIE, Sessions
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LOGIN = f"/.auth/login/{PROVIDER}"
+CALLBACK = f"{LOGIN}/callback"
+_PREFIX = "/.auth"
+_LOGIN_DONE, _LOGOUT_DONE = "/.auth/login/done", "/.auth/logout/complete"
+_LOGIN_TARGET, _LOGOUT_TARGET = "post_login_redirect_uri", "post_logout_redirect_uri"
+# One slash, since two begin a host's name; a browser takes a backslash for a slash, and leaves out tabs and line ends.
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_CLAIMED = re.compile(r"x-ms-(client-principal|token-).*", re.IGNORECASE)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}"
+    "button{display:block;width:100%;margin:.5rem 0;padding:.7rem;font:inherit;text-align:left;cursor:pointer}"
+    "small{display:block;opacity:.75}"
+)
+
+
+class Authentication:
+    """The platform's part of a request. `middleware` goes before everything else that the host does."""
+
+    def __init__(
+        self,
+        people: Iterable[Person],
+        sessions: Sessions | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._people = {person.id: person for person in people}
+        self._sessions = sessions or Sessions()
+        self._now = now
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer what is below /.auth; hand everything else on, with whoever has signed in."""
+        path = request.path.rstrip("/").lower()
+        if path == _PREFIX or path.startswith(f"{_PREFIX}/"):
+            return await self._own(request, path)
+        person = self._signed_in(request)
+        return await handler(request.clone(headers=_told(request, person)))
+
+    async def _own(self, request: web.Request, path: str) -> web.Response:
+        """The endpoints below /.auth, which the app never sees."""
+        match (request.method, path):
+            case ("GET", "/.auth/login/aad"):
+                return self._offer(request)
+            case ("POST", "/.auth/login/aad/callback"):
+                return await self._sign_in(request)
+            case ("GET", "/.auth/logout"):
+                return self._sign_out(request)
+            case ("GET", "/.auth/me"):
+                return self._me(request)
+            case ("GET", "/.auth/login/done"):
+                return _page("You have signed in", "<p>You may go back to the app.</p>")
+            case ("GET", "/.auth/logout/complete"):
+                return _page("You have signed out", f'<p><a href="{LOGIN}">Sign in</a></p>')
+        return web.Response(status=404)
+
+    def _offer(self, request: web.Request) -> web.Response:
+        target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
+        if not is_own_path(target):
+            return _refused(_LOGIN_TARGET)
+        action = html.escape(f"{CALLBACK}?{urlencode({_LOGIN_TARGET: target})}")
+        buttons = "".join(
+            f'<button name="person" value="{html.escape(each.id)}">{html.escape(each.name)}'
+            f"<small>{html.escape(each.account)}</small></button>"
+            for each in self._people.values()
+        )
+        text = "<p>This local host stands in for Microsoft Entra. Who are you?</p>"
+        return _page("Sign in", f'{text}<form method="post" action="{action}">{buttons}</form>')
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
+        if not is_own_path(target):
+            return _refused(_LOGIN_TARGET)
+        person = self._people.get(str((await request.post()).get("person", "")))
+        if person is None:
+            return _page("Nobody here has this id", f'<p><a href="{LOGIN}">Sign in</a></p>', status=401)
+        answer = _redirect(target)
+        answer.set_cookie(
+            COOKIE,
+            self._sessions.issue(person.id, self._now()),
+            max_age=int(self._sessions.lifetime.total_seconds()),
+            path="/",
+            httponly=True,
+            samesite="Lax",
+        )
+        return answer
+
+    def _sign_out(self, request: web.Request) -> web.Response:
+        target = request.query.get(_LOGOUT_TARGET, _LOGOUT_DONE)
+        if not is_own_path(target):
+            return _refused(_LOGOUT_TARGET)
+        answer = _redirect(target)
+        answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+        return answer
+
+    def _me(self, request: web.Request) -> web.Response:
+        """Who has signed in, as from Azure where its token store is on."""
+        person = self._signed_in(request)
+        if person is None:
+            return web.Response(status=401)
+        found = {"provider_name": PROVIDER, "user_id": person.account, "user_claims": person.claims()}
+        return web.json_response([found], headers={"Cache-Control": "no-store"})
+
+    def _signed_in(self, request: web.Request) -> Person | None:
+        holder = self._sessions.holder(request.cookies.get(COOKIE, ""), self._now())
+        return self._people.get(holder) if holder else None
+
+
+def is_own_path(target: str) -> bool:
+    """Whether a browser that is sent there stays at this host: a path, printable, and no other host in disguise."""
+    return _OWN_PATH.fullmatch(target) is not None
+
+
+def _told(request: web.Request, person: Person | None) -> CIMultiDict[str]:
+    """The request's headers, with nobody's word for who asks but ours."""
+    headers = CIMultiDict((name, value) for name, value in request.headers.items() if not _CLAIMED.fullmatch(name))
+    headers.update(person.headers() if person else {})
+    return headers
+
+
+def _redirect(target: str) -> web.Response:
+    return web.Response(status=302, headers={"Location": target, "Cache-Control": "no-store"})
+
+
+def _refused(name: str) -> web.Response:
+    return _page("Not there", f"<p>{name} must be a path of this host, such as /api/pages/releases.</p>", status=400)
+
+
+def _page(title: str, body: str, *, status: int = 200) -> web.Response:
+    text = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body><h1>{title}</h1>{body}</body></html>"
+    )
+    return web.Response(status=status, text=text, content_type="text/html", headers=_HEADERS)

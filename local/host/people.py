@@ -1,0 +1,103 @@
+"""The people who can sign in to a local host, from a file, and how the app is told who asks."""
+
+import json
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.host.errors import ConfigError
+
+PROVIDER = "aad"
+"""App Service Authentication's name of Microsoft Entra, also in its addresses ("Customize sign-in and sign-out")."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDENTITY = "http://schemas.microsoft.com/identity/claims"
+_NAME_TYPE = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
+_ROLE_TYPE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
+_FIELDS = {"id", "tenant", "account", "name", "groups"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of a directory: `id` and `groups` are object ids, `account` is what they would sign in with."""
+
+    id: str
+    tenant: str
+    account: str
+    name: str
+    groups: tuple[str, ...] = ()
+
+    def claims(self) -> list[dict[str, str]]:
+        """What their ID token says of them, under the names that App Service Authentication gives claims of Entra."""
+        pairs = [
+            (f"{_IDENTITY}/objectidentifier", self.id),
+            (f"{_IDENTITY}/tenantid", self.tenant),
+            ("preferred_username", self.account),
+            ("name", self.name),
+            *(("groups", group) for group in self.groups),
+        ]
+        return [{"typ": name, "val": value} for name, value in pairs]
+
+    def headers(self) -> dict[str, str]:
+        """The headers that tell the app who asks ("Work with user identities in Azure App Service authentication")."""
+        principal = {
+            "auth_typ": PROVIDER,
+            "claims": self.claims(),
+            "name_typ": _NAME_TYPE,
+            "role_typ": _ROLE_TYPE,
+        }
+        return {
+            "X-MS-CLIENT-PRINCIPAL": b64encode(json.dumps(principal).encode()).decode(),
+            "X-MS-CLIENT-PRINCIPAL-ID": self.id,
+            "X-MS-CLIENT-PRINCIPAL-NAME": self.account,
+            "X-MS-CLIENT-PRINCIPAL-IDP": PROVIDER,
+        }
+
+
+def load_people(path: Path) -> tuple[Person, ...]:
+    """The people of a file, a JSON list of objects; raises ConfigError with every fault of it."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise ConfigError(
+            [f"{path} does not exist: a JSON list of the people who can sign in is expected"]
+        ) from missing
+    except ValueError as broken:
+        raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError([f"{path}: a list of at least one person is expected"])
+    faults = [fault for at, each in enumerate(listed) for fault in _faults(f"{path}, person {at + 1}", each)]
+    if not faults and len({each["id"] for each in listed}) < len(listed):
+        faults = [f"{path}: two people have the same id"]
+    if faults:
+        raise ConfigError(faults)
+    return tuple(Person(**{**each, "groups": tuple(each.get("groups", ()))}) for each in listed)
+
+
+def _faults(where: str, given: Any) -> list[str]:
+    if not isinstance(given, dict):
+        return [f"{where}: an object is expected"]
+    faults = [
+        f"{where}: {field!r} is no field; known are {', '.join(sorted(_FIELDS))}" for field in given.keys() - _FIELDS
+    ]
+    faults += [
+        f"{where}: {field} is no id, 8-4-4-4-12 lower-case hex digits"
+        for field in ("id", "tenant")
+        if not _is_id(given.get(field))
+    ]
+    # A header holds the account as it is.
+    account = given.get("account")
+    if not isinstance(account, str) or not re.fullmatch(r"[!-~]+", account):
+        faults.append(f"{where}: account is no name to sign in with, such as person@example.com")
+    if not isinstance(given.get("name"), str) or not given["name"].strip():
+        faults.append(f"{where}: name is no text")
+    groups = given.get("groups", [])
+    if not isinstance(groups, list) or not all(_is_id(each) for each in groups):
+        faults.append(f"{where}: groups is no list of ids")
+    return faults
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
