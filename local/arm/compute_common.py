@@ -5,11 +5,19 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from local.arm import ids, regions
+from local.arm import ids, regions, shapes
 from local.arm.errors import ArmError
 from local.arm.listing import paged
 from local.arm.routing import Reply, Request
 from local.arm.store import Resource, Store
+
+_SHAPES: dict[str, shapes.Shape] = {
+    "Disks": shapes.DISK,
+    "Snapshots": shapes.DISK,
+    "VirtualMachines": shapes.MACHINE,
+    "VirtualMachineScaleSets": shapes.SCALE_SET,
+    "VirtualMachineRunCommands": shapes.RUN_COMMAND,
+}
 
 
 def listing(request: Request, found: Iterable[Resource], show: Callable[[Resource], Any] | None = None) -> Reply:
@@ -32,6 +40,10 @@ def body_of(request: Request) -> dict[str, Any]:
             "InvalidRequestContent",
             "The request content was invalid and could not be deserialized: 'a JSON object is required'.",
         )
+    shape = _SHAPES.get(request.route.name.split("_")[0]) if request.method != "POST" else None
+    shape = shapes.ACTIONS.get(request.route.name) or shape
+    if shape is not None:
+        shapes.check(request.body, shape)
     return request.body
 
 

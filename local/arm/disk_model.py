@@ -69,7 +69,8 @@ def disk_document(
 
 def complete(document: Document, size_gib: int, at: float, source: Resource | None = None) -> None:
     """Add what the disk provider adds once a disk or a snapshot is there; `source` is what it was copied from."""
-    sku = document.setdefault("sku", {"name": "Standard_LRS"})
+    sku = document.setdefault("sku", {})
+    sku.setdefault("name", "Standard_LRS")
     sku["tier"] = _tier_of(sku["name"])
     properties = document["properties"]
     _inherit(properties, source)

@@ -26,7 +26,7 @@ def storage_profile(request: Request, given: Document, size: Size, image: Image 
     os_disk = {"osType": spelled(os_type, "Windows", "Linux")}
     os_disk |= _disk(request, _system_defaults(asked, image), size, image.os_disk_gib if image else None, "FromImage")
     sizes = dict(image.data_disks) if image else {}
-    listed = {int(one["lun"]): one for one in given.get("dataDisks") or []}
+    listed = {_lun(one): one for one in given.get("dataDisks") or []}
     for lun in sizes:
         listed.setdefault(lun, {"lun": lun, "createOption": "FromImage"})
     data = [
@@ -46,6 +46,12 @@ def storage_profile(request: Request, given: Document, size: Size, image: Image 
     if not controller and _generation(request, image, os_disk) == "V2":
         controller = "SCSI"
     return found | {"osDisk": os_disk, "dataDisks": data} | ({"diskControllerType": controller} if controller else {})
+
+
+def _lun(disk: Document) -> int:
+    if disk.get("lun") is None:
+        raise bad_parameter("Required parameter 'dataDisk.lun' is missing (null).", "dataDisk.lun")
+    return int(disk["lun"])
 
 
 def _generation(request: Request, image: Image | None, os_disk: Document) -> str:
@@ -132,11 +138,11 @@ def update_storage(request: Request, resource: Resource, given: Document, size: 
         return
     known = {disk["lun"]: disk for disk in present["dataDisks"]}
     made = []
-    for one in sorted(given["dataDisks"], key=lambda disk: int(disk["lun"])):
-        disk = known.pop(int(one["lun"]), None)
+    for one in sorted(given["dataDisks"], key=_lun):
+        disk = known.pop(_lun(one), None)
         if disk is None:
             option = one.get("createOption", "Empty")
-            disk = {"lun": int(one["lun"]), "toBeDetached": False}
+            disk = {"lun": _lun(one), "toBeDetached": False}
             disk |= _disk(request, {"caching": "None"} | one, size, None, option)
             disk_number = len(made) + 1
             _place(request.kernel, resource, disk, disk_number, request.now)

@@ -8,6 +8,11 @@ from typing import Any
 
 from local.arm.errors import ArmError
 
+
+class Number:
+    """A whole number; written as text it is one as well, as templates write it."""
+
+
 type Shape = type | list[Any] | dict[str, Any]
 
 _TAGGED: dict[str, Any] = {"location": str, "tags": dict}
@@ -77,11 +82,77 @@ GROUP: Shape = _TAGGED
 SHARING: Shape = {"operationType": str, "groups": [{"type": str, "ids": [str]}]}
 
 
+_CREATION = {
+    "createOption": str,
+    "sourceResourceId": str,
+    "sourceUri": str,
+    "galleryImageReference": {"id": str, "sharedGalleryImageId": str, "communityGalleryImageId": str},
+    "imageReference": {"id": str},
+    "uploadSizeBytes": Number,
+}
+_PLACED = {
+    "lun": Number,
+    "name": str,
+    "createOption": str,
+    "caching": str,
+    "deleteOption": str,
+    "diskSizeGB": Number,
+    "managedDisk": {"id": str, "storageAccountType": str},
+    "vhd": {"uri": str},
+    "diffDiskSettings": dict,
+}
+_REFERENCE = {"id": str, "publisher": str, "offer": str, "sku": str, "version": str}
+_STORAGE = {"imageReference": _REFERENCE, "osDisk": _PLACED, "dataDisks": [_PLACED], "diskControllerType": str}
+_ADDRESS = {"name": str, "properties": {"subnet": {"id": str}, "publicIPAddress": {"id": str}}}
+_NIC = {"name": str, "tags": dict, "properties": {"ipConfigurations": [_ADDRESS], "dnsSettings": dict}}
+_NETWORK = {"networkApiVersion": str, "networkInterfaces": [{"id": str}], "networkInterfaceConfigurations": [_NIC]}
+_SYSTEM = {
+    "computerName": str,
+    "computerNamePrefix": str,
+    "adminUsername": str,
+    "linuxConfiguration": {"ssh": {"publicKeys": [dict]}, "patchSettings": dict},
+    "windowsConfiguration": {"patchSettings": dict},
+}
+_MODEL = {
+    "storageProfile": _STORAGE,
+    "networkProfile": _NETWORK,
+    "osProfile": _SYSTEM,
+    "diagnosticsProfile": {"bootDiagnostics": {"storageUri": str}},
+    "securityProfile": dict,
+}
+
+DISK: Shape = _TAGGED | {
+    "sku": {"name": str},
+    "zones": [str],
+    "properties": {"creationData": _CREATION, "diskSizeGB": Number, "osType": str, "encryption": dict},
+}
+MACHINE: Shape = _TAGGED | {
+    "identity": {"type": str, "userAssignedIdentities": dict},
+    "zones": [str],
+    "properties": _MODEL | {"hardwareProfile": {"vmSize": str}},
+}
+SCALE_SET: Shape = _TAGGED | {
+    "sku": {"name": str, "capacity": Number},
+    "properties": {"virtualMachineProfile": _MODEL, "upgradePolicy": {"mode": str, "rollingUpgradePolicy": dict}},
+}
+ACTIONS: dict[str, Shape] = {
+    "VirtualMachines_RunCommand": {"commandId": str, "script": [str], "parameters": [dict]},
+    "Disks_GrantAccess": {"access": str, "durationInSeconds": Number},
+    "Snapshots_GrantAccess": {"access": str, "durationInSeconds": Number},
+}
+RUN_COMMAND: Shape = _TAGGED | {
+    "properties": {"source": dict, "parameters": [dict], "protectedParameters": [dict], "timeoutInSeconds": Number}
+}
+
+
 def check(value: Any, shape: Shape, path: str = "") -> None:
     """Raise ARM's 400 at the first place where `value` has not its shape."""
     if value is None:
         return
-    wanted = shape if isinstance(shape, type) else type(shape)
+    if shape is Number and isinstance(value, str) and value.isdigit():
+        return
+    plain = shape if isinstance(shape, type) else type(shape)
+    wanted = int if plain is Number else plain
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise ArmError(
             400,
@@ -97,6 +168,6 @@ def check(value: Any, shape: Shape, path: str = "") -> None:
                     400, "InvalidRequestContent", f"The request content was invalid: null at '{path}[{index}]'."
                 )
             check(item, shape[0], f"{path}[{index}]")
-    elif isinstance(shape, dict):
+    elif isinstance(shape, dict) and isinstance(value, dict):
         for name, below in shape.items():
             check(value.get(name), below, f"{path}.{name}" if path else name)
