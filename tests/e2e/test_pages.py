@@ -1,6 +1,5 @@
 """Pages as a browser meets them: through the Functions host, from the storage of a running stack."""
 
-import base64
 import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,6 +8,8 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from local.host.people import Person, load_people
+from local.stack.services import PEOPLE
 from tests.e2e.app import App
 from tests.e2e.conftest import Running
 from tests.e2e.scene import report, version
@@ -16,7 +17,7 @@ from tests.e2e.scene import report, version
 pytestmark = pytest.mark.stack
 
 REJECTED = version("routes", "0.5.0")
-READER = "0a0b0c0d-0000-4000-8000-00000000000a"
+READER, _, GUEST = load_people(PEOPLE)
 FINDINGS = 450
 
 
@@ -125,27 +126,99 @@ def test_what_is_not_there_is_told_on_a_page(app: App, name: str, params: dict[s
     assert answer.headers["content-type"].startswith("text/html")
 
 
+class Form(HTMLParser):
+    """The one form of a page: where it is sent, and what each of its buttons says."""
+
+    def __init__(self, page: requests.Response) -> None:
+        super().__init__()
+        self.action = ""
+        self.buttons: list[tuple[str, str]] = []
+        self._base = page.url
+        self.feed(page.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.action = urljoin(self._base, given["action"])
+        if tag == "button":
+            self.buttons.append((given["name"], given["value"]))
+
+
+class Browser:
+    """What a person does: ask, follow the link to sign in, choose who they are."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def look(self, name: str, **params: str) -> requests.Response:
+        """A page, with the cookies there are, and without any key."""
+        url = f"{self.app.environment['RINGMASTER_URL']}/api/pages/{name}"
+        return self.session.get(url, params=params, timeout=30)
+
+    def sign_in(self, refused: requests.Response, person: Person) -> requests.Response:
+        """Follow the link of a page that wants a sign-in; what one is led back to."""
+        (link,) = [each for each in Links(refused).found if "/.auth/" in each]
+        form = Form(self.session.get(link, timeout=30))
+        (button,) = [each for each in form.buttons if each[1] == person.id]
+        return self.session.post(form.action, data=[button], timeout=30)
+
+
+@pytest.fixture(scope="module")
+def signed(running: Running) -> Iterator[App]:
+    """The app of a stack in which people sign in."""
+    with running(sign_in=True) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(signed: App) -> Iterator[Browser]:
+    """A browser without cookies."""
+    found = Browser(signed)
+    yield found
+    found.session.close()
+
+
 class TestReaders:
-    """An app that names readers; its platform says who asks."""
+    """An app that names readers; App Service Authentication says who asks."""
 
-    @pytest.fixture(scope="class")
-    def signed(self, running: Running) -> Iterator[App]:
-        with running(settings={"RINGMASTER_PAGE_READERS": READER, "RINGMASTER_TRUST_EASYAUTH": "true"}) as found:
-            yield found
+    def test_the_one_on_call_signs_in_and_reads_how_a_version_was_released(self, browser: Browser) -> None:
+        image = version("routes", "0.6.0")
+        assert browser.app.released(image)["state"] == "released"
+        refused = browser.look("release", version=str(image))
+        assert refused.status_code == 401
+        shown = browser.sign_in(refused, READER)
+        assert (shown.status_code, shown.url) == (200, refused.url)
+        assert f"<h1>{image.short}</h1>" in shown.text
+        assert "released" in shown.text
+        scan = browser.look("scan", version=str(image))
+        assert (scan.status_code, f"<h1>Scan of {image.short}</h1>" in scan.text) == (200, True)
+        links = [each for each in Links(browser.look("releases")).found if "/api/pages/release?" in each]
+        assert [browser.session.get(each, timeout=30).status_code for each in links] == [200]
 
-    def ask(self, app: App, object_id: str | None) -> requests.Response:
-        claims = {"auth_typ": "aad", "claims": [{"typ": "oid", "val": object_id}]}
-        header = {"x-ms-client-principal": base64.b64encode(json.dumps(claims).encode()).decode()}
-        url = f"{app.environment['RINGMASTER_URL']}/api/pages/releases"
-        return requests.get(url, headers=header if object_id else {}, timeout=30)
+    def test_whoever_is_no_reader_is_shown_nothing(self, browser: Browser) -> None:
+        assert browser.sign_in(browser.look("releases"), GUEST).status_code == 403
 
-    def test_a_reader_needs_no_key(self, signed: App) -> None:
-        assert self.ask(signed, READER).status_code == 200
+    def test_a_header_that_says_who_one_is_counts_for_nothing(self, browser: Browser) -> None:
+        browser.session.headers.update(READER.headers())
+        assert browser.look("releases").status_code == 401
+        assert browser.sign_in(browser.look("releases"), GUEST).status_code == 403
 
-    def test_others_are_shown_nothing(self, signed: App) -> None:
-        assert self.ask(signed, READER.replace("a", "b")).status_code == 403
-        asked = self.ask(signed, None)
-        assert (asked.status_code, "/.auth/login/aad?" in asked.text) == (401, True)
+    def test_whoever_signs_out_reads_no_more(self, browser: Browser) -> None:
+        assert browser.sign_in(browser.look("releases"), READER).status_code == 200
+        bye = browser.session.get(f"{browser.app.environment['RINGMASTER_URL']}/.auth/logout", timeout=30)
+        assert bye.status_code == 200
+        assert browser.look("releases").status_code == 401
 
-    def test_the_other_routes_of_people_want_their_key_still(self, signed: App) -> None:
+    def test_a_restart_of_the_host_ends_sessions(self, browser: Browser) -> None:
+        assert browser.sign_in(browser.look("releases"), READER).status_code == 200
+        browser.app.stack.restart("host")
+        assert browser.look("releases").status_code == 401
+
+    def test_the_other_routes_of_people_want_their_key_still(self, signed: App, browser: Browser) -> None:
         assert signed.ask(key="").status_code == 401
+        browser.sign_in(browser.look("releases"), READER)
+        url = f"{signed.environment['RINGMASTER_URL']}/api/releases"
+        assert browser.session.get(url, timeout=30).status_code == 401
+        assert signed.ask().status_code == 200
