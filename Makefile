@@ -14,6 +14,7 @@ SHELL       := /bin/bash
 # Options of the local stack become flags only when they are given.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
            $(if $(WORLD),--world "$(WORLD)") $(if $(SCANNER),--scanner "$(SCANNER)") \
+           $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") \
            $(if $(RINGMASTER_PORT),--port "host=$(RINGMASTER_PORT)") $(if $(ARM_PORT),--port "arm=$(ARM_PORT)") \
            $(if $(EVENTGRID_PORT),--port "eventgrid=$(EVENTGRID_PORT)") \
            $(if $(BLOB_PORT),--port "blob=$(BLOB_PORT)") $(if $(QUEUE_PORT),--port "queue=$(QUEUE_PORT)") \
@@ -23,10 +24,11 @@ STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: .venv/.installed ## take several image versions from the event to their verdict (SPEED= SEED= JSON=1)
-	@$(RUN) -m local.demo --began $(BEGAN) $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json)
+demo: .venv/.installed ## take several image versions from the event to their verdict (SPEED= SEED= JSON=1 KEEP=)
+	@$(RUN) -m local.demo --began $(BEGAN) $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json) \
+	  $(if $(KEEP),--keep "$(KEEP)")
 
-up: .venv/.installed ## start the local stack (SPEED= SEED= POLICY= WORLD= SCANNER=off RESET=1 FOREGROUND=1 RINGMASTER_PORT= ARM_PORT=)
+up: .venv/.installed ## start the local stack (SPEED= SEED= POLICY= WORLD= SCANNER=off SIGN_IN=off RESET=1 FOREGROUND=1 RINGMASTER_PORT= ARM_PORT=)
 	@$(RUN) -m local.stack up $(STACK_UP)
 
 down: .venv/.installed ## stop the local stack

@@ -29,6 +29,7 @@ from local.demo.play import Play
 from local.demo.scenario import STORIES, faults, world
 from local.demo.verdict import Result, calls_by_version, judge, judge_latest, left_behind
 from local.stack import Stack, StackError, StackOptions
+from local.stack.options import PROJECT_ROOT
 
 POLICY = Path(__file__).with_name("policy.yaml")
 WIDTH = 150
@@ -114,10 +115,12 @@ async def _demo(given: argparse.Namespace, directory: Path, console: Console) ->
         arm_plan=directory / "faults.json",
         duplicate=0.3,
         late=0.3,
+        sign_in=True,
     )
     began = time.monotonic()
     async with Stack(directory, options) as stack:
         console.print(f"The local stack is up after {time.monotonic() - began:.1f} s.")
+        console.print(f"Its pages, for as long as this runs: {stack.plan.pages_url}", soft_wrap=True)
         return await run(stack, console)
 
 
@@ -140,6 +143,7 @@ def main() -> int:
         console.print(show.final(STORIES, result))
         console.print(show.fallen_back(result.latest))
     console.print(show.closing(result))
+    console.print(show.where_to_look(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
     if given.began:
         took = time.time() - given.began
         console.print(f"Set-up took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -117,6 +119,16 @@ def closing(result: Result) -> Text:
     if result.faults:
         return left + Text("Not as it should be:\n" + "\n".join(f"  {fault}" for fault in result.faults), style="red")
     return left + Text(f"Everything ended as it should, in {result.seconds:.0f} s.", style="green")
+
+
+def where_to_look(policy: Path, kept: Path | None) -> Text:
+    """How to look at pages in a browser when the demo's own stack is gone; or at these very releases, if kept."""
+    if kept is None:
+        return Text("Pages in a browser: `make up` prints their address; `make demo KEEP=DIR` keeps these releases.")
+    command = f".venv/bin/python -m local.stack --directory {shlex.quote(str(kept))}"
+    return Text(
+        f"Pages of these releases: {command} up --policy {policy}\n(prints their address; `{command} down` ends it)"
+    )
 
 
 def _state(release: Mapping[str, Any]) -> str:

@@ -112,6 +112,13 @@ def test_the_json_has_what_the_table_shows() -> None:
     assert "westeurope 3.1.0 → 3.0.0" in show.fallen_back(_latest()).plain
 
 
+def test_pages_are_looked_at_in_a_stack_that_goes_on_and_the_demo_s_own_where_it_was_kept() -> None:
+    policy = Path("local/demo/policy.yaml")
+    assert "`make up` prints their address" in show.where_to_look(policy, None).plain
+    kept = show.where_to_look(policy, Path("my demo")).plain
+    assert "local.stack --directory 'my demo' up --policy local/demo/policy.yaml" in kept
+
+
 def test_the_policy_covers_every_version_with_the_rings_that_it_must_end_in() -> None:
     policy = load_policy(POLICY.read_text(encoding="utf-8"), name=str(POLICY), folder=POLICY.parent)
     rings = {each.name: {ring.name: ring.region_names for ring in each.rings} for each in policy.definitions.values()}
