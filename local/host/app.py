@@ -66,9 +66,9 @@ class FunctionsHost:
         authentication: Authentication | None = None,
     ) -> None:
         self.app_dir = Path(app_dir).resolve()
-        self.settings: Mapping[str, str] = {**os.environ, **(settings or {})}
         self._authentication = authentication
         self._given = {**(settings or {}), **({PLATFORM_AUTH: "True"} if authentication else {})}
+        self.settings: Mapping[str, str] = {**os.environ, **self._given}
         self._bind, self.port = bind, port
         self._keys_file, self._state_dir = keys_file, state_dir
         self._clock = clock or Clock()

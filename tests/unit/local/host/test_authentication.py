@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from local.host import FunctionsHost
 from local.host.authentication import Authentication, is_own_path
 from local.host.people import Person
 from local.host.sessions import COOKIE, LIFETIME, Sessions
@@ -85,6 +87,12 @@ async def told(browser: Browser, **options: object) -> dict[str, str]:
     answer = await browser.get("/api/pages/releases", **options)  # type: ignore[arg-type]
     headers = (await answer.json())["headers"]
     return {name: value for name, value in headers.items() if name.startswith("x-ms-")}
+
+
+def test_the_app_is_told_that_its_platform_vouches_for_callers(tmp_path: Path) -> None:
+    host = FunctionsHost(tmp_path, {"WEBSITE_AUTH_ENABLED": "False"}, authentication=Authentication([READER]))
+    assert host.settings["WEBSITE_AUTH_ENABLED"] == "True"
+    assert FunctionsHost(tmp_path, {}).settings.get("WEBSITE_AUTH_ENABLED") is None
 
 
 async def test_whoever_has_not_signed_in_goes_through_without_a_principal(browser: Browser) -> None:
