@@ -51,6 +51,9 @@ TAKE_BACK: Final = "take back"
 TAKE_BACK_AFTER: Final = timedelta(seconds=5)
 """The write that showed the wrong version may still be under way."""
 
+_WRITING: Final = ("publish", "read back", TAKE_BACK)
+"""Steps that write to the gallery, or follow one that did. A message that names none wrote nothing."""
+
 
 async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
     """One step of a ring's promotion."""
@@ -81,7 +84,7 @@ async def straggled(
     policy that has changed, is another round, which looks for itself.
     """
     dropped = Dropped("stale: the release has moved on")
-    may_have = command.kind is Kind.PROMOTE and command.state["step"] != "bake" and now <= command.not_after
+    may_have = command.kind is Kind.PROMOTE and command.state.get("step") in _WRITING and now <= command.not_after
     if not may_have or policy is None or policy.digest != release.policy_digest:
         return dropped
     ring = next((each for each in policy.rings if each.name == command.ring), None)

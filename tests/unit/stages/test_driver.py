@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -79,3 +80,16 @@ def test_an_order_to_fetch_that_orders_nothing_is_refused() -> None:
     command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.engine.now, state={"url": 5})
     with pytest.raises(Malformed, match="no text for format, url, sha256, sender"):
         handle(play, command)
+
+
+@pytest.mark.parametrize("state", [{}, {"step": None}, {"step": ["publish"]}, {"step": "bake"}])
+def test_a_stale_promotion_that_names_no_write_is_dropped_unlooked(state: dict[str, Any]) -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.run()
+    late = play.engine.now + timedelta(hours=1)
+    stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=state)
+    before = len(play.misfortunes.calls)
+    step = handle(play, stale)
+    assert step == Dropped("stale: the release has moved on")
+    assert len(play.misfortunes.calls) - before <= 1
