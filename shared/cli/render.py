@@ -59,7 +59,11 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
     yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), under way for {took}")
     yield plain(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
     for ring, regions in answer.published.items():
-        yield Text.assemble("published in ", plain(f"{ring}: {', '.join(regions)}", "green"))
+        where = f"{ring}: {', '.join(regions)}"
+        if answer.state == "revoked":
+            yield Text.assemble("taken back from ", plain(where, "red"))
+        else:
+            yield Text.assemble("published in ", plain(where, "green"))
     for reason in answer.reasons:
         yield plain(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
     for warning in answer.warnings:
@@ -78,6 +82,8 @@ def _table(*columns: str) -> Table:
 
 
 def _published(release: Summary) -> Text:
+    if release.state == "revoked":
+        return plain(f"taken back from {', '.join(release.published)}" if release.published else "", "red")
     return plain("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
 
 

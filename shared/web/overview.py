@@ -136,7 +136,7 @@ def _row(release: Release, now: datetime) -> Row:
         more_waits=max(0, len(waits) - SHOWN_WAITS),
         stalls=sorted(release.stalls.items()),
         reasons=release.reasons[:1],
-        published=[each.ring for each in release.published],
+        published=[each.ring for each in release.published] if release.state is not State.REVOKED else [],
         updated=release.updated_at,
     )
 

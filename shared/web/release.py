@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Answer, Gate, GateRecord, Release
+from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.domain.wording import distance, span
 from shared.ports import World
 from shared.stages import status
@@ -87,16 +87,21 @@ def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
     return [
         *known,
         *(
-            RingRow(each.ring, "no ring of the policy any more", ", ".join(each.regions), "", "published", each.at)
+            RingRow(each.ring, "no ring of the policy any more", ", ".join(each.regions), "", _shown(release), each.at)
             for each in others
         ),
     ]
 
 
+def _shown(release: Release) -> str:
+    """What a ring is that was published: a revocation takes back all of them."""
+    return {State.REVOKING: "being taken back", State.REVOKED: "taken back"}.get(release.state, "published")
+
+
 def _ring(ring: Ring, release: Release) -> RingRow:
     published = release.published_in(ring.name)
     under_way = ring.name == release.ring and not release.state.is_terminal
-    standing = "published" if published else release.state.value if under_way else "not yet"
+    standing = _shown(release) if published else release.state.value if under_way else "not yet"
     if standing == "not yet" and release.state.is_terminal:
         standing = "not published"
     regions: Sequence[str] = published.regions if published else ring.region_names

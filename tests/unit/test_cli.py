@@ -57,6 +57,13 @@ RELEASES = [
 ]
 
 
+def test_a_revoked_release_is_shown_as_taken_back(ringmaster: Terminal):
+    revoked = summary("ubuntu/1.0.0", "revoked", published={"canary": ["westeurope"]})
+    with AppDouble(releases=[revoked]) as app:
+        assert ringmaster("status", environ=app.environ) == 0
+    assert "taken back from canary" in ringmaster.out
+
+
 # --- where the app is -------------------------------------------------------------------------------------------------
 
 

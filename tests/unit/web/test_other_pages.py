@@ -113,6 +113,19 @@ class TestOneRelease:
             ["production", "published,"],
         ]
 
+    async def test_rings_of_a_revoked_release_are_taken_back(self) -> None:
+        play = Rehearsal()
+        version = play.publish()
+        play.run()
+        stored = play.stored(version)
+        await play.house.ledger.replace(stored, replace(stored.release, state=State.REVOKED))
+        rows = (await read(play.house.world, "release", version=version)).rows("In the order of the rollout")
+        assert [row.split(",")[0] for row in rows] == [
+            f"{ring} taken back" for ring in ("canary", "early", "production")
+        ]
+        (row,) = (await read(play.house.world, "releases")).rows(HIGHEST)
+        assert "canary" not in row
+
     async def test_a_ring_of_a_rejected_release_is_not_published(self) -> None:
         play, version = judged([finding()])
         (row,) = (await read(play.house.world, "release", version=version)).rows("In the order of the rollout")
