@@ -16,7 +16,7 @@ KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
 FIRST = 1
 SHARES = 8
-SEEDS_IN_A_SHARE = 25
+SEEDS_IN_A_SHARE = 50
 
 
 def kept_seeds() -> list[tuple[str, int]]:
