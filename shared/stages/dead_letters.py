@@ -21,6 +21,8 @@ from shared.stages.fold import backoff, resent, stalled
 
 SHOWN: Final = 8192
 _QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
+FETCHES: Final = 100
+"""Attempts at a report, however late its deadline: what we send ourselves has a third of them in its six hours."""
 RESEND_WITHIN: Final = timedelta(hours=24)
 
 
@@ -50,7 +52,7 @@ async def _fetched_later(command: Command, world: World, now: datetime) -> str:
     Raises Malformed for a command that orders nothing.
     """
     decode_order(command.state)
-    if now > command.not_after:
+    if now > command.not_after or command.attempt >= FETCHES:
         return await fetch_report.given_up(command, world, now)
     wait = world.paced(backoff(command.attempt))
     await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)

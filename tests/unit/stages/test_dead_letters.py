@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -80,3 +81,12 @@ def test_a_message_for_a_row_that_cannot_be_read_becomes_a_letter_that_says_so()
     play.do(lambda world, now: world.ledger.replace(stored, spoilt))
     assert "kept as a dead letter" in bury(play, body)
     assert "ledger row" in play.letters()[0].reason
+
+
+def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish(scan=None)
+    far = play.engine.now + timedelta(days=9999)
+    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=ORDER)
+    assert "asked for again" in bury(play, encode_command(replace(command, attempt=99)))
+    assert "is given up" in bury(play, encode_command(replace(command, attempt=100)))
