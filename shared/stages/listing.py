@@ -34,8 +34,8 @@ type Page = str | dict[str, Any]
 
 LINES_A_PAGE: Final = 1000
 GROUPS_A_PAGE: Final = 1000
-INLINE: Final = 100
-"""Lines of a listing that the evidence holds itself: a clean image has few."""
+INLINE: Final = 400
+"""Lines of a listing that the evidence holds itself, some 100 KB: a usual image has fewer, and documents cost writes."""
 
 
 async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str, Any]:
