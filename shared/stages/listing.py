@@ -35,7 +35,7 @@ type Page = str | dict[str, Any]
 LINES_A_PAGE: Final = 1000
 GROUPS_A_PAGE: Final = 1000
 INLINE: Final = 400
-"""Lines of a listing that the evidence holds itself, some 100 KB: a usual image has fewer, and documents cost writes."""
+"""Lines of a listing that the evidence holds itself, some 100 KB: a usual image has fewer; documents cost writes."""
 
 
 async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str, Any]:
