@@ -56,7 +56,7 @@ def test_reading_a_report_is_measured_in_a_process_of_its_own() -> None:
 
 
 def test_pages_of_a_scan_are_measured_with_what_they_read() -> None:
-    figure = scan_page.measure(findings=400, size=400_000)
+    figure = scan_page.measure(findings=500, size=500_000)
     assert figure.holds
     pages = figure.parts["pages"]
     assert figure.value == max(each["seconds"] for each in pages.values())
