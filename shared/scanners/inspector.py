@@ -20,12 +20,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.scanners import security_hub
 from shared.scanners.gathering import Gathered
+from shared.scanners.inspector_rows import Details, Inspected, Package, Resource
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.machines import one_machine
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport
@@ -39,79 +41,6 @@ _MANAGERS: Final = {
     "PYTHON": "pypi", "PIP": "pypi", "NODEPKG": "npm", "NPM": "npm", "YARN": "npm", "BUNDLER": "gem",
     "CARGO": "cargo", "COMPOSER": "composer", "NUGET": "nuget",
 }  # fmt: skip
-
-
-class Cvss(Wire, rename="camel"):
-    """A score."""
-
-    base_score: float | None = None
-    scoring_vector: str = ""
-    source: str = ""
-    version: str = ""
-
-
-class Package(Wire, rename="camel"):
-    """A package that is vulnerable."""
-
-    name: str = ""
-    version: str = ""
-    release: str | None = None
-    fixed_in_version: str | None = None
-    package_manager: str = ""
-    file_path: str | None = None
-
-
-class Epss(Wire):
-    """The chance of exploitation."""
-
-    score: float | None = None
-
-
-class Details(Wire, rename="camel"):
-    """A vulnerability, and the packages that have it."""
-
-    vulnerability_id: str
-    source: str = ""
-    vendor_severity: str | None = None
-    related_vulnerabilities: list[str] | None = None
-    cvss: list[Cvss] | None = None
-    vulnerable_packages: list[Package] | None = None
-    vendor_created_at: Any = None
-    fix_available: str = ""
-    """Here and ``epss``: where Security Hub writes them; Inspector itself has them in the finding."""
-    epss: Epss | None = None
-
-
-class Resource(Wire):
-    """What was looked at."""
-
-    id: str
-    type: str = ""
-    details: dict[str, Any] | None = None
-
-
-class Inspected(Wire, rename="camel"):
-    """A finding as Inspector writes it."""
-
-    finding_arn: str
-    type: str
-    severity: str = ""
-    status: str = ""
-    title: str = ""
-    epss: Epss | None = None
-    fix_available: str = ""
-    resources: list[Resource] | None = None
-    package_vulnerability_details: Details | None = None
-    vulnerabilities: list[Details] | None = None
-    """Where Security Hub passes the finding on."""
-    last_observed_at: Any = None
-    updated_at: Any = None
-
-    @property
-    def details(self) -> list[Details]:
-        """Its vulnerabilities; none for a finding of another kind."""
-        own = self.package_vulnerability_details
-        return [own] if own is not None else self.vulnerabilities or []
 
 
 @dataclass(slots=True)
@@ -136,8 +65,6 @@ _FINDINGS: Final = msgspec.json.Decoder(Inspected)
 
 def read(body: bytes) -> ScanReport:
     """Read an export of Inspector. Raises Refusal when it isn't one, isn't whole, or holds nothing."""
-    from shared.scanners import security_hub  # it builds the types above
-
     rows, more, from_hub = security_hub.rows(body)
     if not from_hub:
         export = decode(_EXPORTS, body, _NAME)

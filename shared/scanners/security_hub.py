@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners.inspector import Cvss, Details, Epss, Inspected, Package, Resource
+from shared.scanners.inspector_rows import Cvss, Details, Epss, Inspected, Package, Resource
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.report import Refusal, RefusalReason, shown
 from shared.scanners.values import cves_in, number, severity_at, together
