@@ -33,7 +33,7 @@ from shared.domain.policy import (
 )
 from shared.domain.release import Gate, Release, State
 from shared.ports import World
-from shared.stages import reports
+from shared.scan_gate import reports
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOME: Final = "westeurope"

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local.docs import commands, lifecycle
-from shared import settings_table
+from local.docs import commands, lifecycle, settings
 from shared.domain.lifecycle import TABLE
 from shared.policy_file import reference
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "lifecycle.md": lambda: lifecycle.page(TABLE),
     "cli.md": commands.page,
-    "settings.md": settings_table.table,
+    "settings.md": settings.page,
     "policy.md": reference.markdown,
     "policy.schema.json": reference.json_schema,
 }

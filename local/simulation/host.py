@@ -20,10 +20,11 @@ from local.simulation.faults import Crash, Fates, Run
 from local.simulation.ports import Watcher, Worker, seen_by
 from shared.adapters.memory.queues import MemoryQueues, QueuedMessage
 from shared.domain.messages import VersionWritten
+from shared.domain.outcomes import Dropped, Step
+from shared.engine import dispatch, intake, poison
+from shared.engine.receive import receive
 from shared.ports import PassingFault, World
-from shared.stages import dead_letters, driver, intake, reconcile
-from shared.stages.receive import receive
-from shared.stages.steps import Dropped, Step
+from shared.timers import reconcile
 
 MAX_DEQUEUE_COUNT: Final = 5
 VISIBILITY_TIMEOUT: Final = timedelta(seconds=30)
@@ -158,10 +159,10 @@ class Host:
             return command
         run.command = command
         try:
-            step = await driver.handle(command, world, now=now)
+            step = await dispatch.handle(command, world, now=now)
         except Exception as error:
             with contextlib.suppress(PassingFault):
-                await dead_letters.note_failure(command, error, world)
+                await poison.note_failure(command, error, world)
             raise
         self.on_hop(run, step)
         return step
@@ -180,7 +181,7 @@ class Host:
         queue = f"image-{message.kind}"
         self.run(
             f"{message.kind}_poison",
-            lambda world, now, _: dead_letters.poisoned(queue, message.body, world, now=now),
+            lambda world, now, _: poison.poisoned(queue, message.body, world, now=now),
             after,
         )
 

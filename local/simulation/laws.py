@@ -20,8 +20,8 @@ from shared.domain.lifecycle import missing_proof
 from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Pending, Release
+from shared.gallery.incarnation import incarnation_of
 from shared.ports import INCARNATION_TAG, Stored
-from shared.stages.incarnation import incarnation_of
 
 WRITES: Final = frozenset(
     {

@@ -23,12 +23,12 @@ from shared.adapters.memory.characters import Character
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import VersionWritten
+from shared.domain.outcomes import Step
 from shared.domain.policy import Policy
 from shared.domain.release import Release
+from shared.engine import poison
 from shared.ports import Conflict, MachineSpec, PassingFault, Refused, World
-from shared.stages import dead_letters
 from shared.stages.revoke import places
-from shared.stages.steps import Step
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RECONCILE: Final = timedelta(minutes=15)
@@ -292,7 +292,7 @@ class Play:
                 self._mend(version)
                 self.host.run(
                     "resend",
-                    lambda world, now, _, version=version: dead_letters.resend(version, world, now=now),
+                    lambda world, now, _, version=version: poison.resend(version, world, now=now),
                     lambda *_: None,
                     what=version.short,
                 )

@@ -22,8 +22,8 @@ from shared.domain.image import VersionId
 from shared.domain.messages import Announcement, ScanFinished
 from shared.domain.references import ReportReference
 from shared.ports import Unavailable, World
-from shared.stages import reports
-from shared.stages.rescan import EVENT
+from shared.scan_gate import reports
+from shared.timers.rescan_request import EVENT
 
 HOST: Final = "reports.example.com"
 _ANY_TIME: Final = datetime(2026, 3, 2, tzinfo=UTC)

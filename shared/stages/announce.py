@@ -7,9 +7,9 @@ from typing import Final
 
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Announcement, Command
+from shared.domain.outcomes import Finished, Step
 from shared.domain.release import Release
 from shared.ports import World
-from shared.stages.steps import Finished, Step
 
 TYPES: Final = {
     Outcome.RING_PUBLISHED: "Ringmaster.RingPublished",

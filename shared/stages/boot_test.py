@@ -20,11 +20,11 @@ from shared.domain.boot import Blame, MachineFacts, blame
 from shared.domain.console import judge_console
 from shared.domain.image import VersionId
 from shared.domain.messages import Command
+from shared.domain.outcomes import Again, Decided, Finished, Step
 from shared.domain.policy import BootRules, DefinitionPolicy
 from shared.domain.probe import judge_probe, probe_script
 from shared.domain.release import Answer, Gate, Release
 from shared.ports import ForeignTarget, MachineSpec, Refused, World
-from shared.stages.steps import Again, Decided, Finished, Step
 
 FIRST_LOOK: Final = timedelta(seconds=75)
 """Few machines are made, booted and heard of by their agent sooner."""

@@ -11,11 +11,11 @@ from typing import Final
 
 from shared.codec.references import FetchOrder, decode_order
 from shared.domain.messages import Command, ScanFinished
+from shared.domain.outcomes import Dropped, Finished, Step
 from shared.domain.references import shown
 from shared.ports import PassingFault, ReportRefused, World
-from shared.stages.refusals import Refused, Told, refuse
-from shared.stages.reports import scan_finished
-from shared.stages.steps import Dropped, Finished, Step
+from shared.scan_gate.refusals import Refused, Told, refuse
+from shared.scan_gate.reports import scan_finished
 
 TIMED_OUT: Final = "not-fetched"
 

@@ -29,15 +29,14 @@ from shared.domain.latest import (
 )
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
+from shared.gallery.incarnation import copy_mismatch, gone, is_same
+from shared.gallery.lease import only_writer, write
+from shared.gallery.rewrite import written_again
 from shared.ports import PassingFault, World
-from shared.stages.incarnation import copy_mismatch, gone, is_same
-from shared.stages.judging import decided, judged, published_baseline, reports_on_hand
-from shared.stages.mending import written_again
-from shared.stages.scan import awaited
-from shared.stages.steps import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
-from shared.stages.writer import only_writer, write
+from shared.scan_gate.verdict import awaited, decided, judged, published_baseline, reports_on_hand
 
 log = logging.getLogger("ringmaster.promote")
 

@@ -17,6 +17,7 @@ from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFac
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Command
+from shared.domain.outcomes import Again, Decided, Stalled, Step, Turned
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.replication import (
@@ -32,11 +33,10 @@ from shared.domain.replication import (
     plan_targets,
     time_left,
 )
+from shared.gallery.incarnation import copy_mismatch, gone, is_same
+from shared.gallery.lease import only_writer, write
+from shared.gallery.rewrite import written_again
 from shared.ports import Refused, World
-from shared.stages.incarnation import copy_mismatch, gone, is_same
-from shared.stages.mending import written_again
-from shared.stages.steps import Again, Decided, Stalled, Step, Turned
-from shared.stages.writer import only_writer, write
 
 POLL: Final = timedelta(seconds=45)
 SOONEST: Final = timedelta(seconds=10)

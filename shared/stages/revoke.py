@@ -8,20 +8,19 @@ it goes empty only where the policy says so, and otherwise waits for people.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.messages import Command
+from shared.domain.outcomes import Again, Decided, Stalled, Step
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
+from shared.gallery.lease import only_writer, write
+from shared.gallery.revocation import ours, places
 from shared.ports import World
-from shared.stages.incarnation import copy_mismatch, is_same
-from shared.stages.steps import Again, Decided, Stalled, Step
-from shared.stages.writer import only_writer, write
 
 READ_BACK: Final = timedelta(seconds=10)
 WRITE_AGAIN_AFTER: Final = 30
@@ -43,22 +42,6 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy | Non
     return await _read_back(command, release, policy, left, world)
 
 
-def places(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
-    """Every image definition in which a version may be ``latest`` by our doing, and the one that it was built in."""
-    return tuple(dict.fromkeys((*(ring.definition for ring in reversed(policy.rings)), policy.source)))
-
-
-async def emptied(release: Release, policy: DefinitionPolicy, world: World) -> tuple[str, ...]:
-    """Regions, with their gallery, in which ``latest`` would be nothing after a revocation. Asks; writes nothing."""
-    found: list[str] = []
-    for definition in places(policy):
-        versions = await world.galleries.versions(definition)
-        version = _ours(versions, definition, release)
-        if version is not None:
-            found += [f"{region} of {definition.gallery.name}" for region in plan_revocation(versions, version).emptied]
-    return tuple(found)
-
-
 async def _exclude(
     command: Command,
     release: Release,
@@ -71,7 +54,7 @@ async def _exclude(
     predicted: dict[str, Any] | None = None
     async with only_writer(world, definition, release.version, now):
         versions = await world.galleries.versions(definition)
-        version = _ours(versions, definition, release)
+        version = ours(versions, definition, release)
         if version is not None:
             plan = plan_revocation(versions, version)
             if plan.emptied and not policy.scan.revoke_to_empty:
@@ -126,17 +109,6 @@ def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
                 f"it was published in {publication.ring} ({where}) as well, which the policy names no more: where that "
                 "ring had a gallery of its own, exclude the version from latest there by hand"
             )
-
-
-def _ours(versions: Sequence[VersionFacts], definition: DefinitionId, release: Release) -> VersionFacts | None:
-    """The version, or its copy, as it was released; None when it isn't there, or is another under its number."""
-    target = definition.version(release.version.number)
-    found = next((each for each in versions if each.id == target), None)
-    if found is None:
-        return None
-    if found.id == release.version:
-        return found if is_same(found, release) else None
-    return found if copy_mismatch(found, release) is None else None
 
 
 def _predicted(plan: RevokePlan) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Final
 
 from shared.domain.judgement import ScanOutcome
 from shared.domain.messages import Branch, Command, Kind
+from shared.domain.outcomes import Again, Decided, Dropped, Noted, Step
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release, State
 from shared.ports import World
-from shared.stages import day_after
-from shared.stages.judging import OnHand, decided, judged, published_baseline, reports_on_hand
-from shared.stages.refusals import LONGEST_LINE
-from shared.stages.steps import Again, Decided, Dropped, Noted, Step
+from shared.scan_gate import rescan_verdict
+from shared.scan_gate.refusals import LONGEST_LINE
+from shared.scan_gate.verdict import awaited, decided, judged, published_baseline, reports_on_hand
 
 LOOK_AGAIN: Final = timedelta(hours=1)
 """A report announces itself; this is for the one whose announcement was lost."""
@@ -32,7 +32,7 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
     if release.incarnation is None:
         return Dropped("the version is not validated yet; a kept report is found when it is")
     if str(Branch(Kind.SCAN)) not in release.pending:
-        return await day_after.run(command, release, policy, world, now)
+        return await rescan_verdict.run(command, release, policy, world, now)
     if release.state is State.HELD:
         return await _held(command, release, policy, world, now)
     on_hand = await reports_on_hand(release, policy.scan, world, now)
@@ -48,19 +48,13 @@ async def run(command: Command, release: Release, policy: DefinitionPolicy, worl
 
 async def _held(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
     """A scan that passes lets a held release go on; any other leaves it as it is."""
-    again = await day_after.judge_again(release, policy, world, now)
+    again = await rescan_verdict.judge_again(release, policy, world, now)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
         return await decided(Gate.SCAN, again.on_hand, again.verdict, again.rules, release, world)
     if command.is_hint:
         return Dropped("held: no scan passes yet")
     told = again.on_hand.refused if again.verdict is None else again.verdict.texts
     return _waiting(command, release, told, now)
-
-
-def awaited(on_hand: OnHand) -> tuple[str, ...]:
-    """Why what is on hand is not enough: refused reports, and scanners that are missing beside others."""
-    lacking = f"a usable report of {', '.join(on_hand.missing)} is still missing" if on_hand.missing else ""
-    return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused
 
 
 def news(note: str, command: Command, release: Release) -> str | None:

@@ -16,6 +16,7 @@ from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again, Decided, Dropped, Step, Turned
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.validation import (
@@ -25,9 +26,8 @@ from shared.domain.validation import (
     ValidationVerdict,
     validate,
 )
+from shared.gallery.incarnation import gone, incarnation_of
 from shared.ports import World
-from shared.stages.incarnation import gone, incarnation_of
-from shared.stages.steps import Again, Decided, Dropped, Step, Turned
 
 POLL: Final = timedelta(seconds=30)
 ABSENT_POLL: Final = timedelta(seconds=30)

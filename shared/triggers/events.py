@@ -14,9 +14,10 @@ import azure.functions as func
 from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
 from shared.domain.references import ReportReference, shown
+from shared.engine import intake
 from shared.ports import World
-from shared.stages import intake, reports
-from shared.stages.refusals import Refused, Told, refuse
+from shared.scan_gate import reports
+from shared.scan_gate.refusals import Refused, Told, refuse
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 

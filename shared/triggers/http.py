@@ -5,7 +5,8 @@ from __future__ import annotations
 import azure.functions as func
 
 from shared.domain.image import InvalidId, VersionId
-from shared.stages import dead_letters, status
+from shared.engine import poison
+from shared.queries import status
 from shared.triggers import scans
 from shared.triggers.answers import answer, now_or_later, problem
 from shared.triggers.runtime import Runtime, utc_now
@@ -51,4 +52,4 @@ async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     world = await runtime.world()
     if await world.ledger.read(version) is None:
         return problem(404, "unknown_release", f"no release of {version}")
-    return answer(202, {"resent": await dead_letters.resend(version, world, now=utc_now())})
+    return answer(202, {"resent": await poison.resend(version, world, now=utc_now())})

@@ -11,12 +11,12 @@ import azure.functions as func
 
 from shared.codec import NotOurs
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Dropped, describe
+from shared.engine import dispatch, poison
+from shared.engine.receive import receive
 from shared.policy_file import PolicyFaults
 from shared.ports import PassingFault, World
 from shared.settings import Settings
-from shared.stages import dead_letters, driver
-from shared.stages.receive import receive
-from shared.stages.steps import Dropped, describe
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
@@ -81,7 +81,7 @@ async def hop(message: func.QueueMessage, function: str, runtime: Runtime, *, no
         raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
     try:
         with telemetry.hop(function, command.traceparent, release=str(command.release), seq=command.seq):
-            step = await driver.handle(command, world, now=now)
+            step = await dispatch.handle(command, world, now=now)
     except Exception as error:
         # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
         await _remember(command, error, world)
@@ -103,7 +103,7 @@ async def _put_back(message: func.QueueMessage, function: str, runtime: Runtime,
 
 async def _remember(command: Command, error: Exception, world: World) -> None:
     try:
-        await dead_letters.note_failure(command, error, world)
+        await poison.note_failure(command, error, world)
     except PassingFault as fault:
         log.warning("the failure could not be noted: %s", fault)
 
@@ -118,5 +118,5 @@ def _undertaker(runtime: Runtime, queue: str) -> Handler:
 
 async def bury(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
     """Take note of a message that ``queue`` gave up."""
-    answer = await dead_letters.poisoned(queue, message.get_body(), await runtime.world(), now=now)
+    answer = await poison.poisoned(queue, message.get_body(), await runtime.world(), now=now)
     log.error("poisoned message of %s: %s", queue, answer)

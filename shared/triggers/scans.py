@@ -24,9 +24,9 @@ from shared.domain.messages import ScanFinished
 from shared.domain.references import InvalidReference, ReportReference, check_digest, shown
 from shared.domain.senders import Sender
 from shared.ports import World
+from shared.scan_gate import reports
+from shared.scan_gate.refusals import Refused, Told, refuse
 from shared.settings import Settings
-from shared.stages import reports
-from shared.stages.refusals import Refused, Told, refuse
 from shared.triggers.answers import Problem, answer, now_or_later
 from shared.triggers.callers import Caller, caller_of
 from shared.triggers.runtime import Runtime, utc_now

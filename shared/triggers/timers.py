@@ -6,8 +6,8 @@ import logging
 
 import azure.functions as func
 
-from shared.stages import reconcile as reconcile_stage
-from shared.stages import retire as retire_stage
+from shared.timers import reconcile as reconciliation
+from shared.timers import retention
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.timers")
@@ -22,14 +22,14 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @timers.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule, use_monitor=True)
     async def reconcile(timer: func.TimerRequest) -> None:
         """Send what was not sent, start what was missed, delete what was left."""
-        done = await reconcile_stage.run(await runtime.world(), now=utc_now())
+        done = await reconciliation.run(await runtime.world(), now=utc_now())
         log.info("reconciled%s: %s", " (past due)" if timer.past_due else "", done)
 
     @timers.function_name("retire")
     @timers.timer_trigger(arg_name="timer", schedule=settings.retire_schedule, use_monitor=True)
     async def retire(timer: func.TimerRequest) -> None:
         """Report which versions retention would no longer keep. Deletes nothing."""
-        report = await retire_stage.run(await runtime.world(), now=utc_now())
+        report = await retention.run(await runtime.world(), now=utc_now())
         log.info("retention report%s: %s", " (past due)" if timer.past_due else "", report)
 
     return timers

@@ -13,7 +13,7 @@ from shared.domain.image import VersionId
 from shared.domain.release import Release, State
 from shared.domain.wording import distance
 from shared.ports import DeadLetter, World
-from shared.stages import status
+from shared.queries import status
 from shared.web.asking import Paging, Query, address
 from shared.web.rendering import Page, render
 

@@ -11,7 +11,7 @@ from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.domain.wording import distance, span
 from shared.ports import World
-from shared.stages import status
+from shared.queries import status
 from shared.web.asking import Query, address
 from shared.web.evidence import key, read_release
 from shared.web.rendering import Page, render

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.bodies import body_name
+from shared.adapters.common.bodies import body_name
 from shared.codec import (
     LARGEST_IN_QUEUE,
     Malformed,

@@ -16,6 +16,7 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import Kind, ScanFinished, VersionWritten
+from shared.domain.outcomes import Step
 from shared.domain.policy import (
     BootRules,
     DefinitionPolicy,
@@ -28,8 +29,7 @@ from shared.domain.policy import (
 )
 from shared.domain.release import Gate, Release
 from shared.ports import MachineSpec, Stored, World
-from shared.stages import reports
-from shared.stages.steps import Step
+from shared.scan_gate import reports
 from tests.flow.misfortunes import AnyMisfortune, Misfortunes
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)

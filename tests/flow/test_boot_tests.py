@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.common.own_machines import EXPIRES_TAG, RELEASE_TAG
 from shared.adapters.memory.characters import (
     CLEAN,
     DEGRADED,
@@ -19,10 +20,9 @@ from shared.adapters.memory.characters import (
     READ_ONLY_ROOT,
     Character,
 )
-from shared.adapters.own_machines import EXPIRES_TAG, RELEASE_TAG
 from shared.domain.release import Gate, State
 from shared.ports import MachineSpec, Refused
-from shared.stages import reconcile
+from shared.timers import reconcile
 from tests.flow.misfortunes import Misfortune, crash
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, SUBSCRIPTION, Rehearsal
 

@@ -12,7 +12,7 @@ from shared.domain.image import VersionId
 from shared.domain.messages import Kind
 from shared.domain.policy import DayAfter, DefinitionPolicy, ScanException, ScanRules, Severity
 from shared.domain.release import Answer, Gate, State
-from shared.stages.fold import SINCE
+from shared.engine.fold import SINCE
 from tests.flow.misfortunes import AtCall, Misfortune, crash
 from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal, small_report
 

@@ -7,8 +7,8 @@ from local.simulation.faults import Call
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind, VersionWritten
 from shared.domain.release import State
+from shared.engine import intake
 from shared.ports import Refused
-from shared.stages import intake
 from tests.flow.misfortunes import Misfortune, Outage
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, SUBSCRIPTION, Rehearsal, ring
 

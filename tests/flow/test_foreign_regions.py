@@ -8,7 +8,7 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import State
-from shared.stages.dead_letters import resend
+from shared.engine.poison import resend
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal
 from tests.flow.test_replication import add_region
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.memory.evidence import MemoryEvidence
-from shared.stages.judging import LARGE, reports_on_hand
+from shared.scan_gate.verdict import LARGE, reports_on_hand
 from tests.flow.rehearsal import SMALL, Rehearsal, small_report
 
 

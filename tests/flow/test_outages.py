@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.release import State
+from shared.engine.poison import resend
 from shared.ports import Conflict, Refused, Throttled
-from shared.stages.dead_letters import resend
 from tests.flow.misfortunes import Misfortune, Outage, unavailable
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 

@@ -9,7 +9,7 @@ import pytest
 from shared.codec import encode_command
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
-from shared.stages.dead_letters import resend
+from shared.engine.poison import resend
 from tests.flow.misfortunes import Misfortune
 from tests.flow.rehearsal import SMALL, Rehearsal
 

@@ -11,7 +11,7 @@ from shared.domain.lifecycle import missing_proof
 from shared.domain.messages import VersionWritten
 from shared.domain.policy import BootRules, Severity
 from shared.domain.release import Gate, State
-from shared.stages import intake
+from shared.engine import intake
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal, ring
 
 OTHER = replace(SOURCE, name="other")

@@ -11,7 +11,7 @@ import pytest
 from shared.adapters.azure.evidence import EVIDENCE, REPORTS
 from shared.adapters.azure.ledger import TABLE
 from shared.adapters.azure.queues import BODIES
-from shared.adapters.bodies import LONGEST_DELAY
+from shared.adapters.common.bodies import LONGEST_DELAY
 from shared.codec.events import SCAN_FINISHED, VERSION_WRITE, WRITE_SUCCEEDED
 from shared.domain.messages import Kind
 from shared.policy_file import load_policy

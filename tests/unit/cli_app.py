@@ -26,7 +26,7 @@ def version_id(name: str, gallery: str = GALLERY) -> str:
 
 
 def summary(name: str, state: str, gallery: str = GALLERY, **more: Any) -> dict[str, Any]:
-    """One release as shared.stages.status.summary writes it."""
+    """One release as shared.queries.status.summary writes it."""
     return {
         "version_id": version_id(name, gallery),
         "name": f"{gallery.rpartition('/')[2]}/{name}",

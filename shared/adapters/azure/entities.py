@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.adapters.names import digest, key
+from shared.adapters.common.names import digest, key
 from shared.codec import Malformed, TooLarge, decode_release, encode_release
 from shared.domain.image import VersionId
 from shared.domain.release import Release

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from shared.adapters.azure.errors import code_of, speaking
 from shared.adapters.azure.storage import AzureStorage, creating
-from shared.adapters.names import (
+from shared.adapters.common.names import (
     check_blob_name,
     is_blob_name,
     report_folder,
@@ -26,7 +26,7 @@ from shared.adapters.names import (
     report_name,
     report_name_of,
 )
-from shared.adapters.reports import LARGEST_REPORT, check_report, checked
+from shared.adapters.common.reports import LARGEST_REPORT, check_report, checked
 from shared.codec import TooLarge, decode_document, encode_document
 from shared.codec.documents import LARGEST_DOCUMENT
 from shared.domain.image import VersionId

@@ -19,7 +19,7 @@ from shared.adapters.azure.gallery_facts import (
 )
 from shared.adapters.azure.reading import document
 from shared.adapters.azure.sources import read_source
-from shared.adapters.copies import check_allowed, check_same_copy
+from shared.adapters.common.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber
 from shared.ports import Refused, Unavailable

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.adapters.azure.reading import number, part, parts, tags, text, text_or_none
-from shared.adapters.copies import copy_tags
+from shared.adapters.common.copies import copy_tags
 from shared.domain.facts import (
     DefinitionFacts,
     ExecutedValidation,

@@ -14,7 +14,7 @@ import secrets
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.adapters.own_machines import own_tags
+from shared.adapters.common.own_machines import own_tags
 from shared.ports import MachineSpec
 
 NETWORK_API: Final = "2022-11-01"

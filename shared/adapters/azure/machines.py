@@ -16,7 +16,7 @@ from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
 from shared.adapters.azure.reading import document, tags, text
 from shared.adapters.azure.serial_log import read_serial_log
-from shared.adapters.own_machines import RELEASE_TAG, check_machine_name, check_part, check_tags, own_tags, owned
+from shared.adapters.common.own_machines import RELEASE_TAG, check_machine_name, check_part, check_tags, own_tags, owned
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.policy import TestEnvironment
 from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused, Unavailable

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.adapters.copies import check_allowed, check_same_copy, copy_tags
+from shared.adapters.common.copies import check_allowed, check_same_copy, copy_tags
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.adapters.dead_letters import cut
+from shared.adapters.common.dead_letters import cut
 from shared.codec import CodecError, decode_release, encode_release
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release

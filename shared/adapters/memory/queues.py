@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.adapters.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
 from shared.codec import LARGEST_IN_QUEUE, encode_command
 from shared.domain.messages import Command, Kind
 

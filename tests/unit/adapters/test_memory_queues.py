@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from shared.adapters.bodies import whole_seconds
+from shared.adapters.common.bodies import whole_seconds
 from shared.adapters.memory.queues import RECEIVED_FOR, MemoryQueues
 from shared.codec import decode_command
 from shared.domain.messages import Kind

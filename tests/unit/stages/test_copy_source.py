@@ -10,11 +10,11 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Release, State
 from shared.ports import World
 from shared.stages import replicate
-from shared.stages.steps import Again
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOT = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute/galleries"

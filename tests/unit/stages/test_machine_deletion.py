@@ -8,10 +8,10 @@ from typing import Any, cast
 from shared.domain.boot import MachineFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again, Finished, Step
 from shared.domain.policy import Policy, TestEnvironment
 from shared.ports import World
 from shared.stages import boot_test
-from shared.stages.steps import Again, Finished, Step
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 VERSION = VersionId.parse(

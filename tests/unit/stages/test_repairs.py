@@ -17,11 +17,11 @@ from shared.domain.facts import (
 )
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again, Decided, Stalled, Step
 from shared.domain.policy import DefinitionPolicy, RegionTarget, ReplicationRules, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Release, State
 from shared.ports import Conflict, Refused, World
 from shared.stages import replicate
-from shared.stages.steps import Again, Decided, Stalled, Step
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VERSION = VersionId.parse(

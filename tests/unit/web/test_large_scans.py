@@ -16,8 +16,8 @@ from shared.domain.image import VersionId, VersionNumber
 from shared.domain.policy import Severity
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.ports import StoredReport, World
-from shared.stages.judging import OnHand, Usable, decided, judged
-from shared.stages.listing import LINES_A_PAGE
+from shared.scan_gate.listing_pages import LINES_A_PAGE
+from shared.scan_gate.verdict import OnHand, Usable, decided, judged
 from shared.web import site
 from shared.web.rendering import Page
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal

@@ -1,0 +1,120 @@
+"""Poisoned messages: where people look, with the reason, and from where they can be sent again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.codec import CodecError, decode_command, unwrapped
+from shared.codec.references import decode_order
+from shared.domain.image import VersionId
+from shared.domain.messages import Command, Kind
+from shared.domain.release import Pending
+from shared.engine.dispatch import FOLDS, send_pending
+from shared.engine.fold import backoff, resent, stalled
+from shared.ports import Conflict, DeadLetter, World
+from shared.stages import fetch_report
+
+SHOWN: Final = 8192
+_QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
+FETCHES: Final = 100
+"""Attempts at a report, however late its deadline: what we send ourselves has a third of them in its six hours."""
+RESEND_WITHIN: Final = timedelta(hours=24)
+
+
+async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> str:
+    """Take note of a message that was given up. Returns what became of it.
+
+    A command that its release still waits for marks the release as stalled; anything else is kept as a dead letter.
+    """
+    try:
+        command = decode_command(await world.queues.open(body))
+        if command.kind is Kind.FETCH_REPORT:
+            return await _fetched_later(command, world, now)
+        if await _stall(command, world, now):
+            return f"{command.release.short} stalled at {command.branch}"
+    except CodecError as error:
+        # Of the message, or of the row that it is for: whoever looks here corrects the one that is named.
+        await _keep(queue, body, str(error), world, now)
+        return f"kept as a dead letter: {error}"
+    reason = "nobody waits for it: a hint, or a release that has moved on"
+    await _keep(queue, body, reason, world, now, str(command.release))
+    return f"kept as a dead letter: {reason}"
+
+
+async def _fetched_later(command: Command, world: World, now: datetime) -> str:
+    """Only the message knows where a report lies, so an outage that outlasts its attempts must not end it.
+
+    Raises Malformed for a command that orders nothing.
+    """
+    decode_order(command.state)
+    if now > command.not_after or command.attempt >= FETCHES:
+        return await fetch_report.given_up(command, world, now)
+    wait = world.paced(backoff(command.attempt))
+    await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
+    return f"{command.release.short}: the report is asked for again in {wait}"
+
+
+async def _stall(command: Command, world: World, now: datetime) -> bool:
+    for _ in range(FOLDS):
+        stored = await world.ledger.read(command.release)
+        if stored is None or not stored.release.expects(command):
+            return False
+        fault = stored.release.pending[str(command.branch)].fault
+        command = stored.release.own(command)
+        reason = f"failed on every attempt, last: {fault or 'no reason was recorded; see the host log'}"
+        try:
+            await world.ledger.replace(stored, stalled(stored.release, command, reason, now))
+        except Conflict:
+            continue
+        return True
+    raise Conflict(f"the row of {command.release.short} never stood still")
+
+
+async def note_failure(command: Command, error: BaseException, world: World) -> None:
+    """Record why a command failed, so that whoever finds it poisoned knows. Changes nothing else."""
+    stored = await world.ledger.read(command.release)
+    if stored is None or not stored.release.expects(command):
+        return
+    branch = str(command.branch)
+    pending: Pending = stored.release.pending[branch]
+    text = f"{type(error).__name__}: {error}"[:1000]
+    if pending.fault == text:
+        return
+    noted = replace(stored.release, pending={**stored.release.pending, branch: replace(pending, fault=text)})
+    await world.ledger.replace(stored, noted)
+
+
+async def resend(version: VersionId, world: World, *, now: datetime) -> int:
+    """Send what has stalled in a release again. Returns how many commands. Raises Conflict."""
+    stored = await world.ledger.read(version)
+    count = 0 if stored is None else sum(each.aside for each in stored.release.pending.values())
+    if stored is None or count == 0:
+        return 0
+    written = await world.ledger.replace(stored, resent(stored.release, now, within=RESEND_WITHIN))
+    await send_pending(written, world, now=now)
+    return count
+
+
+async def _keep(queue: str, body: bytes, reason: str, world: World, now: datetime, release: str | None = None) -> None:
+    letter = DeadLetter(
+        id=hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()[:32],
+        queue=queue,
+        reason=reason,
+        body=_shown(body),
+        at=now,
+        release=release,
+    )
+    await world.ledger.note_dead_letter(letter)
+
+
+def _shown(body: bytes) -> str:
+    """A body for people: its addresses without their queries, which may be permissions to read what lies there."""
+    with contextlib.suppress(CodecError):
+        opened = unwrapped(body)
+        body = opened if opened.lstrip().startswith(b"{") else body
+    return _QUERY.sub("?…", body[:SHOWN].decode("utf-8", errors="replace"))

@@ -1,0 +1,49 @@
+"""Which bearer of a number is meant: a version number can be deleted and used again.
+
+Azure sets ``publishedDate`` when a version is created and keeps it through updates; it is the incarnation's name. A
+copy in another gallery has a date of its own and carries its original's in a tag.
+"""
+
+from __future__ import annotations
+
+from shared.domain.facts import VersionFacts
+from shared.domain.image import InvalidId, VersionId
+from shared.domain.lifecycle import Outcome
+from shared.domain.outcomes import Turned
+from shared.domain.release import Release
+from shared.ports import INCARNATION_TAG, Conflict, World
+
+
+def incarnation_of(facts: VersionFacts) -> str | None:
+    """The incarnation's name, or None while Azure gives no date."""
+    return facts.published_at.isoformat() if facts.published_at else None
+
+
+async def gone(version: VersionId, world: World, why: str) -> Turned:
+    """The end of a release whose version isn't there, when the gallery says so twice.
+
+    One 404 is not believed: it ends a release for good. Raises Conflict while the gallery's list still holds it.
+    """
+    if any(each.id == version for each in await world.galleries.versions(version.definition)):
+        raise Conflict(f"the gallery lists {version.short} and answers 404 for it")
+    return Turned(Outcome.VERSION_GONE, why)
+
+
+def is_same(facts: VersionFacts, release: Release) -> bool:
+    """Whether these facts are of the incarnation that is being released."""
+    return incarnation_of(facts) == release.incarnation
+
+
+def copy_mismatch(facts: VersionFacts, release: Release) -> str | None:
+    """Why this version in another gallery is not the copy of what is being released; None when it is."""
+    try:
+        source = VersionId.parse(facts.source_id or "")
+    except InvalidId:
+        source = None
+    if source != release.version:
+        return f"{facts.id.short} exists already and was made from {facts.source_id or 'something else'}"
+    copied = facts.tags.get(INCARNATION_TAG)
+    if copied != release.incarnation:
+        day = copied or "an unknown day"
+        return f"{facts.id.short} is a copy of {release.version.short} as it was on {day}: delete it"
+    return None

@@ -1,0 +1,40 @@
+"""Where a revocation has to look, and where it would leave ``latest`` empty. Asks; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.domain.facts import VersionFacts
+from shared.domain.image import DefinitionId
+from shared.domain.policy import DefinitionPolicy
+from shared.domain.release import Release
+from shared.domain.revocation import plan_revocation
+from shared.gallery.incarnation import copy_mismatch, is_same
+from shared.ports import World
+
+
+def places(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
+    """Every image definition in which a version may be ``latest`` by our doing, and the one that it was built in."""
+    return tuple(dict.fromkeys((*(ring.definition for ring in reversed(policy.rings)), policy.source)))
+
+
+async def emptied(release: Release, policy: DefinitionPolicy, world: World) -> tuple[str, ...]:
+    """Regions, with their gallery, in which ``latest`` would be nothing after a revocation. Asks; writes nothing."""
+    found: list[str] = []
+    for definition in places(policy):
+        versions = await world.galleries.versions(definition)
+        version = ours(versions, definition, release)
+        if version is not None:
+            found += [f"{region} of {definition.gallery.name}" for region in plan_revocation(versions, version).emptied]
+    return tuple(found)
+
+
+def ours(versions: Sequence[VersionFacts], definition: DefinitionId, release: Release) -> VersionFacts | None:
+    """The version, or its copy, as it was released; None when it isn't there, or is another under its number."""
+    target = definition.version(release.version.number)
+    found = next((each for each in versions if each.id == target), None)
+    if found is None:
+        return None
+    if found.id == release.version:
+        return found if is_same(found, release) else None
+    return found if copy_mismatch(found, release) is None else None

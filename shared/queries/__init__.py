@@ -1,0 +1,1 @@
+"""What the ledger says, as plain data. Queries change nothing."""

@@ -1,0 +1,127 @@
+"""The day after: a report that comes when the scan gate has passed already.
+
+What is published is judged again, by the policy as it is now and by its rings' own rules, against what it was when it
+passed. When it fails, the policy decides. A release that is under way and published nowhere is simply rejected. The
+same report twice is judged once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from shared.domain.judgement import ScanOutcome, ScanVerdict
+from shared.domain.lifecycle import Outcome
+from shared.domain.messages import Command
+from shared.domain.outcomes import Decided, Dropped, Noted, Rechecked, Step
+from shared.domain.policy import DayAfter, DefinitionPolicy, ScanRules
+from shared.domain.release import Gate, Release, State
+from shared.gallery.revocation import emptied
+from shared.ports import World
+from shared.scan_gate.verdict import OnHand, decided, judged, last_scan_evidence, passed_baseline, reports_on_hand
+
+_IN_A_RING: Final = {State.REPLICATING, State.TESTING, State.BAKING, State.PUBLISHING}
+_WARNING: Final = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What came of judging again: the first verdict that is no pass, or the definition's own."""
+
+    on_hand: OnHand
+    rules: ScanRules
+    verdict: ScanVerdict | None
+    ring: str | None = None
+
+    @property
+    def fails(self) -> bool:
+        return self.verdict is not None and self.verdict.outcome is ScanOutcome.REJECT
+
+
+async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+    """Judge a version whose scan gate has passed once more."""
+    if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
+        return Dropped("no scan is awaited now; a kept report is found when one is")
+    if release.state is State.REVOKED:
+        return Dropped("the version is revoked: no scan makes it worse")
+    before = await last_scan_evidence(release, world)
+    known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
+    if str(command.state.get("report")) in known:
+        return Dropped("this report was judged already")
+    again = await judge_again(release, policy, world, now)
+    if again.verdict is None or again.on_hand.names <= known:
+        return _nothing_new(release, again.on_hand)
+    return await _concluded(again, release, policy, world)
+
+
+async def judge_again(release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Again:
+    """Judge by the definition's rules, and by those of every ring where the version is published.
+
+    Which scanners are required doesn't matter here: whoever finds something has found it.
+    """
+    own = [(None, policy.scan)] + [
+        (ring.name, ring.scan) for ring in policy.rings if ring.scan and release.published_in(ring.name)
+    ]
+    first: Again | None = None
+    for ring, given in own:
+        rules = replace(given, required=())
+        on_hand = await reports_on_hand(release, rules, world, now)
+        verdict = None
+        if on_hand.usable:
+            baseline = await passed_baseline(release, rules, world)
+            verdict = judged(on_hand, release, rules, now, baseline)
+        again = Again(on_hand, rules, verdict, ring)
+        if again.fails:
+            return again
+        first = first or again
+    assert first is not None, "a definition has rules"
+    return first
+
+
+async def _concluded(again: Again, release: Release, policy: DefinitionPolicy, world: World) -> Step:
+    verdict = again.verdict
+    assert verdict is not None, "there was something to judge"
+    if not again.fails:
+        return Rechecked(await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world))
+    if not _is_published(release):
+        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
+    rechecked = await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world)
+    text = _warning(rechecked, again.ring)
+    action = policy.scan.day_after
+    if action is DayAfter.REVOKE:
+        return await _taken_back(rechecked, text, release, policy, world)
+    if action is DayAfter.HOLD and release.state is State.QUALIFYING:
+        # It is judged anew after the policy changed: no ring of this round is under way yet.
+        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
+    held = action is DayAfter.HOLD and release.state in _IN_A_RING
+    return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
+
+
+async def _taken_back(
+    rechecked: Decided, text: str, release: Release, policy: DefinitionPolicy, world: World
+) -> Rechecked:
+    if not policy.scan.revoke_to_empty:
+        empty = await emptied(release, policy, world)
+        if empty:
+            told = f"{text}. Not revoked: latest would be nothing in {', '.join(empty)}"
+            return Rechecked(rechecked, Outcome.ALERTED, told)
+    return Rechecked(rechecked, Outcome.REVOKE_ORDERED, text)
+
+
+def _is_published(release: Release) -> bool:
+    """Whether some ring may resolve to the version; a ring that is being published may already."""
+    return bool(release.published) or release.state is State.PUBLISHING
+
+
+def _warning(rechecked: Decided, ring: str | None) -> str:
+    text = "; ".join(rechecked.reasons)
+    text = text if len(text) <= _WARNING else f"{text[: _WARNING - 1]}…"
+    return f"by the rules of {ring}: {text}" if ring else text
+
+
+def _nothing_new(release: Release, on_hand: OnHand) -> Step:
+    if not on_hand.refused:
+        return Dropped("nothing newer than what was judged already")
+    text = "; ".join(on_hand.refused)
+    return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)

@@ -1,0 +1,210 @@
+"""The timer's work: whatever a lost event, a lost message or a crash left undone, found and taken up again.
+
+* Commands that the ledger holds and no queue seems to have are sent (law 6). A repetition is dropped by its ``seq``.
+* Versions that the galleries hold and the ledger doesn't are started; a number with another bearer is looked at again
+  (law 1).
+* Machines that no running test owns are deleted, when tag, name and resource group prove them ours (law 7).
+* Scans are asked for of what is published and was not scanned for long (``rescan``).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.domain.facts import VersionFacts
+from shared.domain.image import DefinitionId, InvalidId, VersionId
+from shared.domain.messages import Kind
+from shared.domain.release import Pending, Release
+from shared.engine.dispatch import send_pending
+from shared.engine.intake import look_again, start
+from shared.gallery.incarnation import incarnation_of
+from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
+from shared.timers import rescan_request
+
+log = logging.getLogger("ringmaster.reconcile")
+
+UNSENT_GRACE: Final = timedelta(minutes=1)
+OVERDUE_GRACE: Final = timedelta(minutes=25)
+"""A crashed host's message is invisible for ten minutes, and may be so twice."""
+SHOWN: Final = 20
+"""Names of each sort in the line for the log."""
+OUTAGE: Final = timedelta(hours=24)
+"""For how long after its expiry a machine is left to a test that still goes on."""
+LOOKBACK: Final = timedelta(hours=24)
+"""Event Grid gives up after 24 hours: what is older than that when a definition is adopted was there before us."""
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a run did, by short names. As text it is a line for the log, with what there was and nothing else."""
+
+    resent: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        did = {each.name.replace("_", " "): getattr(self, each.name) for each in fields(self)}
+        return "; ".join(f"{what} {_listed(names)}" for what, names in did.items() if names) or "nothing to do"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+async def run(world: World, *, now: datetime) -> Reconciled:
+    """One round. A passing fault of one part doesn't keep the others from their work; the next round tries again."""
+    done = Reconciled()
+    for part in (_resend, _find_missed, _sweep, _forget, _ask_for_scans):
+        try:
+            await part(world, now, done)
+        except (PassingFault, Refused) as fault:
+            _note(done, part.__name__.strip("_"), fault)
+    return done
+
+
+def _note(done: Reconciled, what: str, fault: Exception) -> None:
+    done.faults.append(f"{what}: {fault}")
+    log.warning("%s: %s", what, fault)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+async def _resend(world: World, now: datetime, done: Reconciled) -> None:
+    async for stored in world.ledger.rows(unsettled=True):
+        overdue = {key: each for key, each in stored.release.pending.items() if _is_overdue(each, now)}
+        if not overdue:
+            continue
+        pending = {
+            # Due anew, so that the next repetition waits as long again: an outage must not pile up messages.
+            key: replace(each, sent=False, due=max(each.due, now)) if key in overdue else each
+            for key, each in stored.release.pending.items()
+        }
+        sent = await send_pending(
+            Stored(replace(stored.release, pending=pending), stored.etag), world, now=now, older=True
+        )
+        if sent:
+            done.resent += [f"{stored.release.version.short} {key}" for key in overdue]
+
+
+def _is_overdue(pending: Pending, now: datetime) -> bool:
+    if pending.aside:
+        return False
+    if not pending.sent:
+        return now - (pending.decided_at or pending.due) >= UNSENT_GRACE
+    return now - pending.due >= OVERDUE_GRACE
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+async def _find_missed(world: World, now: datetime, done: Reconciled) -> None:
+    for definition in world.policy.definitions:
+        try:
+            await _find_missed_of(definition, world, now, done)
+        except (PassingFault, Refused) as fault:
+            # A gallery that can't be read, for however long, must not hide what was missed in the others.
+            _note(done, f"{definition.gallery.name}/{definition.name}", fault)
+
+
+async def _find_missed_of(definition: DefinitionId, world: World, now: datetime, done: Reconciled) -> None:
+    adopted = await world.ledger.adopted(definition, now=now)
+    rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
+    found = {facts.id: facts for facts in await world.galleries.versions(definition)}
+    for facts in found.values():
+        await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
+    for version, release in rows.items():
+        if version not in found and not release.state.is_terminal:
+            await look_again(version, world, now=now)
+            done.looked_at.append(version.short)
+
+
+async def _compare(
+    facts: VersionFacts, release: Release | None, since: datetime, world: World, now: datetime, done: Reconciled
+) -> None:
+    if release is None:
+        # A version without a date is still being created.
+        if (facts.published_at is None or facts.published_at >= since) and await start(facts.id, world, now=now):
+            done.started.append(facts.id.short)
+    elif _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}:
+        await look_again(facts.id, world, now=now)
+        done.looked_at.append(facts.id.short)
+
+
+def _is_settled_on(release: Release) -> bool:
+    """Whether validation has learned which incarnation is released, or has ended without."""
+    return release.incarnation is not None or release.state.is_terminal
+
+
+# --- machines ---------------------------------------------------------------------------------------------------------
+
+
+async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
+    """Delete what no running test owns. What has not expired is spared while its release might still create it."""
+    asked: set[str] = set()
+    # Machines first: what was made with them goes with them, and can't be deleted before.
+    for found in sorted(await world.machines.ours(), key=lambda each: not _is_machine(each)):
+        if await _is_spared(found, world, now) or any(map(found.name.startswith, asked)):
+            continue
+        try:
+            if _is_machine(found):
+                await world.machines.delete(found.name)
+                asked.add(f"{found.name}-")
+            else:
+                await world.machines.delete_part(found.resource_id)
+        except (PassingFault, Refused, ForeignTarget) as fault:
+            # One thing that can't be deleted now must not keep the others.
+            _note(done, f"not swept: {found.name}", fault)
+        else:
+            done.swept.append(found.name)
+
+
+def _is_machine(found: OwnMachine) -> bool:
+    return "/virtualmachines/" in found.resource_id.lower()
+
+
+async def _forget(world: World, now: datetime, done: Reconciled) -> None:
+    """Claims that guard against replays are of no use after their time."""
+    await world.ledger.purge_claims(now=now)
+
+
+async def _ask_for_scans(world: World, now: datetime, done: Reconciled) -> None:
+    """What is published is to be scanned from time to time."""
+    done.asked += await rescan_request.run(world, now=now)
+
+
+async def _is_spared(found: OwnMachine, world: World, now: datetime) -> bool:
+    """Whether a test still needs this machine, or may be about to make it.
+
+    A test that goes on deletes its machine itself, however late an outage made it. One that waits for people keeps its
+    machine only until it expires.
+    """
+    owners = await _owners(found, world)
+    if found.expires is None or not owners:
+        return False
+    waits_for_people = all(each.aside for each in owners)
+    return now < (found.expires if waits_for_people else found.expires + world.paced(OUTAGE))
+
+
+async def _owners(found: OwnMachine, world: World) -> list[Pending]:
+    """What is pending in the release that the tag names, and knows this machine."""
+    try:
+        version = VersionId.parse(found.release or "")
+    except InvalidId:
+        return []
+    stored = await world.ledger.read(version)
+    if stored is None:
+        return []
+    return [
+        each
+        for each in stored.release.pending.values()
+        if each.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}
+        and found.name.startswith(str(each.command.state.get("vm"))[:-1])
+    ]

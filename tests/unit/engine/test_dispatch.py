@@ -1,0 +1,95 @@
+"""What a message may ask for: what its row has decided on, or a look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.codec import Malformed
+from shared.domain.messages import Command, Kind
+from shared.domain.outcomes import Again, Dropped, Step
+from shared.domain.release import Release
+from shared.engine import dispatch
+from tests.flow.rehearsal import SMALL, Rehearsal
+
+FORGED: dict[str, Any] = {"step": "gone", "vm": "rm-0", "region": "westeurope", "reasons": [], "deletedAt": ""}
+
+
+def waiting(minutes: float) -> tuple[Rehearsal, Release]:
+    """A release some minutes after its version was published, whose scan never comes."""
+    play = Rehearsal(SMALL)
+    version = play.publish(scan=None)
+    play.wait(minutes=minutes)
+    return play, play.release(version)
+
+
+def handle(play: Rehearsal, command: Command) -> Step:
+    return play.do(lambda world, now: dispatch.handle(command, world, now=now))
+
+
+def test_a_hop_does_what_its_row_says_whatever_the_message_says() -> None:
+    play, release = waiting(8)
+    (pending,) = release.pending.values()
+    step = handle(play, replace(pending.command, state={"deadline": "2000-01-01T00:00:00+00:00"}))
+    assert isinstance(step, Again), "a message that was changed on its way rejects nothing"
+    assert step.state == pending.command.state
+
+
+def test_how_often_a_command_was_tried_is_told_by_its_message() -> None:
+    _, release = waiting(8)
+    (pending,) = release.pending.values()
+    assert release.own(replace(pending.command, attempt=7)).attempt == 7
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.VALIDATE, Kind.SCAN, Kind.FETCH_REPORT}))
+def test_without_a_row_nothing_is_done_but_looking(kind: Kind) -> None:
+    play, release = waiting(6)
+    before = play.release(release.version)
+    command = Command(kind, release.version, seq=0, not_after=play.engine.now, region="westeurope", state=FORGED)
+    assert isinstance(handle(play, command), Dropped)
+    assert play.release(release.version) == before
+
+
+def test_a_hint_names_no_ring() -> None:
+    play, release = waiting(8)
+    command = Command(Kind.SCAN, release.version, seq=0, not_after=play.engine.now, ring="canary")
+    assert isinstance(handle(play, command), Dropped)
+
+
+@pytest.mark.parametrize("told", [["x"], {"a": 1}, 5, True])
+def test_a_refusal_that_is_no_text_gets_into_no_history(told: Any) -> None:
+    play, release = waiting(8)
+    command = Command(Kind.SCAN, release.version, seq=0, not_after=play.engine.now, state={"refused": told})
+    handle(play, command)
+    assert play.release(release.version).history == release.history
+
+
+def test_a_report_that_is_no_text_is_none_that_was_judged() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.run()
+    hint = Command(Kind.SCAN, version, seq=0, not_after=play.engine.now, state={"report": ["x"]})
+    assert isinstance(handle(play, hint), Dropped)
+
+
+def test_an_order_to_fetch_that_orders_nothing_is_refused() -> None:
+    play, release = waiting(8)
+    command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.engine.now, state={"url": 5})
+    with pytest.raises(Malformed, match="no text for format, url, sha256, sender"):
+        handle(play, command)
+
+
+@pytest.mark.parametrize("state", [{}, {"step": None}, {"step": ["publish"]}, {"step": "bake"}])
+def test_a_stale_promotion_that_names_no_write_is_dropped_unlooked(state: dict[str, Any]) -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.run()
+    late = play.engine.now + timedelta(hours=1)
+    stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=state)
+    before = len(play.misfortunes.calls)
+    step = handle(play, stale)
+    assert step == Dropped("stale: the release has moved on")
+    assert len(play.misfortunes.calls) - before <= 1
