@@ -68,7 +68,7 @@ def _storage(settings: Settings) -> AzureStorage:
 def _report_source(settings: Settings) -> ReportSource:
     if not settings.report_hosts:
         return NoReportSource()
-    from shared.adapters.azure.fetch import HttpsReportSource
+    from shared.adapters.azure.report_source import HttpsReportSource
 
     return HttpsReportSource(
         settings.report_hosts, most_bytes=settings.max_report_bytes, seconds=settings.report_fetch_seconds

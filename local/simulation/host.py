@@ -153,7 +153,7 @@ class Host:
         )
 
     async def _hop(self, message: QueuedMessage, world: World, now: datetime, run: Run) -> Step:
-        """What the queue triggers do (``shared/triggers/queues.py``)."""
+        """What the queue triggers do (``shared/triggers/storage_queues.py``)."""
         command = await receive(message.body, message.kind, world.queues, now=now, pace=world.pace)
         if isinstance(command, Dropped):
             return command

@@ -17,7 +17,7 @@ from local.simulation.faults import Run
 from local.simulation.host import Host
 from local.simulation.laws import Truth
 from local.simulation.scenario import Build
-from shared.adapters.memory.fetch import MemoryReportSource
+from shared.adapters.memory.report_source import MemoryReportSource
 from shared.domain.image import VersionId
 from shared.domain.messages import Announcement, ScanFinished
 from shared.domain.references import ReportReference

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.cli.faults import NoAnswer
+from shared.cli.exit_codes import NoAnswer
 
 
 class Waiting(msgspec.Struct):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.faults import DONE, FAULTS_FOUND, CommandFault
+from shared.cli.exit_codes import DONE, FAULTS_FOUND, CommandFault
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,15 +139,15 @@ def judge(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """Judge scan reports as the scan gate would. Exits 0 for pass, 1 for reject, 2 for refused."""
-    from shared.cli import scans, words
+    from shared.cli import scan_commands, words
 
     moment = published.replace(tzinfo=UTC) if published else None
-    question = scans.Question(tuple(files), policy_file, image, report_format, ring, moment, baseline)
-    judged = scans.judge_files(question, _session(context).now)
+    question = scan_commands.Question(tuple(files), policy_file, image, report_format, ring, moment, baseline)
+    judged = scan_commands.judge_files(question, _session(context).now)
     if as_json:
-        typer.echo(scans.as_json(judged))
+        typer.echo(scan_commands.as_json(judged))
     else:
-        for line in scans.as_text(judged):
+        for line in scan_commands.as_text(judged):
             typer.echo(words.plain(line).plain)
     raise typer.Exit(judged.exit_code)
 
@@ -161,15 +161,15 @@ def read_report(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """What a report says: who scanned what, how many findings of which severity. Exits 2 when it is refused."""
-    from shared.cli import reading, words
+    from shared.cli import report_reading, words
 
-    read = reading.read_file(file, report_format)
+    read = report_reading.read_file(file, report_format)
     if as_json:
-        typer.echo(reading.as_json(read))
+        typer.echo(report_reading.as_json(read))
     else:
-        for line in reading.as_text(read):
+        for line in report_reading.as_text(read):
             typer.echo(words.plain(line).plain)
-    raise typer.Exit(reading.exit_code(read))
+    raise typer.Exit(report_reading.exit_code(read))
 
 
 def run(arguments: Sequence[str], session: Session) -> int:

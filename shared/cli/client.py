@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from shared.cli.faults import NoAnswer, NoSuchRelease
+from shared.cli.exit_codes import NoAnswer, NoSuchRelease
 from shared.cli.target import KEY, URL, Target
 
 _SILENCE: Final = 15.0

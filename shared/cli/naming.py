@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.cli.answers import Summary
-from shared.cli.faults import NoSuchRelease
+from shared.cli.exit_codes import NoSuchRelease
 from shared.domain.image import InvalidId, VersionId, VersionNumber
 
 

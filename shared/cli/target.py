@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from shared.cli.faults import NoAnswer
+from shared.cli.exit_codes import NoAnswer
 
 URL: Final = "RINGMASTER_URL"
 KEY: Final = "RINGMASTER_KEY"

@@ -16,8 +16,8 @@ from shared.codec.commands import (
     encode_command,
 )
 from shared.codec.documents import decode_document, encode_document
+from shared.codec.errors import CodecError, Malformed, NewerVersion, NotOurs, TooLarge, Unencodable
 from shared.codec.events import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
-from shared.codec.faults import CodecError, Malformed, NewerVersion, NotOurs, TooLarge, Unencodable
 from shared.codec.releases import ROW_VERSION, decode_release, encode_release
 from shared.codec.wrappings import VERSION, Pointer, decode_pointer, encode_pointer, unwrapped
 

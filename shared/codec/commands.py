@@ -11,7 +11,7 @@ import msgspec
 
 from shared.codec import plain
 from shared.codec.derive import from_wire, values, wire_struct
-from shared.codec.faults import Malformed, TooLarge, Unencodable, size_in_words
+from shared.codec.errors import Malformed, TooLarge, Unencodable, size_in_words
 from shared.codec.wrappings import VERSION, Count, decode_pointer
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.codec.faults import Malformed, TooLarge, Unencodable, size_in_words
+from shared.codec.errors import Malformed, TooLarge, Unencodable, size_in_words
 from shared.codec.plain import as_dict
 
 LARGEST_DOCUMENT: Final = 16 * 1024 * 1024

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from shared.codec.faults import Malformed, TooLarge
+from shared.codec.errors import Malformed, TooLarge
 
 MOST_RATIO: Final = 200
 """Bytes out for every byte in."""

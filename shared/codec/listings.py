@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.codec.faults import Malformed
+from shared.codec.errors import Malformed
 from shared.domain.listing import Group, Line, Listing, Range, Standing
 from shared.domain.policy import ScanException, Severity
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from shared.codec.derive import times
-from shared.codec.faults import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
+from shared.codec.errors import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
 
 _DEEPEST = 32
 _LONGEST_TOLD = 300

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from shared.codec.faults import Malformed
+from shared.codec.errors import Malformed
 
 HEADER: Final = "x-ms-client-principal"
 _LONGEST: Final = 64 * 1024

@@ -13,7 +13,7 @@ import msgspec
 from shared.codec import plain
 from shared.codec.commands import COUNTS, Count, check_command
 from shared.codec.derive import from_wire, values, wire_struct
-from shared.codec.faults import Malformed
+from shared.codec.errors import Malformed
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 from shared.domain.release import Pending, Release

@@ -16,7 +16,7 @@ import msgspec
 
 from shared.codec import plain
 from shared.codec.derive import Aware
-from shared.codec.faults import Malformed, NotOurs
+from shared.codec.errors import Malformed, NotOurs
 
 VERSION: Final = 1
 

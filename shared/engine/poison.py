@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.codec import CodecError, decode_command, unwrapped
-from shared.codec.references import decode_order
+from shared.codec.fetch_orders import decode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending

@@ -7,7 +7,7 @@ digests, ``reference`` writes the documentation and the JSON Schema from the mod
 Nothing here asks Azure whether a thing exists, and nothing reads a clock: a policy does not become invalid overnight.
 """
 
-from shared.policy_file.faults import Fault, PolicyFaults
 from shared.policy_file.load import load_policy, read_file
+from shared.policy_file.policy_faults import Fault, PolicyFaults
 
 __all__ = ["Fault", "PolicyFaults", "load_policy", "read_file"]

@@ -28,7 +28,6 @@ from shared.domain.policy import (
     VisibleBeforeProof,
 )
 from shared.policy_file.checks import ring_target
-from shared.policy_file.faults import Path
 from shared.policy_file.models import (
     DefinitionSection,
     ExceptionSection,
@@ -39,6 +38,7 @@ from shared.policy_file.models import (
     ScanSection,
     TestSection,
 )
+from shared.policy_file.policy_faults import Path
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
 DIGEST_FORMAT: Final = 2

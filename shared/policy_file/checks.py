@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, region_name
 from shared.domain.policy import FORMATS
-from shared.policy_file.faults import Fault, Path, Places
+from shared.policy_file.policy_faults import Fault, Path, Places
 
 MAX_REPLICAS: Final = 100
 """Replicas of one image version over all its regions (Compute Gallery's limit)."""

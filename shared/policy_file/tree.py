@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from shared.policy_file.faults import Fault, Path, Places, path_text
+from shared.policy_file.policy_faults import Fault, Path, Places, path_text
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32

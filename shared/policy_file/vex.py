@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import unquote
 
-from shared.policy_file.faults import Fault, Path, path_text
+from shared.policy_file.policy_faults import Fault, Path, path_text
 from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
 
 MAX_STATEMENTS: Final = 5_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.codec.references import FetchOrder, encode_order
+from shared.codec.fetch_orders import FetchOrder, encode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind, ScanFinished
 from shared.domain.references import ReportReference, shown

@@ -17,7 +17,7 @@ from shared.domain.messages import Command
 from shared.domain.outcomes import Decided, Dropped, Noted, Rechecked, Step
 from shared.domain.policy import DayAfter, DefinitionPolicy, ScanRules
 from shared.domain.release import Gate, Release, State
-from shared.gallery.revocation import emptied
+from shared.gallery.revocation_scope import emptied
 from shared.ports import World
 from shared.scan_gate.verdict import OnHand, decided, judged, last_scan_evidence, passed_baseline, reports_on_hand
 

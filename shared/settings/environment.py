@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
-from shared.settings.senders import LEAST_KEY, read_hosts, read_principals, read_readers, read_scanners
+from shared.settings.webhook_senders import LEAST_KEY, read_hosts, read_principals, read_readers, read_scanners
 
 DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
 OWN_STORAGE: Final = "RINGMASTER_STORAGE"

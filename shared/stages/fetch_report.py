@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from shared.codec.references import FetchOrder, decode_order
+from shared.codec.fetch_orders import FetchOrder, decode_order
 from shared.domain.messages import Command, ScanFinished
 from shared.domain.outcomes import Dropped, Finished, Step
 from shared.domain.references import shown

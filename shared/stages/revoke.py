@@ -19,7 +19,7 @@ from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
 from shared.gallery.lease import only_writer, write
-from shared.gallery.revocation import ours, places
+from shared.gallery.revocation_scope import ours, places
 from shared.ports import World
 
 READ_BACK: Final = timedelta(seconds=10)

@@ -7,8 +7,8 @@ import azure.functions as func
 from shared.domain.image import InvalidId, VersionId
 from shared.engine import poison
 from shared.queries import status
-from shared.triggers import scans
-from shared.triggers.answers import answer, now_or_later, problem
+from shared.triggers import scan_webhook
+from shared.triggers.http_answers import answer, now_or_later, problem
 from shared.triggers.runtime import Runtime, utc_now
 
 
@@ -16,7 +16,7 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     """The HTTP triggers."""
     http = func.Blueprint()
 
-    scans.register(http, runtime)
+    scan_webhook.register(http, runtime)
 
     @http.function_name("releases")
     @http.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)

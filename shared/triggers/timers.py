@@ -7,7 +7,7 @@ import logging
 import azure.functions as func
 
 from shared.timers import reconcile as reconciliation
-from shared.timers import retention
+from shared.timers import retention_report
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.timers")
@@ -29,7 +29,7 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @timers.timer_trigger(arg_name="timer", schedule=settings.retire_schedule, use_monitor=True)
     async def retire(timer: func.TimerRequest) -> None:
         """Report which versions retention would no longer keep. Deletes nothing."""
-        report = await retention.run(await runtime.world(), now=utc_now())
+        report = await retention_report.run(await runtime.world(), now=utc_now())
         log.info("retention report%s: %s", " (past due)" if timer.past_due else "", report)
 
     return timers

@@ -24,9 +24,9 @@ PAGES: Final = ("releases", "release", "scan", "evidence")
 @cache
 def _shows() -> Mapping[str, Show]:
     # Imported with the first page: a process that only works on messages never needs them.
-    from shared.web import evidence, overview, release, scan
+    from shared.web import evidence_page, release_page, releases_page, scan_page
 
-    return dict(zip(PAGES, (overview.show, release.show, scan.show, evidence.show), strict=True))
+    return dict(zip(PAGES, (releases_page.show, release_page.show, scan_page.show, evidence_page.show), strict=True))
 
 
 async def page(name: str, query: Mapping[str, str], world: World, *, now: datetime) -> Page:

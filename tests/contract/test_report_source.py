@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.azure.fetch import HttpsReportSource
-from shared.adapters.memory.fetch import MemoryReportSource
+from shared.adapters.azure.report_source import HttpsReportSource
+from shared.adapters.memory.report_source import MemoryReportSource
 from shared.domain.addresses import why_not_public
 from shared.ports import NoReportSource, ReportRefused, ReportSource, Throttled, Unavailable
 from tests.contract.report_server import ReportServer, serving, strangers

@@ -12,17 +12,17 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from shared.adapters.memory.fetch import MemoryReportSource
+from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command
-from shared.codec.references import CONTENT_TYPE
+from shared.codec.fetch_orders import CONTENT_TYPE
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import Gate, State
 from shared.domain.signature import sign
 from shared.ports import ReportRefused, Unavailable, World
 from shared.settings import read_settings
-from shared.triggers import events, scans
-from shared.triggers.answers import now_or_later
+from shared.triggers import event_grid, scan_webhook
+from shared.triggers.http_answers import now_or_later
 from shared.triggers.runtime import Runtime
 from tests.flow.rehearsal import SMALL, SOURCE, Rehearsal, small_report
 
@@ -89,7 +89,7 @@ class Door:
             body=body,
         )
         now = self.play.engine.now + later
-        answer = await now_or_later(scans.receive(request, runtime or self.instance(), now=now), tell=False)
+        answer = await now_or_later(scan_webhook.receive(request, runtime or self.instance(), now=now), tell=False)
         return answer.status_code, json.loads(answer.get_body())
 
     async def refused(self, status: int, body: bytes, **given: Any) -> str:
@@ -517,7 +517,7 @@ async def deliver(door: Door, version: VersionId, **data: Any) -> None:
         time=door.play.engine.now,
         data={"image": str(version), **data},
     )
-    await events.scan_completed(event, door.instance(), now=door.play.engine.now)
+    await event_grid.scan_completed(event, door.instance(), now=door.play.engine.now)
 
 
 async def test_an_event_may_name_where_the_report_lies(door: Door, version: VersionId, report: bytes) -> None:

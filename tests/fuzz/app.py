@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import shared.scanners.registry  # noqa: F401 - imported late by the app; an import is no cost of an input
 from local.simulation.house import House
-from shared.adapters.memory.fetch import MemoryReportSource
 from shared.adapters.memory.ledger import MemoryLedger
+from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command, encode_release
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId, VersionNumber

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.azure import fetch
+from shared.adapters.azure import report_source
 from shared.domain.references import InvalidReference, check_url, shown
 from shared.ports import ReportRefused
 from tests.fuzz.budget import bounded, entrance
@@ -30,7 +30,7 @@ def test_a_redirect_leads_to_the_same_host_or_is_refused(location: str) -> None:
     target = None
     with bounded(len(location)):
         try:
-            target = fetch._redirected(AT, location, HOST)
+            target = report_source._redirected(AT, location, HOST)
         except ReportRefused as refused:
             str(refused).encode()
     if target is not None:

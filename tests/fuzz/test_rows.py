@@ -14,7 +14,7 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.codec import CodecError, encode_release
 from shared.domain.image import VersionId
 from shared.ports import DeadLetter
-from shared.triggers import queues
+from shared.triggers import storage_queues
 from tests.fuzz.app import App, moment, run
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
@@ -71,15 +71,19 @@ def test_a_message_for_a_spoilt_row_is_refused_and_then_becomes_a_letter(
     version, body = spoiling
     app = spoilt(version, body)
     kind, sent = data.draw(st.sampled_from(moment().messages))
-    worker = next(name for name, kinds in queues.FUNCTIONS.items() if kind in kinds)
+    worker = next(name for name, kinds in storage_queues.FUNCTIONS.items() if kind in kinds)
     message = func.QueueMessage(body=sent)
     refusal: Exception | None = None
     with bounded(len(body)):
         try:
-            run(queues.hop(message, worker, app.runtime, now=app.now))
+            run(storage_queues.hop(message, worker, app.runtime, now=app.now))
         except Exception as error:  # noqa: BLE001 - what a row lacks nobody foresaw: it escapes to the poison queue
             refusal = error
-        run(queues.bury(message, queues.queue_of(app.runtime.settings, worker), app.runtime, now=app.now))
+        run(
+            storage_queues.bury(
+                message, storage_queues.queue_of(app.runtime.settings, worker), app.runtime, now=app.now
+            )
+        )
     stalled = any(row.stalls for number, row in app.rows().items() if number == version)
     assert refusal is None or stalled or len(app.letters()) == 1
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.codec import CodecError, decode_command, encode_command
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
-from shared.triggers import events, http, queues
+from shared.triggers import event_grid, http, storage_queues
 from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, addresses_in_place, moment, run, tell_no_secrets
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
@@ -63,7 +63,7 @@ def test_an_event_of_a_write_starts_a_release_or_hints_or_is_ignored(document: A
     assert event is not None
     app = App()
     with bounded(len(json.dumps(document))):
-        run(events.version_written(event, app.runtime, now=app.now))
+        run(event_grid.version_written(event, app.runtime, now=app.now))
     app.check()
     rows = app.rows()
     assert {version: rows[version] for version in app.before} == app.before
@@ -81,7 +81,7 @@ def test_an_event_of_a_scan_is_kept_or_refused_or_ignored(document: Any) -> None
     app = App()
     secrets = addresses_in_place(json.dumps(document))
     with bounded(len(json.dumps(document))):
-        run(events.scan_completed(event, app.runtime, now=app.now), *secrets)
+        run(event_grid.scan_completed(event, app.runtime, now=app.now), *secrets)
     app.check(*secrets)
     assert app.same_rows(), "intake writes no row: the scan gate does"
     assert {kind for kind, _ in app.messages()} <= {Kind.SCAN, Kind.FETCH_REPORT}
@@ -110,14 +110,14 @@ COMMANDS = [
     *SENT,
     *(json.loads(encode_command(one.command)) for row in moment().rows for one in row.pending.values()),
 ]
-FUNCTIONS = st.sampled_from(sorted(queues.FUNCTIONS))
+FUNCTIONS = st.sampled_from(sorted(storage_queues.FUNCTIONS))
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[str, bytes]:
     """A function, and a message in its queue: its own mostly."""
     document = draw(st.sampled_from(COMMANDS))
-    fitting = next((name for name, kinds in queues.FUNCTIONS.items() if document["kind"] in kinds), "scan")
+    fitting = next((name for name, kinds in storage_queues.FUNCTIONS.items() if document["kind"] in kinds), "scan")
     body = draw(damaged_bytes([document]))
     return draw(st.sampled_from([fitting] * 6) | FUNCTIONS), body
 
@@ -144,7 +144,7 @@ def test_a_queue_message_is_worked_on_or_refused_or_dropped(given_message: tuple
     function, body = given_message
     app = App()
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
-    work = partial(queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now)
+    work = partial(storage_queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now)
     with bounded(len(body)):
         refusal = outcome(work, *secrets)
     app.check(*secrets)
@@ -164,10 +164,10 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
     function: str, body: bytes
 ) -> None:
     app = App()
-    queue = queues.queue_of(app.runtime.settings, function)
+    queue = storage_queues.queue_of(app.runtime.settings, function)
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
     with bounded(len(body)):
-        run(queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
+        run(storage_queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
     app.check(*secrets)
     stalled = [row for row in app.rows().values() if row != app.before[row.version]]
     later = [message for message in app.house.queues.waiting() if message.kind is Kind.FETCH_REPORT]
@@ -224,7 +224,7 @@ def test_a_message_may_be_wrapped_in_any_way(given_message: tuple[str, bytes], w
     }[wrapping]
     app = App()
     with bounded(len(wrapped)):
-        outcome(partial(queues.hop, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now))
+        outcome(partial(storage_queues.hop, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now))
     app.check()
 
 
@@ -232,9 +232,9 @@ def test_sound_messages_are_worked_on() -> None:
     worked = 0
     for document in SENT:
         app = App()
-        name = next(name for name, kinds in queues.FUNCTIONS.items() if document["kind"] in kinds)
+        name = next(name for name, kinds in storage_queues.FUNCTIONS.items() if document["kind"] in kinds)
         body = json.dumps(document).encode()
-        run(queues.hop(func.QueueMessage(body=body), name, app.runtime, now=app.now))
+        run(storage_queues.hop(func.QueueMessage(body=body), name, app.runtime, now=app.now))
         app.check()
         worked += not app.untouched()
     assert worked > len(SENT) / 2

@@ -17,11 +17,11 @@ import azure.functions as func
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.codec.references import CONTENT_TYPE
+from shared.codec.fetch_orders import CONTENT_TYPE
 from shared.domain.messages import Kind
 from shared.domain.signature import sign
-from shared.triggers import scans
-from shared.triggers.answers import now_or_later
+from shared.triggers import scan_webhook
+from shared.triggers.http_answers import now_or_later
 from tests.fuzz.app import (
     CI_KEY,
     CI_OBJECT,
@@ -171,7 +171,9 @@ def posts(draw: st.DrawFn, proofs: Sequence[Proof] = (signed, signed, signed, pr
 
 
 def send(app: App, post: Post) -> tuple[int, dict[str, Any]]:
-    answer = run(now_or_later(scans.receive(post.request(), app.runtime, now=app.now), tell=False), *post.secrets)
+    answer = run(
+        now_or_later(scan_webhook.receive(post.request(), app.runtime, now=app.now), tell=False), *post.secrets
+    )
     text = answer.get_body().decode()
     tell_no_secrets(text, *post.secrets)
     return answer.status_code, json.loads(text)

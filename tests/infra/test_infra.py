@@ -217,7 +217,7 @@ def test_the_app_runs_on_flex_consumption_with_the_python_that_it_is_tested_with
 
 
 def _functions() -> set[str]:
-    tree = ast.parse((ROOT / "shared" / "triggers" / "events.py").read_text())
+    tree = ast.parse((ROOT / "shared" / "triggers" / "event_grid.py").read_text())
     return {
         str(node.args[0].value)
         for node in ast.walk(tree)

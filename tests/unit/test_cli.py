@@ -14,7 +14,7 @@ import pytest
 
 from shared.cli.app import Session, run
 from shared.cli.client import Client
-from shared.cli.faults import NoAnswer
+from shared.cli.exit_codes import NoAnswer
 from shared.cli.target import Target
 from tests.unit.cli_app import GALLERY, KEY, NOW, OTHER_GALLERY, AppDouble, summary, version_id, waiting
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults, judged
-from shared.adapters.azure.reading import text
+from shared.adapters.azure.arm_fields import text
 from shared.ports import Refused, Unavailable
 
 if TYPE_CHECKING:

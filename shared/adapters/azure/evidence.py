@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from shared.adapters.azure.errors import code_of, speaking
 from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.azure.storage_errors import code_of, speaking
 from shared.adapters.common.names import (
     check_blob_name,
     is_blob_name,
@@ -26,7 +26,7 @@ from shared.adapters.common.names import (
     report_name,
     report_name_of,
 )
-from shared.adapters.common.reports import LARGEST_REPORT, check_report, checked
+from shared.adapters.common.report_bounds import LARGEST_REPORT, check_report, checked
 from shared.codec import TooLarge, decode_document, encode_document
 from shared.codec.documents import LARGEST_DOCUMENT
 from shared.domain.image import VersionId

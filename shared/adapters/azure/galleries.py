@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_fields import document
 from shared.adapters.azure.gallery_facts import (
     copy_body,
     read_definition,
@@ -17,7 +18,6 @@ from shared.adapters.azure.gallery_facts import (
     read_version,
     targets_body,
 )
-from shared.adapters.azure.reading import document
 from shared.adapters.azure.sources import read_source
 from shared.adapters.common.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.adapters.azure.reading import number, part, parts, tags, text, text_or_none
+from shared.adapters.azure.arm_fields import number, part, parts, tags, text, text_or_none
 from shared.adapters.common.copies import copy_tags
 from shared.domain.facts import (
     DefinitionFacts,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from shared.adapters.azure.reading import number, part, parts, text
+from shared.adapters.azure.arm_fields import number, part, parts, text
 from shared.domain.boot import MachineFacts, ProbeFacts
 
 _FAILED: Final = "provisioningstate/failed"

@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_fields import document, tags, text
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
-from shared.adapters.azure.reading import document, tags, text
 from shared.adapters.azure.serial_log import read_serial_log
 from shared.adapters.common.own_machines import RELEASE_TAG, check_machine_name, check_part, check_tags, own_tags, owned
 from shared.domain.boot import MachineFacts, ProbeFacts

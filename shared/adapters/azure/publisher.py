@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from shared.adapters.azure.errors import speaking
+from shared.adapters.azure.storage_errors import speaking
 from shared.codec import decode_document, encode_document
 from shared.domain.messages import Announcement
 from shared.ports import Refused

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults
-from shared.adapters.azure.reading import document, number, part, text, text_or_none
-from shared.adapters.azure.reading import parts as objects
+from shared.adapters.azure.arm_fields import document, number, part, text, text_or_none
+from shared.adapters.azure.arm_fields import parts as objects
 from shared.domain.facts import SourceFacts, SourceKind, VersionFacts
 from shared.ports import Refused
 

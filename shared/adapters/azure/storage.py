@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from shared.adapters.azure.errors import code_of
+from shared.adapters.azure.storage_errors import code_of
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

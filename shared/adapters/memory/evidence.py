@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.common.names import check_blob_name, report_folder, report_name, report_name_of
-from shared.adapters.common.reports import check_report, checked
+from shared.adapters.common.report_bounds import check_report, checked
 from shared.codec import decode_document, encode_document
 from shared.domain.image import VersionId
 from shared.ports import StoredReport

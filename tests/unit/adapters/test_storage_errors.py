@@ -11,7 +11,7 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
-from shared.adapters.azure.errors import StorageFault, code_of, speaking
+from shared.adapters.azure.storage_errors import StorageFault, code_of, speaking
 from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
 
 

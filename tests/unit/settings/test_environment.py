@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.docs.settings import page
-from shared.adapters.common.reports import LARGEST_REPORT as LARGEST_KEPT
+from shared.adapters.common.report_bounds import LARGEST_REPORT as LARGEST_KEPT
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender

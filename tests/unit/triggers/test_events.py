@@ -13,7 +13,7 @@ from azure.functions.eventgrid import EventGridEventInConverter
 from azure.functions.meta import Datum
 
 from shared.settings import read_settings
-from shared.triggers import events
+from shared.triggers import event_grid
 from shared.triggers.runtime import Runtime
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -25,7 +25,7 @@ def event(**fields: Any) -> func.EventGridEvent | func.CloudEvent:
 
 
 @pytest.mark.parametrize("given_id", ["\ud800", "a\nb", ["x"] * 10_000, "y" * 100_000, None])
-@pytest.mark.parametrize("handle", [events.version_written, events.scan_completed])
+@pytest.mark.parametrize("handle", [event_grid.version_written, event_grid.scan_completed])
 async def test_an_event_with_any_id_is_ignored_in_one_short_line(
     given_id: Any, handle: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,7 @@ from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending, Release, State
 from shared.ports import DeadLetter
 from shared.web import site
-from shared.web.overview import LETTERS, PAGE, STALLED
+from shared.web.releases_page import LETTERS, PAGE, STALLED
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import finding, judged, read
 

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.policy import DayAfter, Severity
 from shared.domain.release import Gate
 from shared.web import site
-from shared.web.scan import GROUPS, LINES
+from shared.web.scan_page import GROUPS, LINES
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal
 from tests.unit.web.scene import exception, finding, judged, read, report
 

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from shared.adapters.common.reports import LARGEST_REPORT
+from shared.adapters.common.report_bounds import LARGEST_REPORT
 from shared.codec import Malformed, TooLarge
 from shared.codec.gzipped import Gunzip
 from shared.domain.addresses import why_not_public

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.cli.faults import CommandFault
+from shared.cli.exit_codes import CommandFault
 from shared.domain.delta import Baseline
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge

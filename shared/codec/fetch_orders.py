@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.codec.faults import Malformed, TooLarge
+from shared.codec.errors import Malformed, TooLarge
 from shared.domain.references import InvalidReference, ReportReference, check_digest
 
 CONTENT_TYPE: Final = "application/vnd.ringmaster.report-reference+json"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from shared.cli.faults import CommandFault
+from shared.cli.exit_codes import CommandFault
 from shared.scanners.command import READ, REFUSED, document_of, report_in
 from shared.scanners.report import Refusal, ScanReport
 

@@ -17,8 +17,8 @@ from typing import Final
 import azure.functions as func
 
 from shared.codec import CodecError, Malformed, TooLarge
+from shared.codec.fetch_orders import CONTENT_TYPE, decode_reference
 from shared.codec.gzipped import gunzipped
-from shared.codec.references import CONTENT_TYPE, decode_reference
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import ScanFinished
 from shared.domain.references import InvalidReference, ReportReference, check_digest, shown
@@ -27,8 +27,8 @@ from shared.ports import World
 from shared.scan_gate import reports
 from shared.scan_gate.refusals import Refused, Told, refuse
 from shared.settings import Settings
-from shared.triggers.answers import Problem, answer, now_or_later
 from shared.triggers.callers import Caller, caller_of
+from shared.triggers.http_answers import Problem, answer, now_or_later
 from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.http")

@@ -21,7 +21,7 @@ from shared.domain.wording import distance
 from shared.ports import Evidence, World
 from shared.scan_gate.listing_pages import groups_of, lines_of
 from shared.web.asking import Paging, Query, Unanswerable, address
-from shared.web.evidence import key, read_release
+from shared.web.evidence_page import key, read_release
 from shared.web.rendering import Page, render
 
 LINES: Final = 200

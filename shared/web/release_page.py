@@ -13,7 +13,7 @@ from shared.domain.wording import distance, span
 from shared.ports import World
 from shared.queries import status
 from shared.web.asking import Query, address
-from shared.web.evidence import key, read_release
+from shared.web.evidence_page import key, read_release
 from shared.web.rendering import Page, render
 
 GATES: Final = 200
