@@ -15,6 +15,7 @@ from local.simulation.engine import Engine
 from local.simulation.faults import Call, Run
 from local.simulation.house import House
 from shared.domain.facts import RegionState, VersionFacts
+from shared.domain.hop_states import machine_of
 from shared.domain.image import DefinitionId, VersionId, VersionNumber
 from shared.domain.lifecycle import missing_proof
 from shared.domain.messages import Command, Kind
@@ -325,7 +326,7 @@ class Laws:
         for row in self._rows.values():
             for pending in row.pending.values():
                 command = pending.command
-                if command.kind is Kind.BOOT_TEST and command.state.get("vm") == call.args[0]:
+                if command.kind is Kind.BOOT_TEST and machine_of(command.state) == call.args[0]:
                     self._break(7, f"{call.args[0]} was swept while its test is running", call.run)
 
     def _part_deleted(self, call: Call, _: Any, __: _Memory) -> None:

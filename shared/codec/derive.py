@@ -18,19 +18,35 @@ import msgspec
 type Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time with its offset; a time without one is refused."""
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WithDefault:
+    """A type on the wire whose default is another than the domain's."""
+
+    hint: Any
+    default: Any
+
+
 _ON_THE_WIRE: Mapping[Any, Any] = {datetime: Aware, datetime | None: Aware | None}
 
 
-def wire_struct(name: str, domain: type, different: Mapping[str, Any]) -> type[Any]:
-    """A struct with the fields of a dataclass; ``different`` gives other types for some, and further fields."""
+def wire_struct(name: str, domain: type, different: Mapping[str, Any], **options: Any) -> type[Any]:
+    """A struct with the fields of a dataclass.
+
+    ``different`` gives other types for some fields (with ``WithDefault``, other defaults too), and further fields.
+    ``options`` are msgspec's own: ``rename``, ``tag`` and ``tag_field``.
+    """
     hints = get_type_hints(domain)
     fields: list[Any] = []
     for field in dataclasses.fields(domain):
         hint = different.get(field.name, _ON_THE_WIRE.get(hints[field.name], hints[field.name]))
-        fields.append((field.name, hint, *_default(field)))
+        default = _default(field)
+        if isinstance(hint, WithDefault):
+            hint, default = hint.hint, (hint.default,)
+        fields.append((field.name, hint, *default))
     known = {field[0] for field in fields}
     further = [(each, hint) for each, hint in different.items() if each not in known]
-    return msgspec.defstruct(name, further + fields, omit_defaults=True, kw_only=True, module=__name__)
+    return msgspec.defstruct(name, further + fields, omit_defaults=True, kw_only=True, module=__name__, **options)
 
 
 def values(value: Any) -> dict[str, Any]:
@@ -57,8 +73,10 @@ def times(holder: Any) -> Iterator[datetime]:
 @functools.cache
 def _fields(domain: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
     names = tuple(field.name for field in dataclasses.fields(domain))
-    assert len(names) > 1, "attrgetter gives no tuple for a single name"
-    return names, operator.attrgetter(*names)
+    if len(names) > 1:
+        return names, operator.attrgetter(*names)
+    # attrgetter gives no tuple for a single name, and takes no names at all.
+    return names, lambda value: tuple(getattr(value, name) for name in names)
 
 
 @functools.cache

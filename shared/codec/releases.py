@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.codec import plain
-from shared.codec.commands import COUNTS, Count, check_command
+from shared.codec.commands import COUNTS, STATE, Count, check_command, command_fields, read_command
 from shared.codec.derive import from_wire, values, wire_struct
 from shared.codec.errors import Malformed
 from shared.domain.image import InvalidId, VersionId
@@ -21,7 +21,7 @@ from shared.domain.release import Pending, Release
 ROW_VERSION: Final = 1
 
 
-_Order: Final = wire_struct("Order", Command, {**COUNTS, "release": str})
+_Order: Final = wire_struct("Order", Command, {**COUNTS, **STATE, "release": str})
 _Pending: Final = wire_struct("Pending", Pending, {"command": _Order})
 _Row: Final = wire_struct("Row", Release, {"version": str, "pending": dict[str, _Pending], "seq": Count, "v": int})
 _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
@@ -57,13 +57,13 @@ def _wire(pending: Pending) -> Any:
     what = plain.Lazily(lambda: f"the pending command {command.branch} of {command.release.short}")
     check_command(command, what)
     plain.check_times(pending, what)
-    order = _Order(**{**values(command), "release": str(command.release)})
+    order = _Order(**command_fields(command))
     return _Pending(**{**values(pending), "command": order})
 
 
 def _pending(wire: Any) -> Pending:
-    order = wire.command
-    return from_wire(Pending, wire, command=from_wire(Command, order, release=_version(order.release)))
+    command = read_command(wire.command, "a pending command of the ledger row names no image version")
+    return from_wire(Pending, wire, command=command)
 
 
 def _version(text: str) -> VersionId:

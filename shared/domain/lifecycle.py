@@ -18,8 +18,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
+from shared.domain.hop_states import (
+    Announce,
+    AwaitScan,
+    Bake,
+    CreateMachine,
+    DeleteMachine,
+    Exclude,
+    HopState,
+    NoState,
+    Publish,
+    carried,
+    machine_of,
+)
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.policy import DefinitionPolicy, Ring
@@ -259,7 +272,7 @@ def _sent(release: Release, planned: Iterable[_Planned], now: datetime, pace: fl
     return release
 
 
-type _Planned = tuple[Branch, Mapping[str, Any], timedelta, timedelta]
+type _Planned = tuple[Branch, HopState, timedelta, timedelta]
 
 
 def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datetime, pace: float) -> Iterator[_Planned]:
@@ -271,28 +284,27 @@ def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datet
         case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
             return  # need no policy; see advance
         case Send.VALIDATE, _:
-            yield Branch(Kind.VALIDATE), {}, at_once, policy.validation.ready_within
+            yield Branch(Kind.VALIDATE), NoState(), at_once, policy.validation.ready_within
         case Send.SCAN, _:
             within = policy.scan.hold_for if release.state is State.HELD else policy.scan.deadline
             deadline = now + within / pace
-            yield Branch(Kind.SCAN), {"deadline": deadline.isoformat()}, at_once, within
+            yield Branch(Kind.SCAN), AwaitScan(deadline), at_once, within
         case Send.SMOKE_TEST, _:
             name = machine_name(release.version, release.seq, None, None)
-            yield Branch(Kind.BOOT_TEST), {"step": "create", "vm": name}, at_once, boot_within
+            yield Branch(Kind.BOOT_TEST), CreateMachine(vm=name), at_once, boot_within
         case Send.REPLICATE, Ring():
-            yield Branch(Kind.REPLICATE, ring.name), {}, at_once, policy.replication.complete_within
+            yield Branch(Kind.REPLICATE, ring.name), NoState(), at_once, policy.replication.complete_within
         case Send.BOOT_TESTS, Ring():
             for region in ring.region_names:
                 name = machine_name(release.version, release.seq, ring.name, region)
-                state = {"step": "create", "vm": name}
-                yield Branch(Kind.BOOT_TEST, ring.name, region), state, at_once, boot_within
+                yield Branch(Kind.BOOT_TEST, ring.name, region), CreateMachine(vm=name), at_once, boot_within
         case Send.BAKE, Ring():
             wait = max(at_once, _baked_at(release, policy, ring, now, pace) - now)
-            yield Branch(Kind.PROMOTE, ring.name), {"step": "bake"}, wait, at_once
+            yield Branch(Kind.PROMOTE, ring.name), Bake(), wait, at_once
         case Send.PUBLISH, Ring():
-            yield Branch(Kind.PROMOTE, ring.name), {"step": "publish"}, at_once, timedelta(hours=8)
+            yield Branch(Kind.PROMOTE, ring.name), Publish(), at_once, timedelta(hours=8)
         case Send.REVOKE, _:
-            yield Branch(Kind.REVOKE), {"step": "exclude"}, at_once, timedelta(hours=8)
+            yield Branch(Kind.REVOKE), Exclude(), at_once, timedelta(hours=8)
         case _:
             raise NoSuchTransition(f"{release.version.short}: {send!r} needs a ring")
 
@@ -300,7 +312,7 @@ def _commands(release: Release, send: Send, policy: DefinitionPolicy, now: datet
 def _announcement(release: Release, outcome: Outcome) -> _Planned:
     # Two announcements of one release may be on their way at once, so each is a branch of its own.
     branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
-    return branch, {"outcome": outcome.name.lower()}, timedelta(0), ANNOUNCE_WITHIN
+    return branch, Announce(outcome.name.lower()), timedelta(0), ANNOUNCE_WITHIN
 
 
 def _baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, now: datetime, pace: float) -> datetime:
@@ -321,16 +333,16 @@ def _cleaned_up(release: Release, now: datetime) -> Release:
         command = pending.command
         if not command.kind.is_gate:
             kept[key] = pending
-        elif command.kind is Kind.BOOT_TEST:
+        elif command.kind is Kind.BOOT_TEST and (vm := machine_of(command.state)):
             order = Command(
                 kind=Kind.CLEAN_UP,
                 release=release.version,
                 seq=release.seq,
                 not_after=now + MARGIN,
                 ring=command.ring,
-                region=str(command.state["vm"]),
+                region=vm,
                 traceparent=release.traceparent,
-                state={**command.state, "step": "delete"},
+                state=carried(DeleteMachine, command.state, vm=vm),
             )
             kept[str(order.branch)] = Pending(order, now, decided_at=now)
     return replace(release, pending=kept)

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from shared.domain.hop_states import HopState, NoState
 from shared.domain.image import VersionId
 
 
@@ -59,7 +60,7 @@ class Command:
     region: str | None = None
     attempt: int = 0
     traceparent: str | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: HopState = field(default_factory=NoState)
 
     @property
     def branch(self) -> Branch:

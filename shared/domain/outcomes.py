@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.domain.hop_states import HopState, step_of
 from shared.domain.lifecycle import Outcome
 from shared.domain.release import Answer, Gate
 
@@ -19,7 +20,7 @@ class Again:
     so that the next fault waits longer.
     """
 
-    state: Mapping[str, Any]
+    state: HopState
     after: timedelta
     note: str | None = None
     stalled: str | None = None
@@ -134,7 +135,8 @@ def _described(step: Step) -> str:
 
 
 def _again(step: Again) -> str:
-    at = f" step={step.state['step']}" if "step" in step.state else ""
+    name = step_of(step.state)
+    at = f" step={name}" if name else ""
     wait = max(step.after, step.at_least).total_seconds()
     failed = " after a failure" if step.failed else ""
     return _with(f"Again{at} in {wait:g} s{failed}", step.stalled or step.note)

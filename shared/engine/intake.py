@@ -12,7 +12,7 @@ from datetime import datetime
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import first
 from shared.domain.messages import Command, Kind, VersionWritten
-from shared.engine.dispatch import send_pending
+from shared.engine.commit import send_pending
 from shared.ports import Conflict, World
 from shared.scan_gate.reports import HINT_LIFE
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.codec import CodecError, decode_command, unwrapped
-from shared.codec.fetch_orders import decode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
-from shared.engine.dispatch import FOLDS, send_pending
+from shared.engine.commit import FOLDS, send_pending, still_changing
 from shared.engine.fold import backoff, resent, stalled
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
@@ -51,7 +50,7 @@ async def _fetched_later(command: Command, world: World, now: datetime) -> str:
 
     Raises Malformed for a command that orders nothing.
     """
-    decode_order(command.state)
+    fetch_report.order_of(command)
     if now > command.not_after or command.attempt >= FETCHES:
         return await fetch_report.given_up(command, world, now)
     wait = world.paced(backoff(command.attempt))
@@ -72,7 +71,7 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
         except Conflict:
             continue
         return True
-    raise Conflict(f"the row of {command.release.short} never stood still")
+    raise still_changing(command)
 
 
 async def note_failure(command: Command, error: BaseException, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Which bearer of a number is meant: a version number can be deleted and used again.
+"""Which incarnation of a number is meant: a version number can be deleted and used again.
 
 Azure sets ``publishedDate`` when a version is created and keeps it through updates; it is the incarnation's name. A
 copy in another gallery has a date of its own and carries its original's in a tag.

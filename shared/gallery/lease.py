@@ -2,20 +2,20 @@
 
 ``targetRegions`` has no ETag: two read-modify-writes side by side drop each other's regions (Azure/AgentBaker#8823,
 #9067). The lease spans one hop: read, plan, write. It is longer than a function may run, so that a writer that lost it
-is dead. It belongs to one hop and not to a release: of two copies of one message only one writes. After a crash it runs
-out about when the host's own lease on the message does, so that waiting for it costs nothing.
+is dead. It belongs to one hop and not to a release: of two copies of one message only one writes. After a crash it
+expires about when the host's own lease on the message does, so that waiting for it costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from shared.domain.facts import RegionTargetFacts, VersionFacts
-from shared.domain.image import DefinitionId, VersionId
-from shared.ports import Conflict, Refused, World
+from shared.domain.image import DefinitionId
+from shared.ports import Conflict, Hop, Refused, World
 
 LEASE: Final = timedelta(minutes=10)
 """Twice ``functionTimeout`` in host.json; divided by pace, as every wait is."""
@@ -24,9 +24,10 @@ SHORTEST_LEASE: Final = timedelta(seconds=30)
 
 
 @asynccontextmanager
-async def only_writer(world: World, definition: DefinitionId, release: VersionId, now: datetime) -> AsyncIterator[None]:
-    """Be the only one of us who writes to this definition. Raises Conflict while another is."""
-    holder = f"{release}#{world.nonce()}"
+async def only_writer(hop: Hop, definition: DefinitionId) -> AsyncIterator[None]:
+    """Be the only hop that writes to this definition. Raises Conflict while another is."""
+    world, now = hop.world, hop.now
+    holder = f"{hop.release.version}#{world.nonce()}"
     if not await world.ledger.acquire_lease(
         definition, holder, until=now + max(world.paced(LEASE), SHORTEST_LEASE), now=now
     ):

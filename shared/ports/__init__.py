@@ -12,6 +12,7 @@ Rules for every port:
 from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.faults import Conflict, ForeignTarget, PassingFault, Refused, ReportRefused, Throttled, Unavailable
 from shared.ports.galleries import INCARNATION_TAG, Galleries
+from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import Machines, MachineSpec, OwnMachine
 from shared.ports.publisher import Publisher
@@ -26,6 +27,7 @@ __all__ = [
     "Evidence",
     "ForeignTarget",
     "Galleries",
+    "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+from shared.domain.hop_states import deadline_of, step_of
 from shared.domain.image import VersionId
 from shared.domain.release import GateRecord, Pending, Release
 from shared.ports import DeadLetter, World
-
-_BOUNDED_STEPS: Final = {None, "provision", "probe"}
-"""Steps whose ``deadline`` is their own: waiting for a scan has no step; later steps of a boot test inherit it."""
 
 
 async def overview(world: World) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def summary(release: Release) -> dict[str, Any]:
 def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
     return {
         "what": branch,
-        "step": _step(pending),
+        "step": step_of(pending.command.state),
         "next_look": pending.due.isoformat(),
         "deadline": _deadline(pending).isoformat(),
         "attempt": pending.command.attempt,
@@ -74,17 +72,7 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
 
 def _deadline(pending: Pending) -> datetime:
     """When this step gives up waiting, where it has a bound of its own; else until when its command may be retried."""
-    own = pending.command.state.get("deadline") if _step(pending) in _BOUNDED_STEPS else None
-    try:
-        return datetime.fromisoformat(own) if isinstance(own, str) else pending.command.not_after
-    except ValueError:
-        return pending.command.not_after
-
-
-def _step(pending: Pending) -> str | None:
-    # A row that another version of the app wrote, or people, must not hide all the others from those who look.
-    step = pending.command.state.get("step")
-    return None if step is None else str(step)
+    return deadline_of(pending.command.state) or pending.command.not_after
 
 
 def _gate(record: GateRecord) -> dict[str, Any]:

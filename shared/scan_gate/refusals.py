@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from shared.domain.evidence_names import evidence_folder
+from shared.domain.hop_states import ReportRefused
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.ports import World
@@ -76,7 +77,7 @@ async def refuse(told: Told, world: World, *, now: datetime) -> str:
     what = f"{told.digest[:16]} " if told.digest else ""
     by = f" from {told.sender}" if told.sender else ""
     text = f"{what}({told.format}){by} refused: {told.why.text}"[:LONGEST_LINE]
-    hint = Command(Kind.SCAN, told.version, seq=0, not_after=now + HINT_LIFE, state={"refused": text, "evidence": name})
+    hint = Command(Kind.SCAN, told.version, seq=0, not_after=now + HINT_LIFE, state=ReportRefused(text, name))
     await world.queues.send(hint)
     return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.codec.fetch_orders import FetchOrder, encode_order
+from shared.domain.hop_states import FetchOrder, ReportArrived
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind, ScanFinished
 from shared.domain.references import ReportReference, shown
@@ -21,7 +21,7 @@ async def scan_finished(event: ScanFinished, world: World, *, now: datetime) -> 
     """Have the scan gate look at a report that was just stored."""
     if world.policy.covering(event.version) is None:
         return f"ignored: the policy does not cover {event.version.short}"
-    state = {"report": event.report}
+    state = ReportArrived(event.report)
     await world.queues.send(Command(Kind.SCAN, event.version, seq=0, not_after=now + HINT_LIFE, state=state))
     return f"accepted: {event.report}"
 
@@ -30,6 +30,6 @@ async def fetch_report(
     version: VersionId, scan_format: str, reference: ReportReference, sender: str, world: World, *, now: datetime
 ) -> str:
     """Have a report fetched that was sent by reference. The reference must be one that may be followed."""
-    state = encode_order(FetchOrder(scan_format, reference, sender))
+    state = FetchOrder(scan_format, reference.url, reference.sha256, sender)
     await world.queues.send(Command(Kind.FETCH_REPORT, version, seq=0, not_after=now + FETCH_WITHIN, state=state))
     return f"accepted: to be fetched from {shown(reference.url)}"

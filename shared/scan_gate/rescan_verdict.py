@@ -1,4 +1,4 @@
-"""The day after: a report that comes when the scan gate has passed already.
+"""A later scan: a report that arrives when the scan gate has passed already.
 
 What is published is judged again, by the policy as it is now and by its rings' own rules, against what it was when it
 passed. When it fails, the policy decides. A release that is under way and published nowhere is simply rejected. The
@@ -8,25 +8,26 @@ same report twice is judged once.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
+from shared.domain.hop_states import ReportArrived
 from shared.domain.judgement import ScanOutcome, ScanVerdict
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Command
 from shared.domain.outcomes import Decided, Dropped, Noted, Rechecked, Step
-from shared.domain.policy import DayAfter, DefinitionPolicy, ScanRules
+from shared.domain.policy import DayAfter, ScanRules
 from shared.domain.release import Gate, Release, State
 from shared.gallery.revocation_scope import emptied
-from shared.ports import World
-from shared.scan_gate.verdict import OnHand, decided, judged, last_scan_evidence, passed_baseline, reports_on_hand
+from shared.ports import Hop
+from shared.scan_gate.baseline import last_scan_evidence, passed_baseline
+from shared.scan_gate.usable_reports import OnHand, reports_on_hand
+from shared.scan_gate.verdict import decided, judged
 
 _IN_A_RING: Final = {State.REPLICATING, State.TESTING, State.BAKING, State.PUBLISHING}
 _WARNING: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Rejudged:
     """What came of judging again: the first verdict that is no pass, or the definition's own."""
 
     on_hand: OnHand
@@ -39,39 +40,40 @@ class Again:
         return self.verdict is not None and self.verdict.outcome is ScanOutcome.REJECT
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
-    """Judge a version whose scan gate has passed once more."""
+async def run(hop: Hop) -> Step:
+    """Judge a version again whose scan gate has passed."""
+    command, release = hop.command, hop.release
     if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
         return Dropped("no scan is awaited now; a kept report is found when one is")
     if release.state is State.REVOKED:
         return Dropped("the version is revoked: no scan makes it worse")
-    before = await last_scan_evidence(release, world)
+    before = await last_scan_evidence(release, hop.world)
     known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
-    if str(command.state.get("report")) in known:
+    if isinstance(command.state, ReportArrived) and command.state.report in known:
         return Dropped("this report was judged already")
-    again = await judge_again(release, policy, world, now)
+    again = await judge_again(hop)
     if again.verdict is None or again.on_hand.names <= known:
         return _nothing_new(release, again.on_hand)
-    return await _concluded(again, release, policy, world)
+    return await _concluded(hop, again)
 
 
-async def judge_again(release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Again:
+async def judge_again(hop: Hop) -> Rejudged:
     """Judge by the definition's rules, and by those of every ring where the version is published.
 
     Which scanners are required doesn't matter here: whoever finds something has found it.
     """
+    release, policy = hop.release, hop.policy
     own = [(None, policy.scan)] + [
         (ring.name, ring.scan) for ring in policy.rings if ring.scan and release.published_in(ring.name)
     ]
-    first: Again | None = None
+    first: Rejudged | None = None
     for ring, given in own:
         rules = replace(given, required=())
-        on_hand = await reports_on_hand(release, rules, world, now)
+        on_hand = await reports_on_hand(hop, rules)
         verdict = None
         if on_hand.usable:
-            baseline = await passed_baseline(release, rules, world)
-            verdict = judged(on_hand, release, rules, now, baseline)
-        again = Again(on_hand, rules, verdict, ring)
+            verdict = judged(hop, on_hand, rules, await passed_baseline(hop, rules))
+        again = Rejudged(on_hand, rules, verdict, ring)
         if again.fails:
             return again
         first = first or again
@@ -79,30 +81,28 @@ async def judge_again(release: Release, policy: DefinitionPolicy, world: World, 
     return first
 
 
-async def _concluded(again: Again, release: Release, policy: DefinitionPolicy, world: World) -> Step:
-    verdict = again.verdict
+async def _concluded(hop: Hop, again: Rejudged) -> Step:
+    release, policy, verdict = hop.release, hop.policy, again.verdict
     assert verdict is not None, "there was something to judge"
     if not again.fails:
-        return Rechecked(await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world))
+        return Rechecked(await decided(hop, Gate.RESCAN, again.on_hand, verdict, again.rules))
     if not _is_published(release):
-        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
-    rechecked = await decided(Gate.RESCAN, again.on_hand, verdict, again.rules, release, world)
+        return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
+    rechecked = await decided(hop, Gate.RESCAN, again.on_hand, verdict, again.rules)
     text = _warning(rechecked, again.ring)
     action = policy.scan.day_after
     if action is DayAfter.REVOKE:
-        return await _taken_back(rechecked, text, release, policy, world)
+        return await _taken_back(hop, rechecked, text)
     if action is DayAfter.HOLD and release.state is State.QUALIFYING:
         # It is judged anew after the policy changed: no ring of this round is under way yet.
-        return await decided(Gate.SCAN, again.on_hand, verdict, again.rules, release, world)
+        return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
     held = action is DayAfter.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 
 
-async def _taken_back(
-    rechecked: Decided, text: str, release: Release, policy: DefinitionPolicy, world: World
-) -> Rechecked:
-    if not policy.scan.revoke_to_empty:
-        empty = await emptied(release, policy, world)
+async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
+    if not hop.policy.scan.revoke_to_empty:
+        empty = await emptied(hop.release, hop.policy, hop.world)
         if empty:
             told = f"{text}. Not revoked: latest would be nothing in {', '.join(empty)}"
             return Rechecked(rechecked, Outcome.ALERTED, told)
@@ -124,4 +124,4 @@ def _nothing_new(release: Release, on_hand: OnHand) -> Step:
     if not on_hand.refused:
         return Dropped("nothing newer than what was judged already")
     text = "; ".join(on_hand.refused)
-    return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)
+    return Dropped("already in the history") if any(line.text == text for line in release.history) else Noted(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.domain.hop_states import Announce
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Announcement, Command
 from shared.domain.outcomes import Finished, Step
@@ -27,7 +28,11 @@ TYPES: Final = {
 
 async def run(command: Command, release: Release, world: World, now: datetime) -> Step:
     """Publish one announcement."""
-    outcome = Outcome[command.state["outcome"].upper()]
+    match command.state:
+        case Announce(name):
+            outcome = Outcome[name.upper()]
+        case state:
+            raise TypeError(f"an announcement cannot be made from {state}")
     announcement = Announcement(
         type=TYPES[outcome],
         version=release.version,

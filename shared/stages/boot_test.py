@@ -10,21 +10,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.domain.boot import Blame, MachineFacts, blame
 from shared.domain.console import judge_console
-from shared.domain.image import VersionId
+from shared.domain.hop_states import (
+    AwaitDeletion,
+    AwaitProbe,
+    AwaitProvisioning,
+    BootFailure,
+    CreateMachine,
+    DeleteMachine,
+    MachineState,
+    ReadConsole,
+    carried,
+)
 from shared.domain.messages import Command
 from shared.domain.outcomes import Again, Decided, Finished, Step
-from shared.domain.policy import BootRules, DefinitionPolicy
+from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe, probe_script
-from shared.domain.release import Answer, Gate, Release
-from shared.ports import ForeignTarget, MachineSpec, Refused, World
+from shared.domain.release import Answer, Gate
+from shared.ports import ForeignTarget, Hop, MachineSpec, Refused, World
 
 FIRST_LOOK: Final = timedelta(seconds=75)
 """Few machines are made, booted and heard of by their agent sooner."""
@@ -49,291 +57,288 @@ ABSENCES: Final = 3
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
 EXPIRY_MARGIN: Final = timedelta(hours=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
+_DEAD_CONSOLE: Final = "the console shows that the machine did not boot"
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
-    """One step of a boot test. For the smoke test ``command.ring`` is None and the region is the version's home."""
-    match command.state["step"]:
-        case "create":
-            return await _create(command, release, policy, world, now)
-        case "provision":
-            return await _provision(command, release, policy.boot, world, now)
-        case "probe":
-            return await _probe(command, release, policy.boot, world, now)
-        case "console":
-            return await _console(command, policy.boot, world)
-        case "delete":
-            return await _delete(command, world, now)
-        case "gone":
-            return await _gone(command, policy.boot, world, now)
-        case step:
-            raise ValueError(f"a boot test has no step {step!r}")
+async def run(hop: Hop) -> Step:
+    """One step of a boot test. For the smoke test the command has no ring, and the region is the version's home."""
+    match hop.command.state:
+        case CreateMachine() as state:
+            return await _create(hop, state)
+        case AwaitProvisioning() as state:
+            return await _await_provisioning(hop, state)
+        case AwaitProbe() as state:
+            return await _await_probe(hop, state)
+        case ReadConsole() as state:
+            return await _read_console(hop, state)
+        case AwaitDeletion() as state:
+            return await _await_deletion(hop, state)
+        case DeleteMachine() as state:
+            return await _delete(state, hop.world, hop.now)
+        case state:
+            raise TypeError(f"a boot test has no step {state}")
 
 
 async def clean_up(command: Command, world: World, now: datetime) -> Step:
     """Delete the machine of a test that no longer matters, until nothing of it is left."""
-    if command.state["step"] == "delete":
-        return await _delete(command, world, now)
-    return await _still_there(command, world, now) or Finished(f"{command.state['vm']} deleted")
+    match command.state:
+        case AwaitDeletion() as state:
+            return await _still_there(state, world, now) or Finished(f"{state.vm} deleted")
+        case DeleteMachine() as state:
+            return await _delete(state, world, now)
+        case state:
+            raise TypeError(f"a clean-up has no step {state}")
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-async def _create(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
-    rules = policy.boot
-    region = command.region or release.traits["location"]
+async def _create(hop: Hop, state: CreateMachine) -> Step:
+    region = hop.command.region or hop.release.traits["location"]
     try:
-        await world.machines.create(_spec(command, release, policy, world, now, region))
+        await hop.world.machines.create(_spec(hop, state, region))
     except Refused as refused:
-        return _refused(command, refused, now, world, rules, region)
-    state = {
-        **command.state,
-        "step": "provision",
-        "region": region,
-        "began": now.isoformat(),
-        "deadline": (now + world.paced(rules.ready_within)).isoformat(),
-        "polls": 0,
-    }
-    return Again(state, FIRST_LOOK, note=f"{command.state['vm']} asked for in {region}")
-
-
-def _spec(
-    command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime, region: str
-) -> MachineSpec:
-    traits = release.traits
-    bounds = policy.boot.ready_within + policy.boot.probe_within + EXPIRY_MARGIN
-    return MachineSpec(
-        name=command.state["vm"],
+        return _refused(hop, state, refused, region)
+    asked = carried(
+        AwaitProvisioning,
+        state,
         region=region,
-        image=_image(command, release, policy),
+        began=hop.now,
+        deadline=hop.now + hop.world.paced(hop.policy.boot.ready_within),
+    )
+    return Again(asked, FIRST_LOOK, note=f"creating {state.vm} in {region}")
+
+
+def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
+    traits, boot = hop.release.traits, hop.policy.boot
+    bounds = boot.ready_within + boot.probe_within + EXPIRY_MARGIN
+    return MachineSpec(
+        name=state.vm,
+        region=region,
+        image=hop.release.version if hop.command.ring is None else hop.target,
         os_type=traits["osType"],
         os_state=traits["osState"],
         architecture=traits.get("architecture", "x64"),
-        vm_size=policy.boot.vm_size,
-        release=f"{release.version}",
-        expires=now + world.paced(bounds),
+        vm_size=boot.vm_size,
+        release=f"{hop.release.version}",
+        expires=hop.now + hop.world.paced(bounds),
         trusted_launch=traits.get("trustedLaunch") == "yes",
         data_disks=int(traits.get("dataDisks", "0")),
         data_disk_luns=tuple(int(lun) for lun in traits.get("dataDiskLuns", "").split()),
     )
 
 
-def _image(command: Command, release: Release, policy: DefinitionPolicy) -> VersionId:
-    if command.ring is None:
-        return release.version
-    return policy.ring(command.ring).definition.version(release.version.number)
-
-
-def _refused(command: Command, refused: Refused, now: datetime, world: World, rules: BootRules, region: str) -> Step:
+def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> Step:
     """The platform did not take the request. Nothing was made, so nothing need be deleted."""
     whose = blame(refused.code, refused.message)
     text = f"{region}: {refused.code}: {refused.message[:400]}"
-    since = datetime.fromisoformat(command.state.get("since", now.isoformat()))
-    state = {**command.state, "since": since.isoformat()}
+    since = state.since or hop.now
+    state = replace(state, since=since)
     if whose is Blame.NOT_REPLICATED:
-        late = now - since > world.paced(rules.ready_within)
+        late = hop.now - since > hop.world.paced(hop.policy.boot.ready_within)
         return Again(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
     if whose is Blame.CONFIGURATION:
-        return Again(state, CONFIGURATION_POLL, note=text, stalled=f"needs people: {text}")
+        return Again(state, CONFIGURATION_POLL, note=text, stalled=f"you must correct the configuration: {text}")
     if whose is Blame.IMAGE:
         return Decided(Gate.BOOT_TEST, Answer.REJECT, (text,), facts={"region": region, "code": refused.code})
-    tries = int(state.get("tries", 0)) + 1
-    tired = tries > PLATFORM_TRIES
-    pause = CONFIGURATION_POLL if tired else PLATFORM_PAUSE
-    return Again(
-        {**state, "tries": tries}, pause, note=text, stalled=f"the platform keeps failing: {text}" if tired else None
-    )
+    return _platform_again(replace(state, tries=state.tries + 1), text, PLATFORM_TRIES + 1)
 
 
-async def _provision(command: Command, release: Release, rules: BootRules, world: World, now: datetime) -> Step:
-    state = command.state
-    machine = await world.machines.view(state["vm"])
+def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Again:
+    """Ask again after a fault of the platform; from ``most`` tries on rarely, and with people told."""
+    tired = state.tries >= most
+    stalled = f"the platform keeps failing: {text}" if tired else None
+    return Again(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
+
+
+async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> Step:
+    world, rules, now = hop.world, hop.policy.boot, hop.now
+    machine = await world.machines.view(state.vm)
     if machine is None:
         return _absent(state)
+    known = replace(state, parts=machine.parts or state.parts)
     if machine.failure_code:
         whose = blame(machine.failure_code, machine.failure_message)
         text = f"{machine.failure_code}: {machine.failure_message[:600]}"
-        return _to_console(state, machine, whose, text, now)
+        return _failed(replace(known, failed_at=now), whose, text)
     if machine.ready:
-        return await _start_probe(command, release, rules, world, machine, now)
-    if now > datetime.fromisoformat(state["deadline"]):
+        return await _start_probe(hop, replace(known, parts=machine.parts), machine)
+    if now > state.deadline:
         minutes = rules.ready_within.total_seconds() / 60
         what = "agent not ready" if machine.os_provisioned else "operating system not provisioned"
-        text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'agent silent'})"
-        return _to_console(state, machine, Blame.AMBIGUOUS, text, now)
-    polls = int(state["polls"]) + 1
-    going = {**state, "polls": polls, "parts": list(machine.parts)}
-    pause = _pause(state["began"], world, now)
+        text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports nothing'})"
+        return _failed(replace(known, failed_at=now), Blame.AMBIGUOUS, text)
+    polls = state.polls + 1
+    pause = _pause(state.began or now, world, now)
     if polls % EARLY_LOOK == 0 or pause == LONGEST_POLL:
-        console = await world.machines.serial_log(state["vm"])
+        console = await world.machines.serial_log(state.vm)
         found = judge_console(console, rules) if console else None
         if found and found.reasons:
-            return _to_console(going, machine, Blame.IMAGE, "the console shows a dead boot", now)
-    return Again(going, pause)
+            return _failed(
+                replace(known, failed_at=now), Blame.IMAGE, "the console shows that the machine did not boot"
+            )
+    return Again(replace(state, polls=polls, parts=machine.parts), pause)
 
 
-def _pause(since: str, world: World, now: datetime) -> timedelta:
+def _pause(since: datetime, world: World, now: datetime) -> timedelta:
     """How long until the next look at what began then."""
-    age = (now - datetime.fromisoformat(since)) * world.pace
+    age = (now - since) * world.pace
     return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
 
-def _absent(state: Mapping[str, Any]) -> Again:
-    absences = int(state.get("absences", 0)) + 1
-    if int(state["polls"]) > 0 or absences > ABSENCES:
+def _absent(state: AwaitProvisioning) -> Again:
+    absences = state.absences + 1
+    if state.polls > 0 or absences > ABSENCES:
         return _vanished(state, "while it was made")
     # Accepted, and not there: ask again, which is asking once.
-    return Again({**state, "step": "create", "absences": absences}, POLL, note=f"{state['vm']} is not there")
+    return Again(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} is not there")
 
 
-def _vanished(state: Mapping[str, Any], when: str) -> Again:
+def _vanished(state: MachineState, when: str) -> Again:
     """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
-    text = f"{state['vm']} vanished {when}: somebody deleted it, or the platform lost it"
-    deleted = {**state, "step": "delete", "reasons": [text], "blame": Blame.PLATFORM.value}
+    text = f"{state.vm} disappeared {when}: somebody deleted it, or the platform lost it"
+    deleted = carried(DeleteMachine, state, reasons=(text,), blame=Blame.PLATFORM)
     return Again(deleted, timedelta(0), note=text)
 
 
-async def _start_probe(
-    command: Command, release: Release, rules: BootRules, world: World, machine: MachineFacts, now: datetime
-) -> Step:
-    nonce = world.nonce()
+async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts) -> Step:
+    os_type, within = hop.release.traits["osType"], hop.policy.boot.probe_within
+    nonce = hop.world.nonce()
     name = f"probe-{nonce[:8]}"
-    state = {
-        **command.state,
-        "step": "probe",
-        "parts": list(machine.parts),
-        "readyAt": now.isoformat(),
-        "agent": machine.agent,
-        "nonce": nonce,
-        "probe": name,
-        "deadline": (now + world.paced(rules.probe_within)).isoformat(),
-    }
+    asked = carried(
+        AwaitProbe,
+        state,
+        ready_at=hop.now,
+        agent=machine.agent,
+        nonce=nonce,
+        probe=name,
+        deadline=hop.now + hop.world.paced(within),
+    )
+    script = probe_script(os_type, nonce)
     try:
-        await world.machines.start_probe(
-            command.state["vm"],
-            name,
-            region=command.state["region"],
-            script=probe_script(release.traits["osType"], nonce),
-            os_type=release.traits["osType"],
-            within=rules.probe_within,
+        await hop.world.machines.start_probe(
+            state.vm, name, region=state.region, script=script, os_type=os_type, within=within
         )
     except Refused as refused:
         if refused.status != 404:
             raise
-        return _vanished(state, "before its probe")
-    return Again(state, PROBE_POLL)
+        return _vanished(asked, "before its probe")
+    return Again(asked, PROBE_POLL)
 
 
-async def _probe(command: Command, release: Release, rules: BootRules, world: World, now: datetime) -> Step:
-    state = command.state
-    facts = await world.machines.probe(state["vm"], state["probe"])
-    if facts is None and await world.machines.view(state["vm"]) is None:
+async def _await_probe(hop: Hop, state: AwaitProbe) -> Step:
+    world, rules, traits = hop.world, hop.policy.boot, hop.release.traits
+    facts = await world.machines.probe(state.vm, state.probe or "")
+    if facts is None and await world.machines.view(state.vm) is None:
         return _vanished(state, "during its probe")
     if facts is None or not facts.finished:
-        if now <= datetime.fromisoformat(state["deadline"]) + world.paced(PROBE_POLL * 3):
+        if hop.now <= state.deadline + world.paced(PROBE_POLL * 3):
             return Again(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
         return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
     verdict = judge_probe(
         facts,
-        nonce=state["nonce"],
-        machine=state["vm"],
-        os_type=release.traits["osType"],
-        os_state=release.traits["osState"],
-        now=now,
+        nonce=state.nonce or "",
+        machine=state.vm,
+        os_type=traits["osType"],
+        os_state=traits["osState"],
+        now=hop.now,
     )
-    answered = {**state, "answers": dict(verdict.answers), "warnings": list(verdict.warnings)}
+    answered = replace(state, answers=dict(verdict.answers), warnings=tuple(verdict.warnings))
     if verdict.reasons:
         whose = Blame.IMAGE if verdict.answers else Blame.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
     # The console is read in the same hop: everything that it is judged by has been written by now.
-    return await _console(replace(command, state={**answered, "step": "console", "looks": 0}), rules, world)
+    return await _read_console(hop, carried(ReadConsole, answered))
 
 
-def _to_console(state: Mapping[str, Any], machine: MachineFacts, whose: Blame, text: str, now: datetime) -> Step:
-    parts = list(machine.parts) or state.get("parts", [])
-    return _failed({**state, "parts": parts, "failedAt": now.isoformat()}, whose, text)
+def _failed(state: MachineState, whose: Blame, text: str) -> Again:
+    return Again(carried(ReadConsole, state, failure=BootFailure(whose, text)), timedelta(0))
 
 
-def _failed(state: Mapping[str, Any], whose: Blame, text: str) -> Again:
-    failure = {"blame": whose.value, "text": text}
-    return Again({**state, "step": "console", "looks": 0, "failure": failure}, timedelta(0))
-
-
-async def _console(command: Command, rules: BootRules, world: World) -> Step:
+async def _read_console(hop: Hop, state: ReadConsole) -> Step:
     """Read the console and settle the verdict; it is given when the machine is gone."""
-    state = command.state
-    raw = await world.machines.serial_log(state["vm"])
-    looks = int(state["looks"]) + 1
-    failure = state.get("failure")
+    raw = await hop.world.machines.serial_log(state.vm)
+    looks = state.looks + 1
+    failure = state.failure
     # What the platform itself owns up to often has no console at all, and needs none.
-    tries = 1 if failure and failure["blame"] == Blame.PLATFORM.value else CONSOLE_TRIES
+    tries = 1 if failure and failure.blame is Blame.PLATFORM else CONSOLE_TRIES
     if not raw and looks < tries:
-        return Again({**state, "looks": looks}, CONSOLE_POLL)
+        return Again(replace(state, looks=looks), CONSOLE_POLL)
     if not raw and failure is None:
-        failure = {
-            "blame": Blame.PLATFORM.value,
-            "text": "the serial console could not be read: no proof of a clean boot",
-        }
-    found = judge_console(raw or b"", rules)
-    reasons = ([failure["text"]] if failure else []) + [f"console: {reason}" for reason in found.reasons]
-    whose = Blame.IMAGE if found.reasons else Blame(failure["blame"]) if failure else None
-    settled = {**state, "step": "delete", "reasons": reasons, "blame": whose.value if whose else None}
-    if found.lines:
-        settled["console"] = [line[:300] for line in found.lines]
-    return Again(settled, timedelta(0))
+        failure = BootFailure(Blame.PLATFORM, "the serial console could not be read: no proof of a clean boot")
+    found = judge_console(raw or b"", hop.policy.boot)
+    reasons = ((failure.text,) if failure else ()) + tuple(f"console: {reason}" for reason in found.reasons)
+    whose = Blame.IMAGE if found.reasons else failure.blame if failure else None
+    lines = tuple(line[:300] for line in found.lines)
+    return Again(carried(DeleteMachine, state, reasons=reasons, blame=whose, console=lines), timedelta(0))
 
 
-async def _delete(command: Command, world: World, now: datetime) -> Step:
-    state = command.state
-    parts = list(state.get("parts", []))
-    if "readyAt" not in state:  # while it is being made, a machine doesn't tell all its parts
-        machine = await world.machines.view(state["vm"])
-        parts = list(machine.parts) if machine and machine.parts else parts
-    await world.machines.delete(state["vm"])
-    return Again({**state, "step": "gone", "parts": parts, "deletedAt": now.isoformat()}, DELETE_POLL)
+async def _delete(state: DeleteMachine, world: World, now: datetime) -> Step:
+    parts = state.parts
+    if state.ready_at is None:  # while it is being made, a machine doesn't tell all its parts
+        machine = await world.machines.view(state.vm)
+        parts = machine.parts if machine and machine.parts else parts
+    await world.machines.delete(state.vm)
+    return Again(carried(AwaitDeletion, state, parts=parts, deleted_at=now), DELETE_POLL)
 
 
-async def _still_there(command: Command, world: World, now: datetime) -> Step | None:
+async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> Step | None:
     """The next hop while something of the machine is left; None when all of it is gone."""
-    state = command.state
-    machine = await world.machines.view(state["vm"])
+    machine = await world.machines.view(state.vm)
     if machine is not None:
         if machine.provisioning_state.lower() == "deleting":
-            return Again(state, _pause(state["deletedAt"], world, now))
+            return Again(state, _pause(state.deleted_at, world, now))
         # The deletion was taken and failed. Nobody else asks again before the machine expires.
-        return Again({**state, "step": "delete"}, DELETE_POLL, note=f"{state['vm']} is not gone: deleted again")
+        again = carried(DeleteMachine, state)
+        return Again(again, DELETE_POLL, note=f"{state.vm} is not gone: deleting it again")
     # The machine itself is among its parts, and was just looked for.
-    others = [part for part in state.get("parts", []) if "/virtualmachines/" not in part.lower()]
+    others = [part for part in state.parts if "/virtualmachines/" not in part.lower()]
     left = await world.machines.remaining(others)
     if not left:
         return None
-    if now - datetime.fromisoformat(state["deletedAt"]) > world.paced(PARTS_GRACE):
+    if now - state.deleted_at > world.paced(PARTS_GRACE):
         for part in left:
             try:
                 await world.machines.delete_part(part)
             except ForeignTarget as foreign:
-                return Again(state, CONFIGURATION_POLL, stalled=f"left behind, and not provably ours: {foreign}")
-    return Again(state, _pause(state["deletedAt"], world, now))
+                text = f"a resource of the boot test was left behind, and nothing proves that it is ours: {foreign}"
+                return Again(state, CONFIGURATION_POLL, stalled=text)
+    return Again(state, _pause(state.deleted_at, world, now))
 
 
-async def _gone(command: Command, rules: BootRules, world: World, now: datetime) -> Step:
-    waiting = await _still_there(command, world, now)
+async def _await_deletion(hop: Hop, state: AwaitDeletion) -> Step:
+    waiting = await _still_there(state, hop.world, hop.now)
     if waiting is not None:
         return waiting
-    state = command.state
-    whose = Blame(state["blame"]) if state.get("blame") else None
-    region = state["region"]
-    reasons = tuple(f"{region}: {reason}" for reason in state["reasons"])
-    if whose is not None and whose is not Blame.IMAGE:
-        again = _over_again(command, whose, reasons)
+    reasons = tuple(f"{state.region}: {reason}" for reason in state.reasons)
+    if state.blame is not None and state.blame is not Blame.IMAGE:
+        again = _start_over(state, state.blame, reasons)
         if again is not None:
             return again
-    answer = Answer.REJECT if whose else Answer.PASS
-    facts = {key: state[key] for key in _EVIDENCE if key in state}
-    warnings = tuple(state.get("warnings", ()))
-    return Decided(Gate.BOOT_TEST, answer, reasons, facts=facts, rules=_rules(rules), warnings=warnings)
+    answer = Answer.REJECT if state.blame else Answer.PASS
+    rules = _rules(hop.policy.boot)
+    return Decided(Gate.BOOT_TEST, answer, reasons, facts=_facts(state), rules=rules, warnings=state.warnings)
+
+
+def _facts(state: AwaitDeletion) -> dict[str, Any]:
+    """What was seen, for evidence; what never came to be seen is left out."""
+    facts = {
+        "vm": state.vm,
+        "region": state.region,
+        "began": state.began,
+        "readyAt": state.ready_at,
+        "failedAt": state.failed_at,
+        "agent": state.agent,
+        "probe": state.probe,
+        "nonce": state.nonce,
+        "answers": state.answers,
+        "console": list(state.console) or None,
+        "tries": state.tries or None,
+        "deletedAt": state.deleted_at,
+    }
+    given = {name: fact for name, fact in facts.items() if fact is not None}
+    return {name: fact.isoformat() if isinstance(fact, datetime) else fact for name, fact in given.items()}
 
 
 def _rules(rules: BootRules) -> dict[str, Any]:
@@ -346,39 +351,16 @@ def _rules(rules: BootRules) -> dict[str, Any]:
     }
 
 
-_EVIDENCE: Final = (
-    "vm",
-    "region",
-    "began",
-    "readyAt",
-    "failedAt",
-    "agent",
-    "probe",
-    "nonce",
-    "answers",
-    "console",
-    "tries",
-    "deletedAt",
-)
-_KEPT_OVER: Final = ("vm", "since")
-
-
-def _over_again(command: Command, whose: Blame, reasons: tuple[str, ...]) -> Again | None:
+def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Again | None:
     """The test from the start, or None when an ambiguous failure has had its second chance."""
-    tries = int(command.state.get("tries", 0)) + 1
+    tries = state.tries + 1
     if whose is Blame.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
-    tired = tries >= PLATFORM_TRIES
-    state = {key: command.state[key] for key in _KEPT_OVER if key in command.state}
     text = "; ".join(reasons)
-    return Again(
-        {**state, "step": "create", "tries": tries, "vm": _renamed(command.state["vm"], tries)},
-        CONFIGURATION_POLL if tired else PLATFORM_PAUSE,
-        note=f"again, attempt {tries + 1}: {text}",
-        stalled=f"the platform keeps failing: {text}" if tired else None,
-    )
+    create = CreateMachine(vm=_renamed(state.vm, tries), since=state.since, tries=tries)
+    return _platform_again(create, text, PLATFORM_TRIES, note=f"again, attempt {tries + 1}: {text}")
 
 
 def _renamed(name: str, tries: int) -> str:
     # A name is free again only some time after deletion; the same 15 characters serve with another end.
-    return re.sub(r".$", format(tries % 16, "x"), name)
+    return name[:-1] + format(tries % 16, "x")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from shared.codec.fetch_orders import FetchOrder, decode_order
+from shared.codec import Malformed
+from shared.domain.hop_states import FetchOrder, UnreadableState
 from shared.domain.messages import Command, ScanFinished
 from shared.domain.outcomes import Dropped, Finished, Step
 from shared.domain.references import shown
@@ -22,7 +23,7 @@ TIMED_OUT: Final = "not-fetched"
 
 async def run(command: Command, world: World, now: datetime) -> Step:
     """Fetch, keep and announce one report, or refuse it. Raises Malformed for a command that orders nothing."""
-    order = decode_order(command.state)
+    order = order_of(command)
     if world.policy.covering(command.release) is None:
         return Dropped("the policy covers this definition no more")
     try:
@@ -42,10 +43,21 @@ async def given_up(command: Command, world: World, now: datetime) -> str:
 
     Raises Malformed for a command that orders nothing.
     """
-    order = decode_order(command.state)
+    order = order_of(command)
     why = Refused(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
     await _refused(command, order, why, world, now)
     return f"{command.release.short}: the report from {shown(order.reference.url)} is given up"
+
+
+def order_of(command: Command) -> FetchOrder:
+    """The order that a command carries. Raises Malformed, which shows nothing of the address."""
+    match command.state:
+        case FetchOrder() as order:
+            return order
+        case UnreadableState(reason=reason):
+            raise Malformed(f"the order to fetch a report cannot be read ({reason}): send the report again")
+        case state:
+            raise Malformed(f"the order to fetch a report is a {type(state).__name__}: send the report again")
 
 
 async def _kept(command: Command, order: FetchOrder, world: World, now: datetime) -> str:

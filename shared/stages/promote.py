@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.domain.facts import ProvisioningState, VersionFacts
+from shared.domain.hop_states import Bake, LatestChange, Publish, PublishingState, ReadBack, TakeBack
 from shared.domain.image import VersionId
 from shared.domain.latest import (
     Overtaken,
@@ -28,15 +29,17 @@ from shared.domain.latest import (
     plan_publication,
 )
 from shared.domain.lifecycle import Outcome, missing_proof
-from shared.domain.messages import Command, Kind
+from shared.domain.messages import Command
 from shared.domain.outcomes import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.gallery.incarnation import copy_mismatch, gone, is_same
 from shared.gallery.lease import only_writer, write
-from shared.gallery.rewrite import written_again
-from shared.ports import PassingFault, World
-from shared.scan_gate.verdict import awaited, decided, judged, published_baseline, reports_on_hand
+from shared.gallery.rewrite import rewrite_failed
+from shared.ports import Hop, PassingFault, World
+from shared.scan_gate.baseline import published_baseline
+from shared.scan_gate.usable_reports import awaited, reports_on_hand
+from shared.scan_gate.verdict import decided, judged
 
 log = logging.getLogger("ringmaster.promote")
 
@@ -46,36 +49,34 @@ WRITE_AGAIN_AFTER: Final = 30
 """Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
-TAKE_BACK: Final = "take back"
 TAKE_BACK_AFTER: Final = timedelta(seconds=5)
 """The write that showed the wrong version may still be under way."""
-
-_WRITING: Final = ("publish", "read back", TAKE_BACK)
-"""Steps that write to the gallery, or follow one that did. A message that names none wrote nothing."""
+_REUSED: Final = Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+async def run(hop: Hop) -> Step:
     """One step of a ring's promotion."""
-    ring = policy.ring(command.ring or "")
-    match command.state["step"]:
-        case "bake":
-            due = release.pending[str(command.branch)].due
-            if now < due:
+    match hop.command.state:
+        case Bake() as state:
+            due = hop.release.pending[str(hop.command.branch)].due
+            if hop.now < due:
                 # A queue hides a message for seven days at most, so a longer bake takes several.
-                return Again(command.state, timedelta(0), at_least=due - now)
-            rules = {"bakeHours": ring.bake.total_seconds() / 3600}
-            return Decided(Gate.BAKE, Answer.PASS, facts={"until": now.isoformat()}, rules=rules)
-        case "publish":
-            return await _publish(command, release, policy, ring, world, now)
-        case "take back":
-            async with only_writer(world, ring.definition, release.version, now):
-                return await _take_back(command, release, ring, world)
-        case _:
-            return await _read_back(command, release, ring, world)
+                return Again(state, timedelta(0), at_least=due - hop.now)
+            rules = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
+            return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
+        case Publish() as state:
+            return await _publish(hop, state)
+        case TakeBack() as state:
+            async with only_writer(hop, hop.ring.definition):
+                return await _take_back(hop, state)
+        case ReadBack() as state:
+            return await _read_back(hop, state)
+        case state:
+            raise TypeError(f"a promotion has no step {state}")
 
 
-async def straggled(
-    command: Command, release: Release, policy: DefinitionPolicy | None, world: World, now: datetime
+async def overtaken(
+    command: Command, release: Release, policy: DefinitionPolicy | None, world: World, *, now: datetime
 ) -> Recorded | Dropped:
     """What a command of a release that has moved on comes to: a hop of it may have published its ring all the same.
 
@@ -83,7 +84,7 @@ async def straggled(
     policy that has changed, is another round, which looks for itself.
     """
     dropped = Dropped("stale: the release has moved on")
-    may_have = command.kind is Kind.PROMOTE and command.state.get("step") in _WRITING and now <= command.not_after
+    may_have = isinstance(command.state, PublishingState) and now <= command.not_after
     if not may_have or policy is None or policy.digest != release.policy_digest:
         return dropped
     ring = next((each for each in policy.rings if each.name == command.ring), None)
@@ -95,19 +96,17 @@ async def straggled(
     return Recorded(ring.name)
 
 
-async def _publish(
-    command: Command, release: Release, policy: DefinitionPolicy, ring: Ring, world: World, now: datetime
-) -> Step:
-    missing = missing_proof(release, policy, ring)
+async def _publish(hop: Hop, state: Publish) -> Step:
+    release, world, ring, target = hop.release, hop.world, hop.ring, hop.target
+    missing = missing_proof(release, hop.policy, ring)
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
-        return await _scanned(command, release, policy, ring, ring.scan, world, now)
+        return await _scanned(hop, state, ring.scan)
     if missing:
         return Turned(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
-    target = ring.definition.version(release.version.number)
-    async with only_writer(world, ring.definition, release.version, now):
+    async with only_writer(hop, ring.definition):
         # Whoever revokes holds this lease too: an order that came before it must not be overrun by this write.
         current = await world.ledger.read(release.version)
-        if current is None or not current.release.expects(command):
+        if current is None or not current.release.expects(hop.command):
             return Dropped("stale: the release has moved on")
         version = await world.galleries.version(target, replication=True)
         if version is None:
@@ -122,72 +121,59 @@ async def _publish(
             shown = _shown(version, ring)
             return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already", published=shown)
         if isinstance(plan, WouldHarm):
-            return await _hindered(plan, version, command, world, now)
-        return await _write(plan, version, command, release, ring, world)
+            return await _hindered(hop, state, plan, version)
+        return await _write(hop, state, plan, version)
 
 
-async def _hindered(plan: WouldHarm, version: VersionFacts, command: Command, world: World, now: datetime) -> Step:
+async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionFacts) -> Step:
     text = f"not published: {'; '.join(plan.reasons)}"
     if version.provisioning_state is ProvisioningState.FAILED:
-        return await written_again(version, command, command.state, world, now, hinders=text)
-    if now > command.not_after:
-        return Stalled(f"{text}, until {command.not_after:%Y-%m-%d %H:%M} UTC: mend it, then send again")
-    return Again(command.state, HARM_POLL, note=text, stalled=text)
+        return await rewrite_failed(hop, version, state, hinders=text)
+    if hop.is_late:
+        return Stalled(f"{text}, until {hop.until}: correct that, then resend")
+    return Again(state, HARM_POLL, note=text, stalled=text)
 
 
-async def _write(
-    plan: PublishPlan, version: VersionFacts, command: Command, release: Release, ring: Ring, world: World
-) -> Step:
+async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFacts) -> Step:
     """Write what was planned, and read it back."""
-    hidden = {region for region in ring.region_names if not version.visible_in(region)}
-    shown = sorted(hidden.union(command.state.get("shown", ())))
+    hidden = {region for region in hop.ring.region_names if not version.visible_in(region)}
     if plan.changes:
-        await write(version, plan.targets, world, excluded=plan.excluded)
-    state = {**command.state, "step": "read back", "reads": 0, "predicted": _predicted(plan), "shown": shown}
+        await write(version, plan.targets, hop.world, excluded=plan.excluded)
+    written = ReadBack(shown=tuple(sorted(hidden.union(state.shown))), predicted=_predicted(plan))
     try:
-        step = await _read_back(replace(command, state=state), release, ring, world)
+        step = await _read_back(hop, written)
     except PassingFault as fault:
         # The write was taken: what follows from it must not begin with another.
-        return Again(state, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
-    if not (isinstance(step, Again) and step.state["step"] == TAKE_BACK):
+        return Again(written, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
+    if not (isinstance(step, Again) and isinstance(step.state, TakeBack)):
         return step
     try:
-        return await _take_back(replace(command, state=step.state), release, ring, world)
+        return await _take_back(hop, step.state)
     except PassingFault:
         return replace(step, after=TAKE_BACK_AFTER)
 
 
-async def _scanned(
-    command: Command,
-    release: Release,
-    policy: DefinitionPolicy,
-    ring: Ring,
-    rules: ScanRules,
-    world: World,
-    now: datetime,
-) -> Step:
+async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> Step:
     """Judge the reports on hand by the ring's own rules, or wait for one that can be."""
-    on_hand = await reports_on_hand(release, rules, world, now)
+    on_hand = await reports_on_hand(hop, rules)
     if on_hand.complete:
-        baseline = await published_baseline(release, policy, rules, world)
-        verdict = judged(on_hand, release, rules, now, baseline)
-        return await decided(Gate.SCAN, on_hand, verdict, rules, release, world)
+        verdict = judged(hop, on_hand, rules, await published_baseline(hop, rules))
+        return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = awaited(on_hand)
-    since = command.state.get("deadline", (now + policy.scan.deadline / world.pace).isoformat())
-    deadline = datetime.fromisoformat(since)
-    if now >= deadline:
-        reasons = (f"no usable scan report for the rules of {ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
-        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": since})
-    state = {**command.state, "deadline": since}
-    note = f"waiting for a scan that the rules of {ring.name} take, until {deadline:%Y-%m-%d %H:%M} UTC"
-    return Again(state, SCAN_POLL, note=None if "deadline" in command.state else "; ".join((note, *told)))
+    deadline = state.deadline or hop.now + hop.policy.scan.deadline / hop.world.pace
+    if hop.now >= deadline:
+        reasons = (f"no usable scan report for the rules of {hop.ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
+        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
+    note = f"waiting for a scan that the rules of {hop.ring.name} accept, until {deadline:%Y-%m-%d %H:%M} UTC"
+    waited_before = state.deadline is not None
+    waiting = replace(state, deadline=deadline)
+    return Again(waiting, SCAN_POLL, note=None if waited_before else "; ".join((note, *told)))
 
 
 def _another(version: VersionFacts, release: Release) -> Step | None:
     """The answer when the version that is there is another than the one that was proven."""
     if version.id == release.version:
-        reused = not is_same(version, release)
-        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number") if reused else None
+        return None if is_same(version, release) else _REUSED
     mismatch = copy_mismatch(version, release)
     return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
 
@@ -198,62 +184,59 @@ async def _not_ours_to_publish(version: VersionFacts, release: Release, world: W
     if another is not None or version.id == release.version:
         return another
     source = await world.galleries.version(release.version)
-    if source is not None and not is_same(source, release):
-        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
-    return None
+    return _REUSED if source is not None and not is_same(source, release) else None
 
 
-async def _read_back(command: Command, release: Release, ring: Ring, world: World) -> Step:
+async def _read_back(hop: Hop, state: ReadBack) -> Step:
     """See with ARM's own answer that the ring resolves ``latest`` to this version."""
-    target = ring.definition.version(release.version.number)
-    versions = await world.galleries.versions(ring.definition)
+    target, regions = hop.target, hop.ring.region_names
+    versions = await hop.world.galleries.versions(hop.ring.definition)
     found = next((each for each in versions if each.id == target), None)
-    another = _another(found, release) if found else None
+    another = _another(found, hop.release) if found else None
     if found is not None and another is not None:
-        return _exposed(found, command) or another
-    wrong = check_publication(versions, target, ring.region_names)
+        return _exposed(found, state) or another
+    wrong = check_publication(versions, target, regions)
     if not wrong:
         facts = {
             "version": str(target),
-            "regions": list(ring.region_names),
-            "predicted": command.state["predicted"],
+            "regions": list(regions),
+            "predicted": state.predicted,
             "readBack": _flags(versions, target),
         }
-        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(ring.region_names)})
-    if _overtaken(versions, target, ring.region_names):
-        shown = _shown(found, ring) if found else None
+        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(regions)})
+    if _overtaken(versions, target, regions):
+        shown = _shown(found, hop.ring) if found else None
         return Turned(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
-    reads = int(command.state["reads"]) + 1
+    reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
-        return Again({"step": "publish"}, timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
-    return Again({**command.state, "reads": reads}, READ_BACK)
+        return Again(Publish(), timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
+    return Again(replace(state, reads=reads), READ_BACK)
 
 
-def _exposed(found: VersionFacts, command: Command) -> Step | None:
+def _exposed(found: VersionFacts, state: ReadBack) -> Step | None:
     """The next step when our write showed a version that is not the proven one."""
-    where = ", ".join(region for region in command.state.get("shown", ()) if found.visible_in(region))
+    where = ", ".join(region for region in state.shown if found.visible_in(region))
     if not where:
         return None
     text = f"another version than the proven one became visible to latest in {where}: it is being hidden again"
     log.error("%s: %s", found.id.short, text)
-    return Again({**command.state, "step": TAKE_BACK}, AT_ONCE, note=text, stalled=text)
+    return Again(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
 
 
-async def _take_back(command: Command, release: Release, ring: Ring, world: World) -> Step:
+async def _take_back(hop: Hop, state: TakeBack) -> Step:
     """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
-    target = ring.definition.version(release.version.number)
-    found = await world.galleries.version(target)
+    found = await hop.world.galleries.version(hop.target)
     if found is None:
-        return await gone(target, world, "the version was deleted while it was published")
-    another = _another(found, release)
+        return await gone(hop.target, hop.world, "the version was deleted while it was published")
+    another = _another(found, hop.release)
     if another is None:
-        return Again({"step": "publish"}, AT_ONCE, note="the proven version is there")
-    shown = [region for region in command.state["shown"] if found.visible_in(region)]
+        return Again(Publish(), AT_ONCE, note="the proven version is there")
+    shown = [region for region in state.shown if found.visible_in(region)]
     if not shown:
         return another
-    await write(found, hidden_in(found, shown), world, excluded=True)
+    await write(found, hidden_in(found, shown), hop.world, excluded=True)
     text = f"another version than the proven one was visible to latest in {', '.join(shown)}: hidden again"
-    return Again(command.state, TAKE_BACK_AFTER, note=text, stalled=text)
+    return Again(state, TAKE_BACK_AFTER, note=text, stalled=text)
 
 
 def _shown(version: VersionFacts, ring: Ring) -> str | None:
@@ -269,7 +252,7 @@ def _overtaken(versions: Sequence[VersionFacts], target: VersionId, regions: Seq
     )
 
 
-def _predicted(plan: PublishPlan) -> Mapping[str, Any]:
+def _predicted(plan: PublishPlan) -> LatestChange:
     return {
         region: {"before": str(before) if before else None, "after": str(plan.after[region])}
         for region, before in plan.before.items()

@@ -9,16 +9,14 @@ the same number; the copy must be of this very incarnation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
-from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
-from shared.domain.image import VersionId
+from shared.domain.facts import ProvisioningState, VersionFacts
+from shared.domain.hop_states import Replicate
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Command
 from shared.domain.outcomes import Again, Decided, Stalled, Step, Turned
-from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.replication import (
     Done,
@@ -35,8 +33,8 @@ from shared.domain.replication import (
 )
 from shared.gallery.incarnation import copy_mismatch, gone, is_same
 from shared.gallery.lease import only_writer, write
-from shared.gallery.rewrite import written_again
-from shared.ports import Refused, World
+from shared.gallery.rewrite import rewrite_failed
+from shared.ports import Hop, Refused
 
 POLL: Final = timedelta(seconds=45)
 SOONEST: Final = timedelta(seconds=10)
@@ -49,245 +47,199 @@ NEEDS_PEOPLE: Final = timedelta(minutes=30)
 PATIENCE: Final = timedelta(minutes=5)
 """How long the first accepted repair may show nothing; each further one twice as long."""
 LONGEST_PATIENCE: Final = timedelta(hours=1)
+_REUSED: Final = Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+async def run(hop: Hop) -> Step:
     """One look at a ring's replicas, and at most one write."""
-    ring = policy.ring(command.ring or "")
-    target = ring.definition.version(release.version.number)
-    facts = await world.galleries.version(target, replication=True)
+    release, target = hop.release, hop.target
+    facts = await hop.world.galleries.version(target, replication=True)
+    state = hop.command.state if isinstance(hop.command.state, Replicate) else Replicate(since=hop.now)
     if facts is None:
         if target == release.version:
-            return await gone(target, world, "the version was deleted while it was released")
-        return await _copy(command, release, ring, target, world, now)
+            return await gone(target, hop.world, "the version was deleted while it was released")
+        return await _copy(hop, state)
     if _reused(facts, release):
-        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+        return _REUSED
     if target != release.version and (mismatch := copy_mismatch(facts, release)):
         return Decided(Gate.REPLICATION, Answer.REJECT, (mismatch,), facts=_seen(facts))
-    return await _follow(command, release, policy, ring, facts, world, now)
+    return await _follow(hop, state, facts)
 
 
-async def _copy(command: Command, release: Release, ring: Ring, target: VersionId, world: World, now: datetime) -> Step:
+async def _copy(hop: Hop, state: Replicate) -> Step:
     """Start the copy into the ring's gallery."""
-    source = await world.galleries.version(release.version)
+    ring, galleries = hop.ring, hop.world.galleries
+    source = await galleries.version(hop.release.version)
     if source is None:
-        return await gone(release.version, world, "the version was deleted while it was released")
-    if not is_same(source, release):
-        return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+        return await gone(hop.release.version, hop.world, "the version was deleted while it was released")
+    if not is_same(source, hop.release):
+        return _REUSED
     if source.provisioning_state is not ProvisioningState.SUCCEEDED:
-        return await _sound_source(source, command, release, world, now)
-    definition = await world.galleries.definition(ring.definition)
+        return await _sound_source(hop, state, source)
+    definition = await galleries.definition(ring.definition)
     if definition is None:
         text = (
             f"image definition {ring.definition} of ring {ring.name} does not exist: create it, or correct the policy"
         )
-        return Again(command.state, NEEDS_PEOPLE, note=text, stalled=text)
-    async with only_writer(world, ring.definition, release.version, now):
-        await world.galleries.copy_version(
-            source, target, location=definition.location, targets=first_targets(ring.regions, home=definition.location)
+        return Again(state, NEEDS_PEOPLE, note=text, stalled=text)
+    async with only_writer(hop, ring.definition):
+        await galleries.copy_version(
+            source,
+            hop.target,
+            location=definition.location,
+            targets=first_targets(ring.regions, home=definition.location),
         )
-    return Again(
-        _from_zero(_begun(command, now), ring, now), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}"
-    )
+    return Again(_from_zero(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
 
 
-async def _sound_source(source: VersionFacts, command: Command, release: Release, world: World, now: datetime) -> Step:
+async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> Step:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
-    state = _begun(command, now)
+    release = hop.release
     if source.provisioning_state is not ProvisioningState.FAILED:
         note = f"not copied yet: the source is {source.provisioning_state.value}"
-        return _until_deadline(state, AFTER_WRITE, command, now, note)
-    async with only_writer(world, release.version.definition, release.version, now):
-        fresh = await world.galleries.version(release.version, replication=True)
+        if hop.is_late:
+            return Stalled(f"{note}, until {hop.until}: wait until the source has succeeded, then resend")
+        return Again(state, AFTER_WRITE, note=note)
+    async with only_writer(hop, release.version.definition):
+        fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
             return Again(state, AFTER_WRITE, note="the source changed before it was repaired")
-        return await written_again(fresh, command, state, world, now, hinders="not copied yet")
+        return await rewrite_failed(hop, fresh, state, hinders="not copied yet")
 
 
-def _until_deadline(state: Mapping[str, Any], after: timedelta, command: Command, now: datetime, note: str) -> Step:
-    """Look again later, until the command's deadline is over; then people must."""
-    if now > command.not_after:
-        return Stalled(f"{note}, until {command.not_after:%Y-%m-%d %H:%M} UTC: send it again when that is mended")
-    return Again(state, after, note=note)
-
-
-async def _follow(
-    command: Command,
-    release: Release,
-    policy: DefinitionPolicy,
-    ring: Ring,
-    facts: VersionFacts,
-    world: World,
-    now: datetime,
-) -> Step:
-    state = _begun(command, now)
+async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> Step:
+    ring = hop.ring
     seen = judge_replication(facts, ring.region_names)
     busy = facts.provisioning_state.in_progress
     if busy or isinstance(seen, Going):
-        state.pop("repairedAt", None)  # what was asked for shows: a region that fails from now on failed again
+        # What was asked for shows: a region that fails from now on has failed again.
+        state = replace(state, repaired_at=None)
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
         if busy:
-            return _wait(state, policy, world, now, "another update of the version is under way", after=UNDER_WAY)
-        if _removed(state):
-            return await _repair(command, release, policy, ring, (), state, world, now)
-        return await _write(release, ring, state, world, now)
-    if isinstance(seen, FailedRegions):
-        failed = f"failed in {', '.join(seen.details)}"
-        if busy:
-            return _wait(state, policy, world, now, f"{failed}, update still under way")
-        if (left := _patience(state, world, now)) > timedelta(0):
-            return _wait(state, policy, world, now, f"{failed}, repair asked for", after=min(left, LATEST))
-        return await _repair(command, release, policy, ring, tuple(seen.details.items()), state, world, now)
-    if isinstance(seen, FailedElsewhere):
-        return await _mend(command, release, ring, state, world, now)
-    if isinstance(seen, Done):
-        return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules={"regions": list(ring.region_names)})
-    what = ", ".join(f"{region} {done} %" for region, done in seen.progress.items())
-    looked = {**state, "progress": dict(seen.progress), "lookedAt": now.isoformat()}
-    return _wait(looked, policy, world, now, what, after=_until_done(state, seen.progress, world, now))
+            return _wait(hop, state, "another update of the version is under way", after=UNDER_WAY)
+        return await (_repair(hop, state, {}) if state.removed else _write(hop, state))
+    match seen:
+        case FailedRegions(details):
+            return await _after_failure(hop, state, details, busy=busy)
+        case FailedElsewhere():
+            return await _rewrite(hop, state)
+        case Done():
+            rules = {"regions": list(ring.region_names)}
+            return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules=rules)
+        case Going(progress):
+            what = ", ".join(f"{region} {done} %" for region, done in progress.items())
+            looked = replace(state, progress=dict(progress), looked_at=hop.now)
+            return _wait(hop, looked, what, after=_until_done(hop, state, progress))
 
 
-async def _write(release: Release, ring: Ring, state: Mapping[str, Any], world: World, now: datetime) -> Step:
+async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str], *, busy: bool) -> Step:
+    failed = f"failed in {', '.join(details)}"
+    if busy:
+        return _wait(hop, state, f"{failed}, update still under way")
+    if (left := _patience(hop, state)) > timedelta(0):
+        return _wait(hop, state, f"{failed}, repair asked for", after=min(left, LATEST))
+    return await _repair(hop, state, details)
+
+
+async def _write(hop: Hop, state: Replicate) -> Step:
     """Merge the ring's regions into what is there now, under the lease, and write."""
-    target = ring.definition.version(release.version.number)
-    async with only_writer(world, ring.definition, release.version, now):
-        fresh = await world.galleries.version(target)
+    ring = hop.ring
+    async with only_writer(hop, ring.definition):
+        fresh = await hop.world.galleries.version(hop.target)
         if fresh is None:
-            return Again(state, timedelta(0), note="the version vanished before the write")
-        if _reused(fresh, release):
-            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+            return Again(state, timedelta(0), note="the version disappeared before the write")
+        if _reused(fresh, hop.release):
+            return _REUSED
         plan = plan_targets(fresh, ring.regions)
         if plan.changes:
-            await write(fresh, plan.targets, world, excluded=plan.excluded)
+            await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
-    return Again(_from_zero(state, ring, now), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+    return Again(_from_zero(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
 
-async def _repair(
-    command: Command,
-    release: Release,
-    policy: DefinitionPolicy,
-    ring: Ring,
-    failed: Sequence[tuple[str, str]],
-    state: Mapping[str, Any],
-    world: World,
-    now: datetime,
-) -> Step:
-    """Write again, take out, add back: the next repair of the failed regions, unless enough were accepted."""
-    attempt = int(state.get("repairs", 0)) + (1 if failed else 0)
-    details = tuple(f"replication to {region} failed: {words}" for region, words in failed)
-    if attempt > policy.replication.repairs:
-        return Decided(
-            Gate.REPLICATION,
-            Answer.REJECT,
-            (*details, f"{policy.replication.repairs} repairs did not help"),
-            facts=dict(failed),
-        )
-    target = ring.definition.version(release.version.number)
-    async with only_writer(world, ring.definition, release.version, now):
-        fresh = await world.galleries.version(target, replication=True)
+async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> Step:
+    """Write again, remove, add again: the next repair of the failed regions, unless enough were accepted."""
+    ring, repairs = hop.ring, hop.policy.replication.repairs
+    attempt = state.repairs + (1 if failed else 0)
+    details = tuple(f"replication to {region} failed: {words}" for region, words in failed.items())
+    if attempt > repairs:
+        reasons = (*details, f"{repairs} repairs did not help")
+        return Decided(Gate.REPLICATION, Answer.REJECT, reasons, facts=dict(failed))
+    async with only_writer(hop, ring.definition):
+        fresh = await hop.world.galleries.version(hop.target, replication=True)
         if fresh is None:
-            return Again(state, timedelta(0), note="the version vanished before the repair")
-        if _reused(fresh, release):
-            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+            return Again(state, timedelta(0), note="the version disappeared before the repair")
+        if _reused(fresh, hop.release):
+            return _REUSED
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
             return Again(state, AFTER_WRITE, note="repaired by another hop meanwhile")
-        return await _ask_for_repair(
-            command, fresh, [region for region, _ in failed], attempt, details, state, world, now
-        )
-
-
-async def _ask_for_repair(
-    command: Command,
-    version: VersionFacts,
-    failed: Sequence[str],
-    attempt: int,
-    details: Sequence[str],
-    state: Mapping[str, Any],
-    world: World,
-    now: datetime,
-) -> Step:
-    # Where a removal was refused, the same targets are written again instead.
-    plan = plan_repair(version, failed, 1 if "refused" in state else attempt, removed=_removed(state))
-    try:
-        await write(version, plan.targets, world, excluded=plan.excluded)
-    except Refused as refused:
-        return _refused(command, state, refused, details, now)
-    taken = [asdict(entry) for entry in plan.removed] if plan.step is RepairStep.REMOVE else []
-    note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions taken out before'}"
-    asked = {**state, "repairs": attempt, "repairedAt": now.isoformat(), "removed": taken}
-    asked.pop("refused", None)
+        # Where a removal was refused, the same targets are written again instead.
+        plan = plan_repair(fresh, tuple(failed), 1 if state.refused else attempt, removed=state.removed)
+        try:
+            await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
+        except Refused as refused:
+            return _refused(hop, state, refused, details)
+    removed = plan.removed if plan.step is RepairStep.REMOVE else ()
+    asked = replace(state, repairs=attempt, repaired_at=hop.now, removed=tuple(removed), refused=0)
+    note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions removed before'}"
     return Again(asked, AFTER_WRITE, note=note)
 
 
-def _refused(
-    command: Command, state: Mapping[str, Any], refused: Refused, details: Sequence[str], now: datetime
-) -> Step:
-    """A repair that Azure did not take is none: it is asked for again, ever more rarely, and people are told."""
-    times = int(state.get("refused", 0)) + 1
+def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str]) -> Step:
+    """A repair that Azure did not take is none: it is asked for again, less and less often, and people are told."""
+    times = state.refused + 1
     text = "; ".join((f"repair refused: {refused}", *details))
-    if now > command.not_after:
-        return Stalled(f"{text}, {times} times until {command.not_after:%Y-%m-%d %H:%M} UTC: mend it, then send again")
-    return Again({**state, "refused": times}, min(POLL * 2 ** min(times - 1, 16), NEEDS_PEOPLE), text, stalled=text)
+    if hop.is_late:
+        return Stalled(f"{text}, {times} times until {hop.until}: correct what Azure refuses, then resend")
+    pause = min(POLL * 2 ** min(times - 1, 16), NEEDS_PEOPLE)
+    return Again(replace(state, refused=times), pause, text, stalled=text)
 
 
-async def _mend(
-    command: Command, release: Release, ring: Ring, state: Mapping[str, Any], world: World, now: datetime
-) -> Step:
-    """The ring's replicas are complete, and the version failed because of a region of somebody else's."""
-    target = ring.definition.version(release.version.number)
-    async with only_writer(world, ring.definition, release.version, now):
-        fresh = await world.galleries.version(target, replication=True)
+async def _rewrite(hop: Hop, state: Replicate) -> Step:
+    """The ring's replicas are complete, and the version failed because of a region that somebody else added."""
+    ring = hop.ring
+    async with only_writer(hop, ring.definition):
+        fresh = await hop.world.galleries.version(hop.target, replication=True)
         if fresh is None or not isinstance(judge_replication(fresh, ring.region_names), FailedElsewhere):
             return Again(state, UNDER_WAY, note="the version changed before it was written again")
-        if _reused(fresh, release):
-            return Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
-        return await written_again(fresh, command, state, world, now, hinders=f"{ring.name} can't go on")
+        if _reused(fresh, hop.release):
+            return _REUSED
+        return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} can't go on")
 
 
-def _patience(state: Mapping[str, Any], world: World, now: datetime) -> timedelta:
+def _patience(hop: Hop, state: Replicate) -> timedelta:
     """How much longer an accepted repair may show nothing, in Azure's time."""
-    if "repairedAt" not in state:
+    if state.repaired_at is None:
         return timedelta(0)
-    given = min(PATIENCE * 2 ** (int(state["repairs"]) - 1), LONGEST_PATIENCE)
-    return given - (now - datetime.fromisoformat(state["repairedAt"])) * world.pace
+    given = min(PATIENCE * 2 ** (state.repairs - 1), LONGEST_PATIENCE)
+    return given - (hop.now - state.repaired_at) * hop.world.pace
 
 
 def _reused(facts: VersionFacts, release: Release) -> bool:
     return facts.id == release.version and not is_same(facts, release)
 
 
-def _from_zero(state: Mapping[str, Any], ring: Ring, now: datetime) -> dict[str, Any]:
+def _from_zero(hop: Hop, state: Replicate) -> Replicate:
     """The state after a write, from which the first look can tell how fast the regions go."""
-    return {**state, "progress": dict.fromkeys(ring.region_names, 0), "lookedAt": now.isoformat()}
+    return replace(state, progress=dict.fromkeys(hop.ring.region_names, 0), looked_at=hop.now)
 
 
-def _until_done(state: Mapping[str, Any], progress: Mapping[str, int], world: World, now: datetime) -> timedelta:
+def _until_done(hop: Hop, state: Replicate, progress: Mapping[str, int]) -> timedelta:
     """When to look next, by how far the regions came since the last look."""
-    if "lookedAt" not in state:
+    if state.looked_at is None:
         return POLL
-    passed = (now - datetime.fromisoformat(state["lookedAt"])) * world.pace
-    left = time_left(state["progress"], progress, passed)
+    passed = (hop.now - state.looked_at) * hop.world.pace
+    left = time_left(state.progress, progress, passed)
     return POLL if left is None else min(max(left, SOONEST), LATEST)
 
 
-def _wait(
-    state: Mapping[str, Any], policy: DefinitionPolicy, world: World, now: datetime, what: str, after: timedelta = POLL
-) -> Again:
-    since = datetime.fromisoformat(state["since"])
-    late = now - since > world.paced(policy.replication.complete_within)
-    hours = policy.replication.complete_within.total_seconds() / 3600
+def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Again:
+    bound = hop.policy.replication.complete_within
+    late = hop.now - state.since > hop.world.paced(bound)
+    hours = bound.total_seconds() / 3600
     # Azure often completes long after everybody gave up: it is followed on, and people are told.
     return Again(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
-
-
-def _begun(command: Command, now: datetime) -> dict[str, Any]:
-    return {**command.state, "since": command.state.get("since", now.isoformat())}
-
-
-def _removed(state: Mapping[str, Any]) -> tuple[RegionTargetFacts, ...]:
-    return tuple(RegionTargetFacts(**entry) for entry in state.get("removed", ()))
 
 
 def _seen(facts: VersionFacts) -> dict[str, Any]:

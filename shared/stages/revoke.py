@@ -8,94 +8,85 @@ it goes empty only where the policy says so, and otherwise waits for people.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
+from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
-from shared.domain.messages import Command
 from shared.domain.outcomes import Again, Decided, Stalled, Step
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
 from shared.gallery.lease import only_writer, write
 from shared.gallery.revocation_scope import ours, places
-from shared.ports import World
+from shared.ports import Hop
 
 READ_BACK: Final = timedelta(seconds=10)
 WRITE_AGAIN_AFTER: Final = 30
 """Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 EMPTY_POLL: Final = timedelta(minutes=10)
+NOT_COVERED: Final = Stalled(
+    "the policy no longer covers this definition, so Ringmaster may not write to its galleries: exclude the version "
+    "from latest yourself, or let the policy cover the definition again and resend"
+)
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy | None, world: World, now: datetime) -> Step:
+async def run(hop: Hop) -> Step:
     """One step of a revocation: write or read back one definition."""
-    if policy is None:
-        return Stalled(
-            "the policy covers this definition no more, so nothing may be written to its galleries: exclude the "
-            "version from latest by hand, or have the policy cover it again and send this again"
-        )
-    state = dict(command.state)
-    left = [DefinitionId.parse(each) for each in state.get("left", ())] or list(places(policy))
-    if state["step"] == "exclude":
-        return await _exclude(command, release, policy, left, world, now)
-    return await _read_back(command, release, policy, left, world)
+    match hop.command.state:
+        case Exclude() as state:
+            return await _exclude(hop, state)
+        case ConfirmExcluded() as state:
+            return await _confirm(hop, state)
+        case state:
+            raise TypeError(f"a revocation has no step {state}")
 
 
-async def _exclude(
-    command: Command,
-    release: Release,
-    policy: DefinitionPolicy,
-    left: list[DefinitionId],
-    world: World,
-    now: datetime,
-) -> Step:
-    definition = left[0]
-    predicted: dict[str, Any] | None = None
-    async with only_writer(world, definition, release.version, now):
-        versions = await world.galleries.versions(definition)
-        version = ours(versions, definition, release)
+async def _exclude(hop: Hop, state: Exclude) -> Step:
+    left = state.left or tuple(str(each) for each in places(hop.policy))
+    definition = DefinitionId.parse(left[0])
+    done = dict(state.done)
+    async with only_writer(hop, definition):
+        versions = await hop.world.galleries.versions(definition)
+        version = ours(versions, definition, hop.release)
         if version is not None:
             plan = plan_revocation(versions, version)
-            if plan.emptied and not policy.scan.revoke_to_empty:
+            if plan.emptied and not hop.policy.scan.revoke_to_empty:
                 where = ", ".join(plan.emptied)
                 text = f"latest in {where} of {definition.gallery.name} would be nothing: publish another version first"
-                return Again(command.state, EMPTY_POLL, note=text, stalled=f"not taken back: {text}")
+                return Again(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
             if plan.changes:
-                await write(version, plan.targets, world, excluded=True)
-            predicted = _predicted(plan)
-    done = {**command.state.get("done", {})}
-    if predicted is not None:
-        done[str(definition)] = predicted
-    state: dict[str, Any] = {"step": "exclude", "left": [str(each) for each in left[1:]], "done": done}
+                await write(version, plan.targets, hop.world, excluded=True)
+            done[str(definition)] = _predicted(plan)
     if len(left) > 1:
-        return Again(state, timedelta(0))
+        return Again(Exclude(left=left[1:], done=done), timedelta(0))
     # All is written before anything is read back: each minute of a bad version counts.
-    return Again({"step": "read back", "left": list(done), "done": done, "reads": 0}, READ_BACK, note="excluded")
+    return Again(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
 
 
-async def _read_back(
-    command: Command, release: Release, policy: DefinitionPolicy, left: list[DefinitionId], world: World
-) -> Step:
-    done = command.state["done"]
-    if not done:
-        return _revoked(release, policy, {}, "the version is in none of the policy's galleries any more")
-    wrong = list(check_revocation(await world.galleries.versions(left[0]), left[0].version(release.version.number)))
-    if not wrong and len(left) == 1:
-        return _revoked(release, policy, done, "")
+async def _confirm(hop: Hop, state: ConfirmExcluded) -> Step:
+    if not state.done:
+        return _revoked(hop, {}, "the version is in none of the policy's galleries any more")
+    definition = DefinitionId.parse(state.left[0])
+    versions = await hop.world.galleries.versions(definition)
+    wrong = list(check_revocation(versions, definition.version(hop.release.version.number)))
+    if not wrong and len(state.left) == 1:
+        return _revoked(hop, state.done, "")
     if not wrong:
-        return Again({**command.state, "left": command.state["left"][1:], "reads": 0}, timedelta(0))
-    reads = int(command.state["reads"]) + 1
+        return Again(replace(state, left=state.left[1:], reads=0), timedelta(0))
+    reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
         note = f"does not hold, written again: {'; '.join(wrong)}"
-        return Again({"step": "exclude", "left": [], "done": {}}, timedelta(0), note=note)
-    return Again({**command.state, "reads": reads}, READ_BACK)
+        return Again(Exclude(), timedelta(0), note=note)
+    return Again(replace(state, reads=reads), READ_BACK)
 
 
-def _revoked(release: Release, policy: DefinitionPolicy, done: dict[str, Any], note: str) -> Decided:
-    scanned = release.gate_any(Gate.RESCAN)
+def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:
+    scanned = hop.release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
-    told = (*reasons, note, *_out_of_reach(release, policy))
+    told = (*reasons, note, *_out_of_reach(hop.release, hop.policy))
     return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
 
 
@@ -111,7 +102,7 @@ def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
             )
 
 
-def _predicted(plan: RevokePlan) -> dict[str, Any]:
+def _predicted(plan: RevokePlan) -> LatestChange:
     return {
         region: {
             "before": str(before) if before else None,

@@ -2,59 +2,61 @@
 
 A report that proves nothing (unreadable, not scanned, of another time) is refused: it is named in the history and the
 release goes on waiting for another, until the deadline of the policy. *Not scanned is never clean.* Where nothing is
-awaited, what is published is judged again (``day_after``). A held release waits here for a scan that passes.
+awaited, what is published is judged again (``rescan_verdict``). A held release waits here for a scan that passes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from shared.domain.hop_states import AwaitScan, ReportRefused
 from shared.domain.judgement import ScanOutcome
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.outcomes import Again, Decided, Dropped, Noted, Step
-from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release, State
-from shared.ports import World
+from shared.ports import Hop
 from shared.scan_gate import rescan_verdict
+from shared.scan_gate.baseline import published_baseline
 from shared.scan_gate.refusals import LONGEST_LINE
-from shared.scan_gate.verdict import awaited, decided, judged, published_baseline, reports_on_hand
+from shared.scan_gate.usable_reports import awaited, reports_on_hand
+from shared.scan_gate.verdict import decided, judged
 
 LOOK_AGAIN: Final = timedelta(hours=1)
 """A report announces itself; this is for the one whose announcement was lost."""
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+async def run(hop: Hop) -> Step:
     """Judge the newest usable report, or wait for one."""
-    if isinstance(told := command.state.get("refused"), str):
-        return _noted(release, told[:LONGEST_LINE])  # a message may hold anything
+    command, release = hop.command, hop.release
+    if isinstance(command.state, ReportRefused):
+        return _noted(release, command.state.refused[:LONGEST_LINE])  # a message may hold anything
     if release.incarnation is None:
-        return Dropped("the version is not validated yet; a kept report is found when it is")
+        return Dropped("the version is not validated yet; the report is read when it is")
     if str(Branch(Kind.SCAN)) not in release.pending:
-        return await rescan_verdict.run(command, release, policy, world, now)
+        return await rescan_verdict.run(hop)
     if release.state is State.HELD:
-        return await _held(command, release, policy, world, now)
-    on_hand = await reports_on_hand(release, policy.scan, world, now)
+        return await _held(hop)
+    rules = hop.policy.scan
+    on_hand = await reports_on_hand(hop, rules)
     if on_hand.complete:
-        baseline = await published_baseline(release, policy, policy.scan, world)
-        verdict = judged(on_hand, release, policy.scan, now, baseline)
-        return await decided(Gate.SCAN, on_hand, verdict, policy.scan, release, world)
+        verdict = judged(hop, on_hand, rules, await published_baseline(hop, rules))
+        return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = awaited(on_hand)
     if command.is_hint:
         return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
-    return _waiting(command, release, told, now)
+    return _waiting(hop, told)
 
 
-async def _held(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+async def _held(hop: Hop) -> Step:
     """A scan that passes lets a held release go on; any other leaves it as it is."""
-    again = await rescan_verdict.judge_again(release, policy, world, now)
+    again = await rescan_verdict.judge_again(hop)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
-        return await decided(Gate.SCAN, again.on_hand, again.verdict, again.rules, release, world)
-    if command.is_hint:
-        return Dropped("held: no scan passes yet")
-    told = again.on_hand.refused if again.verdict is None else again.verdict.texts
-    return _waiting(command, release, told, now)
+        return await decided(hop, Gate.SCAN, again.on_hand, again.verdict, again.rules)
+    if hop.command.is_hint:
+        return Dropped("the release is held, and no scan passes yet")
+    return _waiting(hop, again.on_hand.refused if again.verdict is None else again.verdict.texts)
 
 
 def news(note: str, command: Command, release: Release) -> str | None:
@@ -65,15 +67,18 @@ def news(note: str, command: Command, release: Release) -> str | None:
 
 def _noted(release: Release, text: str) -> Step:
     """A line of history, unless it is there: a hint may come twice, and the same report again."""
-    return Dropped("told before") if any(line.text == text for line in release.history) else Noted(text)
+    return Dropped("already in the history") if any(line.text == text for line in release.history) else Noted(text)
 
 
-def _waiting(command: Command, release: Release, refused: Sequence[str], now: datetime) -> Step:
-    deadline = datetime.fromisoformat(command.state["deadline"])
-    if now >= deadline:
+def _waiting(hop: Hop, refused: Sequence[str]) -> Step:
+    match hop.command.state:
+        case AwaitScan(deadline) as state:
+            pass
+        case state:
+            raise TypeError(f"the scan gate cannot wait with {state}")
+    if hop.now >= deadline:
         reasons = (f"no usable scan report arrived by {deadline:%Y-%m-%d %H:%M} UTC", *refused)
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
-    return Again(
-        command.state, timedelta(0), note=news(note, command, release), at_least=min(deadline - now, LOOK_AGAIN)
-    )
+    at_least = min(deadline - hop.now, LOOK_AGAIN)
+    return Again(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
+from shared.domain.hop_states import AwaitVersion, ReadBack, TakeBack
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Command, Kind
+from shared.domain.messages import Kind
 from shared.domain.outcomes import Again, Decided, Dropped, Step, Turned
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
@@ -27,7 +28,7 @@ from shared.domain.validation import (
     validate,
 )
 from shared.gallery.incarnation import gone, incarnation_of
-from shared.ports import World
+from shared.ports import Hop, World
 
 POLL: Final = timedelta(seconds=30)
 ABSENT_POLL: Final = timedelta(seconds=30)
@@ -35,13 +36,14 @@ ABSENT_FOR: Final = timedelta(minutes=15)
 """An event can overtake what it tells of; a version that isn't there after this was deleted."""
 
 
-async def run(command: Command, release: Release, policy: DefinitionPolicy, world: World, now: datetime) -> Step:
+async def run(hop: Hop) -> Step:
     """Judge the version's metadata, or answer a hint."""
+    release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
-    if command.is_hint:
+    if hop.command.is_hint:
         return await _looked_again(version, release, world)
-    state = {**command.state, "since": command.state.get("since", now.isoformat())}
-    since = datetime.fromisoformat(state["since"])
+    state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
+    since = state.since
     if version is None:
         if now - since < world.paced(ABSENT_FOR):
             return Again(state, ABSENT_POLL, note="the gallery does not know the version yet")
@@ -90,7 +92,7 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
 def _is_read_back(release: Release) -> bool:
     """Whether a publication was written and not confirmed yet."""
     promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.aside]
-    return any(each.command.state.get("step") in {"read back", "take back"} for each in promoted)
+    return any(isinstance(each.command.state, ReadBack | TakeBack) for each in promoted)
 
 
 async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:

@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.facts import VersionFacts
+from shared.domain.hop_states import machine_of
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import Pending, Release
-from shared.engine.dispatch import send_pending
+from shared.engine.commit import send_pending
 from shared.engine.intake import look_again, start
 from shared.gallery.incarnation import incarnation_of
 from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
@@ -206,5 +207,6 @@ async def _owners(found: OwnMachine, world: World) -> list[Pending]:
         each
         for each in stored.release.pending.values()
         if each.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}
-        and found.name.startswith(str(each.command.state.get("vm"))[:-1])
+        and (vm := machine_of(each.command.state))
+        and found.name.startswith(vm[:-1])
     ]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.domain.hop_states import AwaitScan, Publish, ReportArrived
 from shared.domain.messages import Announcement, Command, Kind
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Gate, GateRecord, Release, State
@@ -59,13 +60,15 @@ def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
     if release.state is State.HELD:
         return "held until a scan passes"
     for pending in release.pending.values():
-        command = pending.command
-        if command.kind is Kind.PROMOTE and command.state.get("step") == "publish" and "deadline" in command.state:
-            return f"waits for a scan before {command.ring}"
-        if command.kind is Kind.SCAN and release.state is State.QUALIFYING:
-            left = datetime.fromisoformat(command.state["deadline"]) - now
-            if timedelta(0) < left < allowed / 2:
-                return "no usable report came in half of its time"
+        match pending.command.state:
+            case Publish(deadline=datetime()):
+                return f"waits for a scan before {pending.command.ring}"
+            case AwaitScan(deadline) if (
+                release.state is State.QUALIFYING and timedelta(0) < deadline - now < allowed / 2
+            ):
+                return "no usable report arrived in the first half of the time for scans"
+            case _:
+                pass
     return ""
 
 
@@ -83,7 +86,7 @@ async def _ask(release: Release, why: str, policy: DefinitionPolicy, world: Worl
     kept = await world.evidence.reports(release.version)
     if kept and (last is None or kept[0].at > last.at):
         # A report came and nobody was told: what was hinted got lost.
-        state = {"report": kept[0].name}
+        state = ReportArrived(kept[0].name)
         await world.queues.send(Command(Kind.SCAN, release.version, seq=0, not_after=now + HINT_LIFE, state=state))
     await world.publisher.publish(
         Announcement(

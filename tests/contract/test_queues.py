@@ -16,6 +16,7 @@ from shared.codec import (
     encode_pointer,
     unwrapped,
 )
+from shared.domain.hop_states import UnreadableState
 from shared.domain.messages import Kind
 from tests.contract.conftest import QueueBench
 from tests.contract.samples import command
@@ -23,12 +24,13 @@ from tests.contract.samples import command
 
 def padded(size: int):
     """A command whose body has exactly so many bytes."""
-    empty = command(state={"pad": ""})
-    return command(state={"pad": "x" * (size - len(encode_command(empty)))})
+    empty = command(state=UnreadableState({"pad": ""}))
+    return command(state=UnreadableState({"pad": "x" * (size - len(encode_command(empty)))}))
 
 
 async def test_a_command_arrives_as_it_was_sent(bench: QueueBench) -> None:
-    sent = command(ring="canary", region="westus", attempt=3, traceparent="00-1-2-03", state={"step": "é", "n": [1]})
+    state = UnreadableState({"step": "é", "n": [1]})
+    sent = command(ring="canary", region="westus", attempt=3, traceparent="00-1-2-03", state=state)
     await bench.queues.send(sent)
     (body,) = await bench.receive(Kind.SCAN)
     assert decode_command(await bench.queues.open(body)) == sent

@@ -418,7 +418,9 @@ class TestRingRules:
         assert release.state is State.RELEASED
         assert "ScanRequested" in told(play)
         waits = [
-            line.text for line in release.history if "waiting for a scan that the rules of production take" in line.text
+            line.text
+            for line in release.history
+            if "waiting for a scan that the rules of production accept" in line.text
         ]
         assert len(waits) == 1
 

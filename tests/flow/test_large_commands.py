@@ -7,6 +7,7 @@ import pytest
 
 from local.simulation.faults import Call
 from shared.codec import decode_pointer
+from shared.domain.hop_states import UnreadableState
 from shared.domain.image import VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import State
@@ -31,7 +32,7 @@ def begun(*misfortunes: Outage) -> tuple[Rehearsal, VersionId]:
     version = play.publish()
     play.until(lambda: play.has(version) and play.release(version).state is State.REPLICATING)
     (pending,) = play.release(version).pending.values()
-    large = replace(pending.command, state={**pending.command.state, "pad": "x" * 60_000})
+    large = replace(pending.command, state=UnreadableState({"pad": "x" * 60_000}))
     play.do(lambda world, _: world.queues.send(large))
     for message in play.house.queues.waiting():
         if message.kind is Kind.REPLICATE and decode_pointer(message.body) is None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.memory.evidence import MemoryEvidence
-from shared.scan_gate.verdict import LARGE, reports_on_hand
+from shared.domain.messages import Command, Kind
+from shared.ports import Hop
+from shared.scan_gate.usable_reports import LARGE, reports_on_hand
 from tests.flow.rehearsal import SMALL, Rehearsal, small_report
 
 
@@ -36,7 +38,9 @@ async def test_large_reports_are_read_one_at_a_time_and_small_ones_are_not(paddi
     body = small_report("clean", version, now) + b" " * padding
     await evidence.save_report(version, "trivy", body, at=now)
     world, release = replace(play.host.world, evidence=evidence), play.release(version)
-    looks = [reports_on_hand(release, SMALL.scan, world, now + timedelta(minutes=1)) for _ in range(4)]
+    late = now + timedelta(minutes=1)
+    hop = Hop(Command(Kind.SCAN, version, 1, late), release, SMALL, world, late)
+    looks = [reports_on_hand(hop, SMALL.scan) for _ in range(4)]
     found = await asyncio.gather(*looks)
     assert [len(each.usable) for each in found] == [1] * 4
     assert evidence.most == at_once

@@ -38,7 +38,7 @@ def test_the_test_of_a_machine_that_vanished_starts_anew_with_another_machine(me
     play.run()
     names = {call.args[0].name for call in play.effects("machines.create")}
     assert len(names) == 2 + 1 + 1  # a region each, the smoke test, and the one that started anew
-    assert any("vanished" in line.text for line in play.release(version).history)
+    assert any("disappeared" in line.text for line in play.release(version).history)
 
 
 @pytest.mark.parametrize("method", ["machines.view", "machines.start_probe", "machines.probe"])
@@ -49,4 +49,4 @@ def test_machines_that_vanish_for_ever_reject_nothing_and_are_told(method: str) 
     release = play.release(version)
     assert not release.state.is_terminal
     assert "the platform keeps failing" in release.stalls["boot_test"]
-    assert "vanished" in release.stalls["boot_test"]
+    assert "disappeared" in release.stalls["boot_test"]

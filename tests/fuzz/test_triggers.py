@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.codec import CodecError, decode_command, encode_command
+from shared.domain.hop_states import FetchOrder, ReportArrived, ReportRefused
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
 from shared.triggers import event_grid, http, storage_queues
@@ -90,15 +91,15 @@ def test_an_event_of_a_scan_is_kept_or_refused_or_ignored(document: Any) -> None
 # --- queues ---------------------------------------------------------------------------------------------------------
 
 HINTS = [
-    Command(Kind.SCAN, KNOWN[1], seq=0, not_after=moment().now, state={"refused": "why", "evidence": "a/b.json"}),
-    Command(Kind.SCAN, KNOWN[3], seq=0, not_after=moment().now, state={"report": "a/b.json"}),
+    Command(Kind.SCAN, KNOWN[1], seq=0, not_after=moment().now, state=ReportRefused("why", "a/b.json")),
+    Command(Kind.SCAN, KNOWN[3], seq=0, not_after=moment().now, state=ReportArrived("a/b.json")),
     *(
         Command(
             Kind.FETCH_REPORT,
             UNKNOWN,
             seq=0,
             not_after=moment().now,
-            state={"format": "trivy", "url": url, "sha256": "0" * 64, "sender": "ci"},
+            state=FetchOrder("trivy", url, "0" * 64, "ci"),
         )
         for url in URLS
     ),

@@ -24,6 +24,7 @@ from shared.codec import (
     encode_release,
     unwrapped,
 )
+from shared.domain.hop_states import AwaitDeletion
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Answer, Gate, GateRecord, Happening, Pending, Publication, Release, State
@@ -46,7 +47,7 @@ COMMANDS = [
         region="westeurope",
         attempt=2,
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        state={"step": "gone", "vm": "rm-0123456789ab", "parts": ["/a", "/b"], "deletedAt": NOW.isoformat()},
+        state=AwaitDeletion(vm="rm-0123456789ab", parts=("/a", "/b"), deleted_at=NOW),
     ),
 ]
 ROW = Release(

@@ -22,8 +22,11 @@ from shared.codec import (
     encode_command,
     encode_release,
 )
+from shared.codec.hop_states import STATES, read_state
+from shared.domain.facts import RegionTargetFacts
+from shared.domain.hop_states import FetchOrder, HopState
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
-from shared.domain.messages import Command, VersionWritten
+from shared.domain.messages import Command, Kind, VersionWritten
 from shared.domain.release import GateRecord, Happening, Pending, Publication, Release
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -54,10 +57,9 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
-states = st.dictionaries(texts, plain, max_size=4)
 
 
-def whole[T](kind: type[T], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+def whole[T](kind: type[T], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
     """Values with every field drawn, those with a default too."""
     drawn: dict[str, Any] = {field.name: fields.get(field.name, ...) for field in dataclasses.fields(cast(Any, kind))}
     return st.builds(kind, **drawn)
@@ -68,7 +70,22 @@ st.register_type_strategy(VersionId, versions)
 st.register_type_strategy(datetime, times)
 st.register_type_strategy(str, texts)
 naturals = st.integers(0, 2**53)
-commands = whole(Command, seq=naturals, attempt=naturals, state=states)
+small = st.integers(0, 2**31)
+st.register_type_strategy(int, small)
+st.register_type_strategy(RegionTargetFacts, whole(RegionTargetFacts, kept=st.dictionaries(texts, plain, max_size=2)))
+FETCHES = whole(FetchOrder, format=st.just("trivy"), sha256=st.just("0" * 64))
+
+
+def states(kind: Kind) -> st.SearchStrategy[HopState]:
+    """Every state that a kind of command can carry, and objects that are none."""
+    typed = [FETCHES if each is FetchOrder else whole(each) for each in STATES[kind]]
+    odd = st.dictionaries(texts, plain, max_size=4).map(lambda raw: read_state(kind, raw))
+    return st.one_of(*typed, odd)
+
+
+commands = st.sampled_from(Kind).flatmap(
+    lambda kind: whole(Command, kind=st.just(kind), seq=naturals, attempt=naturals, state=states(kind))
+)
 for part in (GateRecord, Publication, Happening):
     st.register_type_strategy(part, whole(part))
 st.register_type_strategy(Command, commands)

@@ -30,6 +30,7 @@ from shared.codec import (
     encode_pointer,
     encode_release,
 )
+from shared.domain.hop_states import CreateMachine, UnreadableState
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command, Kind, VersionWritten
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
@@ -49,7 +50,7 @@ COMMAND = Command(
     region="westus",
     attempt=2,
     traceparent="00-aa-bb-01",
-    state={"step": "create", "vm": "rm-0123456789ab", "tries": [1, {"x": None}], "ratio": 0.5},
+    state=CreateMachine(vm="rm-0123456789ab", tries=1),
 )
 
 
@@ -103,7 +104,7 @@ def test_a_command_is_the_documented_envelope() -> None:
         "attempt": 2,
         "not_after": "2026-03-01T12:00:00.123456Z",
         "traceparent": "00-aa-bb-01",
-        "state": COMMAND.state,
+        "state": {"step": "create", "vm": "rm-0123456789ab", "tries": 1},
     }
 
 
@@ -164,7 +165,7 @@ def test_a_body_over_the_bound_is_not_even_parsed() -> None:
 
 def test_a_command_over_the_bound_is_not_written() -> None:
     with pytest.raises(TooLarge):
-        encode_command(replace(COMMAND, state={"log": "x" * LARGEST_BODY}))
+        encode_command(replace(COMMAND, state=UnreadableState({"log": "x" * LARGEST_BODY})))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_a_command_over_the_bound_is_not_written() -> None:
 )
 def test_state_that_json_would_change_is_refused(value: Any) -> None:
     with pytest.raises(Unencodable):
-        encode_command(replace(COMMAND, state={"value": value}))
+        encode_command(replace(COMMAND, state=UnreadableState({"value": value})))
 
 
 def test_a_refusal_is_short_however_long_the_value_is_that_it_quotes() -> None:
@@ -199,7 +200,7 @@ def test_state_that_is_nested_without_end_is_refused() -> None:
     state: dict[str, Any] = {}
     state["again"] = state
     with pytest.raises(Unencodable):
-        encode_command(replace(COMMAND, state=state))
+        encode_command(replace(COMMAND, state=UnreadableState(state)))
 
 
 @pytest.mark.parametrize("at", [NOW.replace(tzinfo=None), NOW.replace(tzinfo=timezone(timedelta(seconds=90)))])

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from shared.domain.hop_states import machine_of
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.lifecycle import (
     TABLE,
@@ -64,7 +65,7 @@ def test_every_region_of_a_ring_gets_its_boot_test() -> None:
 def test_each_boot_test_knows_the_name_of_its_machine_beforehand() -> None:
     release = Release(VERSION, State.REPLICATING, 4, "p1", NOW, NOW, ring="canary")
     tested = advance(release, Outcome.REPLICATED, POLICY, NOW)
-    names = {each.command.state["vm"] for each in tested.pending.values()}
+    names = {machine_of(each.command.state) or "" for each in tested.pending.values()}
     assert (len(names), {len(name) for name in names}) == (2, {15})
 
 
@@ -89,7 +90,8 @@ def test_the_last_published_ring_ends_the_release() -> None:
 def test_a_reject_stops_the_other_gate_and_deletes_its_machine() -> None:
     rejected = advance(qualifying().with_pending(Branch(Kind.SCAN), None), Outcome.REJECTED, POLICY, NOW)
     orders = [each.command for each in rejected.pending.values() if each.command.kind is Kind.CLEAN_UP]
-    assert [order.state["vm"] for order in orders] == [qualifying().pending["boot_test"].command.state["vm"]]
+    tested = qualifying().pending["boot_test"].command
+    assert [machine_of(order.state) for order in orders] == [machine_of(tested.state)]
 
 
 def test_a_reject_leaves_no_gate_pending() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.hop_states import CreateMachine, DeleteMachine, NoState
 from shared.domain.lifecycle import Outcome
 from shared.domain.outcomes import Again, Decided, Dropped, Finished, Noted, Stalled, Step, Turned, describe
 from shared.domain.release import Answer, Gate
@@ -13,16 +14,16 @@ from shared.domain.release import Answer, Gate
     ("step", "line"),
     [
         (
-            Again({"step": "provision", "vm": "rm-1"}, timedelta(seconds=20), note="creating"),
-            "Again step=provision in 20 s: creating",
+            Again(CreateMachine(vm="rm-1"), timedelta(seconds=20), note="creating"),
+            "Again step=create in 20 s: creating",
         ),
-        (Again({}, timedelta(0), at_least=timedelta(seconds=1.5)), "Again in 1.5 s"),
+        (Again(NoState(), timedelta(0), at_least=timedelta(seconds=1.5)), "Again in 1.5 s"),
         (
-            Again({}, timedelta(seconds=5), note="throttled: wait", failed=True),
+            Again(NoState(), timedelta(seconds=5), note="throttled: wait", failed=True),
             "Again in 5 s after a failure: throttled: wait",
         ),
         (
-            Again({}, timedelta(seconds=5), note="quota", stalled="no quota for a week"),
+            Again(NoState(), timedelta(seconds=5), note="quota", stalled="no quota for a week"),
             "Again in 5 s: no quota for a week",
         ),
         (Decided(Gate.SCAN, Answer.PASS, facts={"report": "x"}), "Decided scan pass"),
@@ -43,7 +44,7 @@ def test_a_step_is_told_in_one_line(step: Step, line: str) -> None:
 
 
 def test_facts_rules_and_state_stay_out_of_the_line() -> None:
-    again = describe(Again({"step": "probe", "nonce": "hidden-word"}, timedelta(seconds=1)))
+    again = describe(Again(DeleteMachine(vm="rm-1", nonce="hidden-word"), timedelta(seconds=1)))
     decided = describe(Decided(Gate.SCAN, Answer.PASS, facts={"a": "hidden-word"}, rules={"b": "hidden-word"}))
     assert "hidden-word" not in again + decided
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.codec import Malformed
+from shared.codec.hop_states import read_state
+from shared.domain.hop_states import AwaitScan, UnreadableState
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Again, Dropped, Step
 from shared.domain.release import Release
 from shared.engine import dispatch
 from tests.flow.rehearsal import SMALL, Rehearsal
 
-FORGED: dict[str, Any] = {"step": "gone", "vm": "rm-0", "region": "westeurope", "reasons": [], "deletedAt": ""}
+FORGED = UnreadableState({"step": "gone", "vm": "rm-0", "region": "westeurope", "reasons": [], "deletedAt": ""})
 
 
 def waiting(minutes: float) -> tuple[Rehearsal, Release]:
@@ -33,7 +35,7 @@ def handle(play: Rehearsal, command: Command) -> Step:
 def test_a_hop_does_what_its_row_says_whatever_the_message_says() -> None:
     play, release = waiting(8)
     (pending,) = release.pending.values()
-    step = handle(play, replace(pending.command, state={"deadline": "2000-01-01T00:00:00+00:00"}))
+    step = handle(play, replace(pending.command, state=AwaitScan(datetime(2000, 1, 1, tzinfo=UTC))))
     assert isinstance(step, Again), "a message that was changed on its way rejects nothing"
     assert step.state == pending.command.state
 
@@ -62,7 +64,9 @@ def test_a_hint_names_no_ring() -> None:
 @pytest.mark.parametrize("told", [["x"], {"a": 1}, 5, True])
 def test_a_refusal_that_is_no_text_gets_into_no_history(told: Any) -> None:
     play, release = waiting(8)
-    command = Command(Kind.SCAN, release.version, seq=0, not_after=play.engine.now, state={"refused": told})
+    command = Command(
+        Kind.SCAN, release.version, seq=0, not_after=play.engine.now, state=read_state(Kind.SCAN, {"refused": told})
+    )
     handle(play, command)
     assert play.release(release.version).history == release.history
 
@@ -71,14 +75,15 @@ def test_a_report_that_is_no_text_is_none_that_was_judged() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()
     play.run()
-    hint = Command(Kind.SCAN, version, seq=0, not_after=play.engine.now, state={"report": ["x"]})
+    hint = Command(Kind.SCAN, version, seq=0, not_after=play.engine.now, state=read_state(Kind.SCAN, {"report": ["x"]}))
     assert isinstance(handle(play, hint), Dropped)
 
 
 def test_an_order_to_fetch_that_orders_nothing_is_refused() -> None:
     play, release = waiting(8)
-    command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.engine.now, state={"url": 5})
-    with pytest.raises(Malformed, match="no text for format, url, sha256, sender"):
+    state = read_state(Kind.FETCH_REPORT, {"url": 5})
+    command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.engine.now, state=state)
+    with pytest.raises(Malformed, match=r"Expected `str`, got `int` - at `\$.url`"):
         handle(play, command)
 
 
@@ -88,7 +93,7 @@ def test_a_stale_promotion_that_names_no_write_is_dropped_unlooked(state: dict[s
     version = play.publish()
     play.run()
     late = play.engine.now + timedelta(hours=1)
-    stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=state)
+    stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=read_state(Kind.PROMOTE, state))
     before = len(play.misfortunes.calls)
     step = handle(play, stale)
     assert step == Dropped("stale: the release has moved on")

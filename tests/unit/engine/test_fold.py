@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.hop_states import AwaitVersion, NoState
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.lifecycle import Outcome, advance, first
 from shared.domain.messages import Branch, Command, Kind
@@ -49,33 +50,33 @@ def qualifying() -> Release:
 
 
 def test_going_on_sends_the_branch_again_with_a_new_number() -> None:
-    again = folded(started(), Again({"since": "x"}, timedelta(seconds=30)))
+    again = folded(started(), Again(AwaitVersion(NOW), timedelta(seconds=30)))
     pending = again.pending["validate"]
-    assert (pending.command.seq, again.seq, pending.sent, dict(pending.command.state)) == (2, 2, False, {"since": "x"})
+    assert (pending.command.seq, again.seq, pending.sent, pending.command.state) == (2, 2, False, AwaitVersion(NOW))
 
 
 def test_a_pace_shortens_what_we_wait_and_never_what_a_service_asked_for() -> None:
-    ours = folded(started(), Again({}, timedelta(minutes=10)), pace=60)
-    theirs = folded(started(), Again({}, timedelta(minutes=10), at_least=timedelta(minutes=5)), pace=60)
+    ours = folded(started(), Again(NoState(), timedelta(minutes=10)), pace=60)
+    theirs = folded(started(), Again(NoState(), timedelta(minutes=10), at_least=timedelta(minutes=5)), pace=60)
     assert ours.pending["validate"].due == NOW + timedelta(seconds=10)
     assert theirs.pending["validate"].due == NOW + timedelta(minutes=5)
 
 
 def test_a_failed_hop_counts_as_an_attempt_and_a_good_one_begins_anew() -> None:
-    failed = folded(started(), Again({}, timedelta(0), note="no answer", failed=True))
-    good = folded(failed, Again({}, timedelta(0)))
+    failed = folded(started(), Again(NoState(), timedelta(0), note="no answer", failed=True))
+    good = folded(failed, Again(NoState(), timedelta(0)))
     assert (command(failed).attempt, command(good).attempt) == (1, 0)
 
 
 def test_the_same_fault_over_and_over_is_told_once() -> None:
-    fault = Again({}, timedelta(0), note="no answer", failed=True)
+    fault = Again(NoState(), timedelta(0), note="no answer", failed=True)
     once = folded(started(), fault)
     assert len(folded(once, fault).history) == len(once.history)
 
 
 def test_going_on_keeps_the_deadline() -> None:
     release = started()
-    assert command(folded(release, Again({}, timedelta(hours=1)))).not_after == command(release).not_after
+    assert command(folded(release, Again(NoState(), timedelta(hours=1)))).not_after == command(release).not_after
 
 
 @pytest.mark.parametrize(("attempt", "wait"), [(0, FIRST_WAIT), (1, 2 * FIRST_WAIT), (40, LONGEST_WAIT)])
@@ -183,7 +184,7 @@ def test_sending_again_sets_a_new_deadline_and_forgets_the_attempts() -> None:
 
 def test_a_former_command_of_a_branch_is_expected_no_more() -> None:
     release = started()
-    assert not folded(release, Again({}, timedelta(0))).expects(command(release))
+    assert not folded(release, Again(NoState(), timedelta(0))).expects(command(release))
 
 
 def test_ended_releases_have_no_gate_left_whatever_ended_them() -> None:

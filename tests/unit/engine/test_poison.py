@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from shared.codec import encode_command
+from shared.codec.hop_states import read_state
+from shared.domain.hop_states import UnreadableState
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
 from shared.engine.poison import poisoned
@@ -26,7 +28,13 @@ def bury(play: Rehearsal, body: bytes) -> str:
 
 def order(play: Rehearsal, **changes: Any) -> bytes:
     version = play.publish(scan=None)
-    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=play.engine.now, state={**ORDER, **changes})
+    command = Command(
+        Kind.FETCH_REPORT,
+        version,
+        seq=0,
+        not_after=play.engine.now,
+        state=read_state(Kind.FETCH_REPORT, {**ORDER, **changes}),
+    )
     return encode_command(command)
 
 
@@ -62,7 +70,7 @@ def test_a_stalled_release_keeps_its_own_command_and_not_the_messages() -> None:
     version = play.publish(scan=None)
     play.wait(minutes=8)
     waiting = next(iter(play.release(version).pending.values())).command
-    bury(play, encode_command(replace(waiting, state={"deadline": [], "more": 1})))
+    bury(play, encode_command(replace(waiting, state=UnreadableState({"deadline": [], "more": 1}))))
     (stalled,) = play.release(version).pending.values()
     assert stalled.stalled
     assert stalled.command == waiting
@@ -87,6 +95,6 @@ def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
     far = play.engine.now + timedelta(days=9999)
-    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=ORDER)
+    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=read_state(Kind.FETCH_REPORT, ORDER))
     assert "asked for again" in bury(play, encode_command(replace(command, attempt=99)))
     assert "is given up" in bury(play, encode_command(replace(command, attempt=100)))

@@ -7,6 +7,7 @@ import pytest
 
 from shared.adapters.memory.queues import MemoryQueues
 from shared.codec import Pointer, decode_pointer, encode_command, encode_pointer
+from shared.domain.hop_states import UnreadableState
 from shared.domain.image import DefinitionId, GalleryId, VersionNumber
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Dropped
@@ -49,7 +50,7 @@ async def test_a_body_in_the_message_is_the_command() -> None:
 
 
 async def test_a_body_in_a_blob_is_the_command() -> None:
-    queues, large = MemoryQueues(lambda: NOW), replace(COMMAND, state={"pad": "x" * 60_000})
+    queues, large = MemoryQueues(lambda: NOW), replace(COMMAND, state=UnreadableState({"pad": "x" * 60_000}))
     await queues.send(large)
     (message,) = queues.waiting()
     assert await receive(message.body, Kind.SCAN, queues, now=NOW, pace=1) == large
@@ -57,7 +58,7 @@ async def test_a_body_in_a_blob_is_the_command() -> None:
 
 async def test_a_pointer_carries_the_deadline_of_its_command() -> None:
     queues = MemoryQueues(lambda: NOW)
-    await queues.send(replace(COMMAND, state={"pad": "x" * 60_000}))
+    await queues.send(replace(COMMAND, state=UnreadableState({"pad": "x" * 60_000})))
     (message,) = queues.waiting()
     pointer = decode_pointer(message.body)
     assert pointer is not None

@@ -13,7 +13,7 @@ from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Again
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Release, State
-from shared.ports import World
+from shared.ports import Hop, World
 from shared.stages import replicate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ async def hop(state: ProvisioningState) -> tuple[Any, Galleries]:
     world = World(galleries, nothing, nothing, MemoryLedger(), nothing, nothing, nothing)
     release = Release(VERSION, State.REPLICATING, 3, "p1", NOW, NOW, incarnation=NOW.isoformat(), ring="production")
     command = Command(Kind.REPLICATE, VERSION, 3, NOW + timedelta(hours=1), ring="production")
-    return await replicate.run(command, release, POLICY, world, NOW), galleries
+    return await replicate.run(Hop(command, release, POLICY, world, NOW)), galleries
 
 
 async def test_a_source_whose_last_update_failed_is_repaired_before_it_is_copied() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from shared.domain.boot import MachineFacts
+from shared.domain.hop_states import DeleteMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Again, Finished, Step
@@ -49,7 +50,7 @@ async def cleaned(machines: FailingDeletions) -> tuple[Step, timedelta]:
     policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
     nobody = cast(Any, None)
     world = World(nobody, port, nobody, nobody, nobody, nobody, policy)
-    state = {"step": "delete", "vm": "rm-000000000000", "parts": []}
+    state = DeleteMachine(vm="rm-000000000000")
     command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=state)
     now = NOW
     for _ in range(30):

@@ -15,12 +15,13 @@ from shared.domain.facts import (
     ReplicationFacts,
     VersionFacts,
 )
+from shared.domain.hop_states import Replicate
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Again, Decided, Stalled, Step
 from shared.domain.policy import DefinitionPolicy, RegionTarget, ReplicationRules, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Release, State
-from shared.ports import Conflict, Refused, World
+from shared.ports import Conflict, Hop, Refused, World
 from shared.stages import replicate
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -69,7 +70,7 @@ class Play:
         self.command = Command(Kind.REPLICATE, VERSION, 3, BEGIN + timedelta(hours=32), ring="canary")
 
     async def hop(self) -> Step:
-        step = await replicate.run(self.command, RELEASE, POLICY, self.world, self.now)
+        step = await replicate.run(Hop(self.command, RELEASE, POLICY, self.world, self.now))
         if isinstance(step, Again):
             self.command = replace(self.command, state=step.state)
             self.now += step.after
@@ -134,7 +135,8 @@ async def test_a_refused_repair_is_not_counted() -> None:
         assert isinstance(await play.hop(), Again)
     play.azure.refuses = None
     await play.hop()
-    assert (play.command.state["repairs"], play.azure.writes) == (1, 1)
+    assert isinstance(play.command.state, Replicate)
+    assert (play.command.state.repairs, play.azure.writes) == (1, 1)
 
 
 async def test_a_refused_repair_is_told_with_azures_words() -> None:

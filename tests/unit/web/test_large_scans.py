@@ -13,11 +13,13 @@ import pytest
 from shared.adapters.memory.evidence import MemoryEvidence
 from shared.domain.findings import Finding, OsInfo, ScanReport
 from shared.domain.image import VersionId, VersionNumber
-from shared.domain.policy import Severity
+from shared.domain.messages import Command, Kind
+from shared.domain.policy import DefinitionPolicy, Severity
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
-from shared.ports import StoredReport, World
+from shared.ports import Hop, StoredReport, World
 from shared.scan_gate.listing_pages import LINES_A_PAGE
-from shared.scan_gate.verdict import OnHand, Usable, decided, judged
+from shared.scan_gate.usable_reports import OnHand, Usable
+from shared.scan_gate.verdict import decided, judged
 from shared.web import site
 from shared.web.rendering import Page
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
@@ -81,8 +83,11 @@ async def scanned(findings: tuple[Finding, ...]) -> Large:
     evidence = Counting()
     world = replace(Rehearsal(SMALL).house.world, evidence=evidence)
     on_hand = OnHand((Usable(StoredReport("a/trivy/report.json", "trivy", BEGIN), report),))
-    verdict = judged(on_hand, release, RULES, BEGIN + timedelta(hours=1), None)
-    step = await decided(Gate.SCAN, on_hand, verdict, RULES, release, world)
+    now = BEGIN + timedelta(hours=1)
+    policy = DefinitionPolicy("d", SOURCE, (), RULES, digest="p1")
+    hop = Hop(Command(Kind.SCAN, version, 1, now), release, policy, world, now)
+    verdict = judged(hop, on_hand, RULES, None)
+    step = await decided(hop, Gate.SCAN, on_hand, verdict, RULES)
     document = {"gate": "scan", "facts": step.facts, "rules": step.rules}
     await evidence.put(NAME, document)
     record = GateRecord(Gate.SCAN, Answer.REJECT, BEGIN, BEGIN.isoformat(), "digest-1", NAME, step.reasons)

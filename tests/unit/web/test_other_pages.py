@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.hop_states import AwaitScan
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending, Release, State
@@ -27,7 +28,7 @@ def waiting(number: str, *, stalled: str | None = None) -> Release:
     """A release that waits for its scan, or whose scan needs people."""
     version = SOURCE.version(VersionNumber.parse(number))
     until = BEGIN + timedelta(hours=24)
-    command = Command(Kind.SCAN, version, seq=1, not_after=until, state={"deadline": until.isoformat()})
+    command = Command(Kind.SCAN, version, seq=1, not_after=until, state=AwaitScan(until))
     pending = Pending(command, BEGIN, sent=True, stalled=stalled)
     return release(number, State.QUALIFYING, pending={str(command.branch): pending})
 

@@ -1,0 +1,321 @@
+"""What a command carries from hop to hop: one frozen type for each step of each stage.
+
+The type says which step comes next; its fields are what that step needs to know of the hops before it. A stage matches
+on the type, so that no step can meet the state of another. On the wire a state is one flat JSON object, whose ``step``
+names the type (``shared.codec.hop_states``). An object that fits no type of its kind is kept as an ``UnreadableState``:
+the row stays readable, and the engine stalls the branch with the path of what is wrong.
+
+    >>> state = CreateMachine(vm="rm-0123456789ab", tries=1)
+    >>> carried(DeleteMachine, state, reasons=("the machine disappeared",))
+    DeleteMachine(vm='rm-0123456789ab', since=None, tries=1, ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar
+
+from shared.domain.boot import Blame
+from shared.domain.facts import RegionTargetFacts
+from shared.domain.references import ReportReference
+
+type LatestChange = Mapping[str, Mapping[str, str | None]]
+"""For each region, which version number was ``latest`` ``before`` a write and is expected to be ``after`` it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HopState:
+    """What every state is."""
+
+    STEP: ClassVar[str | None] = None
+    """The step on the wire; None where a kind of command has only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoState(HopState):
+    """A command that carries nothing: a hint, or the first command of a branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableState(HopState):
+    """An object that fits no state of its kind of command: ``reason`` says what is wrong and where, as ``$.path``."""
+
+    raw: Mapping[str, Any]
+    reason: str = field(default="", compare=False)
+
+
+# --- validation, scan, announcement -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitVersion(HopState):
+    """Validation waits, since a time, until the version is complete."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitScan(HopState):
+    """The scan gate waits for a report until a deadline."""
+
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportArrived(HopState):
+    """A hint: this report is in the report store."""
+
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRefused(HopState):
+    """A hint: a report was refused. ``refused`` is the line for the history, ``evidence`` names the document."""
+
+    refused: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOrder(HopState):
+    """A report to fetch: its format, where it is, its SHA-256 in lower-case hex, and who sent the reference."""
+
+    format: str
+    url: str
+    sha256: str
+    sender: str
+
+    @property
+    def reference(self) -> ReportReference:
+        """Where the report is, and what it must be."""
+        return ReportReference(self.url, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(HopState):
+    """Announce an outcome: the name of a ``lifecycle.Outcome`` in lower case."""
+
+    outcome: str
+
+
+# --- replication ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicate(HopState):
+    """Replication of a ring: what Azure cannot tell."""
+
+    since: datetime
+    """When the ring's replication began."""
+    progress: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Percent for each region, as last seen."""
+    looked_at: datetime | None = None
+    repairs: int = 0
+    """Repairs that Azure accepted."""
+    repaired_at: datetime | None = None
+    removed: tuple[RegionTargetFacts, ...] = ()
+    """Target regions that a repair removed, to be added again."""
+    refused: int = 0
+    """How often Azure refused the next repair."""
+    mended: int = 0
+    """How often the version was written again as it is, because its last update had failed."""
+
+
+# --- boot test --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootTestState(HopState):
+    """What every step of a boot test knows: its machine's name, and its history of attempts."""
+
+    vm: str
+    since: datetime | None = None
+    """When the platform first refused the machine."""
+    tries: int = 0
+    """Machines of this test that failed before this one, or refusals by the platform."""
+    absences: int = 0
+    """How often the platform accepted the machine and did not know it afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMachine(BootTestState):
+    """Ask the platform for the machine."""
+
+    STEP: ClassVar[str | None] = "create"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineState(BootTestState):
+    """What is known of a machine that was asked for. A clean-up may begin before any of it is known."""
+
+    region: str = ""
+    began: datetime | None = None
+    parts: tuple[str, ...] = ()
+    """Resource ids of everything that the machine is made of."""
+    ready_at: datetime | None = None
+    failed_at: datetime | None = None
+    agent: str | None = None
+    probe: str | None = None
+    """The name of the run command."""
+    nonce: str | None = None
+    answers: Mapping[str, str] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitProvisioning(MachineState):
+    """Wait until the operating system is provisioned and the agent is ready."""
+
+    STEP: ClassVar[str | None] = "provision"
+    deadline: datetime
+    polls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitProbe(MachineState):
+    """Wait until the probe has finished."""
+
+    STEP: ClassVar[str | None] = "probe"
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BootFailure:
+    """What failed before the console was read, and what it is attributed to."""
+
+    blame: Blame
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConsole(MachineState):
+    """Read the serial console and settle the verdict."""
+
+    STEP: ClassVar[str | None] = "console"
+    looks: int = 0
+    failure: BootFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMachine(MachineState):
+    """Delete the machine. The verdict is settled: it passed where nothing is to blame."""
+
+    STEP: ClassVar[str | None] = "delete"
+    reasons: tuple[str, ...] = ()
+    blame: Blame | None = None
+    console: tuple[str, ...] = ()
+    """Lines of the console that decided or warn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitDeletion(DeleteMachine):
+    """Wait until the machine and everything that it was made of is gone."""
+
+    STEP: ClassVar[str | None] = "gone"
+    deleted_at: datetime
+
+
+# --- promotion --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bake(HopState):
+    """Wait for the ring's bake time."""
+
+    STEP: ClassVar[str | None] = "bake"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishingState(HopState):
+    """A step that writes to the gallery, or that follows one that did."""
+
+    shown: tuple[str, ...] = ()
+    """Regions of the ring that a write of this promotion made visible to ``latest``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish(PublishingState):
+    """Publish the ring."""
+
+    STEP: ClassVar[str | None] = "publish"
+    deadline: datetime | None = None
+    """Until when a scan by the ring's own rules is waited for; None while none is."""
+    mended: int = 0
+    """How often the version was written again as it is, because its last update had failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack(PublishingState):
+    """See that the ring resolves ``latest`` to the version."""
+
+    STEP: ClassVar[str | None] = "read back"
+    predicted: LatestChange
+    reads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack(PublishingState):
+    """Hide a version that a write showed and that is not the proven one."""
+
+    STEP: ClassVar[str | None] = "take back"
+
+
+# --- revocation -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationState(HopState):
+    """A revocation under way. ``left`` and the keys of ``done`` are ids of image definitions."""
+
+    left: tuple[str, ...] = ()
+    done: Mapping[str, LatestChange] = field(default_factory=dict[str, LatestChange])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclude(RevocationState):
+    """Exclude the version from ``latest`` in the first definition that is left; in all of them at the start."""
+
+    STEP: ClassVar[str | None] = "exclude"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmExcluded(RevocationState):
+    """See that the first definition that is left resolves ``latest`` to the version nowhere."""
+
+    STEP: ClassVar[str | None] = "read back"
+    reads: int = 0
+
+
+# --- what others ask of a state ---------------------------------------------------------------------------------------
+
+
+def carried[S: HopState](into: type[S], state: HopState, **changes: Any) -> S:
+    """The next step's state: the fields that it shares with this one, and ``changes``."""
+    shared = {each.name for each in fields(into)} & {each.name for each in fields(state)}
+    return into(**({name: getattr(state, name) for name in shared} | changes))
+
+
+def step_of(state: HopState) -> str | None:
+    """The step as the wire names it."""
+    if isinstance(state, UnreadableState):
+        step = state.raw.get("step")
+        return None if step is None else str(step)
+    return state.STEP
+
+
+def machine_of(state: HopState) -> str | None:
+    """The name of the boot-test machine that a state is about; None when it names none.
+
+    Also of a state that is not readable otherwise: a machine must be found as long as anything names it.
+    """
+    if isinstance(state, UnreadableState):
+        vm = state.raw.get("vm")
+        return vm if isinstance(vm, str) else None
+    return state.vm if isinstance(state, BootTestState) else None
+
+
+def deadline_of(state: HopState) -> datetime | None:
+    """When a step gives up waiting, where it has a bound of its own."""
+    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe) else None

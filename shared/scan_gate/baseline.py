@@ -1,0 +1,80 @@
+"""What a version is compared with: the findings of the published version, or its own when it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.domain.delta import Baseline
+from shared.domain.merging import merge_reports
+from shared.domain.policy import ScanRules
+from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.scanning import ScanReport
+from shared.ports import Hop, World
+from shared.scan_gate.refusals import Refused
+from shared.scan_gate.usable_reports import REPORTS_READ, SHARED_FORMATS, parsed, version_published
+
+
+async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
+    """The version that is published in the last ring, as last scanned; None when none is, or nobody asks.
+
+    It is the highest number that the ledger says we published there and did not take back.
+    """
+    if not (rules.no_new or rules.improvement_passes):
+        return None
+    release, policy, world = hop.release, hop.policy, hop.world
+    newest: Release | None = None
+    async for stored in world.ledger.rows(definition=policy.source):
+        other = stored.release
+        if other.version == release.version or not _stands(other, policy.rings[-1].name):
+            continue
+        if newest is None or other.version.number > newest.version.number:
+            newest = other
+    if newest is None:
+        return None
+    return await _as_scanned(newest, [each.name for each in await world.evidence.reports(newest.version)], world)
+
+
+def _stands(release: Release, ring: str) -> bool:
+    if release.state in {State.REVOKING, State.REVOKED} or release.incarnation is None:
+        return False
+    return release.state is State.RELEASED or release.published_in(ring) is not None
+
+
+async def passed_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
+    """The version as it was when it passed the scan gate; None when nobody asks."""
+    if not (rules.no_new or rules.improvement_passes):
+        return None
+    release, world = hop.release, hop.world
+    evidence = await last_scan_evidence(release, world, passed=True)
+    names = [str(each["name"]) for each in (evidence or {}).get("facts", {}).get("reports", ())]
+    return await _as_scanned(release, names, world, itself=True)
+
+
+async def last_scan_evidence(release: Release, world: World, *, passed: bool = False) -> Mapping[str, Any] | None:
+    """The evidence of the last scan verdict of this incarnation, or (``passed``) of the one that let it pass."""
+    gates = {Gate.SCAN} if passed else {Gate.SCAN, Gate.RESCAN}
+    found = [each for each in release.gates if each.gate in gates and each.ring is None]
+    found = [each for each in found if each.incarnation == release.incarnation and each.evidence]
+    if passed:
+        found = [each for each in found if each.answer is Answer.PASS]
+    last = max(found, key=lambda each: each.at, default=None)
+    return await world.evidence.get(last.evidence) if last else None
+
+
+async def _as_scanned(release: Release, names: Sequence[str], world: World, *, itself: bool = False) -> Baseline:
+    """What the newest readable report of each scanner found."""
+    reports: dict[tuple[str, str], ScanReport] = {}
+    kept = {each.name: each for each in await world.evidence.reports(release.version)}
+    for stored in (kept[name] for name in names[: 2 * REPORTS_READ] if name in kept):
+        if stored.format not in SHARED_FORMATS and any(format_ == stored.format for format_, _ in reports):
+            continue
+        report = await parsed(stored, world)
+        if isinstance(report, Refused) or not report.scanned or report.created_at is None:
+            continue
+        if report.created_at >= version_published(release):
+            reports.setdefault((stored.format, report.scanner.casefold()), report)
+    made = [report.created_at for report in reports.values() if report.created_at is not None]
+    together = merge_reports(reports.values())
+    found = (*together.findings, *(left.finding for left in together.suppressed))
+    return Baseline(release.version.short, found, max(made, default=None), itself=itself)

@@ -1,0 +1,129 @@
+"""Reports in the store, read: of each scanner its newest usable report counts.
+
+A report that proves nothing is refused, and the refusal is kept as evidence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.codec import TooLarge
+from shared.domain.judgement import missing_scanners, refusals
+from shared.domain.policy import ScanRules
+from shared.domain.release import Release
+from shared.domain.scanning import ScanReport
+from shared.ports import Hop, StoredReport, World
+from shared.scan_gate.refusals import Refused, Told, record
+from shared.scanners.report import Refusal
+
+REPORTS_READ: Final = 10
+"""Reports of one format that are read, newest first."""
+LARGE: Final = 16 * 1024 * 1024
+"""Bytes of a report of which a worker holds one at a time."""
+SHARED_FORMATS: Final = {"sarif", "cyclonedx", "ringmaster"}
+"""Formats of more than one scanner: the newest report is not the newest of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """A report that may be judged."""
+
+    stored: StoredReport
+    report: ScanReport
+
+
+@dataclass(frozen=True, slots=True)
+class OnHand:
+    """The newest usable report of each scanner, why others were refused, and which required scanners are missing."""
+
+    usable: tuple[Usable, ...]
+    refused: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is enough to judge."""
+        return bool(self.usable) and not self.missing
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the reports."""
+        return frozenset(each.stored.name for each in self.usable)
+
+
+async def reports_on_hand(hop: Hop, rules: ScanRules) -> OnHand:
+    """Read the reports of a release's version that are in the store."""
+    release, world = hop.release, hop.world
+    usable: dict[tuple[str, str], Usable] = {}
+    refused: list[str] = []
+    seen: Counter[str] = Counter()
+    for stored in await world.evidence.reports(release.version):
+        known = any(format_ == stored.format for format_, _ in usable)
+        if seen[stored.format] >= REPORTS_READ or (known and stored.format not in SHARED_FORMATS):
+            continue
+        seen[stored.format] += 1
+        found = await _read(stored, hop, rules)
+        if isinstance(found, ScanReport):
+            usable.setdefault((stored.format, found.scanner.casefold()), Usable(stored, found))
+        elif not known:
+            refused.append(await _refused(stored, found, hop))
+    missing = missing_scanners((each.report for each in usable.values()), rules)
+    return OnHand(tuple(usable.values()), tuple(refused), missing)
+
+
+async def _read(stored: StoredReport, hop: Hop, rules: ScanRules) -> ScanReport | Refused:
+    report = await parsed(stored, hop.world)
+    if isinstance(report, Refused):
+        return report
+    another = report.of_another_image(hop.release.version)
+    if another:
+        return Refused("another-image", another)
+    wrong = list(refusals(report, rules, version_published(hop.release), hop.now))
+    if wrong:
+        return Refused("+".join(sorted({each.code for each in wrong})), "; ".join(each.text for each in wrong))
+    return report
+
+
+async def parsed(stored: StoredReport, world: World) -> ScanReport | Refused:
+    """Read one report from the store; of the large ones, one at a time."""
+    async with world.large if stored.size > LARGE else nullcontext():
+        return await _opened(stored, world)
+
+
+async def _opened(stored: StoredReport, world: World) -> ScanReport | Refused:
+    # The readers of all formats are imported when the first report is read, not when a process starts.
+    from shared.scanners.registry import read
+
+    try:
+        body = await world.evidence.read_report(stored.name)
+    except TooLarge as error:
+        return Refused("too-large", str(error))
+    if body is None:
+        return Refused("gone", "its body is gone")
+    try:
+        return read(stored.format, body)
+    except Refusal as refusal:
+        return Refused(refusal.reason.value, str(refusal))
+
+
+async def _refused(stored: StoredReport, why: Refused, hop: Hop) -> str:
+    release = hop.release
+    digest = stored.name.rsplit("/", 1)[-1].removesuffix(".json")
+    told = Told(release.version, stored.format, why, digest, stored.name, incarnation=release.incarnation)
+    await record(told, hop.world, now=hop.now)
+    return f"{digest[:16]} ({stored.format}) refused: {why}"
+
+
+def awaited(on_hand: OnHand) -> tuple[str, ...]:
+    """Why what is on hand is not enough: refused reports, and scanners that are missing beside others."""
+    lacking = f"a usable report of {', '.join(on_hand.missing)} is still missing" if on_hand.missing else ""
+    return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused
+
+
+def version_published(release: Release) -> datetime:
+    """When Azure published the version, which must have been validated."""
+    return datetime.fromisoformat(release.incarnation or "")
