@@ -14,12 +14,12 @@ A resource's type follows from its id. Images, galleries and definitions are com
 import copy
 from typing import TYPE_CHECKING, Any
 
-from local.arm import ids, regions
-from local.arm.store import Resource
-from local.arm.tokens import identity
+from local.arm.kernel import ids, regions
+from local.arm.kernel.store import Resource
+from local.arm.kernel.tokens import identity
 
 if TYPE_CHECKING:
-    from local.arm.kernel import Kernel
+    from local.arm.kernel.kernel import Kernel
 
 DEFAULT_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DEFAULT: dict[str, Any] = {

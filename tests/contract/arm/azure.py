@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.arm import world
-from local.arm.clock import Clock
-from local.arm.events import DeliveryPlan
-from local.arm.faults import read_rules
-from local.arm.kernel import Incoming, Kernel, Outcome
-from local.arm.routing import Reply
-from local.arm.store import Store
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.events import DeliveryPlan
+from local.arm.kernel.fault_injection import read_rules
+from local.arm.kernel.kernel import Incoming, Kernel, Outcome
+from local.arm.kernel.routing import Reply
+from local.arm.kernel.store import Store
 
 SUBSCRIPTION: Final = world.DEFAULT_SUBSCRIPTION
 GROUP: Final = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/images"

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from local.arm import run_command_execution
-from local.arm.clock import Clock
-from local.arm.errors import ArmError
-from local.arm.events import DeliveryPlan
-from local.arm.kernel import Incoming, Kernel
-from local.arm.routing import Reply, Route
-from local.arm.store import Store
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.errors import ArmError
+from local.arm.kernel.events import DeliveryPlan
+from local.arm.kernel.kernel import Incoming, Kernel
+from local.arm.kernel.routing import Reply, Route
+from local.arm.kernel.store import Store
+from local.arm.machines import run_command_execution
 from tests.contract.arm import planting
 from tests.contract.arm.comparison import leaves
 from tests.contract.arm.recordings import Exchange, Session

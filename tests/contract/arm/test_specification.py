@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.arm.kernel import MODULES
-from local.arm.routing import Route
+from local.arm.kernel.kernel import MODULES
+from local.arm.kernel.routing import Route
 from local.azurite.install import InstallError
 from local.oav import Issue, check, ensure_installed
 from tests.contract.arm.differences import known
