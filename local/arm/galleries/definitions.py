@@ -2,16 +2,15 @@
 
 import copy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries import rules
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -215,7 +214,7 @@ def delete(request: Request) -> Reply:
 
 
 @routes.hook("definition.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     definition = kernel.store.get(payload["resource_id"])
     if definition is not None and not definition.sim.get("deleting"):
         definition.properties["provisioningState"] = "Failed" if "failure" in payload else "Succeeded"
@@ -223,13 +222,13 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("definition.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" not in payload:
         kernel.store.delete(payload["resource_id"])
 
 
 @routes.hook("seed:microsoft.compute/galleries/images")
-def _seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     definition: Resource = payload["resource"]
     names = {"publisher": "local", "offer": definition.name, "sku": definition.name}
     defaults = {"osType": "Linux", "osState": "Generalized", "identifier": names}

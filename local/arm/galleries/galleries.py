@@ -2,17 +2,16 @@
 
 import copy
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries import rules
 from local.arm.kernel.errors import bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -160,7 +159,7 @@ def _without(groups: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[st
 
 
 @routes.hook("gallery.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     gallery = kernel.store.get(payload["resource_id"])
     if gallery is not None and not gallery.sim.get("deleting"):
         gallery.properties["provisioningState"] = "Failed" if "failure" in payload else "Succeeded"
@@ -168,11 +167,11 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("gallery.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" not in payload:
         kernel.store.delete(payload["resource_id"])
 
 
 @routes.hook("seed:microsoft.compute/galleries")
-def _seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     complete(payload["resource"])

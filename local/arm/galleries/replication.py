@@ -5,16 +5,14 @@ longer waits for it: a version may say Succeeded while a region still copies, Ag
 None) and `attempt`. States are derived from these times, so a restart changes nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries.lineage import character, words
 from local.arm.kernel import ids, regions
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.routing import Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -32,7 +30,7 @@ TOO_LARGE = (
 )
 
 
-def start(kernel: "Kernel", version: Resource, region: str, at: float) -> None:
+def start(kernel: Kernel, version: Resource, region: str, at: float) -> None:
     """Let a region begin (again) to copy at `at`; others than the home region wait for the home region."""
     known: dict[str, Any] = version.sim.setdefault("regions", {})
     attempts: dict[str, int] = version.sim.setdefault("attempts", {})
@@ -48,7 +46,7 @@ def start(kernel: "Kernel", version: Resource, region: str, at: float) -> None:
     known[region] = {"begun_at": begun, "done_at": done, "settled_at": settled, "fails": fails}
 
 
-def _dice(kernel: "Kernel", version: Resource, region: str, attempt: int, *, is_home: bool) -> tuple[float, float]:
+def _dice(kernel: Kernel, version: Resource, region: str, attempt: int, *, is_home: bool) -> tuple[float, float]:
     dice = kernel.random("replication", version.id, region, attempt)
     seconds = dice.uniform(*(HOME_SECONDS if is_home else AWAY_SECONDS))
     seconds *= _pace(version)
@@ -139,7 +137,7 @@ def failure(version: Resource, now: float) -> ArmError | None:
     )
 
 
-def replica_ready(kernel: "Kernel", version_id: str, region: str, now: float) -> bool:
+def replica_ready(kernel: Kernel, version_id: str, region: str, now: float) -> bool:
     """Whether machines can be made from the version in the region. Soft-deleted versions count until their time is
     up.
     """
@@ -166,7 +164,7 @@ def not_available(image_id: str, region: str) -> ArmError:
     )
 
 
-def require_replica(kernel: "Kernel", image_id: str, region: str, now: float) -> Resource:
+def require_replica(kernel: Kernel, image_id: str, region: str, now: float) -> Resource:
     """The version that an `imageReference.id` means in a region, ready there: a version's id, a definition's or
     `…/versions/latest`. Raises the 404 that a machine's creation answers.
     """
@@ -184,7 +182,7 @@ def require_replica(kernel: "Kernel", image_id: str, region: str, now: float) ->
     return found
 
 
-def resolve_latest(kernel: "Kernel", definition_id: str, region: str, now: float) -> Resource:
+def resolve_latest(kernel: Kernel, definition_id: str, region: str, now: float) -> Resource:
     """The version that `latest` means in a region: the highest number that is replicated there and not excluded, where
     a region's own `excludeFromLatest` overrides the version's. Raises ArmError 404 when there is none.
     """

@@ -5,8 +5,9 @@ from typing import Any
 
 from local.arm.kernel import regions, shapes
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
-from local.arm.kernel.routing import Reply, Request
+from local.arm.kernel.routing import Request
 from local.arm.kernel.store import Resource
 
 _SHAPES = {

@@ -4,17 +4,16 @@
 (none by default). The days are Azure's time, so the simulator's speed shortens them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource, Store
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -37,7 +36,7 @@ def holds(store: Store, version_id: str) -> bool:
     return version_id.lower() in store.table("soft_deleted")
 
 
-def keep(kernel: "Kernel", version: Resource, at: float) -> None:
+def keep(kernel: Kernel, version: Resource, at: float) -> None:
     """Keep a version that was just deleted."""
     found = policy(kernel.store, version) or {}
     retention = kernel.clock.scaled(_DAY * (found.get("retentionPeriodInDays") or 7))
@@ -109,7 +108,7 @@ def _shown(gallery: str, image: str, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.hook("version.expired")
-def _expired(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _expired(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     kept = kernel.store.table("soft_deleted").get(payload["id"].lower())
     if kept is not None and kept["deleted_at"] == payload["deleted_at"]:
         kernel.store.table("soft_deleted").pop(payload["id"].lower())

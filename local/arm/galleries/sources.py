@@ -2,16 +2,14 @@
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries import rules
 from local.arm.galleries.lineage import CLEAN, character, is_generalized
 from local.arm.kernel import ids
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 _DEFAULT_SIZE = 30
 _PROFILE = "galleryImageVersion.properties.storageProfile"
@@ -29,7 +27,7 @@ class Source:
     hyper_v: str | None = None
 
 
-def read(kernel: "Kernel", storage: dict[str, Any]) -> Source:
+def read(kernel: Kernel, storage: dict[str, Any]) -> Source:
     """The facts of the one source that a storage profile names; ARM's 400 or 404 otherwise."""
     source = storage.get("source") or {}
     named = [name for name in ("id", "virtualMachineId", "communityGalleryImageId") if source.get(name)]
@@ -47,7 +45,7 @@ def read(kernel: "Kernel", storage: dict[str, Any]) -> Source:
     raise bad_parameter(f"Required parameter '{_PROFILE}.source' is missing (null).", f"{_PROFILE}.source")
 
 
-def check(kernel: "Kernel", source: Source, definition: Resource, source_id: str) -> None:
+def check(kernel: Kernel, source: Source, definition: Resource, source_id: str) -> None:
     """Refuse a source whose type, state or generation is not the definition's (troubleshooting-shared-images.md)."""
     wanted = definition.properties
     if source.os_state is not None and source.os_state != wanted["osState"]:
@@ -70,14 +68,14 @@ def check(kernel: "Kernel", source: Source, definition: Resource, source_id: str
         )
 
 
-def _find(kernel: "Kernel", source_id: str) -> Resource:
+def _find(kernel: Kernel, source_id: str) -> Resource:
     found = kernel.store.get(source_id)
     if found is None:
         raise ArmError(404, "NotFound", f"The source '{source_id}' could not be found.", target=f"{_PROFILE}.source.id")
     return found
 
 
-def _of_resource(kernel: "Kernel", source_id: str) -> Source:
+def _of_resource(kernel: Kernel, source_id: str) -> Source:
     parsed = ids.parse(source_id)
     readers = {
         "microsoft.compute/images": _of_image,
@@ -94,7 +92,7 @@ def _of_resource(kernel: "Kernel", source_id: str) -> Source:
     return reader(kernel, _find(kernel, source_id))
 
 
-def _of_image(kernel: "Kernel", image: Resource) -> Source:
+def _of_image(kernel: Kernel, image: Resource) -> Source:
     storage = image.properties.get("storageProfile", {})
     disk = storage.get("osDisk", {})
     return Source(
@@ -107,7 +105,7 @@ def _of_image(kernel: "Kernel", image: Resource) -> Source:
     )
 
 
-def _of_machine(kernel: "Kernel", machine: Resource) -> Source:
+def _of_machine(kernel: Kernel, machine: Resource) -> Source:
     storage = machine.properties.get("storageProfile", {})
     disk = storage.get("osDisk", {})
     return Source(
@@ -119,7 +117,7 @@ def _of_machine(kernel: "Kernel", machine: Resource) -> Source:
     )
 
 
-def _of_version(kernel: "Kernel", version: Resource) -> Source:
+def _of_version(kernel: Kernel, version: Resource) -> Source:
     definition = kernel.store.get(version.id.rsplit("/versions/", 1)[0])
     assert definition is not None
     rules.check_not_deleting(version, "Gallery Image Version")
@@ -141,11 +139,11 @@ def _of_version(kernel: "Kernel", version: Resource) -> Source:
     )
 
 
-def _of_whole_disk(kernel: "Kernel", disk: Resource) -> Source:
+def _of_whole_disk(kernel: Kernel, disk: Resource) -> Source:
     return _of_disk(kernel, disk.id, {})
 
 
-def _of_disk(kernel: "Kernel", disk_id: str, storage: dict[str, Any]) -> Source:
+def _of_disk(kernel: Kernel, disk_id: str, storage: dict[str, Any]) -> Source:
     disk = _find(kernel, disk_id)
     return Source(
         os_type=disk.properties.get("osType"),
@@ -158,7 +156,7 @@ def _of_disk(kernel: "Kernel", disk_id: str, storage: dict[str, Any]) -> Source:
     )
 
 
-def _given_data_disks(kernel: "Kernel", storage: dict[str, Any]) -> list[dict[str, Any]]:
+def _given_data_disks(kernel: Kernel, storage: dict[str, Any]) -> list[dict[str, Any]]:
     made = []
     for one in storage.get("dataDiskImages") or []:
         source = one.get("source") or {}
@@ -182,11 +180,11 @@ def _caching(disk: dict[str, Any], default: str) -> dict[str, Any]:
     return copy.deepcopy(disk) | {"hostCaching": disk.get("hostCaching") or default}
 
 
-def _data_disk(kernel: "Kernel", disk: dict[str, Any]) -> dict[str, Any]:
+def _data_disk(kernel: Kernel, disk: dict[str, Any]) -> dict[str, Any]:
     return {"lun": disk["lun"], "sizeInGB": _disk_size(kernel, disk), "hostCaching": disk.get("caching", "None")}
 
 
-def _disk_size(kernel: "Kernel", disk: dict[str, Any]) -> int:
+def _disk_size(kernel: Kernel, disk: dict[str, Any]) -> int:
     managed = kernel.store.get((disk.get("managedDisk") or {}).get("id", ""))
     known = managed.properties.get("diskSizeGB") if managed else None
     return disk.get("diskSizeGB") or known or _DEFAULT_SIZE

@@ -3,18 +3,17 @@
 import copy
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries import publishing, replication, rules, soft_delete, sources
 from local.arm.galleries.lineage import CLEAN
 from local.arm.kernel.clock import iso
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -240,7 +239,7 @@ def _check_end_of_life(version: Resource, now: float) -> None:
 
 
 @routes.hook("version.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     version = kernel.store.get(payload["resource_id"])
     if version is None or version.sim.get("deleting") or version.sim.get("operation") != payload["operation"]:
         return
@@ -254,7 +253,7 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("version.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     version = kernel.store.get(payload["resource_id"])
     if version is None:
         return
@@ -269,7 +268,7 @@ def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("seed:microsoft.compute/galleries/images/versions")
-def _seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """A seeded version is everywhere that it names, since long."""
     version: Resource = payload["resource"]
     given = version.properties

@@ -7,8 +7,9 @@ from typing import Any
 
 from local.arm.kernel import ids, regions, shapes
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request
+from local.arm.kernel.routing import Request
 from local.arm.kernel.store import Resource, Store
 
 _SHAPES: dict[str, shapes.Shape] = {

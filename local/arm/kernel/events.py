@@ -10,13 +10,12 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
 
-from local.arm.kernel.clock import iso_z
-from local.arm.kernel.routing import Request
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.clock import Clock, iso_z
+from local.arm.kernel.messages import RoutedRequest
+from local.arm.kernel.store import Store
 
 type EventSink = Callable[[list[dict[str, Any]]], Awaitable[None]]
 """Takes events, or raises `SinkUnavailable`; then the same events come again."""
@@ -41,14 +40,24 @@ class DeliveryPlan:
 class Events:
     """Describes events when a request comes, publishes them when its work has ended."""
 
-    def __init__(self, kernel: "Kernel", plan: DeliveryPlan) -> None:
-        """Use the kernel's store for the outbox."""
-        self._kernel = kernel
-        self.outbox = kernel.store.table("outbox")
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        plan: DeliveryPlan,
+        *,
+        dice: Callable[..., Random],
+        wake: Callable[[], None],
+    ) -> None:
+        """The outbox is a table of `store`; `dice(*parts)` gives the dice of one event, `wake()` tells of a new one."""
+        self._clock = clock
+        self.outbox = store.table("outbox")
         self.plan = plan
+        self._dice = dice
+        self._wake = wake
         self._told: Counter[tuple[str, str]] = Counter()
 
-    def describe(self, request: Request, resource_id: str) -> dict[str, Any]:
+    def describe(self, request: RoutedRequest, resource_id: str) -> dict[str, Any]:
         """What the event of this request will say, to be kept until the work has ended."""
         return {
             "verb": _VERBS.get(request.method, ""),
@@ -67,14 +76,14 @@ class Events:
         event = _event(described, succeeded=succeeded, at=at)
         told = (described["resource_id"].lower(), described["operation"])
         self._told[told] += 1
-        dice = self._kernel.random("event", *told, self._told[told])
+        dice = self._dice("event", *told, self._told[told])
         for _ in range(2 if dice.random() < self.plan.duplicate else 1):
             wait = dice.uniform(0, self.plan.delay_seconds)
             if dice.random() < self.plan.late:
                 wait += dice.uniform(0, self.plan.late_seconds)
-            due = at + self._kernel.clock.scaled(wait)
+            due = at + self._clock.scaled(wait)
             self.outbox[uuid.uuid4().hex] = {"due": due, "event": event}
-        self._kernel.wake()
+        self._wake()
 
     def due(self, now: float) -> list[tuple[str, dict[str, Any]]]:
         """The keys and events whose time has come, earliest first."""
@@ -91,7 +100,7 @@ class Events:
             self.outbox.pop(key)
 
 
-def operation_name(request: Request, resource_id: str) -> str:
+def operation_name(request: RoutedRequest, resource_id: str) -> str:
     """The name that role definitions and events use, e.g. `Microsoft.Compute/galleries/images/versions/write`."""
     parts = resource_id.strip("/").split("/")
     provider = next((index for index, part in enumerate(parts) if part.lower() == "providers"), None)
@@ -104,7 +113,7 @@ def operation_name(request: Request, resource_id: str) -> str:
     return f"{kind}/{'delete' if request.method == 'DELETE' else 'write'}"
 
 
-def _http_request(request: Request) -> dict[str, str]:
+def _http_request(request: RoutedRequest) -> dict[str, str]:
     return {
         "clientRequestId": request.headers.get("x-ms-client-request-id", request.correlation_id),
         "clientIpAddress": "127.0.0.1",

@@ -3,13 +3,11 @@
 import re
 from dataclasses import asdict, dataclass, field, fields
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.messages import RoutedRequest
 from local.arm.kernel.store import Store
-
-if TYPE_CHECKING:
-    from local.arm.kernel.routing import Request
 
 KINDS = ("throttle", "error", "latency", "timeout", "drop_response_after_effect", "fail_operation")
 
@@ -131,7 +129,7 @@ class FaultPlan:
         self.rules = rules
         self._save()
 
-    def draw(self, request: "Request") -> list[Rule]:
+    def draw(self, request: RoutedRequest) -> list[Rule]:
         """The rules that befall this request; every matching rule counts it.
 
         What is not of ARM (tokens, metadata) meets only rules that name its operation.

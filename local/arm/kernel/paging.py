@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Reply, Request
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request
 
 PAGE = 100
 """Items on a page; ARM does not promise a number."""

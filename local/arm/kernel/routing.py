@@ -5,86 +5,31 @@ handler may read and change the store without locks. Everything that takes time 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from local.arm.kernel import ids
 from local.arm.kernel.errors import ArmError, parent_not_found, resource_not_found
+from local.arm.kernel.kernel import Hook, Kernel
+from local.arm.kernel.messages import Reply, Route, RoutedRequest
+from local.arm.kernel.operations import Operation
 from local.arm.kernel.store import Resource
 
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
-    from local.arm.kernel.operations import Operation
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, from the token's claims."""
-
-    app_id: str
-    object_id: str
-    tenant_id: str
-
-
-@dataclass(slots=True)
-class Reply:
-    """What a handler answers. A dict or list becomes JSON; str and bytes go out as they are with `content_type`."""
-
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-
-
-@dataclass(slots=True)
-class Request:
+@dataclass(slots=True, kw_only=True)
+class Request(RoutedRequest):
     """One request as a handler sees it.
 
-    `params` holds the path's placeholders as the caller spelled them, `query` has lower-case keys, `now` is in seconds
-    since the epoch. `base_url` is where the caller reached the simulator.
+    `operations` are those that it has begun, `injected_failure` is what the fault plan lets them end with. A handler
+    sets `silent` where no event shall be published.
     """
 
-    kernel: "Kernel"
-    method: str
-    path: str
-    params: dict[str, str]
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    body: Any
-    raw_body: bytes
-    caller: Caller
-    now: float
-    base_url: str
-    correlation_id: str
-    route: "Route"
-    operations: list["Operation"] = field(default_factory=list)
+    kernel: Kernel
+    operations: list[Operation] = field(default_factory=list)
     injected_failure: ArmError | None = None
     silent: bool = False
-    existed: bool = False
-
-    @property
-    def api_version(self) -> str:
-        """The `api-version` of the query."""
-        return self.query.get("api-version", "")
-
-    @property
-    def resource_id(self) -> str:
-        """The path as a resource id in ARM's casing of fixed segments; for `…/list` paths and actions see `scope`."""
-        return self.spelled(self.path)
-
-    def spelled(self, path: str) -> str:
-        """`path` with the fixed segments cased as in the route's template and the names as given."""
-        given = path.strip("/").split("/")
-        fixed = self.route.segments
-        cased = [want if not want.startswith("{") else got for want, got in zip(fixed, given, strict=False)]
-        return "/" + "/".join(cased)
-
-    @property
-    def scope(self) -> str:
-        """The path up to its last segment: what a list lists, or what an action acts on."""
-        return self.resource_id.rsplit("/", 1)[0]
 
     def require(self, resource_id: str | None = None) -> Resource:
         """The stored resource with this id (by default, of the path), or ARM's 404 for it or for its parent."""
@@ -109,36 +54,14 @@ class Request:
             raise parent_not_found(parsed.kind, str(parent), "read" if self.method in ("GET", "HEAD") else "write")
         return found
 
-    def begin(self, resource_id: str, **arguments: Any) -> "Operation":
+    def begin(self, resource_id: str, **arguments: Any) -> Operation:
         """Start a long-running operation on a resource; see `Operations.begin` for the arguments."""
-        return self.kernel.operations.begin(self, resource_id, **arguments)
+        begun = self.kernel.operations.begin(self, resource_id, injected=self.injected_failure, **arguments)
+        self.operations.append(begun)
+        return begun
 
 
 type Handler = Callable[[Request], Reply]
-type Hook = Callable[["Kernel", dict[str, Any], float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation: a method and a path template with `{placeholders}`, all else of it compared without case."""
-
-    method: str
-    segments: tuple[str, ...]
-    name: str
-    handler: Handler
-    bucket: str | None
-    public: bool
-    needs_api_version: bool
-
-    def match(self, parts: list[str]) -> dict[str, str] | None:
-        """The values of the placeholders, or None when the path is another one."""
-        found: dict[str, str] = {}
-        for want, got in zip(self.segments, parts, strict=True):
-            if want.startswith("{"):
-                found[want[1:-1]] = got
-            elif want.lower() != got.lower():
-                return None
-        return found
 
 
 class Routes:
@@ -146,7 +69,7 @@ class Routes:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self.routes: list[Route] = []
+        self.handlers: dict[Route, Handler] = {}
         self.hooks: dict[str, Hook] = {}
 
     def operation(
@@ -167,7 +90,7 @@ class Routes:
         segments = tuple(template.strip("/").split("/"))
 
         def register(handler: Handler) -> Handler:
-            self.routes.append(Route(method, segments, name, handler, bucket, public, api_version))
+            self.handlers[Route(method, segments, name, bucket, public, api_version)] = handler
             return handler
 
         return register
@@ -183,16 +106,20 @@ class Routes:
 
 
 class Router:
-    """All routes, found by the number of path segments."""
+    """All routes, found by the number of path segments, with their handlers; and all hooks."""
 
-    def __init__(self) -> None:
-        """Start with nothing."""
+    def __init__(self, modules: Iterable[Routes]) -> None:
+        """Take in the routes and hooks of all modules."""
         self._by_length: dict[int, list[Route]] = {}
+        self.handlers: dict[Route, Handler] = {}
         self.hooks: dict[str, Hook] = {}
+        for routes in modules:
+            self._add(routes)
 
-    def add(self, routes: Routes) -> None:
-        """Take in a module's routes and hooks; a hook's name that is taken is a mistake of the code."""
-        for route in routes.routes:
+    def _add(self, routes: Routes) -> None:
+        """A hook's name that is taken is a mistake of the code."""
+        self.handlers |= routes.handlers
+        for route in routes.handlers:
             self._by_length.setdefault(len(route.segments), []).append(route)
         for name, hook in routes.hooks.items():
             if name in self.hooks:

@@ -9,14 +9,11 @@ Azure's time, so that a faster simulator does not throttle what Azure would not.
 import json
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.arm.kernel.clock import iso
+from local.arm.kernel.clock import Clock, iso
 from local.arm.kernel.errors import ArmError
-
-if TYPE_CHECKING:
-    from local.arm.kernel.clock import Clock
-    from local.arm.kernel.routing import Request
+from local.arm.kernel.messages import RoutedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +91,10 @@ class _Bucket:
 class Throttle:
     """All buckets, in memory: a restart fills them, as a failover of the real service may."""
 
-    clock: "Clock"
+    clock: Clock
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
 
-    def admit(self, request: "Request") -> dict[str, str]:
+    def admit(self, request: RoutedRequest) -> dict[str, str]:
         """Take one token of every bucket that the request falls under; answers the headers that say what is left.
 
         Raises ArmError 429 in Compute's or ARM's form, with `Retry-After`, when one is empty.
@@ -114,7 +111,7 @@ class Throttle:
             headers["x-ms-ratelimit-remaining-resource"] = ",".join(left)
         return headers
 
-    def _admit_arm(self, request: "Request") -> dict[str, str]:
+    def _admit_arm(self, request: RoutedRequest) -> dict[str, str]:
         kind = _ARM_KIND.get(request.method, "writes")
         scope = f"{request.params.get('sub', '')}/{request.caller.object_id}"
         level, wait = self._take(_ARM[kind], scope, request.now)
@@ -157,7 +154,7 @@ def compute_throttled(limit: Limit, now: float, retry_after: int | None) -> ArmE
     )
 
 
-def subscription_throttled(kind: str, request: "Request", retry_after: int) -> ArmError:
+def subscription_throttled(kind: str, request: RoutedRequest, retry_after: int) -> ArmError:
     """ARM's own 429 when a subscription's reads, writes or deletes are used up."""
     return ArmError(
         429,

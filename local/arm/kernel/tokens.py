@@ -8,7 +8,7 @@ import jwt
 from jwt.types import Options
 
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Caller
+from local.arm.kernel.messages import Caller
 from local.arm.kernel.store import Store
 
 LIFETIME_SECONDS = 24 * 3600

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from local.arm.kernel.clock import iso_z
 from local.arm.kernel.conventions import stable_guid
 from local.arm.kernel.errors import ArmError, bad_parameter
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
 from local.arm.machines.machine import KIND, Machine, machine
 

@@ -2,12 +2,14 @@
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso
 from local.arm.kernel.conventions import body_of, location_of, new_document, properties_of, stable_guid, tags_of
 from local.arm.kernel.errors import ArmError, bad_parameter
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.characters.timeline import ALLOCATION_FAILS_AFTER, Timeline, first_boot
 from local.arm.machines.image_reference import Image, own_character, resolve
@@ -16,9 +18,6 @@ from local.arm.machines.nics import attach_nics, network_profile
 from local.arm.machines.os_profile import check_os_profile
 from local.arm.machines.sizes import Size, require_bootable, size_named
 from local.arm.machines.storage_profile import require_disk_names_free, storage_profile
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -139,7 +138,7 @@ def _refused(store: Store, image: Image, resource: Resource) -> int:
 
 
 @routes.hook("machine.created")
-def _created(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _created(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """Provisioning has ended: well, or with the error that the character or the fault plan wants."""
     resource = kernel.store.get(payload["resource_id"])
     if resource is None or resource.properties["vmId"] != payload["vm_id"]:

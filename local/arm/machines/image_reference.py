@@ -1,18 +1,16 @@
 """What an `imageReference` means for a new machine: which disks, which operating system, which character."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries.lineage import CLEAN, character
 from local.arm.galleries.replication import require_replica
 from local.arm.kernel import ids
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Document, Resource
 from local.arm.machines.characters import TAG
 from local.arm.storage.disk_model import platform_image_gib
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 _MARKETPLACE_VERSION = "24.04.202511010"
 
@@ -39,7 +37,7 @@ class Image:
         return asdict(self)
 
 
-def resolve(kernel: "Kernel", given: Any, region: str, now: float) -> Image:
+def resolve(kernel: Kernel, given: Any, region: str, now: float) -> Image:
     """The image that a reference names, usable in `region`; else the error of a machine's creation."""
     if not isinstance(given, dict) or not given:
         raise bad_parameter("Required parameter 'imageReference' is missing (null).", "imageReference")
@@ -60,7 +58,7 @@ def resolve(kernel: "Kernel", given: Any, region: str, now: float) -> Image:
     )
 
 
-def _gallery(kernel: "Kernel", image_id: str, region: str, now: float) -> Image:
+def _gallery(kernel: Kernel, image_id: str, region: str, now: float) -> Image:
     version = require_replica(kernel, image_id, region, now)
     definition = kernel.store.get(version.id.rsplit("/", 2)[0])
     if definition is None:
@@ -84,7 +82,7 @@ def _gallery(kernel: "Kernel", image_id: str, region: str, now: float) -> Image:
     )
 
 
-def _managed(kernel: "Kernel", image_id: str, region: str) -> Image:
+def _managed(kernel: Kernel, image_id: str, region: str) -> Image:
     found = kernel.store.get(image_id)
     if found is None or found.location != region:
         raise ArmError(

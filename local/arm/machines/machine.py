@@ -5,10 +5,11 @@
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import spelled, stable_guid
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.routing import Request
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.characters import Character, Provisioning, named
@@ -17,9 +18,6 @@ from local.arm.machines.characters.guest import KERNEL, GuestModel
 from local.arm.machines.characters.timeline import Timeline
 from local.arm.machines.image_reference import Image, from_document
 from local.arm.machines.sizes import SIZES
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 KIND = "Microsoft.Compute/virtualMachines"
 
@@ -81,12 +79,12 @@ class Machine:
         ready = self.timeline.agent_ready
         return self.power(now) == "running" and ready is not None and now >= ready
 
-    def console(self, kernel: "Kernel", now: float) -> bytes:
+    def console(self, kernel: Kernel, now: float) -> bytes:
         """All that it wrote to its serial port so far, every boot after the other."""
         older = b"".join(bytes.fromhex(text) for text in self.facts["boots"])
         return older + self.current_console(kernel, now)
 
-    def current_console(self, kernel: "Kernel", now: float) -> bytes:
+    def current_console(self, kernel: Kernel, now: float) -> bytes:
         """What it wrote since its last boot."""
         image, line = self.image, self.timeline
         if self.power(now) is None or (image is not None and image.os_type.lower() == "windows"):
@@ -102,7 +100,7 @@ class Machine:
         until = self.facts.get("halted_at") or now
         return console(self.character.console, guest, line.guest_seconds(min(now, until)))
 
-    def guest(self, kernel: "Kernel") -> GuestModel:
+    def guest(self, kernel: Kernel) -> GuestModel:
         """The guest that a script sees."""
         size = SIZES[self.resource.properties["hardwareProfile"]["vmSize"].lower()]
         parts = self.resource.id.split("/")

@@ -1,19 +1,18 @@
 """Managed images: made from a machine that was generalized, or from a disk, snapshot or blob."""
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries import rules
 from local.arm.galleries.lineage import character, is_generalized
 from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -183,7 +182,7 @@ def delete(request: Request) -> Reply:
 
 
 @routes.hook("image.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     image = kernel.store.get(payload["resource_id"])
     if image is not None and image.properties["provisioningState"] != "Deleting":
         image.properties["provisioningState"] = "Failed" if "failure" in payload else "Succeeded"
@@ -191,13 +190,13 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("image.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" not in payload:
         kernel.store.delete(payload["resource_id"])
 
 
 @routes.hook("seed:microsoft.compute/images")
-def _seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     image: Resource = payload["resource"]
     storage = image.properties.setdefault("storageProfile", {})
     defaults = {"osType": "Linux", "osState": "Generalized", "diskSizeGB": 30, "caching": "ReadWrite"}

@@ -6,16 +6,14 @@ An execution is a row of the table `run_command` (so that it survives a restart)
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.routing import Routes
 from local.arm.kernel.store import Document, Resource
 from local.arm.machines.characters import sandbox
 from local.arm.machines.machine import Machine
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -25,7 +23,7 @@ _TAKEN_AFTER = (3.0, 9.0)
 _LOOK_EVERY = 0.04
 _LEAST_REAL, _MOST_REAL = 10.0, 60.0
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
-_runs: dict[str, tuple["Kernel", sandbox.Run]] = {}
+_runs: dict[str, tuple[Kernel, sandbox.Run]] = {}
 
 NO_SOURCE = (
     "Execution failed: failed to get configuration: invalid configuration: Either 'source.script' or 'source.script"
@@ -38,7 +36,7 @@ _AGENT_SILENT = (
 )
 
 
-def begin_execution(kernel: "Kernel", owner: Resource, execution: Document, now: float) -> None:
+def begin_execution(kernel: Kernel, owner: Resource, execution: Document, now: float) -> None:
     """Let `execution` (command_id, operation, script, parameters, timeout, async) be taken by the machine's agent."""
     key = uuid.uuid4().hex
     found = Machine(owner)
@@ -57,7 +55,7 @@ def begin_execution(kernel: "Kernel", owner: Resource, execution: Document, now:
     kernel.schedule.at(min(when, give_up), "run_command.take", {"key": key})
 
 
-def stop_all(kernel: "Kernel") -> None:
+def stop_all(kernel: Kernel) -> None:
     """Kill every script that a simulator has running; for its end. After a restart they run again."""
     for key, (owner, run) in list(_runs.items()):
         if owner is kernel:
@@ -65,7 +63,7 @@ def stop_all(kernel: "Kernel") -> None:
             del _runs[key]
 
 
-def _row(kernel: "Kernel", key: str) -> tuple[Document, Machine | None, Resource | None] | None:
+def _row(kernel: Kernel, key: str) -> tuple[Document, Machine | None, Resource | None] | None:
     """An execution with its machine and command, or None once it has no business any more."""
     row = kernel.store.table("run_command").get(key)
     if row is None:
@@ -79,7 +77,7 @@ def _row(kernel: "Kernel", key: str) -> tuple[Document, Machine | None, Resource
 
 
 @routes.hook("run_command.take")
-def _take(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _take(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """The agent takes the command: the script starts, unless there is no agent, no machine or no script."""
     key, now = payload["key"], at
     read = _row(kernel, key)
@@ -108,7 +106,7 @@ def _take(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     _start(kernel, key, row, found, command, now)
 
 
-def _start(kernel: "Kernel", key: str, row: Document, found: Machine, command: Resource | None, now: float) -> None:
+def _start(kernel: Kernel, key: str, row: Document, found: Machine, command: Resource | None, now: float) -> None:
     if not row.get("script"):
         message = NO_SOURCE
         if row.get("uri") or row.get("command"):
@@ -146,7 +144,7 @@ def _parameters(given: list[Document]) -> tuple[dict[str, str], tuple[str, ...]]
 
 
 @routes.hook("run_command.look")
-def _look(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _look(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """Look whether the script has ended; with its machine or its command gone it is killed."""
     key = payload["key"]
     read = _row(kernel, key)
@@ -186,7 +184,7 @@ def _look(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 def _end(
-    kernel: "Kernel",
+    kernel: Kernel,
     key: str,
     row: Document,
     command: Resource | None,
@@ -218,7 +216,7 @@ def _end(
         kernel.operations.postpone(row["operation"], now)
 
 
-def _say(kernel: "Kernel", row: Document, command: Resource | None, view: Document) -> None:
+def _say(kernel: Kernel, row: Document, command: Resource | None, view: Document) -> None:
     if command is None:
         return
     command.sim["view"] = view

@@ -5,19 +5,18 @@ Recorded in `test_run_command_v2.yaml`, `test_shared_gallery.yaml` and `test_vms
 `provisioningState` Succeeded although the script failed unless `treatFailureAsDeploymentFailure` is set.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import body_of, listing, properties_of, tags_of
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource
 from local.arm.machines.machine import Machine, machine, require_not_deleting, status
 from local.arm.machines.run_command_execution import begin_execution
 from local.arm.machines.run_command_execution import routes as _execution
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 routes.hooks |= _execution.hooks
@@ -121,7 +120,7 @@ def _check(properties: Document) -> None:
 
 
 @routes.hook("run_command.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """The operation of a PUT or PATCH ends: Succeeded as soon as the script could be run at all."""
     resource = kernel.store.get(payload["resource_id"])
     if resource is None:
@@ -183,7 +182,7 @@ def delete(request: Request) -> Reply:
 
 
 @routes.hook("run_command.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" not in payload:
         kernel.store.delete(payload["resource_id"])
 
@@ -234,7 +233,7 @@ def _is_running(request: Request, operation_id: str) -> bool:
 
 
 @routes.hook("run_command.action")
-def _acted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _acted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     result = kernel.store.table("run_command_action").pop(payload["operation"]) or {}
     if result.get("failure"):
         raise ArmError(409, result["failure"]["code"], result["failure"]["message"])

@@ -5,7 +5,7 @@ rows of the store; they have no disks or NICs of their own here and no guest.
 """
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso
 from local.arm.kernel.conventions import (
@@ -20,15 +20,14 @@ from local.arm.kernel.conventions import (
     tags_of,
 )
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.image_reference import Image, resolve
 from local.arm.machines.os_profile import check_os_profile
 from local.arm.machines.sizes import Size, require_bootable, size_named
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -168,7 +167,7 @@ def patch(request: Request) -> Reply:
 
 
 @routes.hook("scale_set.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """The instances follow the capacity; those that are there keep the image that they were made from."""
     resource = kernel.store.get(payload["resource_id"])
     if resource is None:
@@ -309,7 +308,7 @@ def delete(request: Request) -> Reply:
 
 
 @routes.hook("scale_set.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" in payload:
         return
     for child in kernel.store.descendants(payload["resource_id"]):
@@ -318,7 +317,7 @@ def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook(f"seed:{KIND}".lower())
-def _seed(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seed(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """A seeded scale set gets its instances at once; `sku.capacity` says how many."""
     resource: Resource = payload["resource"]
     storage = resource.properties.setdefault("virtualMachineProfile", {}).setdefault("storageProfile", {})

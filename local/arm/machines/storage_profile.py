@@ -1,18 +1,16 @@
 """The disks of a machine: checked at its creation, made a little later."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import group_of, referenced, spelled, stable_guid
 from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.image_reference import Image
 from local.arm.machines.machine import Machine
 from local.arm.machines.sizes import Size
 from local.arm.storage.disk_model import DISK, disk_document
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -189,7 +187,7 @@ def require_disk_names_free(store: Store, resource: Resource) -> None:
 
 
 @routes.hook("machine.disks")
-def _make_disks(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _make_disks(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """The disks that a machine is made with become resources; they get the machine's tags (terraform azurerm#8162)."""
     resource = kernel.store.get(payload["resource_id"])
     if resource is None or resource.properties["vmId"] != payload["vm_id"] or Machine(resource).state == "Deleting":
@@ -200,7 +198,7 @@ def _make_disks(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     kernel.store.put(resource)
 
 
-def _place(kernel: "Kernel", resource: Resource, disk: Document, number: int, at: float) -> None:
+def _place(kernel: Kernel, resource: Resource, disk: Document, number: int, at: float) -> None:
     """Give a machine a disk: one that is there, or a new one; a blob stays what it is."""
     if "vhd" in disk:
         return
@@ -210,7 +208,7 @@ def _place(kernel: "Kernel", resource: Resource, disk: Document, number: int, at
         _make_disk(kernel, resource, disk, number, at)
 
 
-def _make_disk(kernel: "Kernel", resource: Resource, disk: Document, number: int, at: float) -> None:
+def _make_disk(kernel: Kernel, resource: Resource, disk: Document, number: int, at: float) -> None:
     word = stable_guid(resource.properties["vmId"], str(number)).replace("-", "")
     name = disk.setdefault("name", f"{resource.name}_{_kind(disk, number)}_{word}")
     disk_id = f"{resource.id.rsplit('/providers/', 1)[0]}/providers/{DISK}/{name}"

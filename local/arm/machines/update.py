@@ -1,18 +1,17 @@
 """Changes to a machine that is there."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import body_of, location_of, properties_of, tags_of
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource
 from local.arm.machines import creation
 from local.arm.machines.machine import Machine, bump, identity_of, require_not_deleting
 from local.arm.machines.sizes import SIZES, require_bootable, size_named
 from local.arm.machines.storage_profile import update_storage
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -109,7 +108,7 @@ def _require_same(found: Machine, given: Document) -> None:
 
 
 @routes.hook("machine.updated")
-def _updated(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _updated(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None or resource.properties["vmId"] != payload["vm_id"]:
         return

@@ -1,11 +1,13 @@
 """Virtual machines: reads, lists, power, generalization and deletion; see `creation.py` for their making."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import listing, scope_of
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource, Store
 from local.arm.machines import creation, storage_profile, update
 from local.arm.machines.characters.timeline import next_boot
@@ -15,9 +17,6 @@ from local.arm.machines.sizes import SIZES
 from local.arm.machines.storage_profile import reserve_disks
 from local.arm.networking.networking import detach_addresses, touch
 from local.arm.storage.disk_model import DISK
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 for _part in (creation, storage_profile, update):
@@ -147,7 +146,7 @@ def delete(request: Request) -> Reply:
 
 
 @routes.hook("machine.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None or resource.properties["vmId"] != payload["vm_id"]:
         return
@@ -249,7 +248,7 @@ for _action in _POWER:
 
 
 @routes.hook("machine.power")
-def _powered(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _powered(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None or resource.properties["vmId"] != payload["vm_id"] or Machine(resource).state == "Deleting":
         return
@@ -267,7 +266,7 @@ def _powered(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     kernel.store.put(resource)
 
 
-def _boot_again(kernel: "Kernel", found: Machine, at: float) -> None:
+def _boot_again(kernel: Kernel, found: Machine, at: float) -> None:
     facts = found.facts
     facts["boots"].append(
         found.console(kernel, at)[len(b"".join(bytes.fromhex(one) for one in facts["boots"])) :].hex()

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 
 routes = Routes()
 

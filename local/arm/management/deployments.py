@@ -8,15 +8,14 @@ by name.
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso_z
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -176,7 +175,7 @@ def _depended(group: str, text: str) -> str:
 
 
 @routes.hook("deployment.step")
-def _step(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _step(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     """Send what has all that it needs; look again in a while until all is there or one failed."""
     deployment = kernel.store.get(payload["id"])
     if deployment is None or deployment.sim["key"] != payload["key"]:
@@ -199,18 +198,23 @@ def _step(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
     kernel.store.put(deployment)
 
 
-def _state(kernel: "Kernel", one: dict[str, Any]) -> str:
+def _state(kernel: Kernel, one: dict[str, Any]) -> str:
     found = kernel.store.get(one["id"])
     if not one["sent"] or found is None:
         return "Waiting" if not one["sent"] else "Succeeded"
     return found.properties.get("provisioningState", "Succeeded")
 
 
-def _send(kernel: "Kernel", deployment: Resource, one: dict[str, Any]) -> dict[str, Any] | None:
+def _send(kernel: Kernel, deployment: Resource, one: dict[str, Any]) -> dict[str, Any] | None:
     """Write one resource; answers the error when it is refused."""
     one["sent"] = True
     reply = kernel.on_behalf(
-        deployment.sim["app_id"], "PUT", one["id"], one["api"], json.dumps(one["body"]), deployment.sim["base_url"]
+        deployment.sim["app_id"],
+        "PUT",
+        one["id"],
+        api_version=one["api"],
+        body=json.dumps(one["body"]),
+        base_url=deployment.sim["base_url"],
     )
     if reply.status < 400:
         return None
@@ -218,7 +222,7 @@ def _send(kernel: "Kernel", deployment: Resource, one: dict[str, Any]) -> dict[s
     return one["error"]
 
 
-def _failure(kernel: "Kernel", resources: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
+def _failure(kernel: Kernel, resources: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
     """`DeploymentFailed` with what was refused, or with what was accepted and ended Failed (azure-cli#29203)."""
     failed = [
         {
@@ -239,7 +243,7 @@ def _failure(kernel: "Kernel", resources: list[dict[str, Any]], errors: list[dic
     }
 
 
-def _last_error(kernel: "Kernel", resource_id: str) -> list[dict[str, Any]]:
+def _last_error(kernel: Kernel, resource_id: str) -> list[dict[str, Any]]:
     """Why the last operation on a resource has failed."""
     stored = [one for _, one in kernel.store.table("operation").items() if one.get("error")]
     return [one["error"] for one in stored if one["resource_id"].lower() == resource_id.lower()][-1:]

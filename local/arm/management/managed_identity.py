@@ -6,7 +6,8 @@ identities for App Service", REST endpoint reference).
 
 from typing import Any
 
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 
 routes = Routes()
 

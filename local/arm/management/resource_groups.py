@@ -2,17 +2,16 @@
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm import world
 from local.arm.kernel import ids, regions, shapes
 from local.arm.kernel.errors import ArmError, group_not_found
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -124,7 +123,7 @@ def result(request: Request) -> Reply:
 
 
 @routes.hook("group.delete")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     for one in kernel.store.descendants(payload["group"]):
         kernel.store.delete(one.id)
         operation = f"{one.kind}/delete"

@@ -4,8 +4,9 @@ from typing import Any
 
 from local.arm.kernel import ids, regions
 from local.arm.kernel.errors import ArmError
+from local.arm.kernel.messages import Reply
 from local.arm.kernel.paging import paged
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.routing import Request, Routes
 
 routes = Routes()
 

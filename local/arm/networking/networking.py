@@ -5,7 +5,7 @@ Writes take effect at once: the recorded PUT of a NIC answers 201 with `provisio
 """
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.conventions import (
     body_of,
@@ -19,11 +19,10 @@ from local.arm.kernel.conventions import (
     tags_of,
 )
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -139,7 +138,7 @@ def _followed(request: Request, resource: Resource, location: str) -> dict[str, 
     return {"Azure-AsyncOperation": operation.headers(request)["Azure-AsyncOperation"]}
 
 
-def _complete_vnet(kernel: "Kernel", resource: Resource) -> None:
+def _complete_vnet(kernel: Kernel, resource: Resource) -> None:
     properties = resource.properties
     asked = [(one.get("properties") or {}).get("addressPrefix") for one in properties.get("subnets") or []]
     prefixes = [prefix for prefix in asked if prefix] or ["10.0.0.0/16"]
@@ -151,7 +150,7 @@ def _complete_vnet(kernel: "Kernel", resource: Resource) -> None:
         _put_subnet(kernel, resource.id, subnet["name"], subnet.get("properties") or {})
 
 
-def _put_subnet(kernel: "Kernel", vnet_id: str, name: str, properties: Document) -> Resource:
+def _put_subnet(kernel: Kernel, vnet_id: str, name: str, properties: Document) -> Resource:
     subnet_id = f"{vnet_id}/subnets/{name}"
     existing = kernel.store.get(subnet_id)
     prefix = properties.get("addressPrefix") or (properties.get("addressPrefixes") or ["10.0.0.0/24"])[0]
@@ -200,11 +199,11 @@ def list_subnets(request: Request) -> Reply:
     return listing(request, request.kernel.store.children(vnet.id, SUBNET))
 
 
-def _nothing_more(kernel: "Kernel", resource: Resource) -> None:
+def _nothing_more(kernel: Kernel, resource: Resource) -> None:
     resource.properties.setdefault("securityRules", [])
 
 
-def _complete_load_balancer(kernel: "Kernel", resource: Resource) -> None:
+def _complete_load_balancer(kernel: Kernel, resource: Resource) -> None:
     """What is nested in a load balancer has ids; no traffic is balanced here."""
     for kind in ("frontendIPConfigurations", "backendAddressPools", "inboundNatPools", "loadBalancingRules", "probes"):
         for one in resource.properties.setdefault(kind, []):
@@ -212,7 +211,7 @@ def _complete_load_balancer(kernel: "Kernel", resource: Resource) -> None:
             one["properties"] = (one.get("properties") or {}) | {"provisioningState": "Succeeded"}
 
 
-def _complete_public_ip(kernel: "Kernel", resource: Resource) -> None:
+def _complete_public_ip(kernel: Kernel, resource: Resource) -> None:
     number = kernel.random("public address", resource.id).randrange(1, 65000)
     resource.properties.setdefault("publicIPAddressVersion", "IPv4")
     resource.properties.setdefault("publicIPAllocationMethod", "Dynamic")
@@ -222,7 +221,7 @@ def _complete_public_ip(kernel: "Kernel", resource: Resource) -> None:
     resource.document.setdefault("sku", {"name": "Basic", "tier": "Regional"})
 
 
-def _complete_nic(kernel: "Kernel", resource: Resource) -> None:
+def _complete_nic(kernel: Kernel, resource: Resource) -> None:
     before = kernel.store.get(resource.id)
     keep = before.properties if before else {}
     configurations = resource.properties.get("ipConfigurations")
@@ -239,7 +238,7 @@ def _complete_nic(kernel: "Kernel", resource: Resource) -> None:
     resource.document["kind"] = "Regular"
 
 
-def nic_properties(kernel: "Kernel", nic_id: str, location: str, given: Document) -> Document:
+def nic_properties(kernel: Kernel, nic_id: str, location: str, given: Document) -> Document:
     """A NIC's properties with everything that the network provider adds: addresses, MAC, etags."""
     store = kernel.store
     configurations = [
@@ -268,7 +267,7 @@ def nic_properties(kernel: "Kernel", nic_id: str, location: str, given: Document
     return properties
 
 
-def _ip_configuration(kernel: "Kernel", nic_id: str, location: str, given: Document, *, is_only: bool) -> Document:
+def _ip_configuration(kernel: Kernel, nic_id: str, location: str, given: Document, *, is_only: bool) -> Document:
     store, name, asked = kernel.store, given.get("name", "ipconfig1"), given.get("properties") or {}
     config_id = f"{nic_id}/ipConfigurations/{name}"
     subnet_id = (asked.get("subnet") or {}).get("id")
@@ -342,7 +341,7 @@ def _register(kind: str, operations: str, complete: Any) -> None:
     routes.operation("GET", _SUBSCRIPTION + kind, name=f"{operations}_ListAll")(_lister(kind))
 
     @routes.hook(f"seed:{kind}".lower())
-    def seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+    def seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         complete(kernel, payload["resource"])
         touch(kernel.store, payload["resource"])
 
@@ -365,7 +364,7 @@ routes.operation("DELETE", _SUBNET, name="Subnets_Delete")(_delete)
 
 
 @routes.hook(f"seed:{SUBNET}".lower())
-def _seed_subnet(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seed_subnet(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource: Resource = payload["resource"]
     made = _put_subnet(kernel, resource.id.rsplit("/", 2)[0], resource.name, resource.properties)
     resource.document = made.document

@@ -4,20 +4,17 @@ import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from local.arm import world
 from local.arm.kernel.fault_injection import BadRule, read_rules
+from local.arm.kernel.kernel import Kernel
 
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
-
-type _Handler = Callable[["Kernel", web.Request], Awaitable[web.Response]]
+type _Handler = Callable[[Kernel, web.Request], Awaitable[web.Response]]
 
 
-def web_routes(kernel: "Kernel") -> list[web.RouteDef]:
+def web_routes(kernel: Kernel) -> list[web.RouteDef]:
     """The routes for an aiohttp application."""
 
     def guard(handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -50,11 +47,11 @@ async def _body(request: web.Request) -> object:
         raise web.HTTPBadRequest(text=f"the body is not JSON: {fault}") from fault
 
 
-async def _get_faults(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _get_faults(kernel: Kernel, request: web.Request) -> web.Response:
     return web.json_response({"rules": [asdict(rule) for rule in kernel.faults.rules]})
 
 
-async def _set_faults(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _set_faults(kernel: Kernel, request: web.Request) -> web.Response:
     given = await _body(request)
     rules = read_rules(given["rules"] if isinstance(given, dict) and "rules" in given else given)
     kernel.faults.replace(rules)
@@ -62,7 +59,7 @@ async def _set_faults(kernel: "Kernel", request: web.Request) -> web.Response:
     return web.json_response({"rules": len(rules)})
 
 
-async def _calls(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _calls(kernel: Kernel, request: web.Request) -> web.Response:
     """Counts per operation and status; with `?log=1` every call since `?since=<epoch>`."""
     since = float(request.query.get("since", "0"))
     calls = [call for call in kernel.calls if call.at >= since]
@@ -76,7 +73,7 @@ async def _calls(kernel: "Kernel", request: web.Request) -> web.Response:
     return web.json_response(found)
 
 
-async def _state(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _state(kernel: Kernel, request: web.Request) -> web.Response:
     """How many resources there are of each type, and their ids; events that wait; operations that run."""
     kernel.settle()
     found: dict[str, list[str]] = {}
@@ -86,23 +83,23 @@ async def _state(kernel: "Kernel", request: web.Request) -> web.Response:
     return web.json_response({"resources": found, "events_waiting": len(kernel.events.outbox), "operations": running})
 
 
-async def _get_characters(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _get_characters(kernel: Kernel, request: web.Request) -> web.Response:
     return web.json_response({one.id: one.sim["character"] for one in kernel.store if one.sim.get("character")})
 
 
-async def _set_characters(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _set_characters(kernel: Kernel, request: web.Request) -> web.Response:
     """Body: `{resource id: character}`; the resource must exist."""
     world.set_characters(kernel, await _body(request))
     kernel.store.commit()
     return web.json_response({})
 
 
-async def _seed(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _seed(kernel: Kernel, request: web.Request) -> web.Response:
     world.seed(kernel, await _body(request))
     return web.json_response({})
 
 
-async def _reset(kernel: "Kernel", request: web.Request) -> web.Response:
+async def _reset(kernel: Kernel, request: web.Request) -> web.Response:
     """Forget all resources, operations, events and calls; identities and rules of faults stay."""
     world.reset(kernel)
     return web.json_response({})

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
 from local.arm.kernel.events import EventSink, SinkUnavailable
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.kernel import Kernel
 
 _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
@@ -34,7 +32,7 @@ class HttpSink:
             raise SinkUnavailable(f"{self.url}: {fault!r}") from fault
 
 
-async def run(kernel: "Kernel", sinks: list[EventSink]) -> None:
+async def run(kernel: Kernel, sinks: list[EventSink]) -> None:
     """For ever: let due work happen and hand due events to every sink. Without any sink, events go nowhere."""
     while True:
         kernel.settle()
@@ -44,7 +42,7 @@ async def run(kernel: "Kernel", sinks: list[EventSink]) -> None:
         await _wait(kernel, wait, at_least=0 if delivered else _RETRY_SECONDS)
 
 
-async def _wait(kernel: "Kernel", longest: float, *, at_least: float) -> None:
+async def _wait(kernel: Kernel, longest: float, *, at_least: float) -> None:
     """Until somebody wakes the kernel or `longest` seconds are over; a sink that refuses gets some rest."""
     await asyncio.sleep(at_least)
     try:
@@ -54,7 +52,7 @@ async def _wait(kernel: "Kernel", longest: float, *, at_least: float) -> None:
         return
 
 
-async def _deliver(kernel: "Kernel", sinks: list[EventSink]) -> bool:
+async def _deliver(kernel: Kernel, sinks: list[EventSink]) -> bool:
     due = kernel.events.due(kernel.clock.now())[:50]
     if not due:
         return True
@@ -69,7 +67,7 @@ async def _deliver(kernel: "Kernel", sinks: list[EventSink]) -> bool:
     return True
 
 
-def _until_next(kernel: "Kernel") -> float:
+def _until_next(kernel: Kernel) -> float:
     times = [kernel.schedule.next_at(), kernel.events.next_due()]
     due = [one for one in times if one is not None]
     return max(0.001, min(min(due) - kernel.clock.now(), _IDLE_SECONDS)) if due else _IDLE_SECONDS

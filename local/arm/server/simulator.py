@@ -16,9 +16,10 @@ from local.arm import world
 from local.arm.kernel.clock import Clock
 from local.arm.kernel.events import DeliveryPlan, EventSink
 from local.arm.kernel.fault_injection import read_rules
-from local.arm.kernel.kernel import Call, Incoming, Kernel, Outcome
+from local.arm.kernel.messages import Call, Incoming, Outcome
 from local.arm.kernel.store import Store
 from local.arm.machines import run_command_execution
+from local.arm.resource_manager import ResourceManager
 from local.arm.server import control, delivery, tls
 
 _MAX_BODY = 8 * 1024 * 1024
@@ -72,7 +73,8 @@ class ArmSimulator:
     async def _open(self, directory: Path) -> None:
         self.store = Store(directory / "arm.db" if self._given_dir else None)
         self._stack.callback(self.store.close)
-        self.kernel = Kernel(self.store, self._clock, self._seed, self._plan)
+        self._manager = ResourceManager(self.store, self._clock, self._seed, self._plan)
+        self.kernel = self._manager.kernel
         self._stack.callback(run_command_execution.stop_all, self.kernel)
         if self._faults is not None:
             self.kernel.faults.replace(read_rules(self._faults))
@@ -157,7 +159,7 @@ class ArmSimulator:
             body=await request.read(),
             base_url=f"https://{request.host}",
         )
-        outcome = self.kernel.handle(incoming)
+        outcome = self._manager.handle(incoming)
         await _delay(outcome)
         self._record(incoming, outcome, began)
         self.on_exchange(incoming, outcome)

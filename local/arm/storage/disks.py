@@ -3,7 +3,7 @@
 Recorded in `test_vm_trusted_launch_os_disk_secure_upload.yaml`, `test_snapshot_access.yaml` and `lro-traces.jsonl`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.galleries.lineage import CLEAN, character_of
 from local.arm.kernel.conventions import (
@@ -18,7 +18,9 @@ from local.arm.kernel.conventions import (
     tags_of,
 )
 from local.arm.kernel.errors import ArmError, bad_parameter
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource
 from local.arm.storage.disk_model import (
     DISK,
@@ -29,9 +31,6 @@ from local.arm.storage.disk_model import (
     normalized,
     platform_image_gib,
 )
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -168,7 +167,7 @@ def _accepted(
 
 
 @routes.hook("disk.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None:
         return
@@ -182,13 +181,13 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("disk.deleted")
-def _deleted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if "failure" not in payload:
         kernel.store.delete(payload["resource_id"])
 
 
 @routes.hook("disk.access")
-def _granted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _granted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     name = stable_guid(payload["resource_id"].lower(), payload["operation"])
     query = f"sv=2018-03-28&sr=b&si={name}&sig={stable_guid(name, str(kernel.seed))}"
     _set_state(kernel, payload["resource_id"], "ActiveSAS")
@@ -199,11 +198,11 @@ def _granted(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook("disk.access_ended")
-def _revoked(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _revoked(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     _set_state(kernel, payload["resource_id"], "Unattached")
 
 
-def _set_state(kernel: "Kernel", resource_id: str, state: str) -> None:
+def _set_state(kernel: Kernel, resource_id: str, state: str) -> None:
     """An address that may be read makes a free disk `ActiveSAS`, one that may be written `ActiveUpload`."""
     resource = kernel.store.get(resource_id)
     if resource is None or "managedBy" in resource.document:
@@ -237,7 +236,7 @@ def _register(kind: str, operations: str) -> None:
     routes.operation("GET", _SUBSCRIPTION + kind, name=f"{operations}_List", bucket="LowCostGet")(_lister(kind))
 
     @routes.hook(f"seed:{kind}".lower())
-    def seeded(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+    def seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         resource: Resource = payload["resource"]
         resource.properties.setdefault("creationData", {"createOption": "Empty"})
         complete(resource.document, int(resource.properties.get("diskSizeGB", 30)), at)

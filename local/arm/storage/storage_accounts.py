@@ -4,16 +4,15 @@ Recorded in `test_vm_create_state_modifications.yaml` and the .NET sessions: PUT
 at the account. Nothing is stored in them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.arm.kernel.clock import iso_z
 from local.arm.kernel.conventions import body_of, listing, location_of, new_document, properties_of, scope_of, tags_of
 from local.arm.kernel.errors import ArmError
-from local.arm.kernel.routing import Reply, Request, Routes
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
-
-if TYPE_CHECKING:
-    from local.arm.kernel.kernel import Kernel
 
 routes = Routes()
 
@@ -88,7 +87,7 @@ routes.operation("GET", "/subscriptions/{sub}/providers/" + KIND, name="StorageA
 
 
 @routes.hook("account.written")
-def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is not None:
         complete(resource, at)
@@ -97,5 +96,5 @@ def _written(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
 
 
 @routes.hook(f"seed:{KIND}".lower())
-def _seed(kernel: "Kernel", payload: dict[str, Any], at: float) -> None:
+def _seed(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     complete(payload["resource"], at)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from local.arm.kernel.kernel import Incoming, Outcome
+from local.arm.kernel.messages import Incoming, Outcome
 from local.arm.server.simulator import ArmSimulator
 from shared.domain.facts import RegionTargetFacts
 from shared.domain.probe import probe_script

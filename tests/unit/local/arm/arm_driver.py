@@ -7,9 +7,9 @@ from typing import Any
 from local.arm import world
 from local.arm.kernel.clock import Clock
 from local.arm.kernel.events import DeliveryPlan
-from local.arm.kernel.kernel import Incoming, Kernel, Outcome
-from local.arm.kernel.routing import Reply
+from local.arm.kernel.messages import Incoming, Outcome, Reply
 from local.arm.kernel.store import Store
+from local.arm.resource_manager import ResourceManager
 
 SUBSCRIPTION = world.DEFAULT_SUBSCRIPTION
 OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
@@ -39,7 +39,8 @@ class Arm:
 
     def _open(self) -> None:
         self.store = Store(self.file)
-        self.kernel = Kernel(self.store, Clock(self.speed, read=lambda: self.now), self.seed, PUNCTUAL)
+        clock = Clock(self.speed, read=lambda: self.now)
+        self.kernel = ResourceManager(self.store, clock, self.seed, PUNCTUAL).kernel
         first = self.kernel.tokens.identities[0]
         self.token = self.kernel.tokens.issue(first, "https://arm", self.now, lifetime=10**9)[0]
 

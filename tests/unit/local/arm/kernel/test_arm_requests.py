@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.arm.kernel.fault_injection import BadRule, read_rules
-from local.arm.kernel.kernel import Incoming
+from local.arm.kernel.messages import Incoming
 from local.arm.world import BadWorld, seed
 from tests.unit.local.arm.arm_driver import BASE, DEFINITION, GALLERY, GROUP, SUBSCRIPTION, VERSION, Arm, version_body
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.arm.kernel.kernel import Incoming
+from local.arm.kernel.messages import Incoming
 from local.arm.machines.machine import Machine
 from local.arm.server.simulator import ArmSimulator
 from local.arm.world import DEFAULT_SUBSCRIPTION
