@@ -20,7 +20,7 @@ from local.arm.kernel.store import Store
 from local.arm.kernel.throttling import Limit, compute_throttled
 from local.arm.machines import boot_diagnostics, managed_images, run_commands, scale_sets, virtual_machines
 from local.arm.management import cloud_metadata, deployments, managed_identity, resource_groups, subscriptions
-from local.arm.networking import networking
+from local.arm.networking import networks
 from local.arm.storage import disks, storage_accounts
 
 ROUTES = (
@@ -40,7 +40,7 @@ ROUTES = (
     disks.routes,
     run_commands.routes,
     boot_diagnostics.routes,
-    networking.routes,
+    networks.routes,
     storage_accounts.routes,
     scale_sets.routes,
 )

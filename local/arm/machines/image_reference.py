@@ -3,13 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local.arm.galleries.lineage import CLEAN, character
+from local.arm.galleries.lineage import CLEAN, TAG, character
 from local.arm.galleries.replication import require_replica
 from local.arm.kernel import ids
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Document, Resource
-from local.arm.machines.characters import TAG
 from local.arm.storage.disk_model import platform_image_gib
 
 _MARKETPLACE_VERSION = "24.04.202511010"

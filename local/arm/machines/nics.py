@@ -10,7 +10,7 @@ from local.arm.kernel.conventions import referenced, stable_guid
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.routing import Request
 from local.arm.kernel.store import Document, Resource, Store
-from local.arm.networking.networking import NIC, nic_properties, touch
+from local.arm.networking.interfaces import NIC, nic_properties, touch
 
 _API_VERSIONS = ("2020-11-01", "2022-11-01")
 

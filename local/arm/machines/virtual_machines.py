@@ -15,7 +15,7 @@ from local.arm.machines.instance_view import instance_view, show, status_only
 from local.arm.machines.machine import KIND, Machine, bump, machine, nics_of, require_not_deleting
 from local.arm.machines.sizes import SIZES
 from local.arm.machines.storage_profile import reserve_disks
-from local.arm.networking.networking import detach_addresses, touch
+from local.arm.networking.interfaces import detach_addresses, touch
 from local.arm.storage.disk_model import DISK
 
 routes = Routes()

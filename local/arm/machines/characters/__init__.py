@@ -8,8 +8,6 @@ known here is the machine's character; without any it is `clean`.
 from dataclasses import dataclass
 from enum import Enum
 
-TAG = "sim-character"
-
 
 class Provisioning(Enum):
     """How the provisioning of the operating system ends."""
