@@ -18,6 +18,7 @@ from local.arm.kernel import ids, regions
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Resource
 from local.arm.kernel.tokens import identity
+from local.arm.management.resource_groups import group_document
 
 DEFAULT_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DEFAULT: dict[str, Any] = {
@@ -100,18 +101,6 @@ def _group(kernel: Kernel, given: dict[str, Any]) -> None:
         raise BadWorld(f"{group_id}: there is no subscription {parts[1]}")
     if kernel.store.get(group_id) is None:
         kernel.store.put(Resource(group_document(parts[1], parts[3], _region(given), given.get("tags"))))
-
-
-def group_document(subscription: str, name: str, location: str, tags: dict[str, str] | None) -> dict[str, Any]:
-    """A resource group as ARM shows it."""
-    document: dict[str, Any] = {
-        "id": ids.group_id(subscription, name),
-        "name": name,
-        "type": "Microsoft.Resources/resourceGroups",
-        "location": location,
-        "properties": {"provisioningState": "Succeeded"},
-    }
-    return document if tags is None else document | {"tags": tags}
 
 
 def _resource(kernel: Kernel, given: dict[str, Any]) -> None:

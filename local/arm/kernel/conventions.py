@@ -1,4 +1,4 @@
-"""What the machines' side of the simulator shares: lists in pages, tags, locations, references that must resolve."""
+"""What the compute, network and storage providers share: bodies, tags, locations, lists, references to resources."""
 
 import hashlib
 import uuid

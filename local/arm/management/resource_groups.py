@@ -4,7 +4,6 @@ import re
 import uuid
 from typing import Any
 
-from local.arm import world
 from local.arm.kernel import ids, regions, shapes
 from local.arm.kernel.errors import ArmError, group_not_found
 from local.arm.kernel.kernel import Kernel
@@ -19,6 +18,18 @@ _ONE = "/subscriptions/{sub}/resourceGroups/{rg}"
 _KIND = "Microsoft.Resources/resourceGroups"
 _NAME = re.compile(r"[-\w._()]{0,89}[-\w_()]")
 _DELETE_SECONDS = 60
+
+
+def group_document(subscription: str, name: str, location: str, tags: dict[str, str] | None) -> dict[str, Any]:
+    """A resource group as ARM shows it."""
+    document: dict[str, Any] = {
+        "id": ids.group_id(subscription, name),
+        "name": name,
+        "type": _KIND,
+        "location": location,
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    return document if tags is None else document | {"tags": tags}
 
 
 def _id(request: Request) -> str:
@@ -75,7 +86,7 @@ def put(request: Request) -> Reply:
             f"'{existing.location}'.",
         )
     name = existing.name if existing else request.params["rg"]
-    document = world.group_document(request.params["sub"], name, regions.short(location), body.get("tags"))
+    document = group_document(request.params["sub"], name, regions.short(location), body.get("tags"))
     request.kernel.store.put(Resource(document))
     return Reply(200 if existing else 201, document)
 
