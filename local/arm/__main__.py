@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.arm.faults import BadRule
-from local.arm.server import ArmSimulator
+from local.arm.kernel.fault_injection import BadRule
+from local.arm.server.simulator import ArmSimulator
 from local.arm.world import BadWorld
 
 

@@ -12,14 +12,13 @@ A resource's type follows from its id. Images, galleries and definitions are com
 """
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.arm import ids, regions
-from local.arm.store import Resource
-from local.arm.tokens import identity
-
-if TYPE_CHECKING:
-    from local.arm.kernel import Kernel
+from local.arm.kernel import ids, regions
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.store import Resource
+from local.arm.kernel.tokens import identity
+from local.arm.management.resource_groups import group_document
 
 DEFAULT_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DEFAULT: dict[str, Any] = {
@@ -34,7 +33,7 @@ class BadWorld(Exception):
     """Seed data that cannot be used."""
 
 
-def seed(kernel: "Kernel", given: Any) -> None:
+def seed(kernel: Kernel, given: Any) -> None:
     """Add what `given` describes; what is there already is left as it is. Raises BadWorld and then adds nothing
     more.
     """
@@ -53,7 +52,7 @@ def seed(kernel: "Kernel", given: Any) -> None:
     kernel.store.commit()
 
 
-def reset(kernel: "Kernel") -> None:
+def reset(kernel: Kernel) -> None:
     """Forget resources, operations, planned work, events and calls; subscriptions, identities and fault rules stay."""
     for resource in kernel.store:
         kernel.store.delete(resource.id)
@@ -63,7 +62,7 @@ def reset(kernel: "Kernel") -> None:
     kernel.store.commit()
 
 
-def set_characters(kernel: "Kernel", given: Any) -> None:
+def set_characters(kernel: Kernel, given: Any) -> None:
     """Give existing resources a character: `{resource id: character}`."""
     if not isinstance(given, dict):
         raise BadWorld("characters are an object {resource id: character}")
@@ -77,7 +76,7 @@ def set_characters(kernel: "Kernel", given: Any) -> None:
         kernel.store.put(resource)
 
 
-def _make_room(kernel: "Kernel") -> None:
+def _make_room(kernel: Kernel) -> None:
     """The subscription that is there when nobody gave one goes when a world brings its own, as long as it is empty."""
     table = kernel.store.table("subscription")
     key = f"/subscriptions/{DEFAULT_SUBSCRIPTION}"
@@ -85,7 +84,7 @@ def _make_room(kernel: "Kernel") -> None:
         table.pop(key)
 
 
-def _subscription(kernel: "Kernel", given: dict[str, Any]) -> None:
+def _subscription(kernel: Kernel, given: dict[str, Any]) -> None:
     guid = _needs(given, "id", "a subscription")
     table = kernel.store.table("subscription")
     key = f"/subscriptions/{guid}".lower()
@@ -93,7 +92,7 @@ def _subscription(kernel: "Kernel", given: dict[str, Any]) -> None:
         table[key] = {"id": guid, "name": given.get("name", guid)}
 
 
-def _group(kernel: "Kernel", given: dict[str, Any]) -> None:
+def _group(kernel: Kernel, given: dict[str, Any]) -> None:
     group_id = _needs(given, "id", "a resource group")
     parts = group_id.strip("/").split("/")
     if len(parts) != 4 or parts[2].lower() != "resourcegroups":
@@ -104,19 +103,7 @@ def _group(kernel: "Kernel", given: dict[str, Any]) -> None:
         kernel.store.put(Resource(group_document(parts[1], parts[3], _region(given), given.get("tags"))))
 
 
-def group_document(subscription: str, name: str, location: str, tags: dict[str, str] | None) -> dict[str, Any]:
-    """A resource group as ARM shows it."""
-    document: dict[str, Any] = {
-        "id": ids.group_id(subscription, name),
-        "name": name,
-        "type": "Microsoft.Resources/resourceGroups",
-        "location": location,
-        "properties": {"provisioningState": "Succeeded"},
-    }
-    return document if tags is None else document | {"tags": tags}
-
-
-def _resource(kernel: "Kernel", given: dict[str, Any]) -> None:
+def _resource(kernel: Kernel, given: dict[str, Any]) -> None:
     resource_id = _needs(given, "id", "a resource")
     parsed = ids.parse(resource_id)
     if parsed is None:
@@ -138,9 +125,9 @@ def _resource(kernel: "Kernel", given: dict[str, Any]) -> None:
         "properties": properties,
     }
     resource = Resource(document, {"character": given["character"]} if "character" in given else {})
-    hook = kernel.router.hooks.get(f"seed:{parsed.kind}".lower())
-    if hook is not None:
-        hook(kernel, {"resource": resource}, kernel.clock.now())
+    hook = f"seed:{parsed.kind}".lower()
+    if hook in kernel.hooks:
+        kernel.run_hook(hook, {"resource": resource}, kernel.clock.now())
     kernel.store.put(resource)
 
 

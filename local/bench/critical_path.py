@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.arm.characters import named
-from local.arm.characters.timeline import first_boot
+from local.arm.machines.characters import named
+from local.arm.machines.characters.timeline import first_boot
 from local.bench.figures import Figure, Unmeasured
 from local.bench.journey import COPIED, COPY, RINGS, STORY, Journey
 from local.bench.own_speed import at_own_speed

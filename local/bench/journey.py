@@ -21,8 +21,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from local.arm.store import Store
-from local.arm.tokens import identity
+from local.arm.kernel.store import Store
+from local.arm.kernel.tokens import identity
 from local.bench.app import linked_app
 from local.bench.figures import Unmeasured
 from local.demo.builder import builder

@@ -15,7 +15,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from local.arm.replication import AWAY_SECONDS
+from local.arm.galleries.replication import AWAY_SECONDS
 from local.bench.memory_run import BEGIN, HOME, definition_policy, run
 from local.simulation.faults import Call, Fate
 from shared.adapters.memory.characters import CLEAN, Character

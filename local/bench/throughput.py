@@ -23,7 +23,7 @@ from typing import Any, Final
 import aiohttp
 from azure.storage.queue.aio import QueueClient
 
-from local.arm.tokens import identity
+from local.arm.kernel.tokens import identity
 from local.bench.figures import Figure, Unmeasured
 from local.bench.journey import policy as one_policy
 from local.demo.scenario import GALLERY, GROUP, SOURCE, Story, world

@@ -19,7 +19,7 @@ import aiohttp
 from rich.console import Console
 from rich.live import Live
 
-from local.arm.tokens import identity
+from local.arm.kernel.tokens import identity
 from local.demo import show
 from local.demo.builder import Builder, builder
 from local.demo.evidence import scan_evidence, why_it_passed

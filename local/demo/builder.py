@@ -11,7 +11,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.compute.models import GalleryImageVersion
 
-from local.arm.tokens import identity
+from local.arm.kernel.tokens import identity
 from local.demo.scenario import GALLERY, GROUP, PRODUCTION, SOURCE, Story
 from shared.domain.image import VersionNumber, region_name
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
 
-from local.arm.clock import Clock
-from local.arm.server import ArmSimulator
+from local.arm.kernel.clock import Clock
+from local.arm.server.simulator import ArmSimulator
 from shared.adapters.azure.arm import Arm
 from shared.adapters.azure.galleries import AzureGalleries
 from shared.adapters.memory.galleries import MemoryGalleries, Replication

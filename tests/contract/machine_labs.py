@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from local.arm.clock import Clock
-from local.arm.server import ArmSimulator
+from local.arm.kernel.clock import Clock
+from local.arm.server.simulator import ArmSimulator
 from shared.adapters.azure.machines import AzureMachines
 from shared.adapters.memory import characters
 from shared.adapters.memory.machines import MemoryMachines

@@ -10,7 +10,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 
-from local.arm.faults import read_rules
+from local.arm.kernel.fault_injection import read_rules
 from shared.adapters.azure.arm import Arm
 from shared.adapters.azure.galleries import AzureGalleries
 from shared.adapters.azure.serial_log import read_serial_log

@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
-from local.arm.tokens import identity
+from local.arm.kernel.tokens import identity
 from local.scanner.signing import headers_for
 from local.stack import Stack
 from shared.domain.image import VersionId

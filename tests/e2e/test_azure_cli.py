@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.arm.server import ArmSimulator
+from local.arm.server.simulator import ArmSimulator
 from local.arm.world import DEFAULT_SUBSCRIPTION
 
 pytestmark = pytest.mark.azcli

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.arm import world
-from local.arm.clock import Clock
-from local.arm.events import DeliveryPlan
-from local.arm.faults import read_rules
-from local.arm.kernel import Incoming, Kernel, Outcome
-from local.arm.routing import Reply
-from local.arm.store import Store
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.events import DeliveryPlan
+from local.arm.kernel.fault_injection import read_rules
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Incoming, Outcome, Reply
+from local.arm.kernel.store import Store
+from local.arm.resource_manager import ResourceManager
 
 SUBSCRIPTION: Final = world.DEFAULT_SUBSCRIPTION
 GROUP: Final = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/images"
@@ -37,7 +38,8 @@ class Azure:
     """Hears every exchange, as `ArmSimulator.on_exchange` does."""
 
     def __post_init__(self) -> None:
-        self.kernel = Kernel(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        manager = ResourceManager(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        self.kernel = manager.kernel
         subnet = {"name": "tests", "properties": {"addressPrefix": "10.0.0.0/24"}}
         resources = [
             {"id": IMAGE},

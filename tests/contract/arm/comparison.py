@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from local.arm.routing import Reply
+from local.arm.kernel.messages import Reply
 from tests.contract.arm.recordings import Exchange
 
 RUNNING: Final = frozenset({"InProgress", "Accepted", "Running"})

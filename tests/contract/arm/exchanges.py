@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from local.arm.kernel import Incoming, Outcome
-from local.arm.server import ArmSimulator
+from local.arm.kernel.messages import Incoming, Outcome
+from local.arm.server.simulator import ArmSimulator
 from shared.domain.facts import RegionTargetFacts
 from shared.domain.probe import probe_script
 from shared.ports import Conflict, PassingFault, Refused

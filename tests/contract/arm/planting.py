@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from local.arm import ids, regions, world
-from local.arm.kernel import Kernel
+from local.arm import world
+from local.arm.kernel import ids, regions
+from local.arm.kernel.kernel import Kernel
 from tests.contract.arm.recordings import Exchange, Session
 
 HOME: Final = "westus"

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from local.arm import run_command_execution
-from local.arm.clock import Clock
-from local.arm.errors import ArmError
-from local.arm.events import DeliveryPlan
-from local.arm.kernel import Incoming, Kernel
-from local.arm.routing import Reply, Route
-from local.arm.store import Store
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.errors import ArmError
+from local.arm.kernel.events import DeliveryPlan
+from local.arm.kernel.messages import Incoming, Reply, Route
+from local.arm.kernel.store import Store
+from local.arm.machines import run_command_execution
+from local.arm.resource_manager import ResourceManager
 from tests.contract.arm import planting
 from tests.contract.arm.comparison import leaves
 from tests.contract.arm.recordings import Exchange, Session
@@ -77,7 +77,8 @@ class Player:
     _addresses: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kernel = Kernel(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        manager = ResourceManager(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        self.kernel, self.router = manager.kernel, manager.router
         planting.plant(self.kernel, self.session)
         first = self.kernel.tokens.identities[0]
         self._token = self.kernel.tokens.issue(first, BASE, self.now, lifetime=10**9)[0]
@@ -104,7 +105,7 @@ class Player:
         group = exchange.path.lower().count("/") == 4
         method = "GET" if exchange.method == "HEAD" and not group else exchange.method
         try:
-            return self.kernel.router.find(method, exchange.path)[0]
+            return self.router.find(method, exchange.path)[0]
         except ArmError:
             return None
 

@@ -17,8 +17,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from local.arm import world
-from local.arm.kernel import Incoming
-from local.arm.routing import Reply
+from local.arm.kernel.messages import Incoming, Reply
 from shared.adapters.azure.arm_errors import judged
 from shared.ports import Conflict, PassingFault, Refused, Throttled
 from tests.contract.arm.azure import DAY, DEFINITION, GROUP, IMAGE, MACHINE, VERSION, Azure, machine, version

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.arm.kernel import Incoming, Outcome
+from local.arm.kernel.messages import Incoming, Outcome
 from tests.contract.arm.exchanges import Recorder, a_release, operation_polls
 
 HEADERS = frozenset({"azure-asyncoperation", "location"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.arm.routing import Reply
+from local.arm.kernel.messages import Reply
 from tests.contract.arm.comparison import Difference, compare, general, leaves
 from tests.contract.arm.coverage import FILE as TABLE
 from tests.contract.arm.coverage import table

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from local.arm.kernel import MODULES
-from local.arm.routing import Route
+from local.arm.kernel.messages import Route
+from local.arm.resource_manager import ROUTES
 from local.azurite.install import InstallError
 from local.oav import Issue, check, ensure_installed
 from tests.contract.arm.differences import known
@@ -87,7 +86,7 @@ def operation_ids(specification: Path) -> set[str]:
 
 def all_routes() -> list[Route]:
     """Everything that the simulator answers."""
-    return [route for name in MODULES for route in import_module(f"local.arm.{name}").routes.routes]
+    return [route for routes in ROUTES for route in routes.handlers]
 
 
 def test_the_traffic_holds_every_operation_that_a_release_uses(recorded: Recorder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from local.arm.routing import Reply
+from local.arm.kernel.messages import Reply
 from tests.contract.arm.azure import COMPUTE, DAY, DEFINITION, GALLERY, GROUP, NETWORK, VERSION, Azure
 from tests.contract.arm.azure import machine as body_of_a_machine
 from tests.contract.arm.azure import version as body_of_a_version

@@ -1,7 +1,8 @@
 """Simulators for tests, without sockets."""
 
 import pytest
-from gallery_driver import Arm
+
+from tests.unit.local.arm.arm_driver import Arm
 
 
 @pytest.fixture

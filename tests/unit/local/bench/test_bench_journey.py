@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.arm.characters import named
-from local.arm.characters.timeline import first_boot
+from local.arm.machines.characters import named
+from local.arm.machines.characters.timeline import first_boot
 from local.bench import arm_calls, critical_path
 from local.bench.figures import Unmeasured
 from local.bench.journey import COPY, RINGS, STORY, Journey

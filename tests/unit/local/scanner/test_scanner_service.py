@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local.arm.server import ArmSimulator
+from local.arm.server.simulator import ArmSimulator
 from local.eventgrid.server import EventGrid
 from local.scanner import Scanner, ScannerSettings
 from local.scanner.arm import ArmReader

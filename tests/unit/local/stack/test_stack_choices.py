@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.arm.tokens import DEFAULT_TENANT
+from local.arm.kernel.tokens import DEFAULT_TENANT
 from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record

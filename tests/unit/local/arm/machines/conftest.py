@@ -9,9 +9,9 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from local.arm.clock import Clock
-from local.arm.server import ArmSimulator
-from local.arm.store import Resource
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.store import Resource
+from local.arm.server.simulator import ArmSimulator
 from local.arm.world import DEFAULT_SUBSCRIPTION
 
 SUBSCRIPTION = f"/subscriptions/{DEFAULT_SUBSCRIPTION}"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.arm.characters import CHARACTERS, named, sandbox
-from local.arm.characters.console import SCRIPTS, Guest, console
-from local.arm.characters.guest import GuestModel
-from local.arm.characters.timeline import PROVISIONING_WINDOW, first_boot, next_boot
+from local.arm.machines.characters import CHARACTERS, named, sandbox
+from local.arm.machines.characters.console import SCRIPTS, Guest, console
+from local.arm.machines.characters.guest import GuestModel
+from local.arm.machines.characters.timeline import PROVISIONING_WINDOW, first_boot, next_boot
 
 GUEST = Guest("probe-1", "build-1", "10.0.0.4", "60:45:bd:00:00:01", "6.8.0-1021-azure", 1_700_000_000.0)
 

@@ -11,9 +11,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from local.arm.characters.sandbox import OUTPUT_LIMIT
-from local.arm.faults import Rule
-from local.arm.run_command_execution import stop_all
+from local.arm.kernel.fault_injection import Rule
+from local.arm.machines.characters.sandbox import OUTPUT_LIMIT
+from local.arm.machines.run_command_execution import stop_all
 
 RG, VM = "boot-tests", "probe-1"
 

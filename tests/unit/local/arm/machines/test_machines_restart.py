@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.arm.kernel import Incoming
-from local.arm.machines_model import Machine
-from local.arm.server import ArmSimulator
+from local.arm.kernel.messages import Incoming
+from local.arm.machines.machine import Machine
+from local.arm.server.simulator import ArmSimulator
 from local.arm.world import DEFAULT_SUBSCRIPTION
 
 GROUP = f"/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/boot-tests"

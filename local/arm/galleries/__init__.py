@@ -1,0 +1,1 @@
+"""Compute galleries: galleries, image definitions and image versions."""

@@ -1,0 +1,1 @@
+"""Virtual machines and what is made of them or runs on them."""

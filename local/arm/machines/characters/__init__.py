@@ -1,0 +1,85 @@
+"""How machines made from an image behave: which images boot, which provision, what their console and their guest say.
+
+An image version or a managed image names its character in the tag `sim-character`; several names may stand there,
+separated by commas, since the gallery side has characters of its own (`replication-fails-once`, …). The first name
+known here is the machine's character; without any it is `clean`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Provisioning(Enum):
+    """How the provisioning of the operating system ends."""
+
+    SUCCEEDS = "succeeds"
+    NOT_GENERALIZED = "not generalized"
+    TIMES_OUT = "times out"
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """What one kind of image does.
+
+    `console` names a script of `console.SCRIPTS`; `pace` multiplies every duration; `failed_units` are systemd units
+    that fail at boot; `refuses_allocations` is how many creations per image and region fail with AllocationFailed.
+    """
+
+    name: str
+    summary: str
+    console: str = "normal"
+    provisioning: Provisioning = Provisioning.SUCCEEDS
+    has_agent: bool = True
+    pace: float = 1.0
+    failed_units: tuple[str, ...] = ()
+    refuses_allocations: int = 0
+    run_commands_hang: bool = False
+
+
+_ALL = (
+    Character("clean", "boots, provisions, agent ready, healthy"),
+    Character(
+        "never-generalized",
+        "a disk that was never deprovisioned: the old agent reports, provisioning never completes",
+        console="never-generalized",
+        provisioning=Provisioning.NOT_GENERALIZED,
+    ),
+    Character(
+        "panics-at-boot",
+        "the kernel finds no root file system and panics",
+        console="panic",
+        provisioning=Provisioning.TIMES_OUT,
+        has_agent=False,
+    ),
+    Character(
+        "initramfs-shell",
+        "the root device never appears; the boot ends in the initramfs shell",
+        console="initramfs",
+        provisioning=Provisioning.TIMES_OUT,
+        has_agent=False,
+    ),
+    Character(
+        "emergency-mode",
+        "a file system in fstab cannot be mounted; systemd ends in emergency mode",
+        console="emergency",
+        provisioning=Provisioning.TIMES_OUT,
+        has_agent=False,
+    ),
+    Character("agent-never-ready", "provisions, but no VM agent ever reports", console="no-agent", has_agent=False),
+    Character("slow", "as clean, four times slower", pace=4.0),
+    Character(
+        "probe-fails",
+        "boots and reports ready, but systemd is degraded: a unit failed",
+        console="degraded",
+        failed_units=("nginx.service",),
+    ),
+    Character("allocation-fails-once", "the region lacks capacity for the first machine", refuses_allocations=1),
+    Character("run-command-hangs", "ready, but a run command never ends", run_commands_hang=True),
+)
+CHARACTERS = {character.name: character for character in _ALL}
+
+
+def named(text: str | None) -> Character:
+    """The machine character in the value of a `sim-character` tag; `clean` where none is named."""
+    names = [name.strip().lower() for name in (text or "").split(",")]
+    return next((CHARACTERS[name] for name in names if name in CHARACTERS), CHARACTERS["clean"])

@@ -1,0 +1,157 @@
+"""How a virtual machine comes to be: what ARM checks and refuses at once, and what happens afterwards."""
+
+import copy
+import re
+from typing import Any
+
+from local.arm.kernel.clock import iso
+from local.arm.kernel.conventions import body_of, location_of, new_document, properties_of, stable_guid, tags_of
+from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.kernel import Kernel
+from local.arm.kernel.messages import Reply
+from local.arm.kernel.routing import Request, Routes
+from local.arm.kernel.store import Document, Resource, Store
+from local.arm.machines.characters.timeline import ALLOCATION_FAILS_AFTER, Timeline, first_boot
+from local.arm.machines.image_reference import Image, own_character, resolve
+from local.arm.machines.machine import ALLOCATION_FAILED, KIND, Machine, bump, failure_of, identity_of
+from local.arm.machines.nics import attach_nics, network_profile
+from local.arm.machines.os_profile import check_os_profile
+from local.arm.machines.sizes import Size, require_bootable, size_named
+from local.arm.machines.storage_profile import require_disk_names_free, storage_profile
+
+routes = Routes()
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
+
+
+def create(request: Request) -> Reply:
+    """Take a new machine: 201 `Creating`, with the operation that ends when provisioning does."""
+    body = body_of(request)
+    location = location_of(body, None)
+    name = request.params["vm"]
+    if not _NAME.fullmatch(name):
+        raise bad_parameter(
+            f"Resource name {name} is invalid. The name can be up to 64 characters and holds letters, digits, '.', '_' "
+            "and '-'.",
+            "vm.name",
+        )
+    given = copy.deepcopy(properties_of(body))
+    size = size_named((given.get("hardwareProfile") or {}).get("vmSize"))
+    image = _image(request, given, location)
+    if image is not None:
+        require_bootable(size, image.generation, image.architecture)
+    os_profile = check_os_profile(given, image, name)
+    document = new_document(request, KIND, name, location, tags_of(body))
+    document |= {key: body[key] for key in ("zones", "plan") if key in body}
+    if body.get("identity"):
+        document["identity"] = identity_of(request, body["identity"], None)
+    document["properties"] = _properties(request, given, size, image, os_profile)
+    resource = Resource(document, {"user_data": given["userData"]} if given.get("userData") else {})
+    resource.sim["character"] = own_character(resource, image) if image else "clean"
+    require_disk_names_free(request.kernel.store, resource)
+    document["properties"]["networkProfile"] = network_profile(request, given.get("networkProfile"), location)
+    return begin(request, resource, image, 201)
+
+
+def _image(request: Request, given: Document, location: str) -> Image | None:
+    profile = given.get("storageProfile") or {}
+    disk = profile.get("osDisk") or {}
+    if str(disk.get("createOption")).lower() == "attach":
+        return None
+    return resolve(request.kernel, profile.get("imageReference"), location, request.now)
+
+
+def _properties(
+    request: Request, given: Document, size: Size, image: Image | None, os_profile: Document | None
+) -> Document:
+    """The properties of the first answer."""
+    kept = ("diagnosticsProfile", "securityProfile", "priority", "evictionPolicy", "licenseType", "billingProfile")
+    properties: Document = {
+        "vmId": stable_guid(request.resource_id.lower(), request.correlation_id, str(request.now)),
+        "hardwareProfile": (given.get("hardwareProfile") or {}) | {"vmSize": size.name},
+        "storageProfile": storage_profile(request, given.get("storageProfile") or {}, size, image),
+        **({"osProfile": os_profile} if os_profile else {}),
+        **{key: given[key] for key in kept if key in given},
+        "provisioningState": "Creating",
+        "timeCreated": iso(request.now),
+    }
+    return properties
+
+
+def begin(request: Request, resource: Resource, image: Image | None, code: int) -> Reply:
+    """Store the machine and let its creation run."""
+    kernel, at = request.kernel, request.now
+    machine_facts: Document = {
+        "changes": resource.sim.get("machine", {}).get("changes", 0),
+        "image": image.document() if image else None,
+        "boots": [],
+        "power": [],
+        "failed": None,
+        "generalized": False,
+        "timeline": {},
+    }
+    resource.sim["machine"] = machine_facts
+    bump(resource)
+    found = Machine(resource)
+    generalized = image is not None and image.generalized
+    seed = f"{kernel.seed} {resource.id.lower()}"
+    line = first_boot(found.character, at, kernel.clock.speed, seed, generalized=generalized)
+    refused = image is not None and found.character.refuses_allocations > _refused(kernel.store, image, resource)
+    if refused:
+        line = Timeline(
+            at, line.disks_ready, line.powered_on, at + kernel.clock.scaled(ALLOCATION_FAILS_AFTER), None, 1
+        )
+    machine_facts["timeline"] = line.document()
+    if not refused:
+        machine_facts["power"] = [[line.powered_on, "running"]]
+    attach_nics(kernel.store, resource)
+    kernel.store.put(resource)
+    vm = {"vm_id": found.vm_id}
+    operation = request.begin(
+        resource.id,
+        seconds=(line.provisioned - at) * kernel.clock.speed,
+        location=resource.location,
+        done="machine.created",
+        payload=vm | {"refused": refused},
+    )
+    machine_facts["operation"] = operation.id
+    kernel.store.put(resource)
+    kernel.schedule.at(line.disks_ready, "machine.disks", vm | {"resource_id": resource.id})
+    return Reply(code, shown(resource), operation.headers(request))
+
+
+def shown(resource: Resource) -> Document:
+    """The document as an answer holds it."""
+    return copy.deepcopy(resource.document)
+
+
+def _refused(store: Store, image: Image, resource: Resource) -> int:
+    """How often the region has refused this image so far; counts this attempt."""
+    source = store.get(image.source_id)
+    if source is None:
+        return 0
+    counts = source.sim.setdefault("refused_allocations", {})
+    before = counts.get(resource.location, 0)
+    counts[resource.location] = before + 1
+    store.put(source)
+    return before
+
+
+@routes.hook("machine.created")
+def _created(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
+    """Provisioning has ended: well, or with the error that the character or the fault plan wants."""
+    resource = kernel.store.get(payload["resource_id"])
+    if resource is None or resource.properties["vmId"] != payload["vm_id"]:
+        raise ArmError(404, "NotFound", "The virtual machine was deleted while it was being created.")
+    found = Machine(resource)
+    planned = payload.get("failure")
+    failure = ArmError(409, planned["code"], planned["message"]) if planned else failure_of(found)
+    if payload["refused"]:
+        failure = ArmError(409, "AllocationFailed", ALLOCATION_FAILED)
+    resource.properties["provisioningState"] = "Failed" if failure else "Succeeded"
+    found.facts["settled_at"] = at
+    found.facts["failed"] = {"code": failure.code, "message": failure.message, "at": at} if failure else None
+    bump(resource)
+    kernel.store.put(resource)
+    if failure and not planned:
+        raise failure

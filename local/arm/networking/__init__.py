@@ -1,0 +1,1 @@
+"""Networks as far as machines need them."""
