@@ -20,7 +20,7 @@ from local.simulation.faults import Crash, Fates, Run
 from local.simulation.ports import Watcher, Worker, seen_by
 from shared.adapters.memory.queues import MemoryQueues, QueuedMessage
 from shared.domain.messages import VersionWritten
-from shared.domain.outcomes import Dropped, Step
+from shared.domain.outcomes import Dropped, HopResult
 from shared.engine import dispatch, intake, poison
 from shared.engine.receive import receive
 from shared.ports import PassingFault, World
@@ -88,7 +88,7 @@ class Host:
         self.poison = MemoryQueues(engine.clock)
         self.ran: list[Ran] = []
         self.on_ran: Callable[[Ran], None] = self.ran.append
-        self.on_hop: Callable[[Run, Step], None] = lambda *_: None
+        self.on_hop: Callable[[Run, HopResult], None] = lambda *_: None
         self.lost_events: list[VersionWritten] = []
         self._fates, self._watcher, self._skew = fates, watcher, skew
         self._mail, self._wrap = mail, wrap
@@ -152,7 +152,7 @@ class Host:
             what=f"message {message.number}",
         )
 
-    async def _hop(self, message: QueuedMessage, world: World, now: datetime, run: Run) -> Step:
+    async def _hop(self, message: QueuedMessage, world: World, now: datetime, run: Run) -> HopResult:
         """What the queue triggers do (``shared/triggers/storage_queues.py``)."""
         command = await receive(message.body, message.kind, world.queues, now=now, pace=world.pace)
         if isinstance(command, Dropped):

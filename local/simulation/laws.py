@@ -297,7 +297,7 @@ class Laws:
 
     def _marked(self, run: Run, row: Release, branch: str, pending: Pending, before: Release | None) -> None:
         key = (row.version, branch, pending.command.seq)
-        if pending.sent and not pending.aside and key not in self._sent:
+        if pending.sent and not pending.parked and key not in self._sent:
             self._break(6, f"{branch} #{pending.command.seq} of {row.version.short} counts as sent and was not", run)
 
     def _evident(self, run: Run, row: Release, name: str, answer: Answer) -> None:

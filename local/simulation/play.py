@@ -23,7 +23,7 @@ from shared.adapters.memory.characters import Character
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import VersionWritten
-from shared.domain.outcomes import Step
+from shared.domain.outcomes import HopResult
 from shared.domain.policy import Policy
 from shared.domain.release import Release
 from shared.engine import poison
@@ -203,7 +203,7 @@ class Play:
         if isinstance(error, Exception) and not isinstance(error, (PassingFault, Refused, Unforeseen)):
             self._break(6, f"{ran.function} raised what nobody foresaw: {error!r}", ran.run)
 
-    def _hopped(self, run: Run, step: Step) -> None:
+    def _hopped(self, run: Run, step: HopResult) -> None:
         if self._tell and run.command is not None:
             command = run.command
             self.say(f"  {run.number} {command.release.number} {command.branch} #{command.seq}")
@@ -286,7 +286,7 @@ class Play:
 
     def _people_look(self) -> None:
         for row in self._rows():
-            if any(each.aside for each in row.pending.values()):
+            if any(each.parked for each in row.pending.values()):
                 version = row.version
                 self.say(f"people send {version.short} again: {dict(row.stalls)}")
                 self._mend(version)

@@ -51,7 +51,7 @@ class Verdict(msgspec.Struct):
     evidence: str = ""
 
 
-class Happening(msgspec.Struct):
+class HistoryEntry(msgspec.Struct):
     """One line of a release's history."""
 
     at: datetime
@@ -64,7 +64,7 @@ class Explanation(Summary, kw_only=True):
     incarnation: str | None = None
     policy_digest: str = ""
     gates: list[Verdict] = []
-    history: list[Happening] = []
+    history: list[HistoryEntry] = []
 
 
 class DeadLetter(msgspec.Struct):

@@ -22,7 +22,8 @@ ROW_VERSION: Final = 1
 
 
 _Order: Final = wire_struct("Order", Command, {**COUNTS, **STATE, "release": str})
-_Pending: Final = wire_struct("Pending", Pending, {"command": _Order})
+# What waits for people was "set aside" in rows of 0.1.0.
+_Pending: Final = wire_struct("Pending", Pending, {"command": _Order}, rename={"parked": "aside"})
 _Row: Final = wire_struct("Row", Release, {"version": str, "pending": dict[str, _Pending], "seq": Count, "v": int})
 _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
 

@@ -13,7 +13,7 @@ from shared.domain.release import Answer, Gate
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Requeue:
     """The same branch goes on after a wait, with what the next hop must know.
 
     ``stalled`` says why people should look although the branch goes on; ``failed`` counts the hop as a failed attempt,
@@ -56,14 +56,14 @@ class Rechecked:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class PublicationFound:
     """A ring turned out to be published by a hop that did not come to say so. Changes nothing else."""
 
     ring: str
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class Redirected:
     """Something other than a gate ended or restarted the release."""
 
     outcome: Outcome
@@ -87,7 +87,7 @@ class Stalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class Annotated:
     """Nothing changes but the history: a hint that changed nothing, a report that was refused."""
 
     text: str
@@ -100,46 +100,50 @@ class Dropped:
     why: str
 
 
-type Step = Again | Decided | Rechecked | Recorded | Turned | Finished | Stalled | Noted | Dropped
+type HopResult = (
+    Requeue | Decided | Rechecked | PublicationFound | Redirected | Finished | Stalled | Annotated | Dropped
+)
 
 _LONGEST_LINE: Final = 400
 
 
-def describe(step: Step) -> str:
+def describe(result: HopResult) -> str:
     """One line for the log: what a hop came to, without the facts, which are in the evidence."""
-    line = " ".join(_described(step).split())
+    line = " ".join(_described(result).split())
     return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
 
-def _described(step: Step) -> str:
-    match step:
-        case Again():
-            return _again(step)
-        case Decided():
-            return _with(f"Decided {step.gate} {step.answer}", "; ".join(step.reasons))
+def _described(result: HopResult) -> str:
+    match result:
+        case Requeue():
+            return _requeued(result)
+        case Decided(gate, answer, reasons):
+            verdict = "passed" if answer is Answer.PASS else "rejected the version"
+            return _with(f"{gate.words} {verdict}", "; ".join(reasons))
         case Rechecked(decided, outcome):
+            verdict = "passed" if decided.answer is Answer.PASS else "failed"
             text = "; ".join(decided.reasons) or (outcome.value if outcome else "")
-            return _with(f"Rechecked {decided.answer}", text)
-        case Turned(outcome, why):
-            return _with(f"Turned {outcome.name.lower()}", why)
+            return _with(f"a later scan {verdict}", text)
+        case Redirected(outcome, why):
+            return _with(outcome.value, why)
         case Finished(note):
-            return _with("Finished", note)
+            return _with("finished", note)
         case Stalled(reason):
-            return _with("Stalled", reason)
-        case Recorded(ring):
-            return _with("Recorded", ring)
-        case Noted(text):
-            return _with("Noted", text)
+            return _with("stalled", reason)
+        case PublicationFound(ring):
+            return f"found the version published in {ring}, and recorded it"
+        case Annotated(text):
+            return _with("recorded", text)
         case Dropped(why):
-            return _with("Dropped", why)
+            return _with("dropped", why)
 
 
-def _again(step: Again) -> str:
-    name = step_of(step.state)
-    at = f" step={name}" if name else ""
-    wait = max(step.after, step.at_least).total_seconds()
-    failed = " after a failure" if step.failed else ""
-    return _with(f"Again{at} in {wait:g} s{failed}", step.stalled or step.note)
+def _requeued(result: Requeue) -> str:
+    name = step_of(result.state)
+    step = f" step {name}" if name else ""
+    wait = max(result.after, result.at_least).total_seconds()
+    after = "after a failure, " if result.failed else ""
+    return _with(f"{after}next{step} in {wait:g} s", result.stalled or result.note)
 
 
 def _with(what: str, why: str | None) -> str:

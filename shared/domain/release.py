@@ -54,6 +54,11 @@ class Gate(StrEnum):
     RESCAN = "rescan"
     REVOCATION = "revocation"
 
+    @property
+    def words(self) -> str:
+        """The gate as people call it."""
+        return self.value.replace("_", " ")
+
 
 class Answer(StrEnum):
     """What a gate said. Waiting is no answer."""
@@ -87,8 +92,8 @@ class Pending:
     decided_at: datetime | None = None
     stalled: str | None = None
     """Why this branch needs people: the text says what was tried and what failed."""
-    aside: bool = False
-    """Set aside until people send it again: no queue has it, and no timer sends it."""
+    parked: bool = False
+    """Parked until somebody resends it: no queue has it, and no timer sends it."""
     fault: str | None = None
     """The last fault of this very command, for whoever finds it in a poison queue."""
 
@@ -103,7 +108,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class HistoryEntry:
     """One line of a release's history."""
 
     at: datetime
@@ -129,7 +134,7 @@ class Release:
     warnings: tuple[str, ...] = ()
     published: tuple[Publication, ...] = ()
     qualified_at: datetime | None = None
-    history: tuple[Happening, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     traits: Mapping[str, str] = field(default_factory=dict)
     """What validation learned of the image that later hops need: operating system, state, architecture, home region."""
     traceparent: str | None = None
@@ -149,11 +154,11 @@ class Release:
         pending = self.pending.get(str(command.branch))
         return pending is not None and pending.command.seq == command.seq
 
-    def own(self, command: Command) -> Command:
-        """The command that its branch waits for as the row decided on it, if this is that one, and else this.
+    def as_decided(self, command: Command) -> Command:
+        """The command as the row decided on it, where its branch waits for it; else as it is.
 
-        A message only says that it is time: what a hop does is told by the row, which nobody else writes. How often it
-        was tried stands in the message.
+        A message only says that it is time. What a hop does is in the row, which only Ringmaster writes. The number of
+        attempts is in the message.
         """
         pending = self.pending.get(str(command.branch))
         if pending is None or pending.command.seq != command.seq:
@@ -182,9 +187,9 @@ class Release:
         """The publication in a ring, or None."""
         return next((publication for publication in self.published if publication.ring == ring), None)
 
-    def told(self, at: datetime, text: str) -> Release:
-        """The same release with one more line of history, the oldest lines making room."""
-        return replace(self, history=(*self.history, Happening(at, text))[-HISTORY_KEPT:], updated_at=at)
+    def with_history(self, at: datetime, text: str) -> Release:
+        """The same release with one more line of history; of more than HISTORY_KEPT lines the oldest are dropped."""
+        return replace(self, history=(*self.history, HistoryEntry(at, text))[-HISTORY_KEPT:], updated_at=at)
 
     def with_pending(self, branch: Branch, pending: Pending | None) -> Release:
         """The same release with one branch's pending command set, or removed."""

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.messages import Command
-from shared.domain.outcomes import Dropped, Recorded, Step
+from shared.domain.moment import Moment
+from shared.domain.outcomes import Dropped, HopResult, PublicationFound
 from shared.domain.release import Pending
 from shared.engine.fold import fold
 from shared.ports import Conflict, PassingFault, Stored, World
@@ -20,11 +21,11 @@ FOLDS: Final = 12
 """How often one hop reads the row again because another branch wrote it first."""
 
 
-async def commit(stored: Stored, command: Command, step: Step, world: World, *, now: datetime) -> Step:
-    """Fold a step into the row, write it, send what it sends. Raises Conflict when others keep writing the row."""
+async def commit(stored: Stored, command: Command, result: HopResult, world: World, *, now: datetime) -> HopResult:
+    """Fold a result into the row, write it, send what it sends. Raises Conflict when others keep writing the row."""
     for _ in range(FOLDS):
         policy = world.policy.covering(command.release)
-        folded = fold(stored.release, command, step, policy, now=now, pace=world.pace)
+        folded = fold(stored.release, command, result, policy, Moment(now, world.pace))
         if folded.document is not None:
             await world.evidence.put(folded.name, folded.document)
         try:
@@ -40,21 +41,21 @@ async def commit(stored: Stored, command: Command, step: Step, world: World, *, 
             stored = again
             continue
         await send_pending(written, world, now=now)
-        return step
+        return result
     raise still_changing(command)
 
 
-async def drop_stale(stored: Stored, command: Command, world: World, now: datetime) -> Step:
+async def drop_stale(stored: Stored, command: Command, world: World, now: datetime) -> HopResult:
     """Drop a command that its row no longer expects. What it may have published meanwhile, the row must know of.
 
     Raises Conflict when the row was written by another in between.
     """
     policy = world.policy.covering(command.release)
-    step = await promote.overtaken(command, stored.release, policy, world, now=now)
-    if isinstance(step, Recorded):
-        folded = fold(stored.release, command, step, policy, now=now, pace=world.pace)
+    result = await promote.overtaken(command, stored.release, policy, world, now=now)
+    if isinstance(result, PublicationFound):
+        folded = fold(stored.release, command, result, policy, Moment(now, world.pace))
         await world.ledger.replace(stored, folded.release)
-    return step
+    return result
 
 
 def still_changing(command: Command) -> Conflict:

@@ -4,8 +4,8 @@ The order is always the same, and it is what the laws stand on:
 
 1. The row is read; a command that the row doesn't expect is a duplicate or arrived too late and is dropped
    (law 5: once is enough).
-2. The stage talks to the world and answers with a step; it writes nothing to the ledger.
-3. The step is folded into the row and written with one conditional write, outgoing commands included
+2. The stage talks to the world and answers with a result; it writes nothing to the ledger.
+3. The result is folded into the row and written with one conditional write, outgoing commands included
    (law 6: write, then send, then forget). Whoever finds that the row has changed meanwhile reads it again and folds
    again, as long as the command is still expected.
 4. Only then is anything sent, and afterwards marked as sent. A crash in between costs time, not the release: the
@@ -22,7 +22,7 @@ from typing import Final
 from shared.domain.hop_states import UnreadableState
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Branch, Command, Kind
-from shared.domain.outcomes import Again, Dropped, Stalled, Step, Turned
+from shared.domain.outcomes import Dropped, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
 from shared.engine.commit import commit, drop_stale
@@ -30,7 +30,7 @@ from shared.engine.fold import backoff
 from shared.ports import Hop, PassingFault, World
 from shared.stages import announce, boot_test, fetch_report, promote, replicate, revoke, scan, validate
 
-type Stage = Callable[[Hop], Awaitable[Step]]
+type Stage = Callable[[Hop], Awaitable[HopResult]]
 
 STAGES: Final[dict[Kind, Stage]] = {
     Kind.VALIDATE: validate.run,
@@ -45,8 +45,8 @@ HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
 _BEING_REVOKED: Final = Dropped("a hint, and the version is being revoked")
 
 
-async def handle(command: Command, world: World, *, now: datetime) -> Step:
-    """Do one hop. Returns the step that was applied, for the log.
+async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
+    """Do one hop. Returns its result, for the log.
 
     Passing faults of any port become a later repetition of the same command. Everything unforeseen escapes.
     """
@@ -64,7 +64,7 @@ async def handle(command: Command, world: World, *, now: datetime) -> Step:
         return Dropped(f"sent again in {wait}: {fault}")
 
 
-async def _handle(command: Command, world: World, now: datetime) -> Step:
+async def _handle(command: Command, world: World, now: datetime) -> HopResult:
     stored = await world.ledger.read(command.release)
     if stored is None:
         return Dropped("no release of this version")
@@ -73,14 +73,14 @@ async def _handle(command: Command, world: World, now: datetime) -> Step:
         return Dropped("only a release may send this command, and no release sent it")
     if not command.is_hint and not release.expects(command):
         return await drop_stale(stored, command, world, now)
-    command = release.own(command)
-    step = await _ask(command, release, world, now)
-    if isinstance(step, Dropped):
-        return step
-    return await commit(stored, command, step, world, now=now)
+    command = release.as_decided(command)
+    result = await _ask(command, release, world, now)
+    if isinstance(result, Dropped):
+        return result
+    return await commit(stored, command, result, world, now=now)
 
 
-async def _ask(command: Command, release: Release, world: World, now: datetime) -> Step:
+async def _ask(command: Command, release: Release, world: World, now: datetime) -> HopResult:
     if isinstance(command.state, UnreadableState):
         return _unreadable(command, command.state)
     policy = world.policy.covering(command.release)
@@ -98,35 +98,35 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
         return _after_fault(command, release, fault, now)
 
 
-def _unreadable(command: Command, state: UnreadableState) -> Step:
+def _unreadable(command: Command, state: UnreadableState) -> HopResult:
     """A row that another version of the app wrote, or a person: nothing can be done with it, and nothing is lost."""
     if command.is_hint:
         return Dropped(f"the hint cannot be read: {state.reason}")
     return Stalled(f"its state cannot be read: {state.reason}; correct it in the ledger, then resend")
 
 
-def _not_covered(command: Command, release: Release) -> Step:
+def _not_covered(command: Command, release: Release) -> HopResult:
     if command.kind is Kind.REVOKE:
         return revoke.NOT_COVERED
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.state.is_terminal:
         return Dropped("the release has ended, and the policy no longer covers its definition")
-    return Turned(Outcome.SUPERSEDED, "the policy no longer covers this definition")
+    return Redirected(Outcome.SUPERSEDED, "the policy no longer covers this definition")
 
 
-def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) -> Step | None:
+def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) -> HopResult | None:
     """The answer where no stage is asked."""
     if command.kind is Kind.REVOKE:
         return None
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.policy_digest != policy.digest and not release.state.is_terminal:
-        return Turned(Outcome.POLICY_CHANGED, "judged again under the policy as it is now")
+        return Redirected(Outcome.POLICY_CHANGED, "judged again under the policy as it is now")
     return None
 
 
-def _after_fault(command: Command, release: Release, fault: PassingFault, now: datetime) -> Step:
+def _after_fault(command: Command, release: Release, fault: PassingFault, now: datetime) -> HopResult:
     what = f"{type(fault).__name__.lower()}: {fault}"
     if command.is_hint:
         # No row stands behind a hint; reconciliation finds again what it hinted at.
@@ -137,4 +137,4 @@ def _after_fault(command: Command, release: Release, fault: PassingFault, now: d
         since = f"; before that: {told}" if told else ""
         return Stalled(f"gave up after {command.attempt} attempts, the last one {what}{since}")
     asked = fault.retry_after or timedelta(0)
-    return Again(command.state, backoff(command.attempt), note=what, stalled=told, at_least=asked, failed=True)
+    return Requeue(command.state, backoff(command.attempt), note=what, stalled=told, at_least=asked, failed=True)

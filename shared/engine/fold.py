@@ -1,4 +1,4 @@
-"""Fold one step into a row: what the row is afterwards, and the evidence that goes with it. No I/O."""
+"""Fold what a hop came to into a row: what the row is afterwards, and the evidence that goes with it. No I/O."""
 
 from __future__ import annotations
 
@@ -18,12 +18,26 @@ from shared.domain.lifecycle import (
     after_replication,
 )
 from shared.domain.messages import Command
-from shared.domain.outcomes import Again, Decided, Dropped, Finished, Noted, Rechecked, Recorded, Stalled, Step, Turned
+from shared.domain.moment import Moment
+from shared.domain.outcomes import (
+    Annotated,
+    Decided,
+    Dropped,
+    Finished,
+    HopResult,
+    PublicationFound,
+    Rechecked,
+    Redirected,
+    Requeue,
+    Stalled,
+)
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
+LONGEST_WHY: Final = 500
+"""Characters of the reasons in a line of the history; the row and the evidence have all of them."""
 SINCE: Final = "since it was published: "
 """How the warning of a later scan begins; the next scan puts its own in its place."""
 
@@ -35,7 +49,7 @@ def backoff(attempt: int) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A row to write, the evidence to write before it, and a former bearer of the number to archive with it."""
+    """A row to write, the evidence to write before it, and a former incarnation of the number to archive with it."""
 
     release: Release
     name: str = ""
@@ -44,140 +58,152 @@ class Folded:
 
 
 def fold(
-    release: Release, command: Command, step: Step, policy: DefinitionPolicy | None, *, now: datetime, pace: float
+    release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
 ) -> Folded:
-    """The row after a step. The row must expect the command, or the command be a hint."""
-    match step:
-        case Again():
-            return Folded(_again(release, command, step, now, pace))
+    """The row after a hop. The row must expect the command, or the command be a hint."""
+    now = moment.now
+    match result:
+        case Requeue():
+            return Folded(_requeued(release, command, result, moment))
         case Decided():
-            assert policy is not None, "a gate is only asked about under a policy"
-            return _decided(release, command, step, policy, now, pace)
+            return _decided(release, command, result, _needed(policy), moment)
         case Rechecked():
-            assert policy is not None, "what is published is only judged again under a policy"
-            return _rechecked(release, step, policy, now, pace)
-        case Turned(outcome, why, ring):
+            return _rechecked(release, result, _needed(policy), moment)
+        case Redirected(outcome, why, ring):
             archive = release if outcome is Outcome.NUMBER_REUSED else None
             if ring is not None and policy is not None:
                 release = _with_publication(release, policy, ring, now)
-            moved = advance(release, outcome, policy, now, pace=pace, why=why)
+            moved = advance(release, outcome, policy, moment, why=why)
             return Folded(replace(moved, reasons=_ended(moved, (why,))), archive=archive)
         case Finished(note):
             done = release.with_pending(command.branch, None)
-            return Folded(done.told(now, note) if note else done)
+            return Folded(done.with_history(now, note) if note else done)
         case Stalled(reason):
             return Folded(stalled(release, command, reason, now))
-        case Noted(text):
-            return Folded(release.told(now, text))
-        case Recorded(ring):
-            assert policy is not None, "only a policy names rings"
-            text = f"{ring} is published: its hop did not come to say so"
-            return Folded(_with_publication(release, policy, ring, now).told(now, text))
+        case Annotated(text):
+            return Folded(release.with_history(now, text))
+        case PublicationFound(ring):
+            text = f"{ring} is published: the hop that published it ended before it could record that"
+            return Folded(_with_publication(release, _needed(policy), ring, now).with_history(now, text))
         case Dropped():
             return Folded(release)
 
 
+def _needed(policy: DefinitionPolicy | None) -> DefinitionPolicy:
+    assert policy is not None, "a gate is asked, and a ring is named, only under a policy"
+    return policy
+
+
 def stalled(release: Release, command: Command, reason: str, now: datetime) -> Release:
-    """The row with this command set aside until people send it again."""
-    aside = Pending(command, now, sent=True, decided_at=now, stalled=reason, aside=True)
-    return release.with_pending(command.branch, aside).told(now, f"{command.branch} stalled: {reason}")
+    """The row with this command parked until somebody resends it."""
+    parked = Pending(command, now, sent=True, decided_at=now, stalled=reason, parked=True)
+    return release.with_pending(command.branch, parked).with_history(now, f"{command.branch} stalled: {reason}")
 
 
 def resent(release: Release, now: datetime, *, within: timedelta) -> Release:
-    """The row with every stalled command sent again, with a new deadline."""
+    """The row with every parked command sent again, with a new deadline."""
     seq = release.seq + 1
     pending = {
         key: Pending(replace(each.command, seq=seq, attempt=0, not_after=now + within), now, decided_at=now)
-        if each.aside
+        if each.parked
         else each
         for key, each in release.pending.items()
     }
-    return replace(release, seq=seq, pending=pending).told(now, "sent again what had stalled")
+    return replace(release, seq=seq, pending=pending).with_history(now, "resent what had stalled")
 
 
-def _again(release: Release, command: Command, step: Again, now: datetime, pace: float) -> Release:
-    due = now + max(step.after / pace, step.at_least)
+def _requeued(release: Release, command: Command, result: Requeue, moment: Moment) -> Release:
+    now = moment.now
+    due = now + max(result.after / moment.pace, result.at_least)
     seq = release.seq + 1
-    attempt = command.attempt + 1 if step.failed else 0
-    following = replace(command, seq=seq, attempt=attempt, state=step.state)
-    pending = Pending(following, due, decided_at=now, stalled=step.stalled, fault=step.note if step.failed else None)
+    attempt = command.attempt + 1 if result.failed else 0
+    following = replace(command, seq=seq, attempt=attempt, state=result.state)
+    fault = result.note if result.failed else None
+    pending = Pending(following, due, decided_at=now, stalled=result.stalled, fault=fault)
     moved = replace(release, seq=seq).with_pending(command.branch, pending)
     before = release.pending.get(str(command.branch))
-    is_news = step.note and (before is None or step.note not in {before.fault, before.stalled})
-    return moved.told(now, f"{command.branch}: {step.note}") if is_news else replace(moved, updated_at=now)
+    is_news = result.note and (before is None or result.note not in {before.fault, before.stalled})
+    if is_news:
+        return moved.with_history(now, f"{command.branch}: {result.note}")
+    return replace(moved, updated_at=now)
 
 
-def _decided(
-    release: Release, command: Command, step: Decided, policy: DefinitionPolicy, now: datetime, pace: float
-) -> Folded:
-    if step.incarnation is not None:
-        release = replace(release, incarnation=step.incarnation)
-    if step.traits is not None:
-        release = replace(release, traits=dict(step.traits))
-    ring = command.ring if step.gate is not Gate.VALIDATION else None
-    document = _evidence(release, step, ring, command.region, now)
-    name = _evidence_name(release, step, ring, command.region, document)
-    record = GateRecord(
-        gate=step.gate,
-        answer=step.answer,
-        at=now,
-        incarnation=release.incarnation or "",
-        policy_digest=release.policy_digest,
-        evidence=name,
-        reasons=step.reasons,
-        ring=ring,
-        region=command.region,
-    )
+def _decided(release: Release, command: Command, result: Decided, policy: DefinitionPolicy, moment: Moment) -> Folded:
+    if result.incarnation is not None:
+        release = replace(release, incarnation=result.incarnation)
+    if result.traits is not None:
+        release = replace(release, traits=dict(result.traits))
+    ring = command.ring if result.gate is not Gate.VALIDATION else None
+    record, document = _recorded(release, result, ring, command.region, moment.now)
     release = replace(
         release.with_pending(command.branch, None),
         gates=(*release.gates, record),
-        warnings=tuple(dict.fromkeys((*release.warnings, *step.warnings))),
+        warnings=tuple(dict.fromkeys((*release.warnings, *result.warnings))),
     )
-    if step.gate is Gate.PUBLICATION and step.answer is Answer.PASS:
-        release = _with_publication(release, policy, command.ring or "", now)
-    moved = advance(
-        release,
-        _outcome(release, step, policy, command.ring),
-        policy,
-        now,
-        pace=pace,
-        why="; ".join(step.reasons)[:500],
-    )
-    return Folded(replace(moved, reasons=_ended(moved, step.reasons)), name, document)
+    if result.gate is Gate.PUBLICATION and result.answer is Answer.PASS:
+        release = _with_publication(release, policy, command.ring or "", moment.now)
+    outcome = _outcome(release, result, policy, command.ring)
+    moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
+    return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
 
 
-def _rechecked(release: Release, step: Rechecked, policy: DefinitionPolicy, now: datetime, pace: float) -> Folded:
-    decided = step.decided
+def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:
+    decided = result.decided
     # Judged by the policy as it is now, which may be another than the one that a release ended under.
-    judged = replace(release, policy_digest=policy.digest)
-    document = _evidence(judged, decided, None, None, now)
-    name = _evidence_name(release, decided, None, None, document)
-    record = GateRecord(
-        gate=decided.gate,
-        answer=decided.answer,
-        at=now,
-        incarnation=release.incarnation or "",
-        policy_digest=policy.digest,
-        evidence=name,
-        reasons=decided.reasons,
-    )
+    record, document = _recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
     release = replace(
         release,
         gates=(*(each for each in release.gates if each.gate is not decided.gate), record),
         warnings=(
             *(each for each in release.warnings if not each.startswith(SINCE)),
-            *((f"{SINCE}{step.warning}",) if step.warning else ()),
+            *((f"{SINCE}{result.warning}",) if result.warning else ()),
         ),
     )
-    if step.outcome is None:
-        return Folded(release.told(now, f"scanned again: {decided.answer}"), name, document)
-    return Folded(advance(release, step.outcome, policy, now, pace=pace, why=step.warning[:500]), name, document)
+    if result.outcome is None:
+        moved = release.with_history(moment.now, f"a later scan was judged: {decided.answer}")
+    else:
+        moved = advance(release, result.outcome, policy, moment, why=result.warning[:LONGEST_WHY])
+    return Folded(moved, record.evidence, document)
 
 
-def _outcome(release: Release, step: Decided, policy: DefinitionPolicy, ring: str | None) -> Outcome:
-    if step.answer is Answer.REJECT:
+def _recorded(
+    release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime
+) -> tuple[GateRecord, Mapping[str, Any]]:
+    """A verdict as a line of the row, and as the document that proves it."""
+    document = {
+        "schema": 1,
+        "version": str(release.version),
+        "incarnation": release.incarnation,
+        "policyDigest": release.policy_digest,
+        "gate": decided.gate.value,
+        "ring": ring,
+        "region": region,
+        "answer": decided.answer.value,
+        "reasons": list(decided.reasons),
+        "warnings": list(decided.warnings),
+        "facts": decided.facts,
+        "rules": decided.rules,
+        "at": now.isoformat(),
+        "by": "ringmaster",
+    }
+    record = GateRecord(
+        gate=decided.gate,
+        answer=decided.answer,
+        at=now,
+        incarnation=release.incarnation or "",
+        policy_digest=release.policy_digest,
+        evidence=_evidence_name(release, document),
+        reasons=decided.reasons,
+        ring=ring,
+        region=region,
+    )
+    return record, document
+
+
+def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: str | None) -> Outcome:
+    if result.answer is Answer.REJECT:
         return Outcome.REJECTED
-    match step.gate:
+    match result.gate:
         case Gate.VALIDATION:
             return Outcome.VALIDATED
         case Gate.SCAN if release.state is State.HELD:
@@ -208,28 +234,7 @@ def _with_publication(release: Release, policy: DefinitionPolicy, ring: str, now
     return replace(release, published=(*others, publication))
 
 
-def _evidence(release: Release, step: Decided, ring: str | None, region: str | None, now: datetime) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "version": str(release.version),
-        "incarnation": release.incarnation,
-        "policyDigest": release.policy_digest,
-        "gate": step.gate.value,
-        "ring": ring,
-        "region": region,
-        "answer": step.answer.value,
-        "reasons": list(step.reasons),
-        "warnings": list(step.warnings),
-        "facts": step.facts,
-        "rules": step.rules,
-        "at": now.isoformat(),
-        "by": "ringmaster",
-    }
-
-
-def _evidence_name(
-    release: Release, step: Decided, ring: str | None, region: str | None, document: Mapping[str, Any]
-) -> str:
+def _evidence_name(release: Release, document: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    place = "-".join(part for part in (step.gate.value, ring, region) if part)
+    place = "-".join(document[part] for part in ("gate", "ring", "region") if document[part])
     return f"{evidence_folder(release.version, release.incarnation)}/{place}-{digest}.json"

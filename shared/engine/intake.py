@@ -12,6 +12,7 @@ from datetime import datetime
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import first
 from shared.domain.messages import Command, Kind, VersionWritten
+from shared.domain.moment import Moment
 from shared.engine.commit import send_pending
 from shared.ports import Conflict, World
 from shared.scan_gate.reports import HINT_LIFE
@@ -38,7 +39,7 @@ async def start(version: VersionId, world: World, *, now: datetime, traceparent:
     if policy is None:
         return False
     try:
-        stored = await world.ledger.insert(first(version, policy, now, world.pace, traceparent))
+        stored = await world.ledger.insert(first(version, policy, Moment(now, world.pace), traceparent))
     except Conflict:
         return False
     await send_pending(stored, world, now=now)

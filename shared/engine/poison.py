@@ -64,7 +64,7 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
         if stored is None or not stored.release.expects(command):
             return False
         fault = stored.release.pending[str(command.branch)].fault
-        command = stored.release.own(command)
+        command = stored.release.as_decided(command)
         reason = f"failed on every attempt, last: {fault or 'no reason was recorded; see the host log'}"
         try:
             await world.ledger.replace(stored, stalled(stored.release, command, reason, now))
@@ -91,7 +91,7 @@ async def note_failure(command: Command, error: BaseException, world: World) -> 
 async def resend(version: VersionId, world: World, *, now: datetime) -> int:
     """Send what has stalled in a release again. Returns how many commands. Raises Conflict."""
     stored = await world.ledger.read(version)
-    count = 0 if stored is None else sum(each.aside for each in stored.release.pending.values())
+    count = 0 if stored is None else sum(each.parked for each in stored.release.pending.values())
     if stored is None or count == 0:
         return 0
     written = await world.ledger.replace(stored, resent(stored.release, now, within=RESEND_WITHIN))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shared.domain.facts import VersionFacts
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.lifecycle import Outcome
-from shared.domain.outcomes import Turned
+from shared.domain.outcomes import Redirected
 from shared.domain.release import Release
 from shared.ports import INCARNATION_TAG, Conflict, World
 
@@ -19,14 +19,14 @@ def incarnation_of(facts: VersionFacts) -> str | None:
     return facts.published_at.isoformat() if facts.published_at else None
 
 
-async def gone(version: VersionId, world: World, why: str) -> Turned:
+async def gone(version: VersionId, world: World, why: str) -> Redirected:
     """The end of a release whose version isn't there, when the gallery says so twice.
 
     One 404 is not believed: it ends a release for good. Raises Conflict while the gallery's list still holds it.
     """
     if any(each.id == version for each in await world.galleries.versions(version.definition)):
         raise Conflict(f"the gallery lists {version.short} and answers 404 for it")
-    return Turned(Outcome.VERSION_GONE, why)
+    return Redirected(Outcome.VERSION_GONE, why)
 
 
 def is_same(facts: VersionFacts, release: Release) -> bool:

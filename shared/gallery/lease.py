@@ -24,7 +24,7 @@ SHORTEST_LEASE: Final = timedelta(seconds=30)
 
 
 @asynccontextmanager
-async def only_writer(hop: Hop, definition: DefinitionId) -> AsyncIterator[None]:
+async def definition_lease(hop: Hop, definition: DefinitionId) -> AsyncIterator[None]:
     """Be the only hop that writes to this definition. Raises Conflict while another is."""
     world, now = hop.world, hop.now
     holder = f"{hop.release.version}#{world.nonce()}"

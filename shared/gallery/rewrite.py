@@ -14,7 +14,7 @@ from typing import Final
 
 from shared.domain.facts import VersionFacts
 from shared.domain.hop_states import Publish, Replicate
-from shared.domain.outcomes import Again, Stalled, Step
+from shared.domain.outcomes import HopResult, Requeue, Stalled
 from shared.domain.replication import failing
 from shared.gallery.lease import write
 from shared.ports import Hop
@@ -23,7 +23,7 @@ FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 
 
-async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, hinders: str) -> Step:
+async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, hinders: str) -> HopResult:
     """Write a failed version again, or give up. Whoever calls holds the lease and has read it under the lease.
 
     ``version`` should carry replication, from which the reason is named; ``hinders`` says what can't be done meanwhile.
@@ -38,7 +38,7 @@ async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Repli
     pause = min(FIRST_PAUSE * 2 ** min(state.mended, 16), LONGEST_PAUSE)
     first = state.mended == 0
     written = replace(state, mended=state.mended + 1)
-    return Again(written, pause, note=text if first else None, stalled=None if first else text)
+    return Requeue(written, pause, note=text if first else None, stalled=None if first else text)
 
 
 def _why(version: VersionFacts) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from shared.domain.hop_states import ReportArrived
 from shared.domain.judgement import ScanOutcome, ScanVerdict
 from shared.domain.lifecycle import Outcome
-from shared.domain.outcomes import Decided, Dropped, Noted, Rechecked, Step
+from shared.domain.outcomes import Annotated, Decided, Dropped, HopResult, Rechecked
 from shared.domain.policy import DayAfter, ScanRules
 from shared.domain.release import Gate, Release, State
 from shared.gallery.revocation_scope import emptied
@@ -40,7 +40,7 @@ class Rejudged:
         return self.verdict is not None and self.verdict.outcome is ScanOutcome.REJECT
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """Judge a version again whose scan gate has passed."""
     command, release = hop.command, hop.release
     if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
@@ -81,7 +81,7 @@ async def judge_again(hop: Hop) -> Rejudged:
     return first
 
 
-async def _concluded(hop: Hop, again: Rejudged) -> Step:
+async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
     release, policy, verdict = hop.release, hop.policy, again.verdict
     assert verdict is not None, "there was something to judge"
     if not again.fails:
@@ -120,8 +120,8 @@ def _warning(rechecked: Decided, ring: str | None) -> str:
     return f"by the rules of {ring}: {text}" if ring else text
 
 
-def _nothing_new(release: Release, on_hand: OnHand) -> Step:
+def _nothing_new(release: Release, on_hand: OnHand) -> HopResult:
     if not on_hand.refused:
         return Dropped("nothing newer than what was judged already")
     text = "; ".join(on_hand.refused)
-    return Dropped("already in the history") if any(line.text == text for line in release.history) else Noted(text)
+    return Dropped("already in the history") if any(line.text == text for line in release.history) else Annotated(text)

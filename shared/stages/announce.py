@@ -8,7 +8,7 @@ from typing import Final
 from shared.domain.hop_states import Announce
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Announcement, Command
-from shared.domain.outcomes import Finished, Step
+from shared.domain.outcomes import Finished, HopResult
 from shared.domain.release import Release
 from shared.ports import World
 
@@ -26,7 +26,7 @@ TYPES: Final = {
 }
 
 
-async def run(command: Command, release: Release, world: World, now: datetime) -> Step:
+async def run(command: Command, release: Release, world: World, now: datetime) -> HopResult:
     """Publish one announcement."""
     match command.state:
         case Announce(name):

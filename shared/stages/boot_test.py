@@ -28,7 +28,7 @@ from shared.domain.hop_states import (
     carried,
 )
 from shared.domain.messages import Command
-from shared.domain.outcomes import Again, Decided, Finished, Step
+from shared.domain.outcomes import Decided, Finished, HopResult, Requeue
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe, probe_script
 from shared.domain.release import Answer, Gate
@@ -60,7 +60,7 @@ PARTS_GRACE: Final = timedelta(minutes=5)
 _DEAD_CONSOLE: Final = "the console shows that the machine did not boot"
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """One step of a boot test. For the smoke test the command has no ring, and the region is the version's home."""
     match hop.command.state:
         case CreateMachine() as state:
@@ -79,7 +79,7 @@ async def run(hop: Hop) -> Step:
             raise TypeError(f"a boot test has no step {state}")
 
 
-async def clean_up(command: Command, world: World, now: datetime) -> Step:
+async def clean_up(command: Command, world: World, now: datetime) -> HopResult:
     """Delete the machine of a test that no longer matters, until nothing of it is left."""
     match command.state:
         case AwaitDeletion() as state:
@@ -93,7 +93,7 @@ async def clean_up(command: Command, world: World, now: datetime) -> Step:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-async def _create(hop: Hop, state: CreateMachine) -> Step:
+async def _create(hop: Hop, state: CreateMachine) -> HopResult:
     region = hop.command.region or hop.release.traits["location"]
     try:
         await hop.world.machines.create(_spec(hop, state, region))
@@ -106,7 +106,7 @@ async def _create(hop: Hop, state: CreateMachine) -> Step:
         began=hop.now,
         deadline=hop.now + hop.world.paced(hop.policy.boot.ready_within),
     )
-    return Again(asked, FIRST_LOOK, note=f"creating {state.vm} in {region}")
+    return Requeue(asked, FIRST_LOOK, note=f"creating {state.vm} in {region}")
 
 
 def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
@@ -128,7 +128,7 @@ def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
     )
 
 
-def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> Step:
+def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> HopResult:
     """The platform did not take the request. Nothing was made, so nothing need be deleted."""
     whose = blame(refused.code, refused.message)
     text = f"{region}: {refused.code}: {refused.message[:400]}"
@@ -136,22 +136,22 @@ def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> S
     state = replace(state, since=since)
     if whose is Blame.NOT_REPLICATED:
         late = hop.now - since > hop.world.paced(hop.policy.boot.ready_within)
-        return Again(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
+        return Requeue(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
     if whose is Blame.CONFIGURATION:
-        return Again(state, CONFIGURATION_POLL, note=text, stalled=f"you must correct the configuration: {text}")
+        return Requeue(state, CONFIGURATION_POLL, note=text, stalled=f"you must correct the configuration: {text}")
     if whose is Blame.IMAGE:
         return Decided(Gate.BOOT_TEST, Answer.REJECT, (text,), facts={"region": region, "code": refused.code})
     return _platform_again(replace(state, tries=state.tries + 1), text, PLATFORM_TRIES + 1)
 
 
-def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Again:
+def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Requeue:
     """Ask again after a fault of the platform; from ``most`` tries on rarely, and with people told."""
     tired = state.tries >= most
     stalled = f"the platform keeps failing: {text}" if tired else None
-    return Again(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
+    return Requeue(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
 
 
-async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> Step:
+async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
     world, rules, now = hop.world, hop.policy.boot, hop.now
     machine = await world.machines.view(state.vm)
     if machine is None:
@@ -177,7 +177,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> Step:
             return _failed(
                 replace(known, failed_at=now), Blame.IMAGE, "the console shows that the machine did not boot"
             )
-    return Again(replace(state, polls=polls, parts=machine.parts), pause)
+    return Requeue(replace(state, polls=polls, parts=machine.parts), pause)
 
 
 def _pause(since: datetime, world: World, now: datetime) -> timedelta:
@@ -186,22 +186,22 @@ def _pause(since: datetime, world: World, now: datetime) -> timedelta:
     return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
 
-def _absent(state: AwaitProvisioning) -> Again:
+def _absent(state: AwaitProvisioning) -> Requeue:
     absences = state.absences + 1
     if state.polls > 0 or absences > ABSENCES:
         return _vanished(state, "while it was made")
     # Accepted, and not there: ask again, which is asking once.
-    return Again(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} is not there")
+    return Requeue(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} is not there")
 
 
-def _vanished(state: MachineState, when: str) -> Again:
+def _vanished(state: MachineState, when: str) -> Requeue:
     """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
     text = f"{state.vm} disappeared {when}: somebody deleted it, or the platform lost it"
     deleted = carried(DeleteMachine, state, reasons=(text,), blame=Blame.PLATFORM)
-    return Again(deleted, timedelta(0), note=text)
+    return Requeue(deleted, timedelta(0), note=text)
 
 
-async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts) -> Step:
+async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts) -> HopResult:
     os_type, within = hop.release.traits["osType"], hop.policy.boot.probe_within
     nonce = hop.world.nonce()
     name = f"probe-{nonce[:8]}"
@@ -223,17 +223,17 @@ async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts
         if refused.status != 404:
             raise
         return _vanished(asked, "before its probe")
-    return Again(asked, PROBE_POLL)
+    return Requeue(asked, PROBE_POLL)
 
 
-async def _await_probe(hop: Hop, state: AwaitProbe) -> Step:
+async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     world, rules, traits = hop.world, hop.policy.boot, hop.release.traits
     facts = await world.machines.probe(state.vm, state.probe or "")
     if facts is None and await world.machines.view(state.vm) is None:
         return _vanished(state, "during its probe")
     if facts is None or not facts.finished:
         if hop.now <= state.deadline + world.paced(PROBE_POLL * 3):
-            return Again(state, PROBE_POLL)
+            return Requeue(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
         return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
     verdict = judge_probe(
@@ -252,11 +252,11 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> Step:
     return await _read_console(hop, carried(ReadConsole, answered))
 
 
-def _failed(state: MachineState, whose: Blame, text: str) -> Again:
-    return Again(carried(ReadConsole, state, failure=BootFailure(whose, text)), timedelta(0))
+def _failed(state: MachineState, whose: Blame, text: str) -> Requeue:
+    return Requeue(carried(ReadConsole, state, failure=BootFailure(whose, text)), timedelta(0))
 
 
-async def _read_console(hop: Hop, state: ReadConsole) -> Step:
+async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
     """Read the console and settle the verdict; it is given when the machine is gone."""
     raw = await hop.world.machines.serial_log(state.vm)
     looks = state.looks + 1
@@ -264,34 +264,34 @@ async def _read_console(hop: Hop, state: ReadConsole) -> Step:
     # What the platform itself owns up to often has no console at all, and needs none.
     tries = 1 if failure and failure.blame is Blame.PLATFORM else CONSOLE_TRIES
     if not raw and looks < tries:
-        return Again(replace(state, looks=looks), CONSOLE_POLL)
+        return Requeue(replace(state, looks=looks), CONSOLE_POLL)
     if not raw and failure is None:
         failure = BootFailure(Blame.PLATFORM, "the serial console could not be read: no proof of a clean boot")
     found = judge_console(raw or b"", hop.policy.boot)
     reasons = ((failure.text,) if failure else ()) + tuple(f"console: {reason}" for reason in found.reasons)
     whose = Blame.IMAGE if found.reasons else failure.blame if failure else None
     lines = tuple(line[:300] for line in found.lines)
-    return Again(carried(DeleteMachine, state, reasons=reasons, blame=whose, console=lines), timedelta(0))
+    return Requeue(carried(DeleteMachine, state, reasons=reasons, blame=whose, console=lines), timedelta(0))
 
 
-async def _delete(state: DeleteMachine, world: World, now: datetime) -> Step:
+async def _delete(state: DeleteMachine, world: World, now: datetime) -> HopResult:
     parts = state.parts
     if state.ready_at is None:  # while it is being made, a machine doesn't tell all its parts
         machine = await world.machines.view(state.vm)
         parts = machine.parts if machine and machine.parts else parts
     await world.machines.delete(state.vm)
-    return Again(carried(AwaitDeletion, state, parts=parts, deleted_at=now), DELETE_POLL)
+    return Requeue(carried(AwaitDeletion, state, parts=parts, deleted_at=now), DELETE_POLL)
 
 
-async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> Step | None:
+async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> HopResult | None:
     """The next hop while something of the machine is left; None when all of it is gone."""
     machine = await world.machines.view(state.vm)
     if machine is not None:
         if machine.provisioning_state.lower() == "deleting":
-            return Again(state, _pause(state.deleted_at, world, now))
+            return Requeue(state, _pause(state.deleted_at, world, now))
         # The deletion was taken and failed. Nobody else asks again before the machine expires.
         again = carried(DeleteMachine, state)
-        return Again(again, DELETE_POLL, note=f"{state.vm} is not gone: deleting it again")
+        return Requeue(again, DELETE_POLL, note=f"{state.vm} is not gone: deleting it again")
     # The machine itself is among its parts, and was just looked for.
     others = [part for part in state.parts if "/virtualmachines/" not in part.lower()]
     left = await world.machines.remaining(others)
@@ -303,11 +303,11 @@ async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> Ste
                 await world.machines.delete_part(part)
             except ForeignTarget as foreign:
                 text = f"a resource of the boot test was left behind, and nothing proves that it is ours: {foreign}"
-                return Again(state, CONFIGURATION_POLL, stalled=text)
-    return Again(state, _pause(state.deleted_at, world, now))
+                return Requeue(state, CONFIGURATION_POLL, stalled=text)
+    return Requeue(state, _pause(state.deleted_at, world, now))
 
 
-async def _await_deletion(hop: Hop, state: AwaitDeletion) -> Step:
+async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
     waiting = await _still_there(state, hop.world, hop.now)
     if waiting is not None:
         return waiting
@@ -351,7 +351,7 @@ def _rules(rules: BootRules) -> dict[str, Any]:
     }
 
 
-def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Again | None:
+def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Requeue | None:
     """The test from the start, or None when an ambiguous failure has had its second chance."""
     tries = state.tries + 1
     if whose is Blame.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:

@@ -12,7 +12,7 @@ from typing import Final
 from shared.codec import Malformed
 from shared.domain.hop_states import FetchOrder, UnreadableState
 from shared.domain.messages import Command, ScanFinished
-from shared.domain.outcomes import Dropped, Finished, Step
+from shared.domain.outcomes import Dropped, Finished, HopResult
 from shared.domain.references import shown
 from shared.ports import PassingFault, ReportRefused, World
 from shared.scan_gate.refusals import Refused, Told, refuse
@@ -21,7 +21,7 @@ from shared.scan_gate.reports import scan_finished
 TIMED_OUT: Final = "not-fetched"
 
 
-async def run(command: Command, world: World, now: datetime) -> Step:
+async def run(command: Command, world: World, now: datetime) -> HopResult:
     """Fetch, keep and announce one report, or refuse it. Raises Malformed for a command that orders nothing."""
     order = order_of(command)
     if world.policy.covering(command.release) is None:
@@ -70,7 +70,7 @@ async def _kept(command: Command, order: FetchOrder, world: World, now: datetime
         return await world.evidence.save_report_pieces(command.release, scan_format, pieces, sha256=digest, at=now)
 
 
-async def _refused(command: Command, order: FetchOrder, why: Refused, world: World, now: datetime) -> Step:
+async def _refused(command: Command, order: FetchOrder, why: Refused, world: World, now: datetime) -> HopResult:
     where = shown(order.reference.url)
     told = Told(command.release, order.format, why, digest=order.reference.sha256, sender=order.sender, reference=where)
     await refuse(told, world, now=now)

@@ -30,11 +30,11 @@ from shared.domain.latest import (
 )
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
-from shared.domain.outcomes import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
+from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.gallery.incarnation import copy_mismatch, gone, is_same
-from shared.gallery.lease import only_writer, write
+from shared.gallery.lease import definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
 from shared.ports import Hop, PassingFault, World
 from shared.scan_gate.baseline import published_baseline
@@ -51,23 +51,23 @@ HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 TAKE_BACK_AFTER: Final = timedelta(seconds=5)
 """The write that showed the wrong version may still be under way."""
-_REUSED: Final = Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+_REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """One step of a ring's promotion."""
     match hop.command.state:
         case Bake() as state:
             due = hop.release.pending[str(hop.command.branch)].due
             if hop.now < due:
                 # A queue hides a message for seven days at most, so a longer bake takes several.
-                return Again(state, timedelta(0), at_least=due - hop.now)
+                return Requeue(state, timedelta(0), at_least=due - hop.now)
             rules = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
         case Publish() as state:
             return await _publish(hop, state)
         case TakeBack() as state:
-            async with only_writer(hop, hop.ring.definition):
+            async with definition_lease(hop, hop.ring.definition):
                 return await _take_back(hop, state)
         case ReadBack() as state:
             return await _read_back(hop, state)
@@ -77,7 +77,7 @@ async def run(hop: Hop) -> Step:
 
 async def overtaken(
     command: Command, release: Release, policy: DefinitionPolicy | None, world: World, *, now: datetime
-) -> Recorded | Dropped:
+) -> PublicationFound | Dropped:
     """What a command of a release that has moved on comes to: a hop of it may have published its ring all the same.
 
     It wrote while the release was held, say, or died between the write and the row. A number that is used again, or a
@@ -93,17 +93,17 @@ async def overtaken(
     version = await world.galleries.version(ring.definition.version(release.version.number))
     if version is None or _another(version, release) is not None or _shown(version, ring) is None:
         return dropped
-    return Recorded(ring.name)
+    return PublicationFound(ring.name)
 
 
-async def _publish(hop: Hop, state: Publish) -> Step:
+async def _publish(hop: Hop, state: Publish) -> HopResult:
     release, world, ring, target = hop.release, hop.world, hop.ring, hop.target
     missing = missing_proof(release, hop.policy, ring)
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
         return await _scanned(hop, state, ring.scan)
     if missing:
-        return Turned(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
-    async with only_writer(hop, ring.definition):
+        return Redirected(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
+    async with definition_lease(hop, ring.definition):
         # Whoever revokes holds this lease too: an order that came before it must not be overrun by this write.
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
@@ -119,22 +119,22 @@ async def _publish(hop: Hop, state: Publish) -> Step:
         if isinstance(plan, Overtaken):
             # A hop that wrote, and died or was too slow to say so, may have published it before.
             shown = _shown(version, ring)
-            return Turned(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already", published=shown)
+            return Redirected(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already", published=shown)
         if isinstance(plan, WouldHarm):
             return await _hindered(hop, state, plan, version)
         return await _write(hop, state, plan, version)
 
 
-async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionFacts) -> Step:
+async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionFacts) -> HopResult:
     text = f"not published: {'; '.join(plan.reasons)}"
     if version.provisioning_state is ProvisioningState.FAILED:
         return await rewrite_failed(hop, version, state, hinders=text)
     if hop.is_late:
         return Stalled(f"{text}, until {hop.until}: correct that, then resend")
-    return Again(state, HARM_POLL, note=text, stalled=text)
+    return Requeue(state, HARM_POLL, note=text, stalled=text)
 
 
-async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFacts) -> Step:
+async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFacts) -> HopResult:
     """Write what was planned, and read it back."""
     hidden = {region for region in hop.ring.region_names if not version.visible_in(region)}
     if plan.changes:
@@ -144,8 +144,8 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
         step = await _read_back(hop, written)
     except PassingFault as fault:
         # The write was taken: what follows from it must not begin with another.
-        return Again(written, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
-    if not (isinstance(step, Again) and isinstance(step.state, TakeBack)):
+        return Requeue(written, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
+    if not (isinstance(step, Requeue) and isinstance(step.state, TakeBack)):
         return step
     try:
         return await _take_back(hop, step.state)
@@ -153,7 +153,7 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
         return replace(step, after=TAKE_BACK_AFTER)
 
 
-async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> Step:
+async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
     """Judge the reports on hand by the ring's own rules, or wait for one that can be."""
     on_hand = await reports_on_hand(hop, rules)
     if on_hand.complete:
@@ -167,10 +167,10 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> Step:
     note = f"waiting for a scan that the rules of {hop.ring.name} accept, until {deadline:%Y-%m-%d %H:%M} UTC"
     waited_before = state.deadline is not None
     waiting = replace(state, deadline=deadline)
-    return Again(waiting, SCAN_POLL, note=None if waited_before else "; ".join((note, *told)))
+    return Requeue(waiting, SCAN_POLL, note=None if waited_before else "; ".join((note, *told)))
 
 
-def _another(version: VersionFacts, release: Release) -> Step | None:
+def _another(version: VersionFacts, release: Release) -> HopResult | None:
     """The answer when the version that is there is another than the one that was proven."""
     if version.id == release.version:
         return None if is_same(version, release) else _REUSED
@@ -178,7 +178,7 @@ def _another(version: VersionFacts, release: Release) -> Step | None:
     return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
 
 
-async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> Step | None:
+async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> HopResult | None:
     """The same for a version that is to be published: a copy's source must be the proven one, too."""
     another = _another(version, release)
     if another is not None or version.id == release.version:
@@ -187,7 +187,7 @@ async def _not_ours_to_publish(version: VersionFacts, release: Release, world: W
     return _REUSED if source is not None and not is_same(source, release) else None
 
 
-async def _read_back(hop: Hop, state: ReadBack) -> Step:
+async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
     """See with ARM's own answer that the ring resolves ``latest`` to this version."""
     target, regions = hop.target, hop.ring.region_names
     versions = await hop.world.galleries.versions(hop.ring.definition)
@@ -206,37 +206,37 @@ async def _read_back(hop: Hop, state: ReadBack) -> Step:
         return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(regions)})
     if _overtaken(versions, target, regions):
         shown = _shown(found, hop.ring) if found else None
-        return Turned(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
+        return Redirected(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
-        return Again(Publish(), timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
-    return Again(replace(state, reads=reads), READ_BACK)
+        return Requeue(Publish(), timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
+    return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _exposed(found: VersionFacts, state: ReadBack) -> Step | None:
+def _exposed(found: VersionFacts, state: ReadBack) -> HopResult | None:
     """The next step when our write showed a version that is not the proven one."""
     where = ", ".join(region for region in state.shown if found.visible_in(region))
     if not where:
         return None
     text = f"another version than the proven one became visible to latest in {where}: it is being hidden again"
     log.error("%s: %s", found.id.short, text)
-    return Again(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
+    return Requeue(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
 
 
-async def _take_back(hop: Hop, state: TakeBack) -> Step:
+async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
     """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
     found = await hop.world.galleries.version(hop.target)
     if found is None:
         return await gone(hop.target, hop.world, "the version was deleted while it was published")
     another = _another(found, hop.release)
     if another is None:
-        return Again(Publish(), AT_ONCE, note="the proven version is there")
+        return Requeue(Publish(), AT_ONCE, note="the proven version is there")
     shown = [region for region in state.shown if found.visible_in(region)]
     if not shown:
         return another
     await write(found, hidden_in(found, shown), hop.world, excluded=True)
     text = f"another version than the proven one was visible to latest in {', '.join(shown)}: hidden again"
-    return Again(state, TAKE_BACK_AFTER, note=text, stalled=text)
+    return Requeue(state, TAKE_BACK_AFTER, note=text, stalled=text)
 
 
 def _shown(version: VersionFacts, ring: Ring) -> str | None:

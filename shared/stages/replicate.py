@@ -16,7 +16,7 @@ from typing import Any, Final
 from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.hop_states import Replicate
 from shared.domain.lifecycle import Outcome
-from shared.domain.outcomes import Again, Decided, Stalled, Step, Turned
+from shared.domain.outcomes import Decided, HopResult, Redirected, Requeue, Stalled
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.replication import (
     Done,
@@ -32,7 +32,7 @@ from shared.domain.replication import (
     time_left,
 )
 from shared.gallery.incarnation import copy_mismatch, gone, is_same
-from shared.gallery.lease import only_writer, write
+from shared.gallery.lease import definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
 from shared.ports import Hop, Refused
 
@@ -47,10 +47,10 @@ NEEDS_PEOPLE: Final = timedelta(minutes=30)
 PATIENCE: Final = timedelta(minutes=5)
 """How long the first accepted repair may show nothing; each further one twice as long."""
 LONGEST_PATIENCE: Final = timedelta(hours=1)
-_REUSED: Final = Turned(Outcome.NUMBER_REUSED, "another version was built under the same number")
+_REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """One look at a ring's replicas, and at most one write."""
     release, target = hop.release, hop.target
     facts = await hop.world.galleries.version(target, replication=True)
@@ -66,7 +66,7 @@ async def run(hop: Hop) -> Step:
     return await _follow(hop, state, facts)
 
 
-async def _copy(hop: Hop, state: Replicate) -> Step:
+async def _copy(hop: Hop, state: Replicate) -> HopResult:
     """Start the copy into the ring's gallery."""
     ring, galleries = hop.ring, hop.world.galleries
     source = await galleries.version(hop.release.version)
@@ -81,33 +81,33 @@ async def _copy(hop: Hop, state: Replicate) -> Step:
         text = (
             f"image definition {ring.definition} of ring {ring.name} does not exist: create it, or correct the policy"
         )
-        return Again(state, NEEDS_PEOPLE, note=text, stalled=text)
-    async with only_writer(hop, ring.definition):
+        return Requeue(state, NEEDS_PEOPLE, note=text, stalled=text)
+    async with definition_lease(hop, ring.definition):
         await galleries.copy_version(
             source,
             hop.target,
             location=definition.location,
             targets=first_targets(ring.regions, home=definition.location),
         )
-    return Again(_from_zero(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+    return Requeue(_from_zero(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
 
 
-async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> Step:
+async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
     release = hop.release
     if source.provisioning_state is not ProvisioningState.FAILED:
         note = f"not copied yet: the source is {source.provisioning_state.value}"
         if hop.is_late:
             return Stalled(f"{note}, until {hop.until}: wait until the source has succeeded, then resend")
-        return Again(state, AFTER_WRITE, note=note)
-    async with only_writer(hop, release.version.definition):
+        return Requeue(state, AFTER_WRITE, note=note)
+    async with definition_lease(hop, release.version.definition):
         fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
-            return Again(state, AFTER_WRITE, note="the source changed before it was repaired")
+            return Requeue(state, AFTER_WRITE, note="the source changed before it was repaired")
         return await rewrite_failed(hop, fresh, state, hinders="not copied yet")
 
 
-async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> Step:
+async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
     ring = hop.ring
     seen = judge_replication(facts, ring.region_names)
     busy = facts.provisioning_state.in_progress
@@ -133,7 +133,7 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> Step:
             return _wait(hop, looked, what, after=_until_done(hop, state, progress))
 
 
-async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str], *, busy: bool) -> Step:
+async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str], *, busy: bool) -> HopResult:
     failed = f"failed in {', '.join(details)}"
     if busy:
         return _wait(hop, state, f"{failed}, update still under way")
@@ -142,23 +142,23 @@ async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str],
     return await _repair(hop, state, details)
 
 
-async def _write(hop: Hop, state: Replicate) -> Step:
+async def _write(hop: Hop, state: Replicate) -> HopResult:
     """Merge the ring's regions into what is there now, under the lease, and write."""
     ring = hop.ring
-    async with only_writer(hop, ring.definition):
+    async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target)
         if fresh is None:
-            return Again(state, timedelta(0), note="the version disappeared before the write")
+            return Requeue(state, timedelta(0), note="the version disappeared before the write")
         if _reused(fresh, hop.release):
             return _REUSED
         plan = plan_targets(fresh, ring.regions)
         if plan.changes:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
-    return Again(_from_zero(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+    return Requeue(_from_zero(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
 
-async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> Step:
+async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopResult:
     """Write again, remove, add again: the next repair of the failed regions, unless enough were accepted."""
     ring, repairs = hop.ring, hop.policy.replication.repairs
     attempt = state.repairs + (1 if failed else 0)
@@ -166,14 +166,14 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> Step
     if attempt > repairs:
         reasons = (*details, f"{repairs} repairs did not help")
         return Decided(Gate.REPLICATION, Answer.REJECT, reasons, facts=dict(failed))
-    async with only_writer(hop, ring.definition):
+    async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
         if fresh is None:
-            return Again(state, timedelta(0), note="the version disappeared before the repair")
+            return Requeue(state, timedelta(0), note="the version disappeared before the repair")
         if _reused(fresh, hop.release):
             return _REUSED
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
-            return Again(state, AFTER_WRITE, note="repaired by another hop meanwhile")
+            return Requeue(state, AFTER_WRITE, note="repaired by another hop meanwhile")
         # Where a removal was refused, the same targets are written again instead.
         plan = plan_repair(fresh, tuple(failed), 1 if state.refused else attempt, removed=state.removed)
         try:
@@ -183,26 +183,26 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> Step
     removed = plan.removed if plan.step is RepairStep.REMOVE else ()
     asked = replace(state, repairs=attempt, repaired_at=hop.now, removed=tuple(removed), refused=0)
     note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions removed before'}"
-    return Again(asked, AFTER_WRITE, note=note)
+    return Requeue(asked, AFTER_WRITE, note=note)
 
 
-def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str]) -> Step:
+def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str]) -> HopResult:
     """A repair that Azure did not take is none: it is asked for again, less and less often, and people are told."""
     times = state.refused + 1
     text = "; ".join((f"repair refused: {refused}", *details))
     if hop.is_late:
         return Stalled(f"{text}, {times} times until {hop.until}: correct what Azure refuses, then resend")
     pause = min(POLL * 2 ** min(times - 1, 16), NEEDS_PEOPLE)
-    return Again(replace(state, refused=times), pause, text, stalled=text)
+    return Requeue(replace(state, refused=times), pause, text, stalled=text)
 
 
-async def _rewrite(hop: Hop, state: Replicate) -> Step:
+async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
     """The ring's replicas are complete, and the version failed because of a region that somebody else added."""
     ring = hop.ring
-    async with only_writer(hop, ring.definition):
+    async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
         if fresh is None or not isinstance(judge_replication(fresh, ring.region_names), FailedElsewhere):
-            return Again(state, UNDER_WAY, note="the version changed before it was written again")
+            return Requeue(state, UNDER_WAY, note="the version changed before it was written again")
         if _reused(fresh, hop.release):
             return _REUSED
         return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} can't go on")
@@ -234,12 +234,12 @@ def _until_done(hop: Hop, state: Replicate, progress: Mapping[str, int]) -> time
     return POLL if left is None else min(max(left, SOONEST), LATEST)
 
 
-def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Again:
+def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Requeue:
     bound = hop.policy.replication.complete_within
     late = hop.now - state.since > hop.world.paced(bound)
     hours = bound.total_seconds() / 3600
     # Azure often completes long after everybody gave up: it is followed on, and people are told.
-    return Again(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
+    return Requeue(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
 
 
 def _seen(facts: VersionFacts) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from typing import Final
 
 from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
-from shared.domain.outcomes import Again, Decided, Stalled, Step
+from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
-from shared.gallery.lease import only_writer, write
+from shared.gallery.lease import definition_lease, write
 from shared.gallery.revocation_scope import ours, places
 from shared.ports import Hop
 
@@ -33,7 +33,7 @@ NOT_COVERED: Final = Stalled(
 )
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """One step of a revocation: write or read back one definition."""
     match hop.command.state:
         case Exclude() as state:
@@ -44,11 +44,11 @@ async def run(hop: Hop) -> Step:
             raise TypeError(f"a revocation has no step {state}")
 
 
-async def _exclude(hop: Hop, state: Exclude) -> Step:
+async def _exclude(hop: Hop, state: Exclude) -> HopResult:
     left = state.left or tuple(str(each) for each in places(hop.policy))
     definition = DefinitionId.parse(left[0])
     done = dict(state.done)
-    async with only_writer(hop, definition):
+    async with definition_lease(hop, definition):
         versions = await hop.world.galleries.versions(definition)
         version = ours(versions, definition, hop.release)
         if version is not None:
@@ -56,17 +56,17 @@ async def _exclude(hop: Hop, state: Exclude) -> Step:
             if plan.emptied and not hop.policy.scan.revoke_to_empty:
                 where = ", ".join(plan.emptied)
                 text = f"latest in {where} of {definition.gallery.name} would be nothing: publish another version first"
-                return Again(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
+                return Requeue(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
             if plan.changes:
                 await write(version, plan.targets, hop.world, excluded=True)
             done[str(definition)] = _predicted(plan)
     if len(left) > 1:
-        return Again(Exclude(left=left[1:], done=done), timedelta(0))
+        return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
     # All is written before anything is read back: each minute of a bad version counts.
-    return Again(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
+    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
 
 
-async def _confirm(hop: Hop, state: ConfirmExcluded) -> Step:
+async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     if not state.done:
         return _revoked(hop, {}, "the version is in none of the policy's galleries any more")
     definition = DefinitionId.parse(state.left[0])
@@ -75,12 +75,12 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> Step:
     if not wrong and len(state.left) == 1:
         return _revoked(hop, state.done, "")
     if not wrong:
-        return Again(replace(state, left=state.left[1:], reads=0), timedelta(0))
+        return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
         note = f"does not hold, written again: {'; '.join(wrong)}"
-        return Again(Exclude(), timedelta(0), note=note)
-    return Again(replace(state, reads=reads), READ_BACK)
+        return Requeue(Exclude(), timedelta(0), note=note)
+    return Requeue(replace(state, reads=reads), READ_BACK)
 
 
 def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:

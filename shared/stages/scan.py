@@ -14,7 +14,7 @@ from typing import Final
 from shared.domain.hop_states import AwaitScan, ReportRefused
 from shared.domain.judgement import ScanOutcome
 from shared.domain.messages import Branch, Command, Kind
-from shared.domain.outcomes import Again, Decided, Dropped, Noted, Step
+from shared.domain.outcomes import Annotated, Decided, Dropped, HopResult, Requeue
 from shared.domain.release import Answer, Gate, Release, State
 from shared.ports import Hop
 from shared.scan_gate import rescan_verdict
@@ -27,7 +27,7 @@ LOOK_AGAIN: Final = timedelta(hours=1)
 """A report announces itself; this is for the one whose announcement was lost."""
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """Judge the newest usable report, or wait for one."""
     command, release = hop.command, hop.release
     if isinstance(command.state, ReportRefused):
@@ -49,7 +49,7 @@ async def run(hop: Hop) -> Step:
     return _waiting(hop, told)
 
 
-async def _held(hop: Hop) -> Step:
+async def _held(hop: Hop) -> HopResult:
     """A scan that passes lets a held release go on; any other leaves it as it is."""
     again = await rescan_verdict.judge_again(hop)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
@@ -65,12 +65,12 @@ def news(note: str, command: Command, release: Release) -> str | None:
     return None if any(each.text == line for each in release.history) else note
 
 
-def _noted(release: Release, text: str) -> Step:
+def _noted(release: Release, text: str) -> HopResult:
     """A line of history, unless it is there: a hint may come twice, and the same report again."""
-    return Dropped("already in the history") if any(line.text == text for line in release.history) else Noted(text)
+    return Dropped("already in the history") if any(line.text == text for line in release.history) else Annotated(text)
 
 
-def _waiting(hop: Hop, refused: Sequence[str]) -> Step:
+def _waiting(hop: Hop, refused: Sequence[str]) -> HopResult:
     match hop.command.state:
         case AwaitScan(deadline) as state:
             pass
@@ -81,4 +81,4 @@ def _waiting(hop: Hop, refused: Sequence[str]) -> Step:
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
     at_least = min(deadline - hop.now, LOOK_AGAIN)
-    return Again(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)
+    return Requeue(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)

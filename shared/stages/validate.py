@@ -17,7 +17,7 @@ from shared.domain.hop_states import AwaitVersion, ReadBack, TakeBack
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Kind
-from shared.domain.outcomes import Again, Decided, Dropped, Step, Turned
+from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.validation import (
@@ -36,7 +36,7 @@ ABSENT_FOR: Final = timedelta(minutes=15)
 """An event can overtake what it tells of; a version that isn't there after this was deleted."""
 
 
-async def run(hop: Hop) -> Step:
+async def run(hop: Hop) -> HopResult:
     """Judge the version's metadata, or answer a hint."""
     release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
@@ -46,20 +46,20 @@ async def run(hop: Hop) -> Step:
     since = state.since
     if version is None:
         if now - since < world.paced(ABSENT_FOR):
-            return Again(state, ABSENT_POLL, note="the gallery does not know the version yet")
-        return Turned(Outcome.VERSION_GONE, "the version is not in the gallery")
+            return Requeue(state, ABSENT_POLL, note="the gallery does not know the version yet")
+        return Redirected(Outcome.VERSION_GONE, "the version is not in the gallery")
     if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:
         # Judged before under another policy: what is known of the former bearer must not pass to this one.
-        return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation_of(version)}")
+        return Redirected(Outcome.NUMBER_REUSED, f"published anew on {incarnation_of(version)}")
     if version.provisioning_state.in_progress:
         verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
         if verdict.outcome is ValidationOutcome.WAIT:
-            return Again(state, POLL, note=f"the version is {version.provisioning_state.value}")
+            return Requeue(state, POLL, note=f"the version is {version.provisioning_state.value}")
         return _decided(version, None, verdict, policy)
     facts = await _facts(_once_provisioned(version, release), policy, world)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
-        return Again(state, POLL, note="; ".join(verdict.texts))
+        return Requeue(state, POLL, note="; ".join(verdict.texts))
     return _decided(version, facts.definition, verdict, policy)
 
 
@@ -73,7 +73,7 @@ def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
     return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
-async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> Step:
+async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> HopResult:
     if release.incarnation is None and not release.state.is_terminal:
         # Validation has its own patience with a version that isn't there yet.
         return Dropped("the version is being validated")
@@ -86,12 +86,12 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
         return Dropped("the same version as before: our own write, or one that changes no bearer")
     if _is_read_back(release):
         return Dropped("published anew, which promotion is about to see: what it has shown it hides first")
-    return Turned(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
+    return Redirected(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
 
 
 def _is_read_back(release: Release) -> bool:
     """Whether a publication was written and not confirmed yet."""
-    promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.aside]
+    promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.parked]
     return any(isinstance(each.command.state, ReadBack | TakeBack) for each in promoted)
 
 
@@ -111,7 +111,7 @@ async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) 
 
 def _decided(
     version: VersionFacts, definition: DefinitionFacts | None, verdict: ValidationVerdict, policy: DefinitionPolicy
-) -> Step:
+) -> HopResult:
     rejected = verdict.outcome is ValidationOutcome.REJECT
     errors = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.ERROR)
     warnings = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.WARNING)

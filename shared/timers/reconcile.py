@@ -96,7 +96,7 @@ async def _resend(world: World, now: datetime, done: Reconciled) -> None:
 
 
 def _is_overdue(pending: Pending, now: datetime) -> bool:
-    if pending.aside:
+    if pending.parked:
         return False
     if not pending.sent:
         return now - (pending.decided_at or pending.due) >= UNSENT_GRACE
@@ -190,7 +190,7 @@ async def _is_spared(found: OwnMachine, world: World, now: datetime) -> bool:
     owners = await _owners(found, world)
     if found.expires is None or not owners:
         return False
-    waits_for_people = all(each.aside for each in owners)
+    waits_for_people = all(each.parked for each in owners)
     return now < (found.expires if waits_for_people else found.expires + world.paced(OUTAGE))
 
 

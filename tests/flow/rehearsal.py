@@ -16,7 +16,7 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import Kind, ScanFinished, VersionWritten
-from shared.domain.outcomes import Step
+from shared.domain.outcomes import HopResult
 from shared.domain.policy import (
     BootRules,
     DefinitionPolicy,
@@ -109,7 +109,7 @@ class Rehearsal:
             own_writers=own_writers,
             absent=absent,
         )
-        self.hops: list[tuple[Run, Step]] = []
+        self.hops: list[tuple[Run, HopResult]] = []
         self.done: list[tuple[datetime, Call]] = []
         self.events = 0
         self._planned = 0

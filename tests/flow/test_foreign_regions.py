@@ -54,7 +54,7 @@ def test_a_foreign_region_that_fails_for_ever_is_given_up_at_the_deadline_and_re
     play.wait(40)
     release = play.release(version)
     (pending,) = release.pending.values()
-    assert (release.state.is_terminal, pending.aside, FOREIGN in (pending.stalled or "")) == (False, True, True)
+    assert (release.state.is_terminal, pending.parked, FOREIGN in (pending.stalled or "")) == (False, True, True)
     writes = len(play.effects("galleries.write_targets"))
     assert writes < 120, "asked again ever more rarely"
     play.wait(10)

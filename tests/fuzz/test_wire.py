@@ -27,7 +27,7 @@ from shared.codec import (
 from shared.domain.hop_states import AwaitDeletion
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
-from shared.domain.release import Answer, Gate, GateRecord, Happening, Pending, Publication, Release, State
+from shared.domain.release import Answer, Gate, GateRecord, HistoryEntry, Pending, Publication, Release, State
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
 
@@ -60,7 +60,7 @@ ROW = Release(
     incarnation="2026-03-02T08:00:00+00:00",
     gates=(GateRecord(Gate.SCAN, Answer.PASS, NOW, "i", "d", "evidence/a.json", ("why",)),),
     published=(Publication("canary", ("westeurope",), NOW),),
-    history=(Happening(NOW, "validated"),),
+    history=(HistoryEntry(NOW, "validated"),),
     pending={str(each.branch): Pending(each, NOW, decided_at=NOW) for each in COMMANDS},
     traits={"location": "westeurope"},
 )

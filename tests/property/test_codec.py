@@ -27,7 +27,7 @@ from shared.domain.facts import RegionTargetFacts
 from shared.domain.hop_states import FetchOrder, HopState
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import Command, Kind, VersionWritten
-from shared.domain.release import GateRecord, Happening, Pending, Publication, Release
+from shared.domain.release import GateRecord, HistoryEntry, Pending, Publication, Release
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 times = st.datetimes(
@@ -86,7 +86,7 @@ def states(kind: Kind) -> st.SearchStrategy[HopState]:
 commands = st.sampled_from(Kind).flatmap(
     lambda kind: whole(Command, kind=st.just(kind), seq=naturals, attempt=naturals, state=states(kind))
 )
-for part in (GateRecord, Publication, Happening):
+for part in (GateRecord, Publication, HistoryEntry):
     st.register_type_strategy(part, whole(part))
 st.register_type_strategy(Command, commands)
 st.register_type_strategy(Pending, whole(Pending))

@@ -82,7 +82,7 @@ def full_release() -> Release:
         traits={"os": "linux"},
         traceparent="00-aa-bb-01",
     )
-    return row.told(NOW, "started")
+    return row.with_history(NOW, "started")
 
 
 def changed(body: bytes, **fields: Any) -> bytes:
@@ -266,7 +266,7 @@ def test_a_row_with_a_time_without_offset_is_refused(where: str) -> None:
 
 def test_a_row_with_a_naive_time_in_its_history_is_not_written() -> None:
     with pytest.raises(Unencodable):
-        encode_release(full_release().told(NOW.replace(tzinfo=None), "oops"))
+        encode_release(full_release().with_history(NOW.replace(tzinfo=None), "oops"))
 
 
 def test_a_row_of_an_unknown_state_is_refused() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.domain.lifecycle import MACHINE_PREFIX
+from shared.domain.orders import MACHINE_PREFIX
 from shared.ports import ForeignTarget, MachineSpec, OwnMachine
 
 RELEASE_TAG: Final = "ringmaster-release"

@@ -18,6 +18,7 @@ from shared.domain.lifecycle import (
     missing_proof,
 )
 from shared.domain.messages import Branch, Kind
+from shared.domain.moment import Moment
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
 
@@ -32,11 +33,11 @@ POLICY = DefinitionPolicy("d", SOURCE, (CANARY, WIDE), ScanRules({Severity.CRITI
 
 
 def started() -> Release:
-    return first(VERSION, POLICY, NOW, 1.0, None)
+    return first(VERSION, POLICY, Moment(NOW), None)
 
 
 def qualifying() -> Release:
-    return advance(started().with_pending(Branch(Kind.VALIDATE), None), Outcome.VALIDATED, POLICY, NOW)
+    return advance(started().with_pending(Branch(Kind.VALIDATE), None), Outcome.VALIDATED, POLICY, Moment(NOW))
 
 
 def test_a_new_release_awaits_its_validation() -> None:
@@ -58,13 +59,13 @@ def test_the_last_gate_qualifies() -> None:
 
 def test_every_region_of_a_ring_gets_its_boot_test() -> None:
     release = Release(VERSION, State.REPLICATING, 4, "p1", NOW, NOW, ring="canary")
-    tested = advance(release, Outcome.REPLICATED, POLICY, NOW)
+    tested = advance(release, Outcome.REPLICATED, POLICY, Moment(NOW))
     assert sorted(tested.pending) == ["boot_test/canary/northeurope", "boot_test/canary/westeurope"]
 
 
 def test_each_boot_test_knows_the_name_of_its_machine_beforehand() -> None:
     release = Release(VERSION, State.REPLICATING, 4, "p1", NOW, NOW, ring="canary")
-    tested = advance(release, Outcome.REPLICATED, POLICY, NOW)
+    tested = advance(release, Outcome.REPLICATED, POLICY, Moment(NOW))
     names = {machine_of(each.command.state) or "" for each in tested.pending.values()}
     assert (len(names), {len(name) for name in names}) == (2, {15})
 
@@ -72,70 +73,70 @@ def test_each_boot_test_knows_the_name_of_its_machine_beforehand() -> None:
 def test_bake_counts_from_the_publication_in_the_ring_before() -> None:
     published = Publication("canary", CANARY.region_names, NOW - timedelta(hours=1))
     release = Release(VERSION, State.REPLICATING, 9, "p1", NOW, NOW, ring="wide", published=(published,))
-    baking = advance(release, Outcome.REPLICATED_UNTESTED, POLICY, NOW)
+    baking = advance(release, Outcome.REPLICATED_UNTESTED, POLICY, Moment(NOW))
     assert baking.pending["promote/wide"].due == NOW + timedelta(hours=1)
 
 
 def test_a_published_ring_leads_to_the_next_one() -> None:
     release = Release(VERSION, State.PUBLISHING, 9, "p1", NOW, NOW, ring="canary")
-    moved = advance(release, after_publication(CANARY, POLICY), POLICY, NOW)
+    moved = advance(release, after_publication(CANARY, POLICY), POLICY, Moment(NOW))
     assert (moved.state, moved.ring) == (State.REPLICATING, "wide")
 
 
 def test_the_last_published_ring_ends_the_release() -> None:
     release = Release(VERSION, State.PUBLISHING, 9, "p1", NOW, NOW, ring="wide")
-    assert advance(release, after_publication(WIDE, POLICY), POLICY, NOW).state is State.RELEASED
+    assert advance(release, after_publication(WIDE, POLICY), POLICY, Moment(NOW)).state is State.RELEASED
 
 
 def test_a_reject_stops_the_other_gate_and_deletes_its_machine() -> None:
-    rejected = advance(qualifying().with_pending(Branch(Kind.SCAN), None), Outcome.REJECTED, POLICY, NOW)
+    rejected = advance(qualifying().with_pending(Branch(Kind.SCAN), None), Outcome.REJECTED, POLICY, Moment(NOW))
     orders = [each.command for each in rejected.pending.values() if each.command.kind is Kind.CLEAN_UP]
     tested = qualifying().pending["boot_test"].command
     assert [machine_of(order.state) for order in orders] == [machine_of(tested.state)]
 
 
 def test_a_reject_leaves_no_gate_pending() -> None:
-    rejected = advance(qualifying(), Outcome.REJECTED, POLICY, NOW)
+    rejected = advance(qualifying(), Outcome.REJECTED, POLICY, Moment(NOW))
     assert not [each for each in rejected.pending.values() if each.command.kind.is_gate]
 
 
 def test_a_restart_forgets_every_verdict() -> None:
     record = GateRecord(Gate.SCAN, Answer.PASS, NOW, "i1", "p1", "e")
     release = Release(VERSION, State.TESTING, 9, "p1", NOW, NOW, incarnation="i1", ring="canary", gates=(record,))
-    assert advance(release, Outcome.NUMBER_REUSED, POLICY, NOW).gates == ()
+    assert advance(release, Outcome.NUMBER_REUSED, POLICY, Moment(NOW)).gates == ()
 
 
 def test_a_changed_policy_keeps_what_is_published() -> None:
     published = (Publication("canary", CANARY.region_names, NOW),)
     release = Release(VERSION, State.TESTING, 9, "p0", NOW, NOW, incarnation="i1", ring="wide", published=published)
-    moved = advance(release, Outcome.POLICY_CHANGED, POLICY, NOW)
+    moved = advance(release, Outcome.POLICY_CHANGED, POLICY, Moment(NOW))
     assert (moved.policy_digest, moved.published, moved.state) == ("p1", published, State.VALIDATING)
 
 
 def test_a_number_used_again_keeps_nothing_published() -> None:
     published = (Publication("canary", CANARY.region_names, NOW),)
     release = Release(VERSION, State.RELEASED, 9, "p1", NOW, NOW, incarnation="i1", published=published)
-    assert advance(release, Outcome.NUMBER_REUSED, POLICY, NOW).published == ()
+    assert advance(release, Outcome.NUMBER_REUSED, POLICY, Moment(NOW)).published == ()
 
 
 def test_a_release_can_end_although_no_policy_covers_it_any_more() -> None:
-    assert advance(qualifying(), Outcome.SUPERSEDED, None, NOW).state is State.SUPERSEDED
+    assert advance(qualifying(), Outcome.SUPERSEDED, None, Moment(NOW)).state is State.SUPERSEDED
 
 
 @pytest.mark.parametrize(("state", "outcome"), list(product(State, Outcome)))
 def test_what_the_table_does_not_name_cannot_happen(state: State, outcome: Outcome) -> None:
     release = Release(VERSION, state, 9, "p1", NOW, NOW, ring="canary")
     if (state, outcome) in TABLE:
-        assert advance(release, outcome, POLICY, NOW).state is TABLE[state, outcome].state
+        assert advance(release, outcome, POLICY, Moment(NOW)).state is TABLE[state, outcome].state
     else:
         with pytest.raises(NoSuchTransition):
-            advance(release, outcome, POLICY, NOW)
+            advance(release, outcome, POLICY, Moment(NOW))
 
 
 @pytest.mark.parametrize(("state", "outcome"), list(TABLE))
 def test_every_transition_counts_the_sequence_up(state: State, outcome: Outcome) -> None:
     release = Release(VERSION, state, 9, "p1", NOW, NOW, ring="canary")
-    assert advance(release, outcome, POLICY, NOW).seq == 10
+    assert advance(release, outcome, POLICY, Moment(NOW)).seq == 10
 
 
 def proven(incarnation: str = "i1", digest: str = "p1", evidence: str = "e") -> Release:

@@ -12,7 +12,7 @@ from shared.codec import Malformed
 from shared.codec.hop_states import read_state
 from shared.domain.hop_states import AwaitScan, UnreadableState
 from shared.domain.messages import Command, Kind
-from shared.domain.outcomes import Again, Dropped, Step
+from shared.domain.outcomes import Dropped, HopResult, Requeue
 from shared.domain.release import Release
 from shared.engine import dispatch
 from tests.flow.rehearsal import SMALL, Rehearsal
@@ -28,7 +28,7 @@ def waiting(minutes: float) -> tuple[Rehearsal, Release]:
     return play, play.release(version)
 
 
-def handle(play: Rehearsal, command: Command) -> Step:
+def handle(play: Rehearsal, command: Command) -> HopResult:
     return play.do(lambda world, now: dispatch.handle(command, world, now=now))
 
 
@@ -36,14 +36,14 @@ def test_a_hop_does_what_its_row_says_whatever_the_message_says() -> None:
     play, release = waiting(8)
     (pending,) = release.pending.values()
     step = handle(play, replace(pending.command, state=AwaitScan(datetime(2000, 1, 1, tzinfo=UTC))))
-    assert isinstance(step, Again), "a message that was changed on its way rejects nothing"
+    assert isinstance(step, Requeue), "a message that was changed on its way rejects nothing"
     assert step.state == pending.command.state
 
 
 def test_how_often_a_command_was_tried_is_told_by_its_message() -> None:
     _, release = waiting(8)
     (pending,) = release.pending.values()
-    assert release.own(replace(pending.command, attempt=7)).attempt == 7
+    assert release.as_decided(replace(pending.command, attempt=7)).attempt == 7
 
 
 @pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.VALIDATE, Kind.SCAN, Kind.FETCH_REPORT}))

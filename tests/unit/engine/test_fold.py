@@ -10,7 +10,8 @@ from shared.domain.hop_states import AwaitVersion, NoState
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.lifecycle import Outcome, advance, first
 from shared.domain.messages import Branch, Command, Kind
-from shared.domain.outcomes import Again, Decided, Dropped, Finished, Noted, Stalled, Turned
+from shared.domain.moment import Moment
+from shared.domain.outcomes import Annotated, Decided, Dropped, Finished, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, Release, State
 from shared.engine.fold import FIRST_WAIT, LONGEST_WAIT, backoff, fold, resent, stalled
@@ -31,7 +32,7 @@ VALIDATED = Decided(Gate.VALIDATION, Answer.PASS, incarnation="i1", traits={"loc
 
 
 def started() -> Release:
-    return first(VERSION, POLICY, NOW, 1.0, None)
+    return first(VERSION, POLICY, Moment(NOW), None)
 
 
 def command(release: Release, branch: str = "validate") -> Command:
@@ -39,7 +40,7 @@ def command(release: Release, branch: str = "validate") -> Command:
 
 
 def folded(release: Release, step: Any, branch: str = "validate", *, pace: float = 1.0) -> Release:
-    return fold(release, command(release, branch), step, POLICY, now=NOW, pace=pace).release
+    return fold(release, command(release, branch), step, POLICY, Moment(NOW, pace)).release
 
 
 def qualifying() -> Release:
@@ -50,33 +51,33 @@ def qualifying() -> Release:
 
 
 def test_going_on_sends_the_branch_again_with_a_new_number() -> None:
-    again = folded(started(), Again(AwaitVersion(NOW), timedelta(seconds=30)))
+    again = folded(started(), Requeue(AwaitVersion(NOW), timedelta(seconds=30)))
     pending = again.pending["validate"]
     assert (pending.command.seq, again.seq, pending.sent, pending.command.state) == (2, 2, False, AwaitVersion(NOW))
 
 
 def test_a_pace_shortens_what_we_wait_and_never_what_a_service_asked_for() -> None:
-    ours = folded(started(), Again(NoState(), timedelta(minutes=10)), pace=60)
-    theirs = folded(started(), Again(NoState(), timedelta(minutes=10), at_least=timedelta(minutes=5)), pace=60)
+    ours = folded(started(), Requeue(NoState(), timedelta(minutes=10)), pace=60)
+    theirs = folded(started(), Requeue(NoState(), timedelta(minutes=10), at_least=timedelta(minutes=5)), pace=60)
     assert ours.pending["validate"].due == NOW + timedelta(seconds=10)
     assert theirs.pending["validate"].due == NOW + timedelta(minutes=5)
 
 
 def test_a_failed_hop_counts_as_an_attempt_and_a_good_one_begins_anew() -> None:
-    failed = folded(started(), Again(NoState(), timedelta(0), note="no answer", failed=True))
-    good = folded(failed, Again(NoState(), timedelta(0)))
+    failed = folded(started(), Requeue(NoState(), timedelta(0), note="no answer", failed=True))
+    good = folded(failed, Requeue(NoState(), timedelta(0)))
     assert (command(failed).attempt, command(good).attempt) == (1, 0)
 
 
 def test_the_same_fault_over_and_over_is_told_once() -> None:
-    fault = Again(NoState(), timedelta(0), note="no answer", failed=True)
+    fault = Requeue(NoState(), timedelta(0), note="no answer", failed=True)
     once = folded(started(), fault)
     assert len(folded(once, fault).history) == len(once.history)
 
 
 def test_going_on_keeps_the_deadline() -> None:
     release = started()
-    assert command(folded(release, Again(NoState(), timedelta(hours=1)))).not_after == command(release).not_after
+    assert command(folded(release, Requeue(NoState(), timedelta(hours=1)))).not_after == command(release).not_after
 
 
 @pytest.mark.parametrize(("attempt", "wait"), [(0, FIRST_WAIT), (1, 2 * FIRST_WAIT), (40, LONGEST_WAIT)])
@@ -88,21 +89,21 @@ def test_waits_double_up_to_a_quarter_of_an_hour(attempt: int, wait: timedelta) 
 
 
 def test_a_verdict_names_the_evidence_that_is_written_with_it() -> None:
-    result = fold(started(), command(started()), VALIDATED, POLICY, now=NOW, pace=1.0)
+    result = fold(started(), command(started()), VALIDATED, POLICY, Moment(NOW))
     assert result.document is not None
     assert (result.release.gates[0].evidence, result.document["answer"]) == (result.name, "pass")
 
 
 def test_evidence_is_of_the_incarnation_and_the_policy() -> None:
-    document = fold(started(), command(started()), VALIDATED, POLICY, now=NOW, pace=1.0).document
+    document = fold(started(), command(started()), VALIDATED, POLICY, Moment(NOW)).document
     assert document is not None
     assert (document["incarnation"], document["policyDigest"]) == ("i1", "p1")
 
 
 def test_another_verdict_has_another_name() -> None:
     release = qualifying()
-    one = fold(release, command(release, "scan"), Decided(Gate.SCAN, Answer.PASS), POLICY, now=NOW, pace=1.0)
-    two = fold(release, command(release, "scan"), Decided(Gate.SCAN, Answer.REJECT), POLICY, now=NOW, pace=1.0)
+    one = fold(release, command(release, "scan"), Decided(Gate.SCAN, Answer.PASS), POLICY, Moment(NOW))
+    two = fold(release, command(release, "scan"), Decided(Gate.SCAN, Answer.REJECT), POLICY, Moment(NOW))
     assert one.name != two.name
 
 
@@ -133,21 +134,21 @@ def test_warnings_are_kept_once() -> None:
 
 def test_a_number_used_again_archives_its_former_bearer() -> None:
     release = qualifying()
-    result = fold(release, command(release, "scan"), Turned(Outcome.NUMBER_REUSED, "anew"), POLICY, now=NOW, pace=1.0)
+    result = fold(release, command(release, "scan"), Redirected(Outcome.NUMBER_REUSED, "anew"), POLICY, Moment(NOW))
     assert (result.archive, result.release.incarnation) == (release, None)
 
 
 def test_a_version_that_was_overtaken_after_it_was_published_is_remembered_as_published() -> None:
     publishing = replace(qualifying(), state=State.PUBLISHING, ring="canary")
-    turned = Turned(Outcome.SUPERSEDED, "1.3.0 is newer", published="canary")
-    ended = fold(publishing, command(publishing, "scan"), turned, POLICY, now=NOW, pace=1.0).release
+    turned = Redirected(Outcome.SUPERSEDED, "1.3.0 is newer", published="canary")
+    ended = fold(publishing, command(publishing, "scan"), turned, POLICY, Moment(NOW)).release
     assert (ended.state, [each.ring for each in ended.published]) == (State.SUPERSEDED, ["canary"])
 
 
 def test_a_changed_policy_archives_nothing() -> None:
     release = qualifying()
-    turned = Turned(Outcome.POLICY_CHANGED, "another")
-    assert fold(release, command(release, "scan"), turned, POLICY, now=NOW, pace=1.0).archive is None
+    turned = Redirected(Outcome.POLICY_CHANGED, "another")
+    assert fold(release, command(release, "scan"), turned, POLICY, Moment(NOW)).archive is None
 
 
 def test_a_finished_branch_is_gone() -> None:
@@ -156,7 +157,7 @@ def test_a_finished_branch_is_gone() -> None:
 
 def test_a_note_changes_nothing_but_the_history() -> None:
     before = qualifying()
-    after = folded(before, Noted("a report was refused"), "scan")
+    after = folded(before, Annotated("a report was refused"), "scan")
     assert replace(after, history=before.history) == before
 
 
@@ -167,7 +168,7 @@ def test_a_dropped_command_changes_nothing() -> None:
 
 def test_a_stalled_branch_waits_for_people_with_its_reason() -> None:
     release = folded(qualifying(), Stalled("gave up"), "scan")
-    assert (dict(release.stalls), release.pending["scan"].aside) == ({"scan": "gave up"}, True)
+    assert (dict(release.stalls), release.pending["scan"].parked) == ({"scan": "gave up"}, True)
 
 
 def test_sending_again_takes_up_only_what_was_set_aside() -> None:
@@ -184,10 +185,10 @@ def test_sending_again_sets_a_new_deadline_and_forgets_the_attempts() -> None:
 
 def test_a_former_command_of_a_branch_is_expected_no_more() -> None:
     release = started()
-    assert not folded(release, Again(NoState(), timedelta(0))).expects(command(release))
+    assert not folded(release, Requeue(NoState(), timedelta(0))).expects(command(release))
 
 
 def test_ended_releases_have_no_gate_left_whatever_ended_them() -> None:
     for outcome in (Outcome.REJECTED, Outcome.SUPERSEDED, Outcome.VERSION_GONE):
-        ended = advance(qualifying(), outcome, POLICY, NOW)
+        ended = advance(qualifying(), outcome, POLICY, Moment(NOW))
         assert {Branch(each.command.kind).kind for each in ended.pending.values()} <= {Kind.CLEAN_UP, Kind.ANNOUNCE}

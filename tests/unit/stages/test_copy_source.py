@@ -10,7 +10,7 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
-from shared.domain.outcomes import Again
+from shared.domain.outcomes import Requeue
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Release, State
 from shared.ports import Hop, World
@@ -52,10 +52,10 @@ async def hop(state: ProvisioningState) -> tuple[Any, Galleries]:
 
 async def test_a_source_whose_last_update_failed_is_repaired_before_it_is_copied() -> None:
     step, galleries = await hop(ProvisioningState.FAILED)
-    assert (isinstance(step, Again), galleries.written) == (True, [SOURCE.targets])
+    assert (isinstance(step, Requeue), galleries.written) == (True, [SOURCE.targets])
 
 
 @pytest.mark.parametrize("state", [ProvisioningState.UPDATING, ProvisioningState.CREATING])
 async def test_a_source_that_is_being_updated_is_waited_for(state: ProvisioningState) -> None:
     step, galleries = await hop(state)
-    assert (isinstance(step, Again), galleries.written) == (True, [])
+    assert (isinstance(step, Requeue), galleries.written) == (True, [])

@@ -9,7 +9,7 @@ from shared.domain.boot import MachineFacts
 from shared.domain.hop_states import DeleteMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
-from shared.domain.outcomes import Again, Finished, Step
+from shared.domain.outcomes import Finished, HopResult, Requeue
 from shared.domain.policy import Policy, TestEnvironment
 from shared.ports import World
 from shared.stages import boot_test
@@ -45,7 +45,7 @@ class FailingDeletions:
         return ()
 
 
-async def cleaned(machines: FailingDeletions) -> tuple[Step, timedelta]:
+async def cleaned(machines: FailingDeletions) -> tuple[HopResult, timedelta]:
     port = cast(Any, machines)
     policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
     nobody = cast(Any, None)
@@ -55,7 +55,7 @@ async def cleaned(machines: FailingDeletions) -> tuple[Step, timedelta]:
     now = NOW
     for _ in range(30):
         step = await boot_test.clean_up(command, world, now)
-        if not isinstance(step, Again):
+        if not isinstance(step, Requeue):
             return step, now - NOW
         command, now = replace(command, state=step.state), now + step.after
     raise AssertionError(f"still waiting after {now - NOW}")

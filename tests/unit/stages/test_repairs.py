@@ -18,7 +18,7 @@ from shared.domain.facts import (
 from shared.domain.hop_states import Replicate
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
-from shared.domain.outcomes import Again, Decided, Stalled, Step
+from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, RegionTarget, ReplicationRules, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Release, State
 from shared.ports import Conflict, Hop, Refused, World
@@ -69,9 +69,9 @@ class Play:
         self.world = World(galleries, nothing, nothing, MemoryLedger(), nothing, nothing, nothing)
         self.command = Command(Kind.REPLICATE, VERSION, 3, BEGIN + timedelta(hours=32), ring="canary")
 
-    async def hop(self) -> Step:
+    async def hop(self) -> HopResult:
         step = await replicate.run(Hop(self.command, RELEASE, POLICY, self.world, self.now))
-        if isinstance(step, Again):
+        if isinstance(step, Requeue):
             self.command = replace(self.command, state=step.state)
             self.now += step.after
         return step
@@ -79,12 +79,12 @@ class Play:
     async def waits(self) -> None:
         """One hop that must not be the last."""
         step = await self.hop()
-        assert isinstance(step, Again), step
+        assert isinstance(step, Requeue), step
 
-    async def until_it_ends(self) -> Step:
+    async def until_it_ends(self) -> HopResult:
         for _ in range(500):
             step = await self.hop()
-            if not isinstance(step, Again):
+            if not isinstance(step, Requeue):
                 return step
         raise AssertionError("it never ended")
 
@@ -132,7 +132,7 @@ async def test_a_refused_repair_is_not_counted() -> None:
     play = Play()
     play.azure.refuses = refused()
     for _ in range(RULES.repairs + 3):
-        assert isinstance(await play.hop(), Again)
+        assert isinstance(await play.hop(), Requeue)
     play.azure.refuses = None
     await play.hop()
     assert isinstance(play.command.state, Replicate)
@@ -143,7 +143,7 @@ async def test_a_refused_repair_is_told_with_azures_words() -> None:
     play = Play()
     play.azure.refuses = refused()
     step = await play.hop()
-    assert isinstance(step, Again)
+    assert isinstance(step, Requeue)
     assert "Removing the region is not allowed." in (step.stalled or "")
 
 

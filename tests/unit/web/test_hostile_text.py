@@ -43,7 +43,7 @@ async def pages(hostile: str) -> list[Page]:
     excused = exception("CVE-2026-0003", owner=hostile, reason=hostile, source=hostile)
     play, version = judged(found, exceptions=(excused, exception(hostile, days=-5, owner=hostile)))
     stored = play.stored(version)
-    release = replace(stored.release, warnings=(hostile,)).told(BEGIN, hostile)
+    release = replace(stored.release, warnings=(hostile,)).with_history(BEGIN, hostile)
     await play.house.ledger.replace(stored, release)
     names = [each.evidence.rpartition("/")[2].removesuffix(".json") for each in release.gates]
     asked = [("releases", {}), ("releases", {"definition": hostile}), ("release", {"version": str(version)})]
@@ -86,7 +86,7 @@ async def test_characters_that_steer_are_written_out(steering: str) -> None:
     version = play.publish()
     play.run()
     stored = play.stored(version)
-    await play.house.ledger.replace(stored, stored.release.told(BEGIN, f"a{steering}b"))
+    await play.house.ledger.replace(stored, stored.release.with_history(BEGIN, f"a{steering}b"))
     page = await site.page("release", {"version": str(version)}, play.house.world, now=BEGIN)
     assert steering not in page.body
     assert f"a{repr(steering)[1:-1]}b" in Read(page).text

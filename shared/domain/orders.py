@@ -1,0 +1,173 @@
+"""Orders: the commands that a transition puts into the row. They are sent when the row is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.hop_states import (
+    Announce,
+    AwaitScan,
+    Bake,
+    CreateMachine,
+    DeleteMachine,
+    Exclude,
+    HopState,
+    NoState,
+    Publish,
+    carried,
+    machine_of,
+)
+from shared.domain.image import VersionId
+from shared.domain.messages import Branch, Command, Kind
+from shared.domain.moment import Moment
+from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.release import Pending, Release, State
+
+MARGIN: Final = timedelta(hours=24)
+"""How much longer than its own bound a command may be retried through an outage before people are asked to look."""
+ANNOUNCE_WITHIN: Final = timedelta(days=3)
+PUBLISH_WITHIN: Final = timedelta(hours=8)
+MACHINE_PREFIX: Final = "rm-"
+"""How the name of everything that a boot test makes begins."""
+AT_ONCE: Final = timedelta(0)
+
+
+class Send(StrEnum):
+    """What a transition sends. One name may stand for several commands, one for each region."""
+
+    VALIDATE = "validate"
+    SCAN = "scan"
+    SMOKE_TEST = "smoke test"
+    REPLICATE = "replicate"
+    BOOT_TESTS = "boot test in each region"
+    BAKE = "bake"
+    PUBLISH = "publish"
+    ANNOUNCE = "announce"
+    CLEAN_UP = "delete test machines"
+    REVOKE = "revoke"
+
+
+class RingNeeded(LookupError):
+    """A ring is asked to be worked on, and the policy has none of its name: a fault of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One command to be: its branch and state, how long it waits, and how long it may take from then on."""
+
+    branch: Branch
+    state: HopState
+    within: timedelta
+    wait: timedelta = AT_ONCE
+
+
+def order(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment) -> Release:
+    """The row with the commands that a transition sends. Raises RingNeeded."""
+    for each in _orders(release, send, policy, moment):
+        release = _ordered(release, each, moment)
+    return release
+
+
+def order_announcement(release: Release, outcome: str, moment: Moment) -> Release:
+    """The row with an order to announce an outcome.
+
+    Two announcements of one release may be on their way at once, so each is a branch of its own.
+    """
+    branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
+    return _ordered(release, _Order(branch, Announce(outcome), ANNOUNCE_WITHIN), moment)
+
+
+def order_clean_up(release: Release, moment: Moment) -> Release:
+    """The row in which every running boot test is an order to delete its machine, and every other gate has ended.
+
+    The order is a branch of its own, named by the machine, so that a new test of the same place can start beside it.
+    """
+    kept: dict[str, Pending] = {}
+    for key, pending in release.pending.items():
+        command = pending.command
+        if not command.kind.is_gate:
+            kept[key] = pending
+        elif command.kind is Kind.BOOT_TEST and (vm := machine_of(command.state)):
+            clean_up = Command(
+                kind=Kind.CLEAN_UP,
+                release=release.version,
+                seq=release.seq,
+                not_after=moment.now + MARGIN,
+                ring=command.ring,
+                region=vm,
+                traceparent=release.traceparent,
+                state=carried(DeleteMachine, command.state, vm=vm),
+            )
+            kept[str(clean_up.branch)] = Pending(clean_up, moment.now, decided_at=moment.now)
+    return replace(release, pending=kept)
+
+
+def machine_name(release: VersionId, seq: int, ring: str | None, region: str | None) -> str:
+    """The name of a boot-test machine: one for each command that asks for a test, known before anything is made.
+
+    15 characters, the most that Windows allows for a computer name (Azure: naming rules for virtual machines).
+    """
+    text = f"{release}|{seq}|{ring}|{region}"
+    return MACHINE_PREFIX + hashlib.sha256(text.encode()).hexdigest()[: 15 - len(MACHINE_PREFIX)]
+
+
+def _ordered(release: Release, order: _Order, moment: Moment) -> Release:
+    due = moment.now + order.wait
+    command = Command(
+        kind=order.branch.kind,
+        release=release.version,
+        seq=release.seq,
+        not_after=due + (order.within + MARGIN) / moment.pace,
+        ring=order.branch.ring,
+        region=order.branch.region,
+        traceparent=release.traceparent,
+        state=order.state,
+    )
+    return release.with_pending(order.branch, Pending(command, due, decided_at=moment.now))
+
+
+def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment) -> Iterator[_Order]:
+    # The last ring of a release that ended long ago may be none of the policy's any more.
+    ring = next((each for each in policy.rings if each.name == release.ring), None)
+    boot_within = policy.boot.ready_within + policy.boot.probe_within
+    match send, ring:
+        case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
+            return  # need no policy; see order_clean_up and order_announcement
+        case Send.VALIDATE, _:
+            yield _Order(Branch(Kind.VALIDATE), NoState(), policy.validation.ready_within)
+        case Send.SCAN, _:
+            within = policy.scan.hold_for if release.state is State.HELD else policy.scan.deadline
+            yield _Order(Branch(Kind.SCAN), AwaitScan(moment.after(within)), within)
+        case Send.SMOKE_TEST, _:
+            yield _Order(Branch(Kind.BOOT_TEST), _test(release, None, None), boot_within)
+        case Send.REPLICATE, Ring():
+            yield _Order(Branch(Kind.REPLICATE, ring.name), NoState(), policy.replication.complete_within)
+        case Send.BOOT_TESTS, Ring():
+            for region in ring.region_names:
+                yield _Order(Branch(Kind.BOOT_TEST, ring.name, region), _test(release, ring.name, region), boot_within)
+        case Send.BAKE, Ring():
+            wait = max(AT_ONCE, _baked_at(release, policy, ring, moment) - moment.now)
+            yield _Order(Branch(Kind.PROMOTE, ring.name), Bake(), AT_ONCE, wait)
+        case Send.PUBLISH, Ring():
+            yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
+        case Send.REVOKE, _:
+            yield _Order(Branch(Kind.REVOKE), Exclude(), PUBLISH_WITHIN)
+        case _:
+            raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
+
+
+def _test(release: Release, ring: str | None, region: str | None) -> CreateMachine:
+    return CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
+
+
+def _baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, moment: Moment) -> datetime:
+    names = [each.name for each in policy.rings]
+    index = names.index(ring.name)
+    before = release.published_in(names[index - 1]) if index else None
+    since = before.at if before else release.qualified_at or moment.now
+    return since + ring.bake / moment.pace
