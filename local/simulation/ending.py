@@ -14,7 +14,7 @@ from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.policy import DayAfter, Policy
 from shared.domain.release import Release, State
-from shared.stages.revoke import places
+from shared.stages.revoke import definitions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ending:
         """Judge every row, and everything that is visible."""
         for disk in self.laws.planted - set(self.house.machines.everything()):
             self.breaks(7, f"{disk} is not ours and is gone")
-        for definition in {each for policy in self.laws.policies.values() for each in places(policy)}:
+        for definition in {each for policy in self.laws.policies.values() for each in definitions_of(policy)}:
             for facts in peek(self.house.galleries.versions(definition)):
                 self._judge_visible(facts)
         for row in rows:
@@ -85,7 +85,7 @@ class Ending:
     def _judge_revoked(self, row: Release) -> None:
         # What only an earlier policy named may not be written to; the verdict leaves it to people.
         policy = self.policy.covering(row.version)
-        for definition in places(policy) if policy else ():
+        for definition in definitions_of(policy) if policy else ():
             facts = peek(self.house.galleries.version(definition.version(row.version.number)))
             for region in facts.regions if facts else ():
                 if facts and facts.visible_in(region):

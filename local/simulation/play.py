@@ -28,7 +28,7 @@ from shared.domain.policy import Policy
 from shared.domain.release import Release
 from shared.engine import poison
 from shared.ports import Conflict, MachineSpec, PassingFault, Refused, World
-from shared.stages.revoke import places
+from shared.stages.revoke import definitions_of
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RECONCILE: Final = timedelta(minutes=15)
@@ -303,7 +303,7 @@ class Play:
         policy = self.host.world.policy.covering(version)
         if policy is None:
             return
-        for definition in places(policy):
+        for definition in definitions_of(policy):
             facts = peek(self.house.galleries.version(definition.version(version.number), replication=True))
             seen = facts.replication.regions if facts and facts.replication else {}
             wanted = {region for ring in policy.rings if ring.definition == definition for region in ring.region_names}

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.cli.exit_codes import CommandFault
+from shared.codec.verdicts import verdict_facts
 from shared.domain.delta import Baseline
+from shared.domain.findings import Finding
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
 from shared.domain.merging import merge_reports
@@ -25,7 +27,6 @@ from shared.scanners.registry import read
 from shared.scanners.report import Refusal
 
 EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2}
-FINDINGS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ def as_json(judged: Judged) -> str:
     verdict = judged.verdict
     if verdict is None:
         return json.dumps({"outcome": "refused", "refused": "; ".join(judged.refused), "reasons": list(judged.refused)})
+    facts = verdict_facts(verdict, _finding)
     if verdict.outcome is ScanOutcome.REFUSED:
-        refused = {"outcome": "refused", "refused": "; ".join(verdict.texts)}
-        return json.dumps({**refused, **_told(verdict)}, ensure_ascii=False)
-    return json.dumps({"outcome": verdict.outcome.value, **_told(verdict)}, ensure_ascii=False)
+        facts["refused"] = "; ".join(verdict.texts)
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def as_text(judged: Judged) -> Iterator[str]:
@@ -98,45 +99,13 @@ def as_text(judged: Judged) -> Iterator[str]:
         )
 
 
-def _told(verdict: ScanVerdict) -> dict[str, Any]:
-    reasons = [
-        {
-            "code": reason.code,
-            "text": reason.text,
-            "effect": reason.weight.value,
-            "severity": reason.severity.value if reason.severity else None,
-            "count": len(reason.findings),
-            "findings": [
-                {
-                    "id": finding.id,
-                    "package": finding.package,
-                    "installed": finding.installed,
-                    "fixed": finding.fixed,
-                    "severity": finding.severity.value,
-                }
-                for finding in reason.findings[:FINDINGS_SHOWN]
-            ],
-        }
-        for reason in verdict.reasons
-    ]
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "reasons": reasons,
-        "found": verdict.found,
-        "counts": {severity.value: count for severity, count in verdict.counts.items()},
-        "limits": {severity.value: limit for severity, limit in verdict.limits.items()},
-        "toPass": list(verdict.remedies),
-        "comparedWith": verdict.baseline or None,
-        "excused": [
-            {"id": used.exception.id, "owner": used.exception.owner, "count": len(used.findings)}
-            for used in verdict.excused[:FINDINGS_SHOWN]
-        ],
-        "expired": [
-            {"id": used.exception.id, "owner": used.exception.owner, "expired": used.exception.expires.isoformat()}
-            for used in verdict.expired[:FINDINGS_SHOWN]
-        ],
-        "notFixable": len(verdict.no_fix),
-        "fixTooYoung": len(verdict.young),
-        "suppressedByScanner": len(verdict.left_out),
+        "id": finding.id,
+        "package": finding.package,
+        "installed": finding.installed,
+        "fixed": finding.fixed,
+        "severity": finding.severity.value,
     }
 
 

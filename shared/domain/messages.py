@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.domain.hop_states import HopState, NoState
 from shared.domain.image import VersionId
+
+HINT_LIFE: Final = timedelta(hours=6)
+"""How long Ringmaster tries to deliver a hint. Reconciliation finds what a lost hint was about."""
 
 
 class Kind(StrEnum):

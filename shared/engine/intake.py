@@ -11,11 +11,10 @@ from datetime import datetime
 
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import first
-from shared.domain.messages import Command, Kind, VersionWritten
+from shared.domain.messages import HINT_LIFE, Command, Kind, VersionWritten
 from shared.domain.moment import Moment
 from shared.engine.commit import send_pending
 from shared.ports import Conflict, World
-from shared.scan_gate.reports import HINT_LIFE
 
 
 async def version_written(event: VersionWritten, world: World, *, now: datetime, traceparent: str | None = None) -> str:

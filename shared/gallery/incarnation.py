@@ -19,7 +19,7 @@ def incarnation_of(facts: VersionFacts) -> str | None:
     return facts.published_at.isoformat() if facts.published_at else None
 
 
-async def gone(version: VersionId, world: World, why: str) -> Redirected:
+async def confirm_gone(version: VersionId, world: World, why: str) -> Redirected:
     """The end of a release whose version isn't there, when the gallery says so twice.
 
     One 404 is not believed: it ends a release for good. Raises Conflict while the gallery's list still holds it.

@@ -13,23 +13,25 @@ from shared.gallery.incarnation import copy_mismatch, is_same
 from shared.ports import World
 
 
-def places(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
+def definitions_of(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
     """Every image definition in which a version may be ``latest`` by our doing, and the one that it was built in."""
     return tuple(dict.fromkeys((*(ring.definition for ring in reversed(policy.rings)), policy.source)))
 
 
-async def emptied(release: Release, policy: DefinitionPolicy, world: World) -> tuple[str, ...]:
+async def regions_left_empty(release: Release, policy: DefinitionPolicy, world: World) -> tuple[str, ...]:
     """Regions, with their gallery, in which ``latest`` would be nothing after a revocation. Asks; writes nothing."""
     found: list[str] = []
-    for definition in places(policy):
+    for definition in definitions_of(policy):
         versions = await world.galleries.versions(definition)
-        version = ours(versions, definition, release)
+        version = released_version(versions, definition, release)
         if version is not None:
             found += [f"{region} of {definition.gallery.name}" for region in plan_revocation(versions, version).emptied]
     return tuple(found)
 
 
-def ours(versions: Sequence[VersionFacts], definition: DefinitionId, release: Release) -> VersionFacts | None:
+def released_version(
+    versions: Sequence[VersionFacts], definition: DefinitionId, release: Release
+) -> VersionFacts | None:
     """The version, or its copy, as it was released; None when it isn't there, or is another under its number."""
     target = definition.version(release.version.number)
     found = next((each for each in versions if each.id == target), None)

@@ -11,8 +11,8 @@ from shared.domain.policy import ScanRules
 from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scanning import ScanReport
 from shared.ports import Hop, World
-from shared.scan_gate.refusals import Refused
-from shared.scan_gate.usable_reports import REPORTS_READ, SHARED_FORMATS, parsed, version_published
+from shared.scan_gate.refusals import RefusalReason
+from shared.scan_gate.usable_reports import REPORTS_READ, SHARED_FORMATS, read_report, version_published
 
 
 async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
@@ -69,8 +69,8 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
     for stored in (kept[name] for name in names[: 2 * REPORTS_READ] if name in kept):
         if stored.format not in SHARED_FORMATS and any(format_ == stored.format for format_, _ in reports):
             continue
-        report = await parsed(stored, world)
-        if isinstance(report, Refused) or not report.scanned or report.created_at is None:
+        report = await read_report(stored, world)
+        if isinstance(report, RefusalReason) or not report.scanned or report.created_at is None:
             continue
         if report.created_at >= version_published(release):
             reports.setdefault((stored.format, report.scanner.casefold()), report)

@@ -1,4 +1,4 @@
-"""What becomes of a report that came: the scan gate is told of it, or it is fetched first."""
+"""A scan report arrived, or was sent by reference: Ringmaster has the scan gate read it, or has it fetched first."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Final
 
 from shared.domain.hop_states import FetchOrder, ReportArrived
 from shared.domain.image import VersionId
-from shared.domain.messages import Command, Kind, ScanFinished
+from shared.domain.messages import HINT_LIFE, Command, Kind, ScanFinished
 from shared.domain.references import ReportReference, shown
 from shared.ports import World
 
-HINT_LIFE: Final = timedelta(hours=6)
-"""How long it is worth trying to deliver a hint; reconciliation finds what it hinted at."""
 FETCH_WITHIN: Final = timedelta(hours=6)
 """How long a report sent by reference is asked for."""
 

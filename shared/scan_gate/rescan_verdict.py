@@ -16,10 +16,10 @@ from shared.domain.lifecycle import Outcome
 from shared.domain.outcomes import Annotated, Decided, Dropped, HopResult, Rechecked
 from shared.domain.policy import DayAfter, ScanRules
 from shared.domain.release import Gate, Release, State
-from shared.gallery.revocation_scope import emptied
+from shared.gallery.revocation_scope import regions_left_empty
 from shared.ports import Hop
 from shared.scan_gate.baseline import last_scan_evidence, passed_baseline
-from shared.scan_gate.usable_reports import OnHand, reports_on_hand
+from shared.scan_gate.usable_reports import ReportsOnHand, reports_on_hand
 from shared.scan_gate.verdict import decided, judged
 
 _IN_A_RING: Final = {State.REPLICATING, State.TESTING, State.BAKING, State.PUBLISHING}
@@ -30,7 +30,7 @@ _WARNING: Final = 800
 class Rejudged:
     """What came of judging again: the first verdict that is no pass, or the definition's own."""
 
-    on_hand: OnHand
+    on_hand: ReportsOnHand
     rules: ScanRules
     verdict: ScanVerdict | None
     ring: str | None = None
@@ -102,7 +102,7 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
 
 async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
     if not hop.policy.scan.revoke_to_empty:
-        empty = await emptied(hop.release, hop.policy, hop.world)
+        empty = await regions_left_empty(hop.release, hop.policy, hop.world)
         if empty:
             told = f"{text}. Not revoked: latest would be nothing in {', '.join(empty)}"
             return Rechecked(rechecked, Outcome.ALERTED, told)
@@ -120,7 +120,7 @@ def _warning(rechecked: Decided, ring: str | None) -> str:
     return f"by the rules of {ring}: {text}" if ring else text
 
 
-def _nothing_new(release: Release, on_hand: OnHand) -> HopResult:
+def _nothing_new(release: Release, on_hand: ReportsOnHand) -> HopResult:
     if not on_hand.refused:
         return Dropped("nothing newer than what was judged already")
     text = "; ".join(on_hand.refused)

@@ -17,7 +17,7 @@ from shared.domain.policy import ScanRules
 from shared.domain.release import Release
 from shared.domain.scanning import ScanReport
 from shared.ports import Hop, StoredReport, World
-from shared.scan_gate.refusals import Refused, Told, record
+from shared.scan_gate.refusals import RefusalReason, RefusedReport, record
 from shared.scanners.report import Refusal
 
 REPORTS_READ: Final = 10
@@ -29,7 +29,7 @@ SHARED_FORMATS: Final = {"sarif", "cyclonedx", "ringmaster"}
 
 
 @dataclass(frozen=True, slots=True)
-class Usable:
+class UsableReport:
     """A report that may be judged."""
 
     stored: StoredReport
@@ -37,10 +37,10 @@ class Usable:
 
 
 @dataclass(frozen=True, slots=True)
-class OnHand:
+class ReportsOnHand:
     """The newest usable report of each scanner, why others were refused, and which required scanners are missing."""
 
-    usable: tuple[Usable, ...]
+    usable: tuple[UsableReport, ...]
     refused: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -55,10 +55,10 @@ class OnHand:
         return frozenset(each.stored.name for each in self.usable)
 
 
-async def reports_on_hand(hop: Hop, rules: ScanRules) -> OnHand:
+async def reports_on_hand(hop: Hop, rules: ScanRules) -> ReportsOnHand:
     """Read the reports of a release's version that are in the store."""
     release, world = hop.release, hop.world
-    usable: dict[tuple[str, str], Usable] = {}
+    usable: dict[tuple[str, str], UsableReport] = {}
     refused: list[str] = []
     seen: Counter[str] = Counter()
     for stored in await world.evidence.reports(release.version):
@@ -68,57 +68,57 @@ async def reports_on_hand(hop: Hop, rules: ScanRules) -> OnHand:
         seen[stored.format] += 1
         found = await _read(stored, hop, rules)
         if isinstance(found, ScanReport):
-            usable.setdefault((stored.format, found.scanner.casefold()), Usable(stored, found))
+            usable.setdefault((stored.format, found.scanner.casefold()), UsableReport(stored, found))
         elif not known:
             refused.append(await _refused(stored, found, hop))
     missing = missing_scanners((each.report for each in usable.values()), rules)
-    return OnHand(tuple(usable.values()), tuple(refused), missing)
+    return ReportsOnHand(tuple(usable.values()), tuple(refused), missing)
 
 
-async def _read(stored: StoredReport, hop: Hop, rules: ScanRules) -> ScanReport | Refused:
-    report = await parsed(stored, hop.world)
-    if isinstance(report, Refused):
+async def _read(stored: StoredReport, hop: Hop, rules: ScanRules) -> ScanReport | RefusalReason:
+    report = await read_report(stored, hop.world)
+    if isinstance(report, RefusalReason):
         return report
     another = report.of_another_image(hop.release.version)
     if another:
-        return Refused("another-image", another)
+        return RefusalReason("another-image", another)
     wrong = list(refusals(report, rules, version_published(hop.release), hop.now))
     if wrong:
-        return Refused("+".join(sorted({each.code for each in wrong})), "; ".join(each.text for each in wrong))
+        return RefusalReason("+".join(sorted({each.code for each in wrong})), "; ".join(each.text for each in wrong))
     return report
 
 
-async def parsed(stored: StoredReport, world: World) -> ScanReport | Refused:
+async def read_report(stored: StoredReport, world: World) -> ScanReport | RefusalReason:
     """Read one report from the store; of the large ones, one at a time."""
     async with world.large if stored.size > LARGE else nullcontext():
         return await _opened(stored, world)
 
 
-async def _opened(stored: StoredReport, world: World) -> ScanReport | Refused:
+async def _opened(stored: StoredReport, world: World) -> ScanReport | RefusalReason:
     # The readers of all formats are imported when the first report is read, not when a process starts.
     from shared.scanners.registry import read
 
     try:
         body = await world.evidence.read_report(stored.name)
     except TooLarge as error:
-        return Refused("too-large", str(error))
+        return RefusalReason("too-large", str(error))
     if body is None:
-        return Refused("gone", "its body is gone")
+        return RefusalReason("gone", "its body is gone")
     try:
         return read(stored.format, body)
     except Refusal as refusal:
-        return Refused(refusal.reason.value, str(refusal))
+        return RefusalReason(refusal.reason.value, str(refusal))
 
 
-async def _refused(stored: StoredReport, why: Refused, hop: Hop) -> str:
+async def _refused(stored: StoredReport, why: RefusalReason, hop: Hop) -> str:
     release = hop.release
     digest = stored.name.rsplit("/", 1)[-1].removesuffix(".json")
-    told = Told(release.version, stored.format, why, digest, stored.name, incarnation=release.incarnation)
+    told = RefusedReport(release.version, stored.format, why, digest, stored.name, incarnation=release.incarnation)
     await record(told, hop.world, now=hop.now)
     return f"{digest[:16]} ({stored.format}) refused: {why}"
 
 
-def awaited(on_hand: OnHand) -> tuple[str, ...]:
+def outstanding(on_hand: ReportsOnHand) -> tuple[str, ...]:
     """Why what is on hand is not enough: refused reports, and scanners that are missing beside others."""
     lacking = f"a usable report of {', '.join(on_hand.missing)} is still missing" if on_hand.missing else ""
     return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused

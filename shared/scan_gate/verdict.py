@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from shared.codec.verdicts import EXCEPTIONS_KEPT, verdict_facts
 from shared.domain.delta import Baseline
-from shared.domain.excepting import UsedException
-from shared.domain.judgement import ScanOutcome, ScanReason, ScanVerdict, judge
+from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.outcomes import Decided
 from shared.domain.policy import ScanRules
 from shared.domain.release import Answer, Gate
 from shared.ports import Hop
-from shared.scan_gate.usable_reports import OnHand, Usable, version_published
+from shared.scan_gate.usable_reports import ReportsOnHand, UsableReport, version_published
 
-FINDINGS_KEPT: Final = 200
-"""Findings that evidence names itself, over all its reasons; the listing beside it has them all."""
-EXCEPTIONS_KEPT: Final = 100
 REMEDIES_TOLD: Final = 5
 
 
-def judged(hop: Hop, on_hand: OnHand, rules: ScanRules, baseline: Baseline | None) -> ScanVerdict:
+def judged(hop: Hop, on_hand: ReportsOnHand, rules: ScanRules, baseline: Baseline | None) -> ScanVerdict:
     """Judge what is on hand."""
     reports = [each.report for each in on_hand.usable]
     return judge(reports, rules, version_published=version_published(hop.release), now=hop.now, baseline=baseline)
 
 
-async def decided(hop: Hop, gate: Gate, on_hand: OnHand, verdict: ScanVerdict, rules: ScanRules) -> Decided:
+async def decided(hop: Hop, gate: Gate, on_hand: ReportsOnHand, verdict: ScanVerdict, rules: ScanRules) -> Decided:
     """A verdict as a gate's answer, with bounded lists; what it is about as a whole is kept beside it."""
     from shared.scan_gate import listing_pages  # as the readers of formats, with the first report
 
@@ -42,44 +39,12 @@ def _to_pass(verdict: ScanVerdict) -> tuple[str, ...]:
     return (f"to pass: {'; '.join(lines)}" + (f"; and {rest} more" if rest else ""),) if lines else ()
 
 
-def facts_of(on_hand: OnHand, verdict: ScanVerdict) -> dict[str, Any]:
+def facts_of(on_hand: ReportsOnHand, verdict: ScanVerdict) -> dict[str, Any]:
     """What was seen, for evidence."""
-    return {"reports": [_report(each) for each in on_hand.usable], **told(verdict)}
+    return {"reports": [_report(each) for each in on_hand.usable], **verdict_facts(verdict)}
 
 
-def told(verdict: ScanVerdict) -> dict[str, Any]:
-    """A verdict as plain data, every list bounded and counted."""
-    deciding = sum(len(reason.findings) for reason in verdict.reasons)
-    share = max(1, FINDINGS_KEPT // max(1, len(verdict.reasons)))
-    return {
-        "outcome": verdict.outcome.value,
-        "found": verdict.found,
-        "counts": {severity.value: count for severity, count in verdict.counts.items()},
-        "reasons": [_reason(reason, share) for reason in verdict.reasons],
-        "decidingCount": deciding,
-        "toPass": list(verdict.remedies),
-        "comparedWith": verdict.baseline or None,
-        "excused": [_used(used) for used in verdict.excused[:EXCEPTIONS_KEPT]],
-        "excusedCount": sum(len(used.findings) for used in verdict.excused),
-        "expired": [_used(used) for used in verdict.expired[:EXCEPTIONS_KEPT]],
-        "notFixable": len(verdict.no_fix),
-        "fixTooYoung": len(verdict.young),
-        "suppressedByScanner": len(verdict.left_out),
-    }
-
-
-def _reason(reason: ScanReason, share: int) -> dict[str, Any]:
-    return {
-        "code": reason.code,
-        "text": reason.text,
-        "effect": reason.weight.value,
-        "severity": reason.severity.value if reason.severity else None,
-        "count": len(reason.findings),
-        "findings": [str(finding) for finding in reason.findings[:share]],
-    }
-
-
-def _report(usable: Usable) -> dict[str, Any]:
+def _report(usable: UsableReport) -> dict[str, Any]:
     report = usable.report
     return {
         "name": usable.stored.name,
@@ -88,19 +53,6 @@ def _report(usable: Usable) -> dict[str, Any]:
         "target": report.target,
         "os": str(report.os) if report.os else None,
         "createdAt": report.created_at.isoformat() if report.created_at else None,
-    }
-
-
-def _used(used: UsedException) -> dict[str, Any]:
-    exception = used.exception
-    return {
-        "id": exception.id,
-        "package": exception.package,
-        "owner": exception.owner,
-        "reason": exception.reason[:500],
-        "expires": exception.expires.isoformat(),
-        "source": exception.source or "policy",
-        "count": len(used.findings),
     }
 
 

@@ -15,7 +15,7 @@ from shared.domain.messages import Command, ScanFinished
 from shared.domain.outcomes import Dropped, Finished, HopResult
 from shared.domain.references import shown
 from shared.ports import PassingFault, ReportRefused, World
-from shared.scan_gate.refusals import Refused, Told, refuse
+from shared.scan_gate.refusals import RefusalReason, RefusedReport, refuse
 from shared.scan_gate.reports import scan_finished
 
 TIMED_OUT: Final = "not-fetched"
@@ -29,12 +29,12 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     try:
         name = await _kept(command, order, world, now)
     except ReportRefused as refusal:
-        return await _refused(command, order, Refused(refusal.code, refusal.text), world, now)
+        return await _refused(command, order, RefusalReason(refusal.code, refusal.text), world, now)
     except PassingFault as fault:
         if now <= command.not_after:
             raise
         text = f"could not be fetched until {command.not_after:%Y-%m-%d %H:%M} UTC, at last: {fault}"
-        return await _refused(command, order, Refused(TIMED_OUT, text), world, now)
+        return await _refused(command, order, RefusalReason(TIMED_OUT, text), world, now)
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
 
@@ -44,7 +44,7 @@ async def given_up(command: Command, world: World, now: datetime) -> str:
     Raises Malformed for a command that orders nothing.
     """
     order = order_of(command)
-    why = Refused(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
+    why = RefusalReason(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
     await _refused(command, order, why, world, now)
     return f"{command.release.short}: the report from {shown(order.reference.url)} is given up"
 
@@ -70,8 +70,10 @@ async def _kept(command: Command, order: FetchOrder, world: World, now: datetime
         return await world.evidence.save_report_pieces(command.release, scan_format, pieces, sha256=digest, at=now)
 
 
-async def _refused(command: Command, order: FetchOrder, why: Refused, world: World, now: datetime) -> HopResult:
+async def _refused(command: Command, order: FetchOrder, why: RefusalReason, world: World, now: datetime) -> HopResult:
     where = shown(order.reference.url)
-    told = Told(command.release, order.format, why, digest=order.reference.sha256, sender=order.sender, reference=where)
+    told = RefusedReport(
+        command.release, order.format, why, digest=order.reference.sha256, sender=order.sender, reference=where
+    )
     await refuse(told, world, now=now)
     return Finished(f"refused: {why}")

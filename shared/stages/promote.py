@@ -33,12 +33,12 @@ from shared.domain.messages import Command
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
-from shared.gallery.incarnation import copy_mismatch, gone, is_same
+from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
 from shared.gallery.lease import definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
 from shared.ports import Hop, PassingFault, World
 from shared.scan_gate.baseline import published_baseline
-from shared.scan_gate.usable_reports import awaited, reports_on_hand
+from shared.scan_gate.usable_reports import outstanding, reports_on_hand
 from shared.scan_gate.verdict import decided, judged
 
 log = logging.getLogger("ringmaster.promote")
@@ -110,7 +110,7 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
             return Dropped("stale: the release has moved on")
         version = await world.galleries.version(target, replication=True)
         if version is None:
-            return await gone(target, world, "the version was deleted before it was published")
+            return await confirm_gone(target, world, "the version was deleted before it was published")
         wrong = await _not_ours_to_publish(version, release, world)
         if wrong is not None:
             return wrong
@@ -159,7 +159,7 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
     if on_hand.complete:
         verdict = judged(hop, on_hand, rules, await published_baseline(hop, rules))
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
-    told = awaited(on_hand)
+    told = outstanding(on_hand)
     deadline = state.deadline or hop.now + hop.policy.scan.deadline / hop.world.pace
     if hop.now >= deadline:
         reasons = (f"no usable scan report for the rules of {hop.ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
@@ -227,7 +227,7 @@ async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
     """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
     found = await hop.world.galleries.version(hop.target)
     if found is None:
-        return await gone(hop.target, hop.world, "the version was deleted while it was published")
+        return await confirm_gone(hop.target, hop.world, "the version was deleted while it was published")
     another = _another(found, hop.release)
     if another is None:
         return Requeue(Publish(), AT_ONCE, note="the proven version is there")

@@ -31,7 +31,7 @@ from shared.domain.replication import (
     plan_targets,
     time_left,
 )
-from shared.gallery.incarnation import copy_mismatch, gone, is_same
+from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
 from shared.gallery.lease import definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
 from shared.ports import Hop, Refused
@@ -57,7 +57,7 @@ async def run(hop: Hop) -> HopResult:
     state = hop.command.state if isinstance(hop.command.state, Replicate) else Replicate(since=hop.now)
     if facts is None:
         if target == release.version:
-            return await gone(target, hop.world, "the version was deleted while it was released")
+            return await confirm_gone(target, hop.world, "the version was deleted while it was released")
         return await _copy(hop, state)
     if _reused(facts, release):
         return _REUSED
@@ -71,7 +71,7 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
     ring, galleries = hop.ring, hop.world.galleries
     source = await galleries.version(hop.release.version)
     if source is None:
-        return await gone(hop.release.version, hop.world, "the version was deleted while it was released")
+        return await confirm_gone(hop.release.version, hop.world, "the version was deleted while it was released")
     if not is_same(source, hop.release):
         return _REUSED
     if source.provisioning_state is not ProvisioningState.SUCCEEDED:

@@ -20,7 +20,7 @@ from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
 from shared.gallery.lease import definition_lease, write
-from shared.gallery.revocation_scope import ours, places
+from shared.gallery.revocation_scope import definitions_of, released_version
 from shared.ports import Hop
 
 READ_BACK: Final = timedelta(seconds=10)
@@ -45,12 +45,12 @@ async def run(hop: Hop) -> HopResult:
 
 
 async def _exclude(hop: Hop, state: Exclude) -> HopResult:
-    left = state.left or tuple(str(each) for each in places(hop.policy))
+    left = state.left or tuple(str(each) for each in definitions_of(hop.policy))
     definition = DefinitionId.parse(left[0])
     done = dict(state.done)
     async with definition_lease(hop, definition):
         versions = await hop.world.galleries.versions(definition)
-        version = ours(versions, definition, hop.release)
+        version = released_version(versions, definition, hop.release)
         if version is not None:
             plan = plan_revocation(versions, version)
             if plan.emptied and not hop.policy.scan.revoke_to_empty:

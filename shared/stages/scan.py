@@ -20,7 +20,7 @@ from shared.ports import Hop
 from shared.scan_gate import rescan_verdict
 from shared.scan_gate.baseline import published_baseline
 from shared.scan_gate.refusals import LONGEST_LINE
-from shared.scan_gate.usable_reports import awaited, reports_on_hand
+from shared.scan_gate.usable_reports import outstanding, reports_on_hand
 from shared.scan_gate.verdict import decided, judged
 
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -43,7 +43,7 @@ async def run(hop: Hop) -> HopResult:
     if on_hand.complete:
         verdict = judged(hop, on_hand, rules, await published_baseline(hop, rules))
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
-    told = awaited(on_hand)
+    told = outstanding(on_hand)
     if command.is_hint:
         return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
     return _waiting(hop, told)

@@ -27,7 +27,7 @@ from shared.domain.validation import (
     ValidationVerdict,
     validate,
 )
-from shared.gallery.incarnation import gone, incarnation_of
+from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.ports import Hop, World
 
 POLL: Final = timedelta(seconds=30)
@@ -80,7 +80,7 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
     if version is None:
         if release.state.is_terminal:
             return Dropped("the version is gone, and its release has ended")
-        return await gone(release.version, world, "the version was deleted while it was released")
+        return await confirm_gone(release.version, world, "the version was deleted while it was released")
     incarnation = incarnation_of(version)
     if incarnation is None or incarnation == release.incarnation:
         return Dropped("the same version as before: our own write, or one that changes no bearer")

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.hop_states import AwaitScan, Publish, ReportArrived
-from shared.domain.messages import Announcement, Command, Kind
+from shared.domain.messages import HINT_LIFE, Announcement, Command, Kind
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Gate, GateRecord, Release, State
 from shared.ports import World
-from shared.scan_gate.reports import HINT_LIFE
 
 EVENT: Final = "Ringmaster.ScanRequested"
 PERIOD: Final = timedelta(days=1)

@@ -17,7 +17,7 @@ from shared.domain.references import ReportReference, shown
 from shared.engine import intake
 from shared.ports import World
 from shared.scan_gate import reports
-from shared.scan_gate.refusals import Refused, Told, refuse
+from shared.scan_gate.refusals import RefusalReason, RefusedReport, refuse
 from shared.triggers import telemetry
 from shared.triggers.runtime import Runtime, utc_now
 
@@ -90,8 +90,8 @@ async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) 
     try:
         found = read_report(None, body)
     except Refusal as refusal:
-        why = Refused(refusal.reason.value, str(refusal))
-        await refuse(Told(read.version, AUTO, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
+        why = RefusalReason(refusal.reason.value, str(refusal))
+        await refuse(RefusedReport(read.version, AUTO, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
         return f"refused: {refusal}"
     return await _scan_reported(replace(read, format=found.format), world, now)
 
@@ -102,8 +102,8 @@ async def _refer(read: ScanReported, reference: ReportReference, world: World, n
         reason = "a report by reference needs its format: it can't be looked at before it is fetched"
     if reason is None:
         return await reports.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
-    why, where = Refused("host", reason), shown(reference.url)
-    told = Told(read.version, read.format, why, reference.sha256, sender=SENDER, reference=where)
+    why, where = RefusalReason("host", reason), shown(reference.url)
+    told = RefusedReport(read.version, read.format, why, reference.sha256, sender=SENDER, reference=where)
     await refuse(told, world, now=now)
     return f"refused: {reason}"
 

@@ -25,7 +25,7 @@ from shared.domain.references import InvalidReference, ReportReference, check_di
 from shared.domain.senders import Sender
 from shared.ports import World
 from shared.scan_gate import reports
-from shared.scan_gate.refusals import Refused, Told, refuse
+from shared.scan_gate.refusals import RefusalReason, RefusedReport, refuse
 from shared.settings import Settings
 from shared.triggers.callers import Caller, caller_of
 from shared.triggers.http_answers import Problem, answer, now_or_later
@@ -134,7 +134,7 @@ async def _uncompressed(req: func.HttpRequest, body: bytes, sent: Sent, world: W
         return await asyncio.to_thread(gunzipped, body, most_bytes=settings.max_report_bytes)
     except CodecError as error:
         too_large = isinstance(error, TooLarge)
-        why = Refused("too-large" if too_large else "encoding", str(error))
+        why = RefusalReason("too-large" if too_large else "encoding", str(error))
         raise await _refused(why, body, sent, world, status=413 if too_large else 400) from error
 
 
@@ -142,7 +142,9 @@ async def _take_reference(content: bytes, sent: Sent, world: World) -> func.Http
     _check_known(sent.format)
     reference = _reference(content)
     if (reason := world.report_source.why_not(reference.url)) is not None:
-        told = Told(sent.version, sent.format, Refused("host", reason), reference.sha256, sender=sent.sender.name)
+        told = RefusedReport(
+            sent.version, sent.format, RefusalReason("host", reason), reference.sha256, sender=sent.sender.name
+        )
         await refuse(replace(told, reference=shown(reference.url)), world, now=sent.at)
         raise Problem(422, "reference_refused", reason)
     status = await reports.fetch_report(sent.version, sent.format, reference, sent.sender.name, world, now=sent.at)
@@ -182,7 +184,7 @@ async def _checked_format(content: bytes, sent: Sent, world: World) -> str:
     try:
         scan_format = _read(sent.format, content)
     except Refusal as refusal:
-        raise await _refused(Refused(refusal.reason.value, str(refusal)), content, sent, world) from refusal
+        raise await _refused(RefusalReason(refusal.reason.value, str(refusal)), content, sent, world) from refusal
     if not sent.sender.may_send(scan_format):
         raise _not_allowed(sent.sender, scan_format)
     return scan_format
@@ -198,9 +200,11 @@ def _read(scan_format: str, content: bytes) -> str:
     return detect(content.removeprefix(BOM_UTF8)) if scan_format == AUTO else scan_format
 
 
-async def _refused(why: Refused, content: bytes, sent: Sent, world: World, *, status: int = 422) -> Problem:
+async def _refused(why: RefusalReason, content: bytes, sent: Sent, world: World, *, status: int = 422) -> Problem:
     """The answer to a refused report, of which people read in the release's history and among the evidence."""
     digest = sha256(content).hexdigest()
-    await refuse(Told(sent.version, sent.format[:40], why, digest, sender=sent.sender.name), world, now=sent.at)
+    await refuse(
+        RefusedReport(sent.version, sent.format[:40], why, digest, sender=sent.sender.name), world, now=sent.at
+    )
     log.warning("a report about %s from %s is refused: %s", sent.version.short, sent.sender.name, why)
     return Problem(status, "report_refused", str(why))

@@ -28,14 +28,14 @@ def good_bodies() -> dict[str, tuple[str, str, Any]]:
 BODIES = good_bodies()
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def definitions_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     if isinstance(value, dict):
         for key, part in value.items():
-            yield from places(part, (*path, key))
+            yield from definitions_of(part, (*path, key))
     elif isinstance(value, list):
         for index, part in enumerate(value):
-            yield from places(part, (*path, index))
+            yield from definitions_of(part, (*path, index))
 
 
 def spoiled(value: Any, path: tuple[Any, ...], wrong: Any) -> Any:
@@ -66,7 +66,7 @@ def azure() -> Azure:
 @pytest.mark.parametrize("operation", sorted(BODIES))
 def test_a_wrong_part_anywhere_is_accepted_or_refused_but_breaks_nothing(azure: Azure, operation: str) -> None:
     method, path, body = BODIES[operation]
-    for place in places(body):
+    for place in definitions_of(body):
         for wrong in WRONG:
             if wrong is GONE and not place:
                 continue

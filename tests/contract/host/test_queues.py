@@ -28,7 +28,7 @@ async def count(stage: Stage, suffix: str = "") -> int:
     return (await stage.queue(suffix).get_queue_properties()).approximate_message_count or 0
 
 
-async def gone(stage: Stage, suffix: str = "") -> None:
+async def confirm_gone(stage: Stage, suffix: str = "") -> None:
     """Wait until the queue holds no message, visible or not."""
     deadline = time.monotonic() + 10
     while await count(stage, suffix):
@@ -61,7 +61,7 @@ def variant(tmp_path: Path, **queues: Any) -> Path:
 async def test_a_message_is_run_with_all_its_metadata_and_then_deleted(stage: Stage) -> None:
     sent = await stage.queue().send_message(encoded('{"a": 1}'))
     await stage.host()
-    await gone(stage)
+    await confirm_gone(stage)
     (_, body, message_id, dequeued, inserted, expires, next_visible, receipt) = stage.seen("work")[0]
     assert (body, message_id, dequeued) == ('{"a": 1}', sent.id, 1)
     assert None not in (inserted, expires, next_visible, receipt)
@@ -71,7 +71,7 @@ async def test_a_message_is_run_with_all_its_metadata_and_then_deleted(stage: St
 async def test_the_lease_is_ten_minutes_whatever_host_json_says(stage: Stage) -> None:
     await stage.queue().send_message(encoded("x"))
     await stage.host()
-    await gone(stage)
+    await confirm_gone(stage)
     lease = (stage.seen("work")[0][6] - datetime.now(UTC)).total_seconds()
     assert 590 < lease <= 600
 
@@ -80,7 +80,7 @@ async def test_a_failing_message_runs_exactly_max_dequeue_count_times_and_is_the
     sent = await stage.queue().send_message(encoded("fail"))
     host = await stage.host(NO_POISON_LISTENER)
     assert await arrived(stage, "-poison") == [encoded("fail")]
-    await gone(stage)
+    await confirm_gone(stage)
     assert [item[3] for item in stage.seen("work")] == [1, 2, 3]
     poison = await stage.queue("-poison").receive_message()
     assert poison is not None
@@ -97,7 +97,7 @@ async def test_a_message_received_too_often_goes_to_poison_without_a_run(stage: 
         await stage.queue().update_message(message, visibility_timeout=0)
     await stage.host(NO_POISON_LISTENER)
     assert await arrived(stage, "-poison") == [encoded("crasher")]
-    await gone(stage)
+    await confirm_gone(stage)
     assert stage.seen("work") == []
 
 
@@ -106,7 +106,7 @@ async def test_an_undecodable_message_goes_to_poison_as_it_is_on_first_sight(sta
     await stage.queue().send_message(text)
     await stage.host(NO_POISON_LISTENER)
     assert await arrived(stage, "-poison") == [text]
-    await gone(stage)
+    await confirm_gone(stage)
     assert stage.seen("work") == []
 
 
@@ -114,7 +114,7 @@ async def test_without_encoding_a_message_is_taken_as_it_is(stage: Stage, tmp_pa
     app = variant(tmp_path, messageEncoding="none")
     await stage.queue().send_message('{"plain": "text"}')
     async with FunctionsHost(app, stage.settings):
-        await gone(stage)
+        await confirm_gone(stage)
         assert stage.seen("work")[0][1] == '{"plain": "text"}'
 
 
@@ -146,7 +146,7 @@ async def test_a_failed_message_waits_for_the_visibility_timeout(stage: Stage, t
 async def test_a_long_run_keeps_its_message_by_renewal_and_deletes_it_with_the_newest_receipt(stage: Stage) -> None:
     await stage.queue().send_message(encoded('{"sleep": 1.7}'))
     host = await stage.host(lease_seconds=1)
-    await gone(stage)
+    await confirm_gone(stage)
     await until(lambda: len(host.journal.of("work")) == 1)
     assert [item[3] for item in stage.seen("work")] == [1]
 
@@ -166,7 +166,7 @@ async def test_a_message_that_someone_else_deleted_meanwhile_is_no_fault(stage: 
     await stage.queue().delete_message(message_id, receipt)
     await until(lambda: len(host.journal.of("work")) == 1)
     await stage.queue().send_message(encoded("next"))
-    await gone(stage)
+    await confirm_gone(stage)
     assert [record.outcome for record in host.journal.of("work")] == ["succeeded", "succeeded"]
 
 
@@ -198,7 +198,7 @@ async def test_a_missing_queue_is_picked_up_when_it_is_created_and_again_after_d
         await stage.queue().create_queue()
         await stage.queue().send_message(encoded(f"after {number}"))
         await until(lambda wanted=number: len(stage.seen("work")) == wanted)
-        await gone(stage)
+        await confirm_gone(stage)
         await stage.queue().delete_queue()
 
 
@@ -245,7 +245,7 @@ async def test_a_stop_that_runs_out_of_patience_leaves_the_message_to_its_lease(
 async def test_two_hosts_share_a_queue_and_each_message_runs_once(stage: Stage) -> None:
     first, second = await stage.host(), await stage.host()
     await asyncio.gather(*(stage.queue().send_message(encoded('{"sleep": 0.05}')) for _ in range(60)))
-    await gone(stage)
+    await confirm_gone(stage)
     await until(lambda: len(first.journal.of("work")) + len(second.journal.of("work")) == 60)
     assert first.journal.of("work")
     assert second.journal.of("work")

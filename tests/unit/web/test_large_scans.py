@@ -18,7 +18,7 @@ from shared.domain.policy import DefinitionPolicy, Severity
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.ports import Hop, StoredReport, World
 from shared.scan_gate.listing_pages import LINES_A_PAGE
-from shared.scan_gate.usable_reports import OnHand, Usable
+from shared.scan_gate.usable_reports import ReportsOnHand, UsableReport
 from shared.scan_gate.verdict import decided, judged
 from shared.web import site
 from shared.web.rendering import Page
@@ -82,7 +82,7 @@ async def scanned(findings: tuple[Finding, ...]) -> Large:
     release = Release(version, State.QUALIFYING, 1, "digest-1", BEGIN, BEGIN, incarnation=BEGIN.isoformat())
     evidence = Counting()
     world = replace(Rehearsal(SMALL).house.world, evidence=evidence)
-    on_hand = OnHand((Usable(StoredReport("a/trivy/report.json", "trivy", BEGIN), report),))
+    on_hand = ReportsOnHand((UsableReport(StoredReport("a/trivy/report.json", "trivy", BEGIN), report),))
     now = BEGIN + timedelta(hours=1)
     policy = DefinitionPolicy("d", SOURCE, (), RULES, digest="p1")
     hop = Hop(Command(Kind.SCAN, version, 1, now), release, policy, world, now)

@@ -1,0 +1,62 @@
+"""A scan verdict as plain data: for evidence, for the command line, for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from shared.domain.excepting import UsedException
+from shared.domain.findings import Finding
+from shared.domain.verdicts import ScanReason, ScanVerdict
+
+FINDINGS_KEPT: Final = 200
+"""Findings that evidence names itself, over all its reasons; the listing beside it has them all."""
+EXCEPTIONS_KEPT: Final = 100
+
+
+def verdict_facts(verdict: ScanVerdict, show: Callable[[Finding], Any] = str) -> dict[str, Any]:
+    """A verdict as plain data, every list bounded and counted; ``show`` makes a finding plain."""
+    deciding = sum(len(reason.findings) for reason in verdict.reasons)
+    share = max(1, FINDINGS_KEPT // max(1, len(verdict.reasons)))
+    return {
+        "outcome": verdict.outcome.value,
+        "found": verdict.found,
+        "counts": {severity.value: count for severity, count in verdict.counts.items()},
+        "limits": {severity.value: limit for severity, limit in verdict.limits.items()},
+        "reasons": [_reason(reason, share, show) for reason in verdict.reasons],
+        "decidingCount": deciding,
+        "toPass": list(verdict.remedies),
+        "comparedWith": verdict.baseline or None,
+        "excused": [_used(used) for used in verdict.excused[:EXCEPTIONS_KEPT]],
+        "excusedCount": sum(len(used.findings) for used in verdict.excused),
+        "expired": [
+            {**_used(used), "expired": used.exception.expires.isoformat()} for used in verdict.expired[:EXCEPTIONS_KEPT]
+        ],
+        "notFixable": len(verdict.no_fix),
+        "fixTooYoung": len(verdict.young),
+        "suppressedByScanner": len(verdict.left_out),
+    }
+
+
+def _reason(reason: ScanReason, share: int, show: Callable[[Finding], Any]) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "text": reason.text,
+        "effect": reason.weight.value,
+        "severity": reason.severity.value if reason.severity else None,
+        "count": len(reason.findings),
+        "findings": [show(finding) for finding in reason.findings[:share]],
+    }
+
+
+def _used(used: UsedException) -> dict[str, Any]:
+    exception = used.exception
+    return {
+        "id": exception.id,
+        "package": exception.package,
+        "owner": exception.owner,
+        "reason": exception.reason[:500],
+        "expires": exception.expires.isoformat(),
+        "source": exception.source or "policy",
+        "count": len(used.findings),
+    }
