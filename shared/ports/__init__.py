@@ -14,7 +14,7 @@ from shared.ports.faults import Conflict, ForeignTarget, PassingFault, Refused, 
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import Machines, MachineSpec, OwnMachine
-from shared.ports.publisher import Publisher
+from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
 from shared.ports.world import World
@@ -37,6 +37,7 @@ __all__ = [
     "Refused",
     "ReportRefused",
     "ReportSource",
+    "SilentPublisher",
     "Stored",
     "StoredReport",
     "Throttled",
