@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from shared.policy_file.fields import duration_text
 from shared.policy_file.load import section_in
@@ -175,9 +174,7 @@ def _plural(word: str) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if field.default is not PydanticUndefined:
-        return _value(field.default)
-    made = field.default_factory() if field.default_factory is not None else None  # pyright: ignore[reportCallIssue]
+    made = field.get_default(call_default_factory=True)
     if isinstance(made, Section):
         given = made.model_dump(by_alias=True, exclude_unset=True)
         return ", ".join(f"`{key}: {value}`" for key, value in given.items()) or "as below"
