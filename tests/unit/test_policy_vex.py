@@ -12,7 +12,8 @@ import pytest
 
 from shared.domain.policy import ScanException
 from shared.policy_file import PolicyFaults, load_policy, read_file
-from shared.policy_file.vex import MAX_STATEMENTS, VexFaults, read_vex
+from shared.policy_file.vex import VexFaults, read_vex
+from shared.policy_file.vex_statements import MAX_STATEMENTS
 from tests.unit.policy_texts import BUILD, MINIMAL, only
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "scanner"
