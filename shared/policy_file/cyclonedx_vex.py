@@ -136,33 +136,35 @@ def _stated(value: Any) -> Any:
 class CycloneDx(Part):
     """A document."""
 
-    metadata: Metadata = Metadata()
+    metadata: Metadata | None = None
     components: All[Component] = ()
     vulnerabilities: Needed[Annotated[Vulnerability | None, BeforeValidator(_stated)]] = needed()
 
     def document(self) -> VexDocument:
         """What it says."""
-        root = self.metadata.component
+        about = self.metadata or Metadata()
+        root = about.component
         every = [*(root.all() if root else ()), *(inner for each in self.components for inner in each.all())]
         subjects = _Subjects(root.ref if root else None, every)
         found = (
-            self._statement(f"vulnerabilities[{number}]", each, subjects)
+            _statement(f"vulnerabilities[{number}]", each, subjects, about.timestamp)
             for number, each in enumerate(self.vulnerabilities)
             if each is not None
         )
-        return VexDocument(self.metadata.author, tuple(found))
+        return VexDocument(about.author, tuple(found))
 
-    def _statement(self, place: str, given: Vulnerability, subjects: _Subjects) -> Statement:
-        at = given.analysis.lastUpdated or given.analysis.firstIssued or self.metadata.timestamp
-        assert at is not None, "an analysis without a time, in a document without one, was refused"
-        return Statement(
-            names=given.names,
-            scopes=tuple(subjects.meant(given)),
-            excuses=given.analysis.state in _EXCUSING,
-            reason=given.analysis.reason,
-            at=at,
-            place=place,
-        )
+
+def _statement(place: str, given: Vulnerability, subjects: _Subjects, otherwise: Time) -> Statement:
+    at = given.analysis.lastUpdated or given.analysis.firstIssued or otherwise
+    assert at is not None, "an analysis without a time, in a document without one, was refused"
+    return Statement(
+        names=given.names,
+        scopes=tuple(subjects.meant(given)),
+        excuses=given.analysis.state in _EXCUSING,
+        reason=given.analysis.reason,
+        at=at,
+        place=place,
+    )
 
 
 class _Subjects:

@@ -35,7 +35,7 @@ class Component(Part):
     """A product, or a part of one: by its package URL where there is one, else by its id."""
 
     id: str | None = Field(None, alias="@id")
-    identifiers: Identifiers = Identifiers()
+    identifiers: Identifiers | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +50,7 @@ class Component(Part):
 
     @property
     def name(self) -> str:
-        return self.identifiers.purl or self.id or ""
+        return (self.identifiers and self.identifiers.purl) or self.id or ""
 
 
 class Product(Component):
