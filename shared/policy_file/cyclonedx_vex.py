@@ -23,7 +23,6 @@ from shared.policy_file.vex_statements import (
     needed,
 )
 
-FORMAT: Final = "CycloneDX"
 type State = Literal["resolved", "resolved_with_pedigree", "exploitable", "in_triage", "false_positive", "not_affected"]
 _EXCUSING: Final = {"resolved", "resolved_with_pedigree", "false_positive", "not_affected"}
 _GROUNDS_NEEDED: Final = {"not_affected", "false_positive"}

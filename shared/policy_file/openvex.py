@@ -21,7 +21,6 @@ from shared.policy_file.vex_statements import (
     needed,
 )
 
-CONTEXT: Final = "https://openvex.dev/ns"
 _EXCUSING: Final = {"not_affected", "fixed"}
 
 

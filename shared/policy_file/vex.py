@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.policy_file import cyclonedx_vex, openvex
 from shared.policy_file.faults import Fault, Path, path_text
 from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
 from shared.policy_file.vex_statements import VexDocument
@@ -63,13 +62,18 @@ def read_vex(body: bytes) -> VexDocument:
 
 
 def _read(document: Any) -> VexDocument:
+    # A policy without such documents does without the models: they cost time when an app starts.
     if isinstance(document, dict):
-        if str(document.get("@context", "")).startswith(openvex.CONTEXT):
+        if str(document.get("@context", "")).startswith("https://openvex.dev/ns"):
+            from shared.policy_file.openvex import OpenVex
+
             context = {"dated": _dated(document, "last_updated", "timestamp")}
-            return openvex.OpenVex.model_validate(document, context=context).document()
-        if document.get("bomFormat") == cyclonedx_vex.FORMAT:
+            return OpenVex.model_validate(document, context=context).document()
+        if document.get("bomFormat") == "CycloneDX":
+            from shared.policy_file.cyclonedx_vex import CycloneDx
+
             context = {"dated": _dated(document.get("metadata"), "timestamp")}
-            return cyclonedx_vex.CycloneDx.model_validate(document, context=context).document()
+            return CycloneDx.model_validate(document, context=context).document()
     raise VexFaults([Fault(1, 1, "", "is neither OpenVEX (@context) nor CycloneDX (bomFormat) JSON")])
 
 

@@ -50,7 +50,7 @@ class VexDocument:
 class Part(BaseModel):
     """A part of a document: what is read of it. Null is the same as not there."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True, defer_build=True)
 
 
 def needed() -> Any:
