@@ -53,7 +53,9 @@ Beyond the shape of each part, these are refused:
 - a VEX document that isn't beside the policy file or below it, has more than 1 MiB or 5,000 statements, is neither
   OpenVEX nor CycloneDX JSON, or has a statement without a vulnerability, a product, a time, or (for `not_affected`) a
   reason;
-- a regular expression that does not compile, has more than 200 characters, or can take exponential time.
+- a regular expression that [RE2](https://github.com/google/re2/wiki/Syntax) does not take, or that has more than 200
+  characters. RE2 takes linear time for any text; it has no look-around and no backreferences, the end of the text is
+  `\\z`, and `\\w`, `\\d`, `\\s` and `\\b` know ASCII alone.
 
 ## How a scan is judged
 
