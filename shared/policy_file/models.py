@@ -249,7 +249,7 @@ class ValidationSection(Section):
 
     required_tags: dict[str, Pattern | None] = Field(
         default_factory=dict,
-        description="Tag name -> regular expression (RE2) that its whole value must match, or nothing when any value will do",
+        description="Tag name -> regular expression (RE2) that its whole value must match, or nothing when any will do",
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Smallest OS disk, GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Largest disk, GiB")
