@@ -59,8 +59,11 @@ def needed() -> Any:
 
 
 def dated(value: datetime | None, info: ValidationInfo, *, unless: str) -> datetime | None:
-    """The last time of a statement: it is needed ``unless`` another field, or the document, has one."""
-    if value is None and not (info.context or {}).get("dated") and info.data.get(unless, value) is None:
+    """The last time of a statement: it is needed ``unless`` another field, or the document, has one.
+
+    A field that can't be read counts as one: it is told by itself.
+    """
+    if value is None and not (info.context or {}).get("dated") and info.data.get(unless, "unreadable") is None:
         raise ValueError("says not when it was made: a timestamp is needed, here or for the whole document")
     return value
 

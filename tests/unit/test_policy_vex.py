@@ -167,6 +167,19 @@ class TestFaults:
     ) -> None:
         assert told in faults(tmp_path, json.dumps(openvex(statement(**change))))
 
+    @pytest.mark.parametrize(
+        "document",
+        [
+            openvex(statement(last_updated="soon"), timestamp=None),
+            cyclonedx(vulnerability(firstIssued="soon"), metadata={}),
+        ],
+        ids=["openvex", "cyclonedx"],
+    )
+    def test_a_time_that_is_none_is_told_once(self, document: dict[str, Any]) -> None:
+        with pytest.raises(VexFaults) as caught:
+            read_vex(json.dumps(document).encode())
+        assert [fault.message for fault in caught.value.faults] == ["'soon' is no time at which anybody wrote this"]
+
     def test_a_fault_is_told_with_the_policy_s_line_and_the_document_s_own(self, tmp_path: Path) -> None:
         text = json.dumps(openvex(statement(status="fine")), indent="\t")
         line = next(number for number, each in enumerate(text.splitlines(), 1) if '"status"' in each)

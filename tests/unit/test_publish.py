@@ -108,7 +108,7 @@ def test_these_folders_and_files_are_shipped_and_no_others() -> None:
 
 
 def test_the_modules_that_are_shipped_are_those_that_the_functions_reach() -> None:
-    """One that is missing would fail in Azure, perhaps at night; one that nobody imports does not belong there."""
+    """One that is missing would fail in Azure; one that nobody imports does not belong there."""
     known = {module(path): path for path in files(pruned=False) if path.endswith(".py")}
     reached: set[str] = set()
     new = {"function_app"}
