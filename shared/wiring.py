@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.policy_file import read_file
-from shared.ports import NoReportSource, Publisher, Queues, ReportSource, World
+from shared.ports import NoReportSource, Publisher, Queues, ReportSource, SilentPublisher, World
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ def _report_source(settings: Settings) -> ReportSource:
 
 def _publisher(endpoint: str | None, credential: AsyncTokenCredential) -> Publisher:
     if endpoint is None:
-        from shared.adapters.memory.publisher import SilentPublisher
-
         return SilentPublisher()
     from shared.adapters.azure.publisher import EventGridPublisher
 

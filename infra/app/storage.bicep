@@ -16,7 +16,6 @@ var queueNames = [
   'image-replicate'
   'image-boot-test'
   'image-promote'
-  'image-retire'
 ]
 var packageContainer = 'app-package'
 var deadLetterContainer = 'undelivered-events'

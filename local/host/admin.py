@@ -18,10 +18,6 @@ HOST_VERSION = "4.0.0-local"
 ManualRun = Callable[[FunctionSpec, str], Awaitable[Result]]
 
 
-class BadInput(ValueError):
-    """The input of a manual run does not suit the trigger."""
-
-
 class Admin:
     """The part of the host's admin API that Core Tools, the portal and scripts use."""
 

@@ -28,7 +28,6 @@ class Result:
     """How an invocation ended, for the trigger that asked for it."""
 
     ok: bool
-    invocation_id: str
     returned: Datum | None = None
     outputs: tuple[tuple[str, Datum], ...] = ()
     error: str = ""
@@ -109,7 +108,7 @@ class Invoker:
             )
             if reply.traceback:
                 logger.error("%s (%s) raised\n%s", spec.name, invocation_id, reply.traceback.rstrip())
-        return Result(reply.ok, invocation_id, reply.returned, reply.outputs, reply.error)
+        return Result(reply.ok, reply.returned, reply.outputs, reply.error)
 
     async def _finish(self, spec: FunctionSpec, task: asyncio.Task[Reply]) -> tuple[Outcome, Reply]:
         seconds = None if self._timeout is None else self._timeout.total_seconds()

@@ -33,7 +33,6 @@ class MessageLease:
         self._id = message.id
         self._seconds = seconds
         self.pop_receipt = str(message.pop_receipt)
-        self.renewals = 0
         self._delay = seconds / 2
         self._renewing: asyncio.Task[None] | None = None
         self._handle = asyncio.get_running_loop().call_later(self._delay, self._begin)
@@ -51,7 +50,6 @@ class MessageLease:
             logger.warning("lease of message %s was not renewed, next try in %.1f s: %s", self._id, self._delay, fault)
         else:
             self.pop_receipt = str(updated.pop_receipt)
-            self.renewals += 1
             self._delay = self._seconds / 2
         self._handle = asyncio.get_running_loop().call_later(self._delay, self._begin)
 

@@ -41,13 +41,20 @@ def as_text(read: ScanReport | Refusal) -> Iterator[str]:
         yield f"refused: {read.text}"
         return
     scanner = f"{read.scanner} {read.scanner_version}".strip()
-    yield f"{read.format}: {scanner} of {read.target or 'an unnamed target'}, {read.os or 'no operating system found'}"
+    target = " ".join(part for part in (read.target_kind, read.target) if part) or "an unnamed target"
+    yield f"{read.format}: {scanner} of {target}, {read.os or 'no operating system found'}"
     yield (
         f"made {read.created_at:%Y-%m-%d %H:%M} UTC" if read.created_at else "the report does not say when it was made"
     )
-    yield "scanned" if read.scanned else f"not scanned: {read.not_scanned}"
+    yield _scanned(read)
     yield ", ".join(f"{count} {severity}" for severity, count in sorted(read.counts.items())) or "no findings"
     for found in read.findings[:_SHOWN]:
         yield f"  {found.severity}: {found}"
     if len(read.findings) > _SHOWN:
         yield f"  and {len(read.findings) - _SHOWN} more"
+
+
+def _scanned(read: ScanReport) -> str:
+    if not read.scanned:
+        return f"not scanned: {read.not_scanned}"
+    return "scanned" if read.packages_seen is None else f"scanned {read.packages_seen} packages"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeGuard
+from typing import Annotated, Any, Final, TypeGuard
 
 import msgspec
 
@@ -51,6 +51,17 @@ class ScanReported:
     report: bytes | None = None
     report_blob: str | None = None
     reference: ReportReference | None = None
+
+
+class _Scan(msgspec.Struct):
+    """``data`` of a scan event, on the wire."""
+
+    image: str | None = None
+    format: str | None = None
+    report: dict[str, Any] | list[Any] | None = None
+    reportBlob: Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_NAME)] | None = None  # noqa: N815
+    reportUrl: str | None = None  # noqa: N815
+    sha256: str | None = None
 
 
 class _Unusable(Exception):
@@ -105,38 +116,36 @@ def _scan_reported(event: object) -> ScanReported:
     kind = event.get("type")
     if not isinstance(kind, str) or kind.lower() != SCAN_FINISHED:
         raise _Unusable(f"its type is {_shown(kind)}, not Ringmaster.ScanFinished")
-    data = _data(event)
-    scan_format = data.get("format")
-    if not isinstance(scan_format, str) or not _FORMAT.fullmatch(scan_format.lower()):
-        raise _Unusable(f"data.format is {_shown(scan_format)}, not the name of a report format such as trivy")
-    image = data.get("image")
-    if not isinstance(image, str):
-        raise _Unusable(f"data.image is {_shown(image)}, not the id of an image version")
-    reported = ScanReported(_parsed(image), scan_format.lower(), _event_id(event), _time(event, "time"))
+    try:
+        data = msgspec.convert(_data(event), _Scan)
+    except msgspec.ValidationError as error:
+        raise _Unusable(f"its data is not that of a scan: {str(error).replace('`$', '`data')}") from error
+    if data.format is None or not _FORMAT.fullmatch(data.format.lower()):
+        raise _Unusable(f"data.format is {_shown(data.format)}, not the name of a report format such as trivy")
+    if data.image is None:
+        raise _Unusable("data.image is missing, not the id of an image version")
+    reported = ScanReported(_parsed(data.image), data.format.lower(), _event_id(event), _time(event, "time"))
     return _with_report(reported, data)
 
 
-def _with_report(reported: ScanReported, data: Mapping[str, Any]) -> ScanReported:
-    given = [name for name in ("report", "reportBlob", "reportUrl") if data.get(name) is not None]
-    if len(given) != 1:
+def _with_report(reported: ScanReported, data: _Scan) -> ScanReported:
+    if sum(each is not None for each in (data.report, data.reportBlob, data.reportUrl)) != 1:
         raise _Unusable(
             "data needs either report (the report itself), reportBlob (its name in the report store) or reportUrl "
             "(where it lies, with its sha256)"
         )
-    match given[0]:
-        case "report":
-            return replace(reported, report=_inline(data["report"]))
-        case "reportBlob":
-            if not _is_text(data["reportBlob"], _LONGEST_NAME):
-                raise _Unusable(f"data.reportBlob is {_shown(data['reportBlob'])}, not the name of a blob")
-            return replace(reported, report_blob=data["reportBlob"])
-    return replace(reported, reference=_referred(data))
+    if data.report is not None:
+        return replace(reported, report=_inline(data.report))
+    if data.reportUrl is not None:
+        return replace(reported, reference=_referred(data.reportUrl, data.sha256))
+    if not _is_text(data.reportBlob, _LONGEST_NAME):
+        raise _Unusable(f"data.reportBlob is {_shown(data.reportBlob)}, not the name of a blob")
+    return replace(reported, report_blob=data.reportBlob)
 
 
-def _referred(data: Mapping[str, Any]) -> ReportReference:
-    url, digest = data["reportUrl"], data.get("sha256")
-    if not isinstance(url, str) or not isinstance(digest, str):
-        raise _Unusable("data.reportUrl needs an address, and data.sha256 beside it the digest of what lies there")
+def _referred(url: str, digest: str | None) -> ReportReference:
+    if digest is None:
+        raise _Unusable("data.reportUrl needs data.sha256 beside it, the digest of what lies there")
     try:
         host_of(url)
         check_digest(digest.lower())
@@ -145,11 +154,9 @@ def _referred(data: Mapping[str, Any]) -> ReportReference:
     return ReportReference(url, digest.lower())
 
 
-def _inline(inline: object) -> bytes:
-    if not isinstance(inline, Mapping | list):
-        raise _Unusable(f"data.report is {_shown(inline)}, not a JSON object or list")
+def _inline(report: dict[str, Any] | list[Any]) -> bytes:
     try:
-        return msgspec.json.encode(inline)
+        return msgspec.json.encode(report)
     except (TypeError, ValueError, RecursionError) as error:
         raise _Unusable(f"data.report cannot be written as JSON: {str(error)[:200]}") from error
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.domain.policy import BootRules
+from shared.domain.policy import BootRules, Pattern
 
 _FAIL: Final = tuple(
     (name, re.compile(pattern))
@@ -93,8 +93,8 @@ def console_text(raw: bytes) -> list[str]:
 def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     """Search a console for what condemns an image; the policy's own patterns count as well."""
     lines = console_text(raw)
-    ignore = (*_IGNORE, *(re.compile(pattern) for pattern in rules.serial_ignore))
-    own = tuple((f"policy pattern {text!r}", re.compile(text)) for text in rules.serial_fail)
+    ignore = (*_IGNORE, *rules.serial_ignore)
+    own = tuple((f"policy pattern {each.pattern!r}", each) for each in rules.serial_fail)
     reasons: list[str] = []
     first: int | None = None
     for index, line in enumerate(lines):
@@ -110,6 +110,6 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     return ConsoleVerdict(tuple(reasons), tuple(line for line in lines[start : start + _LINES_SHOWN] if line))
 
 
-def _is_suspect(line: str, own: Sequence[tuple[str, re.Pattern[str]]]) -> bool:
+def _is_suspect(line: str, own: Sequence[tuple[str, Pattern]]) -> bool:
     """One search instead of thirty for the many lines that mean nothing."""
     return bool(line) and (_ANY.search(line) is not None or any(pattern.search(line) for _, pattern in own))

@@ -69,10 +69,8 @@ class RegionReplication:
 
 @dataclass(frozen=True, slots=True)
 class ReplicationFacts:
-    """``$expand=ReplicationStatus``: the aggregate word, and every region by short name."""
+    """``$expand=ReplicationStatus``: every region by short name."""
 
-    aggregated: str
-    """Unknown, InProgress, Completed or Failed."""
     regions: Mapping[str, RegionReplication] = field(default_factory=dict)
 
 
@@ -96,7 +94,6 @@ class ExecutedValidation:
     type: str
     status: str
     version: str = ""
-    executed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +124,6 @@ class VersionFacts:
     end_of_life: datetime | None = None
     reported_for_policy_violation: bool = False
     policy_violations: tuple[str, ...] = ()
-    allow_deletion_of_replicated_locations: bool | None = None
     validations: tuple[ExecutedValidation, ...] = ()
     kept: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """By profile name, what Ringmaster doesn't set there and writes back as it is (extended locations, protection)."""
@@ -175,7 +171,6 @@ class GalleryFacts:
     id: GalleryId
     provisioning_state: ProvisioningState
     location: str
-    soft_delete: bool = False
 
 
 class SourceKind(StrEnum):
@@ -202,4 +197,3 @@ class SourceFacts:
     os_state: str | None = None
     hyper_v_generation: str | None = None
     architecture: str | None = None
-    size_gb: int | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from shared.domain.image import DefinitionId, VersionId
 
@@ -90,12 +90,21 @@ class Ring:
         return tuple(region.name for region in self.regions)
 
 
+class Pattern(Protocol):
+    """A regular expression. The policy file's take linear time; ``re.Pattern`` has the same methods."""
+
+    @property
+    def pattern(self) -> str: ...
+    def search(self, text: str, /) -> object: ...
+    def fullmatch(self, text: str, /) -> object: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ValidationRules:
     """What a version's metadata must show before anything is spent on it."""
 
-    required_tags: Mapping[str, str | None] = field(default_factory=dict)
-    """Tag name -> regular expression that the whole value must match, or None when any value will do."""
+    required_tags: Mapping[str, Pattern | None] = field(default_factory=dict)
+    """Tag name -> what the whole value must match, or None when any value will do."""
     min_disk_gb: int = 1
     max_disk_gb: int = 2048
     visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.WARN
@@ -164,9 +173,9 @@ class BootRules:
     ready_within: timedelta = timedelta(minutes=40)
     """From the request for the VM to provisioning *and* agent ready; OS provisioning alone can take ~20 minutes."""
     probe_within: timedelta = timedelta(minutes=15)
-    serial_fail: tuple[str, ...] = ()
-    """Further regular expressions that condemn a console line."""
-    serial_ignore: tuple[str, ...] = ()
+    serial_fail: tuple[Pattern, ...] = ()
+    """What condemns a console line besides."""
+    serial_ignore: tuple[Pattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ This module does not know what a scan or a boot test says, and does not wait.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -276,8 +275,8 @@ def _tags(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationF
         value = tags.get(name.casefold())
         if value is None:
             yield _error("tag-missing", f"the tag {name!r} is missing")
-        elif pattern is not None and not re.fullmatch(pattern, value):
-            yield _error("tag-value", f"the tag {name!r} is {value!r}, which does not match {pattern}")
+        elif pattern is not None and not pattern.fullmatch(value):
+            yield _error("tag-value", f"the tag {name!r} is {value!r}, which does not match {pattern.pattern}")
 
 
 def _disks(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:

@@ -38,6 +38,7 @@ from shared.policy_file.models import (
     ScanSection,
     TestSection,
 )
+from shared.policy_file.patterns import LinearPattern, compiled
 from shared.policy_file.policy_faults import Path
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
@@ -81,7 +82,9 @@ def _definition(
         scan=scan,
         digest="",
         validation=ValidationRules(
-            required_tags=dict(validation.required_tags),
+            required_tags={
+                name: None if text is None else compiled(text) for name, text in validation.required_tags.items()
+            },
             min_disk_gb=validation.min_disk_gb,
             max_disk_gb=validation.max_disk_gb,
             visible_before_proof=VisibleBeforeProof(validation.visible_before_proof),
@@ -91,8 +94,8 @@ def _definition(
             vm_size=boot.vm_size,
             ready_within=boot.ready_within,
             probe_within=boot.probe_within,
-            serial_fail=tuple(boot.serial_fail),
-            serial_ignore=tuple(boot.serial_ignore),
+            serial_fail=tuple(map(compiled, boot.serial_fail)),
+            serial_ignore=tuple(map(compiled, boot.serial_ignore)),
         ),
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
@@ -178,6 +181,8 @@ _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "
 def _canonical(value: Any, name: str = "") -> Any:
     if isinstance(value, DefinitionId):
         return str(value)
+    if isinstance(value, LinearPattern):
+        return {"re2": value.pattern}  # to another engine the same text means something else
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _canonical(getattr(value, field.name), field.name) for field in fields(value)}
     if isinstance(value, dict):

@@ -249,7 +249,7 @@ class ValidationSection(Section):
 
     required_tags: dict[str, Pattern | None] = Field(
         default_factory=dict,
-        description="Tag name -> regular expression that its whole value must match, or nothing when any value will do",
+        description="Tag name -> regular expression (RE2) that its whole value must match, or nothing when any will do",
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Smallest OS disk, GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Largest disk, GiB")
@@ -291,10 +291,10 @@ class BootSection(Section):
         timedelta(minutes=15), description="How long the checks inside the VM may take"
     )
     serial_fail: list[Pattern] = Field(
-        default_factory=list, description="More regular expressions that condemn a line of the serial console"
+        default_factory=list, description="More regular expressions (RE2) that condemn a line of the serial console"
     )
     serial_ignore: list[Pattern] = Field(
-        default_factory=list, description="Regular expressions of console lines to overlook"
+        default_factory=list, description="Regular expressions (RE2) of console lines to overlook"
     )
 
 

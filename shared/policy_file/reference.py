@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from shared.policy_file.fields import duration_text
 from shared.policy_file.load import section_in
@@ -54,7 +53,9 @@ Beyond the shape of each part, these are refused:
 - a VEX document that isn't beside the policy file or below it, has more than 1 MiB or 5,000 statements, is neither
   OpenVEX nor CycloneDX JSON, or has a statement without a vulnerability, a product, a time, or (for `not_affected`) a
   reason;
-- a regular expression that does not compile, has more than 200 characters, or can take exponential time.
+- a regular expression that [RE2](https://github.com/google/re2/wiki/Syntax) does not take, or that has more than 200
+  characters. RE2 takes linear time for any text; it has no look-around and no backreferences, the end of the text is
+  `\\z`, and `\\w`, `\\d`, `\\s` and `\\b` know ASCII alone.
 
 ## How a scan is judged
 
@@ -175,9 +176,7 @@ def _plural(word: str) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if field.default is not PydanticUndefined:
-        return _value(field.default)
-    made = field.default_factory() if field.default_factory is not None else None  # pyright: ignore[reportCallIssue]
+    made = field.get_default(call_default_factory=True)
     if isinstance(made, Section):
         given = made.model_dump(by_alias=True, exclude_unset=True)
         return ", ".join(f"`{key}: {value}`" for key, value in given.items()) or "as below"

@@ -15,7 +15,7 @@ from typing import Final
 
 from shared.domain.image import DefinitionId, InvalidId
 from shared.domain.policy import ScanException
-from shared.policy_file.vex import Scope, Statement, VexDocument
+from shared.policy_file.vex_statements import Scope, Statement, VexDocument
 
 _ARM: Final = "https://management.azure.com"
 

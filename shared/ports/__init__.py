@@ -15,7 +15,7 @@ from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import Machines, MachineSpec, OwnMachine
-from shared.ports.publisher import Publisher
+from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
 from shared.ports.world import World
@@ -39,6 +39,7 @@ __all__ = [
     "Refused",
     "ReportRefused",
     "ReportSource",
+    "SilentPublisher",
     "Stored",
     "StoredReport",
     "Throttled",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 from shared.domain.messages import Announcement
+
+_log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
@@ -13,3 +16,19 @@ class Publisher(Protocol):
     async def publish(self, announcement: Announcement) -> None:
         """Publish one CloudEvent; its id makes a repetition recognisable."""
         ...
+
+
+class SilentPublisher:
+    """``Publisher`` of an app without an Event Grid topic: says once, in the log, that nobody is told."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._said = False
+
+    async def publish(self, announcement: Announcement) -> None:
+        if not self._said:
+            self._said = True
+            _log.warning(
+                "No one is told of %s, nor of anything later: RINGMASTER_EVENTGRID_TOPIC_ENDPOINT is not set",
+                announcement.version.short,
+            )

@@ -76,7 +76,6 @@ SETTINGS: Final = (
         "RINGMASTER_QUEUE_BOOT_TEST", "The queue for boot tests, and for deleting what they made.", "image-boot-test"
     ),
     Setting("RINGMASTER_QUEUE_PROMOTE", "The queue for promotion and announcements.", "image-promote"),
-    Setting("RINGMASTER_QUEUE_RETIRE", "The queue for retirement.", "image-retire"),
     Setting(
         "RINGMASTER_RECONCILE_SCHEDULE", "When galleries are compared with the ledger (NCRONTAB).", "0 */5 * * * *"
     ),
@@ -177,7 +176,6 @@ class Settings:
     pace: float
     queues: Mapping[Kind, str]
     """The queue of every kind of command."""
-    retire_queue: str
     reconcile_schedule: str
     retire_schedule: str
     topic_endpoint: str | None
@@ -208,7 +206,6 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
         ),
         pace=read.number("RINGMASTER_PACE", float, 1, 1_000_000),
         queues={kind: read.queue(name) for kind, name in _QUEUE_OF_KIND.items()},
-        retire_queue=read.queue("RINGMASTER_QUEUE_RETIRE"),
         reconcile_schedule=read.schedule("RINGMASTER_RECONCILE_SCHEDULE"),
         retire_schedule=read.schedule("RINGMASTER_RETIRE_SCHEDULE"),
         topic_endpoint=read.url("RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"),
@@ -270,7 +267,7 @@ class _Reader:
     def check_queues_differ(self) -> None:
         """One queue has one stage; two settings that name one queue would send commands to the wrong one."""
         owner: dict[str, str] = {}
-        for name in (*dict.fromkeys(_QUEUE_OF_KIND.values()), "RINGMASTER_QUEUE_RETIRE"):
+        for name in dict.fromkeys(_QUEUE_OF_KIND.values()):
             other = owner.setdefault(self.text(name), name)
             if other != name:
                 self.faults.append(f"{name} and {other} are both {self.text(name)[:80]!r}; each needs its own queue")

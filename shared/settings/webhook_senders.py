@@ -11,12 +11,20 @@ application id, have the same fields but for the keys, and a ``name`` where want
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from shared.domain.image import InvalidId
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
 from shared.domain.references import InvalidReference, host_entry
 from shared.domain.senders import Sender, definition_pattern
 
@@ -27,8 +35,38 @@ MOST_KEYS: Final = 4
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SCANNER_FIELDS: Final = frozenset({"keys", "formats", "definitions"})
-_PRINCIPAL_FIELDS: Final = frozenset({"name", "formats", "definitions"})
+_EXPECTED: Final = {
+    "keys": f"a list of one to {MOST_KEYS} keys is expected, newest first",
+    "formats": "formats is no list of report formats such as trivy; leave it out to allow all",
+    "definitions": 'definitions is no list such as ["gallery/definition"]; leave it out to allow all',
+    "name": "name is no text",
+}
+
+
+def _long_enough(key: str) -> str:
+    if (size := len(key.encode())) < LEAST_KEY:
+        raise ValueError(f"has {size} bytes; at least {LEAST_KEY} are needed")
+    return key
+
+
+class _Permitted(BaseModel):
+    """What a sender may send. A misspelt field would be a permission that nobody notices to be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    formats: frozenset[Annotated[str, Field(pattern=f"^{_NAME.pattern}$")]] = Field(frozenset(), min_length=1)
+    definitions: tuple[Annotated[str, AfterValidator(definition_pattern)], ...] = Field((), min_length=1)
+
+
+class _Scanner(_Permitted):
+    keys: tuple[Annotated[str, AfterValidator(_long_enough)], ...] = Field(min_length=1, max_length=MOST_KEYS)
+
+
+class _Principal(_Permitted):
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = ""
+
+
+_OBJECT: Final = TypeAdapter(dict[str, Any])
 
 
 def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
@@ -39,12 +77,11 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
         where = f"{name}, scanner {scanner[:40]!r}"
         if not _NAME.fullmatch(scanner):
             faults.append(f"{where}: a name is expected, such as trivy: lower-case letters, digits and -")
-        if isinstance(given, dict):
-            _unknown(where, given, _SCANNER_FIELDS, faults)
-            keys = _keys(where, given.get("keys"), faults)
-            found[scanner] = Sender(scanner, keys, _formats(where, given, faults), _definitions(where, given, faults))
-        else:
-            found[scanner] = Sender(scanner, _keys(where, given, faults), frozenset({scanner}))
+        is_short = not isinstance(given, dict)
+        read = _validated(_Scanner, {"keys": given} if is_short else given, where, faults)
+        if read is not None:
+            formats = frozenset({scanner}) if is_short else read.formats or None
+            found[scanner] = Sender(scanner, tuple(key.encode() for key in read.keys), formats, read.definitions)
     return found
 
 
@@ -56,16 +93,10 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
         where = f"{name}, principal {given_id[:40]!r}"
         if not _ID.fullmatch(given_id.lower()):
             faults.append(f"{where}: an object or application id is expected, 8-4-4-4-12 hex digits")
-        if not isinstance(given, dict):
-            faults.append(f"{where}: an object is expected, {{}} at the least")
-            continue
-        _unknown(where, given, _PRINCIPAL_FIELDS, faults)
-        shown = given.get("name", given_id.lower())
-        if not isinstance(shown, str) or not shown.strip():
-            faults.append(f"{where}: name is no text")
-            continue
-        permitted = (_formats(where, given, faults), _definitions(where, given, faults))
-        found[given_id.lower()] = Sender(shown.strip(), (), *permitted)
+        read = _validated(_Principal, given, where, faults)
+        if read is not None:
+            shown = read.name or given_id.lower()
+            found[given_id.lower()] = Sender(shown, formats=read.formats or None, definitions=read.definitions)
     return found
 
 
@@ -95,63 +126,33 @@ def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
 
 def _object(name: str, text: str, expected: str, faults: list[str]) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        return value
-    faults.append(f"{name} is no JSON object; {expected}")
-    return {}
+        return _OBJECT.validate_json(text)
+    except ValueError:
+        faults.append(f"{name} is no JSON object; {expected}")
+        return {}
 
 
-def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str], faults: list[str]) -> None:
-    # A misspelt field would be a permission that nobody notices to be missing.
-    faults += [
-        f"{where}: {field[:40]!r} is no field; known are {', '.join(sorted(known))}"
-        for field in given
-        if field not in known
-    ]
-
-
-def _keys(where: str, keys: object, faults: list[str]) -> tuple[bytes, ...]:
-    texts = _texts(keys)
-    if texts is None or not 1 <= len(texts) <= MOST_KEYS:
-        faults.append(f"{where}: a list of one to {MOST_KEYS} keys is expected, newest first")
-        return ()
-    found = tuple(key.encode("utf-8", "replace") for key in texts)
-    faults += [
-        f"{where}: key {number} has {len(key)} bytes; at least {LEAST_KEY} are needed"
-        for number, key in enumerate(found, 1)
-        if len(key) < LEAST_KEY
-    ]
-    return found
-
-
-def _formats(where: str, given: Mapping[str, Any], faults: list[str]) -> frozenset[str] | None:
-    if "formats" not in given:
+def _validated[T: _Permitted](kind: type[T], given: object, where: str, faults: list[str]) -> T | None:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        told = (
+            _told(each["type"], each["loc"], each.get("ctx", {}), kind) for each in error.errors(include_input=False)
+        )
+        faults += [f"{where}: {each}" for each in dict.fromkeys(told)]
         return None
-    formats = _texts(given["formats"])
-    if not formats or not all(_NAME.fullmatch(each) for each in formats):
-        faults.append(f"{where}: formats is no list of report formats such as trivy; leave it out to allow all")
-        return frozenset()
-    return frozenset(formats)
 
 
-def _definitions(where: str, given: Mapping[str, Any], faults: list[str]) -> tuple[str, ...]:
-    if "definitions" not in given:
-        return ()
-    definitions = _texts(given["definitions"])
-    if not definitions:
-        faults.append(f'{where}: definitions is no list such as ["gallery/definition"]; leave it out to allow all')
-        return ()
-    found: list[str] = []
-    for each in definitions:
-        try:
-            found.append(definition_pattern(each))
-        except InvalidId as error:
-            faults.append(f"{where}: {error}")
-    return tuple(found)
-
-
-def _texts(value: object) -> list[str] | None:
-    return value if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
+def _told(kind_of_error: str, loc: tuple[int | str, ...], context: Mapping[str, Any], kind: type[_Permitted]) -> str:
+    """What is wrong with a part of a sender. It never shows the part itself, which may be a key."""
+    match kind_of_error, loc:
+        case "value_error", ("keys", int(index)):
+            return f"key {index + 1} {context['error']}"
+        case "value_error", _:
+            return str(context["error"])
+        case "extra_forbidden", (str(field),):
+            return f"{field[:40]!r} is no field; known are {', '.join(sorted(kind.model_fields))}"
+        case _, (str(field), *_):
+            return _EXPECTED[field]
+        case _:
+            return "an object is expected, {} at the least"

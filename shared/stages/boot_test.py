@@ -346,8 +346,8 @@ def _rules(rules: BootRules) -> dict[str, Any]:
         "vmSize": rules.vm_size,
         "readyWithinMinutes": rules.ready_within.total_seconds() / 60,
         "probeWithinMinutes": rules.probe_within.total_seconds() / 60,
-        "serialFail": list(rules.serial_fail),
-        "serialIgnore": list(rules.serial_ignore),
+        "serialFail": [each.pattern for each in rules.serial_fail],
+        "serialIgnore": [each.pattern for each in rules.serial_ignore],
     }
 
 

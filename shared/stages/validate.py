@@ -158,7 +158,7 @@ def _seen(version: VersionFacts) -> dict[str, Any]:
 
 def _rules(rules: ValidationRules) -> dict[str, Any]:
     return {
-        "requiredTags": dict(rules.required_tags),
+        "requiredTags": {name: each and each.pattern for name, each in rules.required_tags.items()},
         "minDiskGb": rules.min_disk_gb,
         "maxDiskGb": rules.max_disk_gb,
         "visibleBeforeProof": rules.visible_before_proof.value,

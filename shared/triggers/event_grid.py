@@ -56,7 +56,7 @@ async def version_written(event: func.EventGridEvent | func.CloudEvent, runtime:
     world = await runtime.world()
     with telemetry.hop("version_written", None, release=str(read.version)):
         answer = await intake.version_written(read, world, now=now, traceparent=telemetry.traceparent())
-    log.info("event %.100r: %s", event.id, answer)
+    log.info("event %.100r of %s: %s", read.event_id, read.at.isoformat(), answer)
 
 
 async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
@@ -69,7 +69,7 @@ async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: 
     if world.policy.covering(read.version) is None:
         log.info("event %.100r ignored: the policy does not cover %s", event.id, read.version.short)
         return
-    log.info("event %.100r: %s", event.id, await _scan_reported(read, world, now))
+    log.info("event %.100r of %s: %s", read.event_id, read.at.isoformat(), await _scan_reported(read, world, now))
 
 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:

@@ -69,7 +69,7 @@ class MemoryLab:
             memory.add_definition(
                 DefinitionFacts(definition, ProvisioningState.SUCCEEDED, HOME, "Linux", "Generalized", "V2", "x64")
             )
-        memory.add_source(SourceFacts(SourceKind.MANAGED_IMAGE, IMAGE, "Linux", "Generalized", "V2", size_gb=30))
+        memory.add_source(SourceFacts(SourceKind.MANAGED_IMAGE, IMAGE, "Linux", "Generalized", "V2"))
         self.galleries: Galleries = memory
         self.memory = memory
 

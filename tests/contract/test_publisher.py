@@ -9,10 +9,10 @@ import pytest
 from azure.core.credentials import AzureKeyCredential
 
 from shared.adapters.azure.publisher import EventGridPublisher
-from shared.adapters.memory.publisher import MemoryPublisher, SilentPublisher
+from shared.adapters.memory.publisher import MemoryPublisher
 from shared.codec import CodecError
 from shared.domain.messages import Announcement
-from shared.ports import Publisher, Refused, Throttled, Unavailable
+from shared.ports import Publisher, Refused, SilentPublisher, Throttled, Unavailable
 from tests.contract.samples import NOW, version
 from tests.contract.topic import Topic, listening
 

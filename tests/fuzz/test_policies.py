@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.domain.policy import Policy
 from shared.policy_file import PolicyFaults
 from shared.policy_file.load import load_policy
+from shared.policy_file.patterns import compiled
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged
 
@@ -58,6 +59,18 @@ def test_a_mistyped_policy_is_read_or_its_faults_are_told(text: str, slips: list
 @given(st.text(st.characters(exclude_categories=()), max_size=200))
 def test_any_text_is_read_or_its_faults_are_told(text: str) -> None:
     loaded(text)
+
+
+@entrance
+@given(st.text(max_size=200) | st.text("()[]{}|*+?.\\\\^$ab1,:=!<>P-zZ", max_size=200), st.text(max_size=2000))
+def test_any_expression_is_matched_or_refused(expression: str, text: str) -> None:
+    with bounded(len(text)):
+        try:
+            found = compiled(expression)
+        except ValueError as refused:
+            str(refused).encode()
+            return
+        assert found.search(text) or not found.fullmatch(text)
 
 
 def test_the_policies_are_read_undamaged() -> None:

@@ -163,7 +163,7 @@ def test_what_is_used_of_compute_exists_in_its_types():
 
 def test_storage_has_the_queues_containers_and_table_that_the_app_uses():
     defaults = read_settings({"AzureWebJobsStorage__accountName": "account"})
-    queues = {*(defaults.queues[kind] for kind in Kind), defaults.retire_queue}
+    queues = {defaults.queues[kind] for kind in Kind}
     storage = FILES["app/storage.bicep"]
     assert set(literals(storage.variables["queueNames"])) == queues
     names = {

@@ -44,7 +44,7 @@ def replications(draw: st.DrawFn) -> ReplicationFacts | None:
         region: RegionReplication(draw(st.sampled_from(list(RegionState))), draw(st.integers(0, 100)))
         for region in reported
     }
-    return ReplicationFacts("InProgress", states)
+    return ReplicationFacts(states)
 
 
 @st.composite

@@ -44,9 +44,14 @@ def test_a_named_format_is_held_to(real_data: Path, capsys: pytest.CaptureFixtur
 def test_people_read_who_scanned_what(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(capsys, vm_scan(real_data))
     assert code == 0
-    assert "amazon 2 (Karoo)" in out
+    assert "of vm disk.img, amazon 2 (Karoo)" in out
     assert "1 medium" in out
     assert "CVE-2022-38177 in bind-export-libs" in out
+
+
+def test_people_read_how_many_packages_were_looked_at(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = answer(capsys, str(real_data / "scanner/trivy/fluentd-multiple-lockfiles-short.cdx.json.golden"))[1]
+    assert "\nscanned 3 packages\n" in out
 
 
 def test_people_read_why_a_report_is_no_scan(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,6 @@ import yaml
 from shared.domain.image import DefinitionId
 from shared.domain.policy import Severity
 from shared.policy_file import PolicyFaults, load_policy
-from shared.policy_file.patterns import explodes
 from tests.unit.policy_texts import BUILD, MINIMAL, PROD, SAMPLE, only
 
 
@@ -126,7 +125,7 @@ SINGLE_FAULTS = {
     "VEX document of no folder": ("    rings:\n", "    vex: [vex.json]\n    rings:\n", "beside a policy file"),
     "ring with a deadline of its own": ("- name: canary", "- name: canary\n        scan: {deadline: 1h}", "no such key"),
     "tag pattern that doesn't compile": ("    rings:\n", "    validation: {requiredTags: {a: '['}}\n    rings:\n", "not a regular expression"),
-    "tag pattern that takes for ever": ("    rings:\n", "    validation: {requiredTags: {a: '(a+)+$'}}\n    rings:\n", "take for ever"),
+    "tag pattern that looks ahead": ("    rings:\n", "    validation: {requiredTags: {a: '(?=b)b'}}\n    rings:\n", "no look-around"),
     "tag pattern too long": ("    rings:\n", f"    validation: {{requiredTags: {{a: '{'a' * 201}'}}}}\n    rings:\n", "201 characters"),
     "smallest disk above largest": ("    rings:\n", "    validation: {minDiskGB: 9, maxDiskGB: 8}\n    rings:\n", "minDiskGB is larger"),
     "subnet that isn't one": ("subnets/default", "subnet/default", "is not a subnet id"),
@@ -300,15 +299,3 @@ class TestHostileText:
         policy = load_policy(MINIMAL + "exceptions:\n" + entries, name="p")
         assert len(only(policy).scan.exceptions) == 5000
         assert time.process_time() - began < 10
-
-
-class TestSlowPatterns:
-    @pytest.mark.parametrize("pattern", ["(a+)+", "(.*)*", r"(\w+\s?)*", "(a|a+)*", "(x+x+)+y", "((ab)+)*"])
-    def test_a_repeat_of_a_repeat_is_found(self, pattern: str) -> None:
-        assert explodes(pattern)
-
-    @pytest.mark.parametrize(
-        "pattern", ["[a-z]+(-[a-z]+)*", r"([a-z]+\.)*x", "[0-9a-f]{40}", "(a|b)*c", r"v\d+(\.\d+)*"]
-    )
-    def test_rounds_that_something_tells_apart_are_harmless(self, pattern: str) -> None:
-        assert not explodes(pattern)

@@ -12,7 +12,8 @@ import pytest
 
 from shared.domain.policy import ScanException
 from shared.policy_file import PolicyFaults, load_policy, read_file
-from shared.policy_file.vex import MAX_STATEMENTS, VexFaults, read_vex
+from shared.policy_file.vex import VexFaults, read_vex
+from shared.policy_file.vex_statements import MAX_STATEMENTS
 from tests.unit.policy_texts import BUILD, MINIMAL, only
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "scanner"
@@ -165,6 +166,19 @@ class TestFaults:
         self, tmp_path: Path, change: dict[str, Any], told: str
     ) -> None:
         assert told in faults(tmp_path, json.dumps(openvex(statement(**change))))
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            openvex(statement(last_updated="soon"), timestamp=None),
+            cyclonedx(vulnerability(firstIssued="soon"), metadata={}),
+        ],
+        ids=["openvex", "cyclonedx"],
+    )
+    def test_a_time_that_is_none_is_told_once(self, document: dict[str, Any]) -> None:
+        with pytest.raises(VexFaults) as caught:
+            read_vex(json.dumps(document).encode())
+        assert [fault.message for fault in caught.value.faults] == ["'soon' is no time at which anybody wrote this"]
 
     def test_a_fault_is_told_with_the_policy_s_line_and_the_document_s_own(self, tmp_path: Path) -> None:
         text = json.dumps(openvex(statement(status="fine")), indent="\t")

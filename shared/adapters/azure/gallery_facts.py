@@ -60,7 +60,6 @@ def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFact
         end_of_life=read_time(publishing.get("endOfLifeDate")),
         reported_for_policy_violation=safety.get("reportedForPolicyViolation") is True,
         policy_violations=tuple(_violation(each) for each in parts(safety, "policyViolations")),
-        allow_deletion_of_replicated_locations=_flag(safety.get("allowDeletionOfReplicatedLocations")),
         validations=tuple(_validation(each) for each in _executed(properties)),
         kept=_kept(publishing, safety),
         replication=_replication(properties.get("replicationStatus")),
@@ -95,7 +94,6 @@ def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFact
         id=gallery,
         provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
         location=region_name(text(document.get("location"))),
-        soft_delete=part(properties, "softDeletePolicy").get("isSoftDeleteEnabled") is True,
     )
 
 
@@ -131,7 +129,7 @@ def _replication(status: object) -> ReplicationFacts | None:
         )
         for each in parts(status, "summary")
     }
-    return ReplicationFacts(text(status.get("aggregatedState")) or "Unknown", regions)
+    return ReplicationFacts(regions)
 
 
 def _kept(publishing: Mapping[str, Any], safety: Mapping[str, Any]) -> dict[str, dict[str, object]]:
@@ -151,7 +149,6 @@ def _validation(each: Mapping[str, Any]) -> ExecutedValidation:
         type=text(each.get("type")),
         status=text(each.get("status")),
         version=text(each.get("version")),
-        executed_at=read_time(each.get("executionTime")),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults
-from shared.adapters.azure.arm_fields import document, number, part, text, text_or_none
+from shared.adapters.azure.arm_fields import document, part, text, text_or_none
 from shared.adapters.azure.arm_fields import parts as objects
 from shared.domain.facts import SourceFacts, SourceKind, VersionFacts
 from shared.ports import Refused
@@ -67,8 +67,6 @@ async def _image(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
         text_or_none(disk.get("osType")),
         text_or_none(disk.get("osState")),
         text_or_none(properties.get("hyperVGeneration")),
-        None,
-        number(disk.get("diskSizeGB")),
     )
 
 
@@ -86,8 +84,6 @@ async def _machine(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
         text_or_none(disk.get("osType")),
         "Generalized" if "osstate/generalized" in codes else "Specialized",
         text_or_none(view.get("hyperVGeneration")),
-        None,
-        number(disk.get("diskSizeGB")),
     )
 
 
@@ -114,7 +110,6 @@ def _of_disk(kind: SourceKind, name: str, found: Mapping[str, Any]) -> SourceFac
         None,
         text_or_none(properties.get("hyperVGeneration")),
         text_or_none(part(properties, "supportedCapabilities").get("architecture")),
-        number(properties.get("diskSizeGB")),
     )
 
 
@@ -123,10 +118,9 @@ async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceF
     where = (parts["group"], parts["gallery"], parts["definition"])
     what = f"read image version {'/'.join(where[1:])}/{parts['number']}"
     with arm_faults(what):
-        version = document(await client.gallery_image_versions.get(*where, parts["number"]), what)
+        document(await client.gallery_image_versions.get(*where, parts["number"]), what)  # it is still there
         definition = document(await client.gallery_images.get(*where), what)
     traits = part(definition, "properties")
-    storage = part(part(version, "properties"), "storageProfile")
     return SourceFacts(
         SourceKind.GALLERY_VERSION,
         name,
@@ -134,7 +128,6 @@ async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceF
         text_or_none(traits.get("osState")),
         text_or_none(traits.get("hyperVGeneration")),
         text_or_none(traits.get("architecture")),
-        number(part(storage, "osDiskImage").get("sizeInGB")),
     )
 
 

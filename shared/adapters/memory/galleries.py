@@ -225,7 +225,6 @@ class MemoryGalleries:
                 os_disk_gb=source.os_disk_gb,
                 data_disks_gb=source.data_disks_gb,
                 tags={**source.tags, **copy_tags(source)},
-                allow_deletion_of_replicated_locations=False,
             )
         )
 
@@ -293,7 +292,6 @@ class MemoryGalleries:
             definition.os_state,
             definition.hyper_v_generation,
             definition.architecture,
-            found.facts.os_disk_gb,
         )
 
 
@@ -317,13 +315,4 @@ def _check_removal(version: VersionId, region: str, replica: _Replica, now: date
 
 
 def _status(regions: Mapping[str, RegionReplication]) -> ReplicationFacts:
-    return ReplicationFacts(_aggregated(regions), regions)
-
-
-def _aggregated(statuses: Mapping[str, RegionReplication]) -> str:
-    states = {status.state for status in statuses.values()}
-    if RegionState.REPLICATING in states:
-        return "InProgress"
-    if RegionState.FAILED in states:
-        return "Failed"
-    return "Completed" if states == {RegionState.COMPLETED} else "Unknown"
+    return ReplicationFacts(regions)

@@ -55,7 +55,7 @@ async def test_a_source_of_another_shape_says_nothing(kind: str, properties: Any
     source = await galleries(json.dumps({"properties": properties}).encode()).source(facts)
     assert source is not None
     assert source.kind is not SourceKind.GONE
-    assert (source.os_type, source.architecture, source.size_gb) == (None, None, None)
+    assert (source.os_type, source.architecture) == (None, None)
 
 
 @pytest.mark.parametrize("page", [{"value": 5}, {"value": ["text"]}, {"value": None}])

@@ -1,5 +1,6 @@
 """Which consoles condemn an image: real ones, and the lines that matter."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -112,13 +113,13 @@ def test_evidence_stays_short_whatever_the_console_is():
 
 
 def test_the_policys_own_pattern_condemns():
-    assert reasons("licence expired\n", BootRules(serial_fail=("licence expired",))) == (
+    assert reasons("licence expired\n", BootRules(serial_fail=(re.compile("licence expired"),))) == (
         "policy pattern 'licence expired'",
     )
 
 
 def test_the_policys_exception_excuses_its_line_alone():
-    rules = BootRules(serial_ignore=("Failed to mount /scratch",))
+    rules = BootRules(serial_ignore=(re.compile("Failed to mount /scratch"),))
     assert reasons("[FAILED] Failed to mount /scratch.\n", rules) == ()
     assert reasons("[FAILED] Failed to mount /scratch.\n[FAILED] Failed to mount /home.\n", rules) == ("mount failed",)
 

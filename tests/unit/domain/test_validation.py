@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -200,7 +201,7 @@ class TestRingsInOtherGalleries:
 
 
 class TestMetadata:
-    TAGS = ValidationRules(required_tags={"commit": "[0-9a-f]{4}", "owner": None})
+    TAGS = ValidationRules(required_tags={"commit": re.compile("[0-9a-f]{4}"), "owner": None})
 
     def test_required_tags_are_found_in_any_casing(self) -> None:
         assert judged(rules=self.TAGS, tags={"Commit": "00ff", "OWNER": ""}).findings == ()

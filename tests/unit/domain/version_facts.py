@@ -31,7 +31,6 @@ def target(region: str, excluded: bool | None = None, replicas: int = 1, **more:
 
 def replicated(states: Mapping[str, RegionState], details: str = "") -> ReplicationFacts:
     return ReplicationFacts(
-        "InProgress",
         {
             region: RegionReplication(
                 state,

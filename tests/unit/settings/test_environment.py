@@ -53,7 +53,6 @@ def test_every_kind_of_command_has_a_queue() -> None:
         Kind.REVOKE: "image-promote",
         Kind.ANNOUNCE: "image-promote",
     }
-    assert read_settings(LEAST).retire_queue == "image-retire"
 
 
 def test_everything_can_be_set() -> None:
@@ -66,7 +65,6 @@ def test_everything_can_be_set() -> None:
             "RINGMASTER_OWN_WRITERS": " ABC, def ,,",
             "RINGMASTER_PACE": "60.5",
             "RINGMASTER_QUEUE_SCAN": "scans",
-            "RINGMASTER_QUEUE_RETIRE": "retired",
             "RINGMASTER_RECONCILE_SCHEDULE": "*/30 * * * * *",
             "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": "https://t.westus-1.eventgrid.azure.net/api/events",
             "RINGMASTER_WEBHOOK_KEYS": '{"trivy": ["0123456789abcdef", "fedcba9876543210"]}',
@@ -86,7 +84,7 @@ def test_everything_can_be_set() -> None:
     assert settings.client_id == "me"
     assert settings.own_writers == {"abc", "def"}
     assert settings.pace == 60.5
-    assert (settings.queues[Kind.SCAN], settings.retire_queue) == ("scans", "retired")
+    assert settings.queues[Kind.SCAN] == "scans"
     assert settings.reconcile_schedule == "*/30 * * * * *"
     assert settings.topic_endpoint == "https://t.westus-1.eventgrid.azure.net/api/events"
     assert settings.scanners == {

@@ -51,7 +51,7 @@ class Azure:
     async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts:
         regions = {region: RegionReplication(state, 60, "no capacity") for region, state in self.states.items()}
         facts = VersionFacts(VERSION, self.provisioning, "westeurope", published_at=BEGIN, targets=self.targets)
-        return replace(facts, excluded=True, replication=ReplicationFacts("Failed", regions) if replication else None)
+        return replace(facts, excluded=True, replication=ReplicationFacts(regions) if replication else None)
 
     async def write_targets(self, version: VersionFacts, targets: Any, *, excluded: bool) -> None:
         if self.refuses is not None:
