@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -49,9 +49,9 @@ def wire_struct(name: str, domain: type, different: Mapping[str, Any], **options
     return msgspec.defstruct(name, further + fields, omit_defaults=True, kw_only=True, module=__name__, **options)
 
 
-def values(value: Any) -> dict[str, Any]:
+def values(value: object) -> dict[str, Any]:
     """The fields of a dataclass, not of what is in it."""
-    names, read = _fields(type(value))
+    names, read = _fields(_type_of(value))
     return dict(zip(names, read(value), strict=True))
 
 
@@ -63,10 +63,14 @@ def from_wire[T](domain: type[T], wire: Any, **instead: Any) -> T:
 
 def times(holder: Any) -> Iterator[datetime]:
     """Every time in a dataclass's own fields, where it is set."""
-    for name in _time_fields(type(holder)):
+    for name in _time_fields(_type_of(holder)):
         at = getattr(holder, name)
         if at is not None:
             yield at
+
+
+def _type_of(value: object) -> type[object]:
+    return type(value)
 
 
 # Rows and messages are read and written at every hop: which fields there are is found once, and read by C code.
@@ -88,5 +92,7 @@ def _default(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
     if field.default is not dataclasses.MISSING:
         return (field.default,)
     if field.default_factory is not dataclasses.MISSING:
-        return (msgspec.field(default_factory=field.default_factory),)
+        # msgspec leaves out what a plain dict, list or set made empty, and nothing that dict[str, int] made.
+        factory = get_origin(field.default_factory) or field.default_factory
+        return (msgspec.field(default_factory=factory),)
     return ()

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, TypeGuard
 
 import msgspec
 
+from shared.codec.plain import is_object
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import VersionWritten
 from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of, shown
@@ -97,7 +98,7 @@ def _answered(event: Mapping[str, Any], type_field: str, time_field: str) -> Ver
 
 
 def _version_written(event: object, type_field: str, time_field: str) -> VersionWritten:
-    if not isinstance(event, Mapping):
+    if not is_object(event):
         raise _Unusable(f"the event is {_shown(event)}, not an object")
     kind = event.get(type_field)
     if not isinstance(kind, str) or kind.lower() != WRITE_SUCCEEDED:
@@ -111,7 +112,7 @@ def _version_written(event: object, type_field: str, time_field: str) -> Version
 
 
 def _scan_reported(event: object) -> ScanReported:
-    if not isinstance(event, Mapping):
+    if not is_object(event):
         raise _Unusable(f"the event is {_shown(event)}, not an object")
     kind = event.get("type")
     if not isinstance(kind, str) or kind.lower() != SCAN_FINISHED:
@@ -169,7 +170,7 @@ def _data(event: Mapping[Any, Any]) -> Mapping[Any, Any]:
             data = msgspec.json.decode(data)
         except (ValueError, RecursionError) as error:
             raise _Unusable("its data is text that is not JSON") from error
-    if not isinstance(data, Mapping):
+    if not is_object(data):
         raise _Unusable(f"its data is {_shown(data)}, not an object")
     return data
 
@@ -212,7 +213,7 @@ def _time(event: Mapping[Any, Any], field: str) -> datetime:
 
 def _writer(data: Mapping[Any, Any]) -> str | None:
     claims = data.get("claims")
-    return next(_claimed(claims), None) if isinstance(claims, Mapping) else None
+    return next(_claimed(claims), None) if is_object(claims) else None
 
 
 def _claimed(claims: Mapping[Any, Any]) -> Iterator[str]:

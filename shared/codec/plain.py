@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -91,9 +91,24 @@ def encode(value: Any, what: object) -> bytes:
 
 def as_dict(value: Any) -> Any:
     """For msgspec, which knows no mappings but dict."""
-    if isinstance(value, Mapping):
+    if is_object(value):
         return dict(value)
     raise TypeError(f"{_shown(value)} is nothing that JSON knows")
+
+
+def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value is what JSON calls an object; its keys and values may be anything."""
+    return isinstance(value, Mapping)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value is what JSON calls an array; its items may be anything."""
+    return isinstance(value, list)
+
+
+def _is_exactly(value: object, kind: type) -> bool:
+    """Whether a value is of this very type: an enum of texts comes back from JSON as another."""
+    return type(value) is kind
 
 
 def check_plain(value: Any, where: object, depth: int = 0) -> None:
@@ -101,17 +116,16 @@ def check_plain(value: Any, where: object, depth: int = 0) -> None:
 
     ``where`` is what the text of the fault begins with; it is made into text only when there is one.
     """
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if value is None or isinstance(value, bool) or _is_exactly(value, str):
         return
-    if kind is int and value in _INTEGERS:
+    if _is_exactly(value, int) and value in _INTEGERS:
         return
     if isinstance(value, float) and math.isfinite(value):
         return
-    if depth < _DEEPEST and isinstance(value, list):
+    if depth < _DEEPEST and is_array(value):
         for item in value:
             check_plain(item, where, depth + 1)
-    elif depth < _DEEPEST and isinstance(value, Mapping):
+    elif depth < _DEEPEST and is_object(value):
         for key, item in value.items():
             if type(key) is not str:
                 raise Unencodable(f"{where} has the key {_shown(key)}; keys must be text")

@@ -71,7 +71,7 @@ class RegionReplication:
 class ReplicationFacts:
     """``$expand=ReplicationStatus``: every region by short name."""
 
-    regions: Mapping[str, RegionReplication] = field(default_factory=dict)
+    regions: Mapping[str, RegionReplication] = field(default_factory=dict[str, RegionReplication])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class RegionTargetFacts:
     storage: str = "Standard_LRS"
     excluded: bool | None = None
     """``excludeFromLatest`` of the region; None when it isn't said. It overrides the version's own flag."""
-    kept: Mapping[str, object] = field(default_factory=dict)
+    kept: Mapping[str, object] = field(default_factory=dict[str, object])
     """What Ringmaster doesn't set of the entry and must write back as it is (encryption, replica sets)."""
 
 
@@ -120,12 +120,12 @@ class VersionFacts:
     data_disks_gb: tuple[int | None, ...] = ()
     data_disk_luns: tuple[int, ...] = ()
     """Logical unit numbers of the data disks, in the order of ``data_disks_gb``; they need not be 0, 1, 2 …"""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
     end_of_life: datetime | None = None
     reported_for_policy_violation: bool = False
     policy_violations: tuple[str, ...] = ()
     validations: tuple[ExecutedValidation, ...] = ()
-    kept: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
     """By profile name, what Ringmaster doesn't set there and writes back as it is (extended locations, protection)."""
     replication: ReplicationFacts | None = None
     """Only when asked for; None says nothing about replication."""
@@ -158,10 +158,10 @@ class DefinitionFacts:
     """V1 or V2; None when not said, which the service takes for V1 (for V2 from API 2025-03-03 on)."""
     architecture: str | None = None
     """x64 or Arm64; None when not said, which the service takes for x64."""
-    features: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict[str, str])
     """Feature name -> value, for example SecurityType -> TrustedLaunchSupported."""
     end_of_life: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

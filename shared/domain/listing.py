@@ -86,7 +86,7 @@ class Group:
     new: int = 0
     by_rank: list[int] = field(default_factory=lambda: [0] * len(_SEVERITIES))
     """Findings by severity, the worst first."""
-    runs: list[tuple[int, int]] = field(default_factory=list)
+    runs: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Where its lines stand: start and count; none goes beyond its range."""
 
     @property

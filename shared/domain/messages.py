@@ -103,4 +103,4 @@ class Announcement:
     version: VersionId
     at: datetime
     id: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -36,8 +36,8 @@ class Decided:
     gate: Gate
     answer: Answer
     reasons: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    rules: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rules: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
     incarnation: str | None = None
     traits: Mapping[str, str] | None = None

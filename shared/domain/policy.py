@@ -103,7 +103,7 @@ class Pattern(Protocol):
 class ValidationRules:
     """What a version's metadata must show before anything is spent on it."""
 
-    required_tags: Mapping[str, Pattern | None] = field(default_factory=dict)
+    required_tags: Mapping[str, Pattern | None] = field(default_factory=dict[str, Pattern | None])
     """Tag name -> what the whole value must match, or None when any value will do."""
     min_disk_gb: int = 1
     max_disk_gb: int = 2048

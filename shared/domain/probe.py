@@ -64,7 +64,7 @@ class ProbeVerdict:
     """What the probe proves: no reasons means a pass."""
 
     reasons: tuple[str, ...] = ()
-    answers: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
 
 

@@ -128,14 +128,14 @@ class Release:
     incarnation: str | None = None
     """When this version was published, as Azure says it: a number used again has another."""
     ring: str | None = None
-    pending: Mapping[str, Pending] = field(default_factory=dict)
+    pending: Mapping[str, Pending] = field(default_factory=dict[str, Pending])
     gates: tuple[GateRecord, ...] = ()
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     published: tuple[Publication, ...] = ()
     qualified_at: datetime | None = None
     history: tuple[HistoryEntry, ...] = ()
-    traits: Mapping[str, str] = field(default_factory=dict)
+    traits: Mapping[str, str] = field(default_factory=dict[str, str])
     """What validation learned of the image that later hops need: operating system, state, architecture, home region."""
     traceparent: str | None = None
 

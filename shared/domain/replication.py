@@ -138,8 +138,8 @@ def judge_replication(
     wanted = tuple(dict.fromkeys(region_name(region) for region in regions))
     if absent := tuple(region for region in wanted if region not in facts.regions):
         return Missing(absent)
-    reported = facts.replication.regions if facts.replication else {}
-    status = {region: reported.get(region, RegionReplication(RegionState.UNKNOWN)) for region in wanted}
+    regions_reported = reported(facts)
+    status = {region: regions_reported.get(region, RegionReplication(RegionState.UNKNOWN)) for region in wanted}
     if failed := {region: words for region in wanted if (words := _failure(facts, status[region])) is not None}:
         # A complete replica is only to blame where no other explains the state of the version.
         broken = {region: words for region, words in failed.items() if status[region].state != RegionState.COMPLETED}
@@ -154,10 +154,14 @@ def judge_replication(
     return Done()
 
 
+def reported(facts: VersionFacts) -> Mapping[str, RegionReplication]:
+    """Every region whose replication Azure reports; none where the version was read without."""
+    return facts.replication.regions if facts.replication else {}
+
+
 def failing(facts: VersionFacts) -> Mapping[str, str]:
     """Every region, wanted or not, whose replication failed, with the service's words; needs replication facts."""
-    reported = facts.replication.regions if facts.replication else {}
-    failed = {region: each for region, each in reported.items() if each.state is RegionState.FAILED}
+    failed = {region: each for region, each in reported(facts).items() if each.state is RegionState.FAILED}
     return {region: each.details or _NO_DETAILS for region, each in failed.items()}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.facts import ProvisioningState, VersionFacts
+from shared.domain.image import VersionId, VersionNumber
 from shared.domain.latest import latest_in
 from shared.domain.policy import RetentionRules
 
@@ -34,7 +35,9 @@ def judge_retention(versions: Sequence[VersionFacts], rules: RetentionRules, now
     return tuple(_judged(each, latest, targets, rules, now) for each in ordered)
 
 
-def _judged(each: VersionFacts, latest: set, targets: set, rules: RetentionRules, now: datetime) -> Retention:
+def _judged(
+    each: VersionFacts, latest: set[VersionNumber | None], targets: set[VersionId], rules: RetentionRules, now: datetime
+) -> Retention:
     if each.provisioning_state not in {ProvisioningState.SUCCEEDED, ProvisioningState.FAILED}:
         return Retention(each, kept=True, reason=f"its state is {each.provisioning_state}")
     if each.id.number in latest:

@@ -87,7 +87,9 @@ class ValidationFacts:
     definition: DefinitionFacts | None
     gallery: GalleryFacts | None
     source: SourceFacts | None = None
-    ring_definitions: Mapping[DefinitionId, DefinitionFacts | None] = field(default_factory=dict)
+    ring_definitions: Mapping[DefinitionId, DefinitionFacts | None] = field(
+        default_factory=dict[DefinitionId, DefinitionFacts | None]
+    )
     """For rings in other galleries: the image definition that the version will be copied to."""
     newest_published: VersionNumber | None = None
     """The highest number that ``latest`` resolves to in any ring's region now, this version left out."""

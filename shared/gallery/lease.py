@@ -8,7 +8,7 @@ expires about when the host's own lease on the message does, so that waiting for
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -24,7 +24,7 @@ SHORTEST_LEASE: Final = timedelta(seconds=30)
 
 
 @asynccontextmanager
-async def definition_lease(hop: Hop, definition: DefinitionId) -> AsyncIterator[None]:
+async def definition_lease(hop: Hop, definition: DefinitionId) -> AsyncGenerator[None]:
     """Be the only hop that writes to this definition. Raises Conflict while another is."""
     world, now = hop.world, hop.now
     holder = f"{hop.release.version}#{world.nonce()}"

@@ -29,6 +29,7 @@ from shared.domain.replication import (
     judge_replication,
     plan_repair,
     plan_targets,
+    reported,
     time_left,
 )
 from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
@@ -243,10 +244,9 @@ def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Req
 
 
 def _seen(facts: VersionFacts) -> dict[str, Any]:
-    regions = facts.replication.regions if facts.replication else {}
     return {
         "version": str(facts.id),
         "publishedDate": facts.published_at.isoformat() if facts.published_at else None,
         "provisioningState": ProvisioningState(facts.provisioning_state).value,
-        "regions": {region: f"{each.state.value} {each.progress} %" for region, each in regions.items()},
+        "regions": {region: f"{each.state.value} {each.progress} %" for region, each in reported(facts).items()},
     }

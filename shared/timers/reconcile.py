@@ -42,12 +42,12 @@ LOOKBACK: Final = timedelta(hours=24)
 class Reconciled:
     """What a run did, by short names. As text it is a line for the log, with what there was and nothing else."""
 
-    resent: list[str] = field(default_factory=list)
-    started: list[str] = field(default_factory=list)
-    looked_at: list[str] = field(default_factory=list)
-    swept: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    resent: list[str] = field(default_factory=list[str])
+    started: list[str] = field(default_factory=list[str])
+    looked_at: list[str] = field(default_factory=list[str])
+    swept: list[str] = field(default_factory=list[str])
+    asked: list[str] = field(default_factory=list[str])
+    faults: list[str] = field(default_factory=list[str])
 
     def __str__(self) -> str:
         did = {each.name.replace("_", " "): getattr(self, each.name) for each in fields(self)}
