@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from local.bench.figures import Unmeasured
 from local.scanner.report import report_for
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Fates, Run, all_well
-from local.simulation.host import Host
-from local.simulation.house import House
+from local.simulation.calls import Call, Fates, Run, all_well
+from local.simulation.cloud import House
+from local.simulation.functions_host import Host
+from local.simulation.scheduler import Engine
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.galleries import ReplicationPlan
 from shared.adapters.memory.machines import Casting

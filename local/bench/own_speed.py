@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from local.arm.replication import AWAY_SECONDS
 from local.bench.memory_run import BEGIN, HOME, definition_policy, run
-from local.simulation.faults import Call, Fate
+from local.simulation.calls import Call, Fate
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import UPDATE_TIME, Replication
 from shared.domain.image import VersionId

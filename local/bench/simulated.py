@@ -9,8 +9,8 @@ import time
 from typing import Final
 
 from local.bench.figures import Figure
-from local.simulation.play import simulate
-from local.simulation.quiet import quiet
+from local.simulation.silenced_logging import quiet
+from local.simulation.simulator import simulate
 
 BOUND: Final = 500.0
 SECONDS: Final = 8.0

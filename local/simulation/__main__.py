@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from local.simulation.crew import outcomes
-from local.simulation.play import Outcome, simulate
-from local.simulation.quiet import quiet
+from local.simulation.pool import outcomes
+from local.simulation.silenced_logging import quiet
+from local.simulation.simulator import Outcome, simulate
 
 SHOWN: Final = 400
 """Lines of history of a broken run, the last ones."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.simulation.play import Mutation
+from local.simulation.simulator import Mutation
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command

@@ -13,9 +13,9 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from local.scanner.report import report_for
-from local.simulation.faults import Run
-from local.simulation.host import Host
-from local.simulation.laws import Truth
+from local.simulation.calls import Run
+from local.simulation.functions_host import Host
+from local.simulation.invariants import Truth
 from local.simulation.scenario import Build
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.domain.image import VersionId

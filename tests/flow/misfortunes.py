@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.simulation.faults import WELL, Call, Crash, Fate
+from local.simulation.calls import WELL, Call, Crash, Fate
 from shared.ports import Throttled, Unavailable
 
 type Fault = Callable[[], BaseException]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.scanner.report import report_for
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Run
-from local.simulation.host import Host, Ran
-from local.simulation.house import OWN_WRITER, House
+from local.simulation.calls import Call, Run
+from local.simulation.cloud import OWN_WRITER, House
+from local.simulation.functions_host import Host, Ran
+from local.simulation.scheduler import Engine
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import Replication
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind, VersionWritten
 from shared.domain.release import State

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.codec import decode_pointer
 from shared.domain.image import VersionId
 from shared.domain.messages import Kind

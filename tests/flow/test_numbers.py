@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.adapters.memory.characters import CLEAN, PANICS
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.release import State

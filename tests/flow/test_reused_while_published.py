@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.adapters.memory.characters import PANICS
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId

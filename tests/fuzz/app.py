@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import shared.scanners.registry  # noqa: F401 - imported late by the app; an import is no cost of an input
-from local.simulation.house import House
+from local.simulation.cloud import House
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command, encode_release

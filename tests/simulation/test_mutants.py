@@ -3,7 +3,7 @@
 import pytest
 
 from local.simulation.mutants import MUTANTS
-from local.simulation.play import simulate
+from local.simulation.simulator import simulate
 
 BUDGET = 120
 """Seeds for each mutant."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.simulation.__main__ import explained, main
-from local.simulation.crew import outcomes
-from local.simulation.play import Outcome, simulate
+from local.simulation.pool import outcomes
+from local.simulation.simulator import Outcome, simulate
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def test_a_seed_is_the_same_whatever_python_hashes_with(hash_seed: str) -> None:
     here = hashlib.sha256("\n".join(simulate("9", tell=True).history).encode()).hexdigest()
     code = (
         "import hashlib, logging; logging.disable(logging.CRITICAL);"
-        "from local.simulation.play import simulate;"
+        "from local.simulation.simulator import simulate;"
         "print(hashlib.sha256('\\n'.join(simulate('9', tell=True).history).encode()).hexdigest())"
     )
     there = subprocess.run(

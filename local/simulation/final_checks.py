@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from local.simulation.house import House
-from local.simulation.laws import Laws, peek
+from local.simulation.cloud import House
+from local.simulation.fault_injection import Weather
+from local.simulation.invariants import Laws, peek
 from local.simulation.scanners import Scanners
 from local.simulation.scenario import Build, Scenario
-from local.simulation.weather import Weather
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.policy import DayAfter, Policy

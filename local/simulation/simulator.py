@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from local.simulation.ending import Ending
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Fate, Run
-from local.simulation.host import Host, Ran
-from local.simulation.house import OWN_WRITER, House
-from local.simulation.laws import Laws, Truth, Violation, peek
+from local.simulation.calls import Call, Fate, Run
+from local.simulation.cloud import OWN_WRITER, House
+from local.simulation.fault_injection import Unforeseen, Weather
+from local.simulation.final_checks import Ending
+from local.simulation.functions_host import Host, Ran
+from local.simulation.invariants import Laws, Truth, Violation, peek
 from local.simulation.scanners import Scanners, Shelf
 from local.simulation.scenario import HOME, SUBSCRIPTION, TEST, Build, Deed, Scenario, draw
-from local.simulation.weather import Unforeseen, Weather
+from local.simulation.scheduler import Engine
 from shared.adapters.memory.characters import Character
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId

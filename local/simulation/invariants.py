@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Run
-from local.simulation.house import House
+from local.simulation.calls import Call, Run
+from local.simulation.cloud import House
+from local.simulation.scheduler import Engine
 from shared.domain.facts import RegionState, VersionFacts
 from shared.domain.image import DefinitionId, VersionId, VersionNumber
 from shared.domain.lifecycle import missing_proof

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from local.simulation.engine import Pause, Task
-from local.simulation.faults import NO_WAIT, WELL, Call, Crash, Fates, Run
+from local.simulation.calls import NO_WAIT, WELL, Call, Crash, Fates, Run
+from local.simulation.scheduler import Pause, Task
 from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
-from local.simulation.play import Outcome, simulate
+from local.simulation.simulator import Outcome, simulate
 
 CHUNK: Final = 10
 """Seeds that one process plays before it asks for more."""

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from local.simulation.engine import Engine
-from local.simulation.faults import NO_WAIT, WELL, Call, Crash, Fate
-from local.simulation.host import AS_IT_SHOULD, Mail
-from local.simulation.ports import PORTS
+from local.simulation.calls import NO_WAIT, WELL, Call, Crash, Fate
+from local.simulation.functions_host import AS_IT_SHOULD, Mail
+from local.simulation.interception import PORTS
+from local.simulation.scheduler import Engine
 from shared.adapters.memory.queues import QueuedMessage
 from shared.domain.messages import Kind
 from shared.ports import Conflict, PassingFault, Throttled, Unavailable

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.simulation.engine import Engine
-from local.simulation.faults import Crash, Fates, Run
-from local.simulation.ports import Watcher, Worker, seen_by
+from local.simulation.calls import Crash, Fates, Run
+from local.simulation.interception import Watcher, Worker, seen_by
+from local.simulation.scheduler import Engine
 from shared.adapters.memory.queues import MemoryQueues, QueuedMessage
 from shared.domain.messages import VersionWritten
 from shared.domain.outcomes import Dropped, Step
