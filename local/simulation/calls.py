@@ -1,4 +1,4 @@
-"""What can befall a call of a port, and the crash that no product code may catch."""
+"""A call of a port by a running function, and what is injected into it: delays, errors, the crash of the process."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any, Final
 
 from shared.domain.messages import Command
 
-NO_WAIT: Final = timedelta(0)
+NO_DELAY: Final = timedelta(0)
 
 
-class Crash(BaseException):
-    """The function's process ends here."""
+class ProcessCrash(BaseException):
+    """The function's process ends here. No product code may catch it."""
 
 
 @dataclass(slots=True, eq=False)
-class Run:
-    """One run of a function. ``command`` is what it was asked to do, once it has read that."""
+class Invocation:
+    """One invocation of a function. ``subject`` says in words what it is about."""
 
     number: int
     function: str
-    what: str
-    began: datetime
+    subject: str
+    started_at: datetime
     command: Command | None = None
+    """What it was asked to do, once it has read that from its message."""
 
 
 @dataclass(slots=True)
 class Call:
     """A function's call of one method of a port. ``name`` is port and method, as in ``ledger.replace``."""
 
-    run: Run
+    invocation: Invocation
     port: str
     method: str
     args: tuple[Any, ...]
@@ -44,30 +45,33 @@ class Call:
     @property
     def function(self) -> str:
         """The function that calls."""
-        return self.run.function
+        return self.invocation.function
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """How a call goes: how long until it takes effect and until its answer, and what is raised instead.
+class Injection:
+    """What is injected into one call.
 
-    ``before`` is raised instead of any effect; ``after`` when the effect has happened and its answer is lost.
-    ``vanishes``: the request is accepted, and fails later without a word, as long-running operations do.
+    ``error_before`` is raised instead of any effect. ``error_after`` is raised when the effect has happened: its
+    response is lost. ``operation_fails``: the request is accepted and has no effect, as when a long-running operation
+    fails later.
     """
 
-    reach: timedelta = NO_WAIT
-    answer: timedelta = NO_WAIT
-    before: BaseException | None = None
-    after: BaseException | None = None
-    vanishes: bool = False
+    delay_before: timedelta = NO_DELAY
+    """Until the call takes effect."""
+    delay_after: timedelta = NO_DELAY
+    """From the effect until the response."""
+    error_before: BaseException | None = None
+    error_after: BaseException | None = None
+    operation_fails: bool = False
 
 
-WELL: Final = Fate()
+NO_INJECTION: Final = Injection()
 
-type Fates = Callable[[Call], Fate]
-"""Decides how each call goes."""
+type Injector = Callable[[Call], Injection]
+"""Decides what is injected into each call."""
 
 
-def all_well(_: Call) -> Fate:
-    """Nothing befalls anybody."""
-    return WELL
+def inject_nothing(_: Call) -> Injection:
+    """Every call succeeds at once."""
+    return NO_INJECTION

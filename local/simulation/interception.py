@@ -1,4 +1,4 @@
-"""The ports as one running function sees them: where misfortune strikes, and where a watcher sees what was done."""
+"""The ports as one running function sees them: every call passes fault injection, and an observer sees its effect."""
 
 from __future__ import annotations
 
@@ -8,40 +8,51 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from local.simulation.calls import NO_WAIT, WELL, Call, Crash, Fates, Run
-from local.simulation.scheduler import Pause, Task
+from local.simulation.calls import NO_DELAY, NO_INJECTION, Call, Injector, Invocation, ProcessCrash
+from local.simulation.scheduler import Sleep, Task
 from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
 
 
-class Watcher(Protocol):
-    """Hears of every call at the moment when it takes effect."""
+class CallObserver(Protocol):
+    """Is told of every call at the moment when it takes effect."""
 
-    def before(self, call: Call) -> None:
+    def before_call(self, call: Call) -> None:
         """A call is about to take effect."""
         ...
 
-    def after(self, call: Call, result: Any) -> None:
-        """It has, with this result."""
+    def after_call(self, call: Call, result: Any) -> None:
+        """A call has taken effect, with this result."""
         ...
 
 
 @dataclass(slots=True, eq=False)
-class Worker:
-    """A process that runs functions, until it dies with all of them."""
+class WorkerProcess:
+    """A process that runs functions. Its crash ends all of them."""
 
     name: str
-    dead: bool = False
+    crashed: bool = False
     running: dict[int, Task] = field(default_factory=dict)
 
 
-class Watched:
-    """One port in the hands of one function."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """In which invocation and process a port is used, what injects faults into its calls and who observes them."""
 
-    def __init__(self, port: Any, name: str, run: Run, worker: Worker, fates: Fates, watcher: Watcher) -> None:
-        self._port, self._name, self._run = port, name, run
-        self._worker, self._fates, self._watcher = worker, fates, watcher
+    invocation: Invocation
+    worker: WorkerProcess
+    injector: Injector
+    observer: CallObserver
+
+
+class InterceptedPort:
+    """One port as one invocation sees it."""
+
+    def __init__(self, port: Any, name: str, context: Context) -> None:
+        self._port, self._name = port, name
+        self._invocation, self._worker = context.invocation, context.worker
+        self._injector, self._observer = context.injector, context.observer
 
     def __getattr__(self, method: str) -> Any:
         member = getattr(self._port, method)
@@ -52,65 +63,65 @@ class Watched:
 
     def _call(self, method: str, member: Callable[..., Any]) -> Callable[..., Any]:
         async def called(*args: Any, **kwargs: Any) -> Any:
-            self._alive()
-            call = Call(self._run, self._name, method, args, kwargs)
-            fate = self._fates(call)
-            if fate is not WELL:
-                if fate.reach > NO_WAIT:
-                    await Pause(fate.reach)
-                self._meets(fate.before)
+            self._check_alive()
+            call = Call(self._invocation, self._name, method, args, kwargs)
+            injection = self._injector(call)
+            if injection is not NO_INJECTION:
+                if injection.delay_before > NO_DELAY:
+                    await Sleep(injection.delay_before)
+                self._raise(injection.error_before)
             result = None
-            if not fate.vanishes:
-                self._watcher.before(call)
+            if not injection.operation_fails:
+                self._observer.before_call(call)
                 result = await member(*args, **kwargs)
-                self._watcher.after(call, result)
-            if fate is not WELL:
-                if fate.answer > NO_WAIT:
-                    await Pause(fate.answer)
-                self._meets(fate.after)
+                self._observer.after_call(call, result)
+            if injection is not NO_INJECTION:
+                if injection.delay_after > NO_DELAY:
+                    await Sleep(injection.delay_after)
+                self._raise(injection.error_after)
             return result
 
         return called
 
     def _stream(self, method: str, member: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
         async def streamed(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            self._alive()
-            call = Call(self._run, self._name, method, args, kwargs)
-            fate = self._fates(call)
-            if fate.reach > NO_WAIT:
-                await Pause(fate.reach)
-            self._meets(fate.before)
-            self._watcher.before(call)
+            self._check_alive()
+            call = Call(self._invocation, self._name, method, args, kwargs)
+            injection = self._injector(call)
+            if injection.delay_before > NO_DELAY:
+                await Sleep(injection.delay_before)
+            self._raise(injection.error_before)
+            self._observer.before_call(call)
             found = [item async for item in member(*args, **kwargs)]
-            self._watcher.after(call, found)
-            # What is wrong with the answer shows when the reader has seen some of it: pages come one by one.
+            self._observer.after_call(call, found)
+            # Pages come one by one, so the error is raised when the reader has seen half of the answer.
             for item in found[: len(found) // 2]:
                 yield item
-            self._meets(fate.after)
+            self._raise(injection.error_after)
             for item in found[len(found) // 2 :]:
                 yield item
 
         return streamed
 
-    def _alive(self) -> None:
-        # Nothing that a dead process still tries, as Python unwinds it, reaches the world.
-        if self._worker.dead:
-            raise Crash(self._worker.name)
+    def _check_alive(self) -> None:
+        # While Python unwinds the coroutines of a crashed process, their calls must not reach the cloud.
+        if self._worker.crashed:
+            raise ProcessCrash(self._worker.name)
 
-    def _meets(self, misfortune: BaseException | None) -> None:
-        self._alive()
-        if misfortune is None:
+    def _raise(self, error: BaseException | None) -> None:
+        self._check_alive()
+        if error is None:
             return
-        if isinstance(misfortune, Crash):
-            self._worker.dead = True
-        raise misfortune
+        if isinstance(error, ProcessCrash):
+            self._worker.crashed = True
+        raise error
 
 
-# Asking costs more than most calls do, and each method is asked about at every run.
+# Inspecting costs more than most calls do, and each method is asked for in every invocation.
 _is_stream = functools.cache(inspect.isasyncgenfunction)
 
 
-def seen_by(world: World, run: Run, worker: Worker, fates: Fates, watcher: Watcher) -> World:
-    """The world in the hands of one run of a function."""
-    ports = {name: Watched(getattr(world, name), name, run, worker, fates, watcher) for name in PORTS}
+def intercept(world: World, context: Context) -> World:
+    """The world as one invocation sees it."""
+    ports = {name: InterceptedPort(getattr(world, name), name, context) for name in PORTS}
     return replace(world, **ports)

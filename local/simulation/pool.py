@@ -1,4 +1,4 @@
-"""Many seeds in as many processes as the machine has processors."""
+"""A pool of worker processes that runs many seeds, one process per processor."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
-from local.simulation.simulator import Outcome, simulate
+from local.simulation.simulator import Result, simulate
 
 CHUNK: Final = 10
-"""Seeds that one process plays before it asks for more."""
+"""Seeds that one process runs before it asks for more."""
 
 
-def outcomes(seeds: Sequence[str], releases: int, *, jobs: int) -> Iterator[Outcome]:
-    """Every seed's outcome, in the order of the seeds, however many processes play them."""
-    play = functools.partial(simulate, releases=releases)
+def simulate_all(seeds: Sequence[str], releases: int, *, jobs: int) -> Iterator[Result]:
+    """Every seed's result, in the order of the seeds, however many processes run them."""
+    run = functools.partial(simulate, releases=releases)
     if jobs == 1 or len(seeds) < 2 * CHUNK:
-        yield from map(play, seeds)
+        yield from map(run, seeds)
         return
-    # Forked processes would inherit locks of threads that they don't have.
+    # Forked processes would inherit locks that threads of this process hold.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_in_silence) as pool:
-        yield from pool.map(play, seeds, chunksize=CHUNK)
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_initialize) as pool:
+        yield from pool.map(run, seeds, chunksize=CHUNK)
 
 
-def _in_silence() -> None:
+def _initialize() -> None:
     logging.disable(logging.CRITICAL)
-    # An interrupt is for the process that shows the numbers; it ends the others.
+    # The parent process handles the interrupt and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

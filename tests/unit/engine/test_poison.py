@@ -26,7 +26,7 @@ def bury(play: Rehearsal, body: bytes) -> str:
 
 def order(play: Rehearsal, **changes: Any) -> bytes:
     version = play.publish(scan=None)
-    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=play.engine.now, state={**ORDER, **changes})
+    command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=play.scheduler.now, state={**ORDER, **changes})
     return encode_command(command)
 
 
@@ -86,7 +86,7 @@ def test_a_message_for_a_row_that_cannot_be_read_becomes_a_letter_that_says_so()
 def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
-    far = play.engine.now + timedelta(days=9999)
+    far = play.scheduler.now + timedelta(days=9999)
     command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=ORDER)
     assert "asked for again" in bury(play, encode_command(replace(command, attempt=99)))
     assert "is given up" in bury(play, encode_command(replace(command, attempt=100)))

@@ -79,7 +79,7 @@ async def scanned(findings: tuple[Finding, ...]) -> Large:
     )
     release = Release(version, State.QUALIFYING, 1, "digest-1", BEGIN, BEGIN, incarnation=BEGIN.isoformat())
     evidence = Counting()
-    world = replace(Rehearsal(SMALL).house.world, evidence=evidence)
+    world = replace(Rehearsal(SMALL).cloud.world, evidence=evidence)
     on_hand = OnHand((Usable(StoredReport("a/trivy/report.json", "trivy", BEGIN), report),))
     verdict = judged(on_hand, release, RULES, BEGIN + timedelta(hours=1), None)
     step = await decided(Gate.SCAN, on_hand, verdict, RULES, release, world)
