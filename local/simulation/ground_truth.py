@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from local.simulation.observations import publication_time
+from shared.domain.facts import VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy, Policy
 
@@ -34,10 +35,15 @@ class GroundTruth:
     """Every image, by its version and the time at which it was published (ISO 8601)."""
     foreign_resources: set[str] = field(default_factory=set)
     """Resources in the test resource group that are not the app's, by id in lower case."""
+    _originals: dict[tuple[VersionId, str | None], str | None] = field(default_factory=dict)
 
     def add_policy(self, policy: Policy) -> None:
         """A policy comes into force."""
         self.policies.update({each.digest: each for each in policy.definitions.values()})
+
+    def add_copy(self, copy: VersionFacts, original: VersionFacts | None) -> None:
+        """The cloud made a copy of an original, or of nothing when that was deleted at that moment."""
+        self._originals[copy.id, publication_time(copy)] = publication_time(original) if original else None
 
     def source_of(self, version: VersionId) -> VersionId:
         """The version that builders published: this one, or the one that it is a copy of."""
@@ -46,6 +52,11 @@ class GroundTruth:
                 return policy.source.version(version.number)
         return version
 
-    def policies_of(self, policy: DefinitionPolicy) -> Mapping[str, DefinitionPolicy]:
-        """Every policy that the same definition ever had, by digest."""
-        return {digest: each for digest, each in self.policies.items() if each.source == policy.source}
+    def original_of(self, facts: VersionFacts) -> str | None:
+        """When the image was published that a version is, or is a copy of (ISO 8601). It tells images apart."""
+        published = publication_time(facts)
+        return published if self.source_of(facts.id) == facts.id else self._originals.get((facts.id, published))
+
+    def image_of(self, facts: VersionFacts) -> ImageTruth | None:
+        """The image that a version is, or is a copy of."""
+        return self.images.get((self.source_of(facts.id), self.original_of(facts) or ""))

@@ -1,7 +1,7 @@
 """Mutants: faults built into the app on purpose, one protection switched off at a time.
 
-They show that the simulation detects what the protection prevents. Each mutant is a world in which a port lacks what
-the protection rests on; the app's own code stays as it is.
+They show that the simulation detects what the protection prevents. In a mutant, a port lacks what the protection rests
+on; the app's own code stays as it is.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.simulation.functions_host import WorldWrapper
+from local.simulation.simulator import Mutant
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.release import Release
+from shared.domain.policy import DefinitionPolicy, Policy
+from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.ports import OwnMachine, PassingFault, Stored
 
 
@@ -59,11 +60,31 @@ class NoSequence(_Port):
     """Rows that accept any command, however old."""
 
     async def read(self, version: VersionId) -> Stored | None:
-        stored = await self.port.read(version)
-        if stored is None:
-            return None
-        values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
-        return Stored(AnySequence(**values), stored.etag)
+        return _read_as(AnySequence, await self.port.read(version))
+
+
+class AllProven(Release):
+    """A release of which every gate counts as passed."""
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        incarnation, evidence = self.incarnation or "", "assumed"
+        return GateRecord(
+            gate, Answer.PASS, self.updated_at, incarnation, self.policy_digest, evidence, ring=ring, region=region
+        )
+
+
+class NoProofCheck(_Port):
+    """Rows of which the app's ``missing_proof`` finds nothing missing."""
+
+    async def read(self, version: VersionId) -> Stored | None:
+        return _read_as(AllProven, await self.port.read(version))
+
+
+def _read_as(row_type: type[Release], stored: Stored | None) -> Stored | None:
+    if stored is None:
+        return None
+    values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
+    return Stored(row_type(**values), stored.etag)
 
 
 class NoLease(_Port):
@@ -148,20 +169,32 @@ class NoTimer(_Port):
                 yield stored
 
 
-def _without_read_back() -> WorldWrapper:
+def with_ring_scans(policy: Policy) -> Policy:
+    """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
+    return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
+
+
+def _scanned_rings(definition: DefinitionPolicy) -> DefinitionPolicy:
+    return replace(definition, rings=tuple(replace(ring, scan=definition.scan) for ring in definition.rings))
+
+
+def _without_read_back() -> Mutant:
     written: dict[VersionId, tuple[tuple[RegionTargetFacts, ...], bool]] = {}
-    return lambda world: replace(world, galleries=NoReadBack(world.galleries, written))
+    return Mutant(lambda world: replace(world, galleries=NoReadBack(world.galleries, written)))
 
 
-MUTANTS: Final[Mapping[str, Callable[[], WorldWrapper]]] = {
-    "outbox": lambda: lambda world: replace(world, ledger=NoOutbox(world.ledger)),
-    "sequence check": lambda: lambda world: replace(world, ledger=NoSequence(world.ledger)),
-    "lease": lambda: lambda world: replace(world, ledger=NoLease(world.ledger)),
-    "merge of regions": lambda: lambda world: replace(world, galleries=NoMerge(world.galleries)),
+MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
+    "outbox": lambda: Mutant(lambda world: replace(world, ledger=NoOutbox(world.ledger))),
+    "sequence check": lambda: Mutant(lambda world: replace(world, ledger=NoSequence(world.ledger))),
+    "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
+    "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
     "read-back": _without_read_back,
-    "evidence requirement": lambda: lambda world: replace(world, evidence=NoEvidence(world.evidence)),
-    "own-write recognition": lambda: lambda world: replace(world, galleries=NoRecognition(world.galleries)),
-    "sweep": lambda: lambda world: replace(world, machines=NoSweep(world.machines)),
-    "repetition of commands": lambda: lambda world: replace(world, ledger=NoTimer(world.ledger)),
+    "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
+    "proof check": lambda: Mutant(
+        lambda world: replace(world, ledger=NoProofCheck(world.ledger)), change_policy=with_ring_scans
+    ),
+    "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
+    "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
+    "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
-"""Protection that is switched off -> a factory of the mutated world, called once for each run."""
+"""Protection that is switched off -> a factory of the mutant without it, called once for each run."""

@@ -145,6 +145,11 @@ class Scenario:
         copy = DefinitionId(PRODUCTION, version.definition.name).version(version.number)
         return all(self.replication(each, region, 99).fails is None for each in (version, copy) for region in REGIONS)
 
+    def with_policies(self, change: Callable[[Policy], Policy]) -> Scenario:
+        """The same scenario with every policy changed."""
+        actions = (replace(each, policy=change(each.policy)) if each.policy else each for each in self.actions)
+        return replace(self, policy=change(self.policy), actions=tuple(actions))
+
     def union_policy(self) -> Policy:
         """A policy that names whatever any policy of the run names: the galleries that exist."""
         policies = [self.policy, *(action.policy for action in self.actions if action.policy)]

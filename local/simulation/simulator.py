@@ -10,18 +10,22 @@ from random import Random
 from typing import Any, Final
 
 from local.simulation.calls import Call, Injection, Invocation
+from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.fault_injection import FaultInjection, UnexpectedError
 from local.simulation.final_checks import FinalChecks
 from local.simulation.functions_host import FunctionsHost, InvocationResult, WorldWrapper
 from local.simulation.ground_truth import GroundTruth, ImageTruth
-from local.simulation.invariants import Invariants, Violation
+from local.simulation.invariants import Invariants
+from local.simulation.laws import Law, Violation
+from local.simulation.observations import has_ended, key_of, publication_time
 from local.simulation.scanners import ReportStore, Scanners
 from local.simulation.scenario import HOME, TEST, Scenario, draw
 from local.simulation.scheduler import Scheduler
 from local.simulation.workload import OPERATOR_ROUND, Casting, Workload
 from shared.domain.image import VersionId
 from shared.domain.outcomes import Step
+from shared.domain.policy import Policy
 from shared.domain.release import Release
 from shared.ports import PassingFault, Refused
 
@@ -47,15 +51,24 @@ class Result:
     history: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A fault that is built into the app on purpose, and the policies under which it matters."""
+
+    wrap_world: WorldWrapper
+    change_policy: Callable[[Policy], Policy] = lambda policy: policy
+
+
+NO_MUTANT: Final = Mutant(lambda world: world)
+
+
 class StopRun(BaseException):
     """A law is broken: the run ends here."""
 
 
-def simulate(
-    seed: str, releases: int = 4, *, mutation: WorldWrapper | None = None, record_history: bool = False
-) -> Result:
-    """Run a seed until everything has ended or a law is broken. ``mutation`` builds a fault into the app."""
-    return Simulator(seed, releases, mutation=mutation, record_history=record_history).run()
+def simulate(seed: str, releases: int = 4, *, mutant: Mutant = NO_MUTANT, record_history: bool = False) -> Result:
+    """Run a seed until everything has ended or a law is broken."""
+    return Simulator(seed, releases, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -64,9 +77,9 @@ class Simulator:
     The texts that seed the generators are part of what a seed means, and are never changed.
     """
 
-    def __init__(self, seed: str, releases: int, *, mutation: WorldWrapper | None, record_history: bool) -> None:
+    def __init__(self, seed: str, releases: int, *, mutant: Mutant, record_history: bool) -> None:
         self.result = Result(seed, releases)
-        self.scenario: Scenario = draw(seed, releases)
+        self.scenario: Scenario = draw(seed, releases).with_policies(mutant.change_policy)
         self.scheduler = Scheduler(BEGIN, Random(f"order {seed}"))
         self.rng = Random(f"host {seed}")
         casting = Casting()
@@ -81,17 +94,17 @@ class Simulator:
         faults_end_at = BEGIN + self.scenario.span
         self.fault_injection = FaultInjection.drawn(self.scheduler, Random(f"weather {seed}"), faults_end_at)
         self.truth = GroundTruth()
-        self.invariants = Invariants(self.cloud, self.scheduler, self.truth, self._on_violation)
+        self.invariants = Invariants(CheckContext(self.cloud, self.scheduler, self.truth, self._on_violation))
         self._record_history = record_history
         self._planned = 0
         store = ReportStore(self.fault_injection.report_store_answers)
-        self.host = self._host(store, mutation)
+        self.host = self._host(store, mutant.wrap_world)
         self.scanners = Scanners(
             self.host, self, store, Random(f"scanners {seed}"), self.scenario.scanner_response_rate
         )
         self.workload = Workload(self.cloud, self.host, self.truth, casting, self, self.rng, self.scanners.plan_scans)
 
-    def _host(self, store: ReportStore, mutation: WorldWrapper | None) -> FunctionsHost:
+    def _host(self, store: ReportStore, wrap_world: WorldWrapper) -> FunctionsHost:
         host = FunctionsHost(
             self.scheduler,
             replace(self.cloud.world, policy=self.scenario.policy, report_source=store),
@@ -101,7 +114,7 @@ class Simulator:
             parallel=8,
             clock_skew=lambda: self.scenario.clock_skew * self.rng.uniform(-1, 1),
             deliver_message=self.fault_injection.deliver_message,
-            wrap_world=mutation or (lambda world: world),
+            wrap_world=wrap_world,
         )
         host.on_result, host.on_step = self._on_result, self._on_step
         return host
@@ -114,7 +127,8 @@ class Simulator:
         try:
             finished = self.scheduler.run_until(self._is_finished, deadline=BEGIN + self.scenario.span + TIME_LIMIT)
             if not finished:
-                self._break(1, f"not ended {TIME_LIMIT} after the last fault: {self._unfinished()}")
+                law = Law.NOTHING_LEFT if self._is_done() else Law.NOTHING_LOST
+                self._break(law, f"not ended {TIME_LIMIT} after the last fault: {self._unfinished()}")
             if not self.result.violations:
                 self._final_checks().run(self.rows())
         except StopRun:
@@ -146,13 +160,17 @@ class Simulator:
         if self.result.violations:
             return True
         if self.scheduler.steps > STEP_LIMIT:
-            self._break(1, f"{STEP_LIMIT} steps and no end: {self._unfinished()}")
+            self._break(Law.COST, f"{STEP_LIMIT} steps and no end: {self._unfinished()}")
         if self._planned or self.scheduler.now < BEGIN + self.scenario.span:
             return False
-        if len(self.cloud.queues) or len(self.host.poison) or self._leftovers():
+        return not self._leftovers() and self._is_done()
+
+    def _is_done(self) -> bool:
+        """Whether no message is left, every release has ended and none is missing."""
+        if len(self.cloud.queues) or len(self.host.poison):
             return False
         rows = self.rows()
-        return all(row.is_settled for row in rows) and not self._missed(rows)
+        return all(map(has_ended, rows)) and not self._missed(rows)
 
     # --- what workload and scanners need ------------------------------------------------------------------------------
 
@@ -173,7 +191,7 @@ class Simulator:
     def current_image(self, version: VersionId) -> ImageTruth | None:
         """The image that bears a version number now."""
         facts = run_now(self.cloud.galleries.version(version))
-        return self.truth.images[version, facts.published_at.isoformat()] if facts and facts.published_at else None
+        return self.truth.image_of(facts) if facts else None
 
     def rows(self) -> list[Release]:
         """Every row of the ledger."""
@@ -223,12 +241,14 @@ class Simulator:
             self.record(f"  {result.invocation.number} {result.function} ended: {shown}"[:400])
         # A refusal that no stage handles is left to the queue's retry: the end of the release shows whether it may be.
         if isinstance(error, Exception) and not isinstance(error, (PassingFault, Refused, UnexpectedError)):
-            self._break(6, f"{result.function} raised an error that no port names: {error!r}", result.invocation)
+            self._break(
+                Law.OUTBOX, f"{result.function} raised an error that no port names: {error!r}", result.invocation
+            )
 
     def _on_step(self, invocation: Invocation, _: Step) -> None:
         command = invocation.command
         if self._record_history and command is not None:
-            self.record(f"  {invocation.number} {command.release.number} {command.branch} #{command.seq}")
+            self.record(f"  {invocation.number} {command.release.number} {key_of(command)} #{command.seq}")
 
     # --- checking -----------------------------------------------------------------------------------------------------
 
@@ -242,25 +262,18 @@ class Simulator:
         for definition in self.host.world.policy.definitions:
             for facts in run_now(self.cloud.galleries.versions(definition)):
                 row = known.get(facts.id)
-                if row is None or row.incarnation != (facts.published_at and facts.published_at.isoformat()):
+                if row is None or row.incarnation != publication_time(facts):
                     missed.append(facts.id.short)
         return missed
 
     def _unfinished(self) -> list[str]:
         rows = self.rows()
-        return [
-            *(
-                f"{row.version.short} {row.state} {dict(row.stalls)} {list(row.pending)} {row.history[-2:]}"
-                for row in rows
-                if not row.is_settled
-            ),
-            f"missed: {self._missed(rows)}; left: {self._leftovers()}; {len(self.cloud.queues)} messages",
-        ]
+        left = f"missed: {self._missed(rows)}; left: {self._leftovers()}; {len(self.cloud.queues)} messages"
+        return [*(_described(row) for row in rows if not has_ended(row)), left]
 
     def _final_checks(self) -> FinalChecks:
         return FinalChecks(
             cloud=self.cloud,
-            invariants=self.invariants,
             truth=self.truth,
             scenario=self.scenario,
             scanners=self.scanners,
@@ -268,7 +281,7 @@ class Simulator:
             builds=self.workload.builds,
             disturbed=self.workload.disturbed,
             has_lost_messages=bool(self.fault_injection.counts["message lost"]),
-            on_violation=self._break,
+            broken=self._break,
         )
 
     def _on_violation(self, violation: Violation) -> None:
@@ -277,14 +290,19 @@ class Simulator:
             self.result.violations.append(violation)
         raise StopRun
 
-    def _break(self, law: int, text: str, invocation: Invocation | None = None) -> None:
+    def _break(self, law: Law, text: str, invocation: Invocation | None = None) -> None:
         self._on_violation(Violation(law, text, self.scheduler.now, invocation))
+
+
+def _described(row: Release) -> str:
+    pending = {key: each.stalled for key, each in row.pending.items()}
+    return f"{row.version.short} {row.state} {pending} {[line.text for line in row.history[-2:]]}"
 
 
 def _shown(call: Call) -> str:
     first: Any = call.args[0] if call.args else ""
     if call.name == "queues.send":
-        return f" {first.branch} #{first.seq} {call.kwargs.get('delay', '')}"
+        return f" {key_of(first)} #{first.seq} {call.kwargs.get('delay', '')}"
     if call.name in {"ledger.replace", "ledger.insert"}:
         row = call.args[-1]
         pending = {key: (each.command.seq, "sent" if each.sent else "unsent") for key, each in row.pending.items()}

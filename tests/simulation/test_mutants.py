@@ -2,16 +2,34 @@
 
 import pytest
 
-from local.simulation.mutants import MUTANTS
-from local.simulation.simulator import simulate
+from local.simulation.laws import Law, Violation
+from local.simulation.mutants import MUTANTS, with_ring_scans
+from local.simulation.simulator import Mutant, simulate
 
 BUDGET = 120
 """Seeds for each mutant."""
 
 
+def first_violation(protection: str) -> Violation:
+    for seed in map(str, range(1, BUDGET + 1)):
+        violations = simulate(seed, mutant=MUTANTS[protection]()).violations
+        if violations:
+            return violations[0]
+    pytest.fail(f"no law was broken in {BUDGET} seeds without the {protection}")
+
+
 @pytest.mark.parametrize("protection", MUTANTS)
 def test_the_simulation_detects_a_protection_that_is_switched_off(protection: str) -> None:
-    for seed in map(str, range(1, BUDGET + 1)):
-        if simulate(seed, mutation=MUTANTS[protection]()).violations:
-            return
-    pytest.fail(f"no law was broken in {BUDGET} seeds without the {protection}")
+    assert first_violation(protection)
+
+
+def test_missing_proof_is_found_although_the_app_finds_none_missing() -> None:
+    violation = first_violation("proof check")
+    assert violation.law is Law.PROOF
+    assert "lacks scan/ring-" in violation.text
+
+
+@pytest.mark.parametrize("seed", [str(seed) for seed in range(1, 21)])
+def test_rings_with_scan_rules_of_their_own_break_no_law(seed: str) -> None:
+    unchanged = Mutant(lambda world: world, change_policy=with_ring_scans)
+    assert simulate(seed, mutant=unchanged).violations == []
