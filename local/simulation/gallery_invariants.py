@@ -144,14 +144,11 @@ class GalleryInvariants:
         image = truth.image_of(facts)
         if image is None or not image.is_good:
             self._context.broken(Law.PROOF, f"{facts.id.short} was published and is bad: {image}", invocation)
-        policy = truth.policies[row.policy_digest]
         for region in shown:
-            self._check_region_proof(invocation, facts, region, row, policy)
+            self._check_region_proof(invocation, facts, region, row)
 
-    def _check_region_proof(
-        self, invocation: Invocation, facts: VersionFacts, region: str, row: Release, policy: DefinitionPolicy
-    ) -> None:
-        image = self._context.truth.original_of(facts) or ""
+    def _check_region_proof(self, invocation: Invocation, facts: VersionFacts, region: str, row: Release) -> None:
+        image, policy = self._context.truth.original_of(facts) or "", self._context.truth.policies[row.policy_digest]
         rings = [ring for ring in policy.rings if ring.definition == facts.id.definition]
         lacking = {ring.name: self._lacking(row, image, policy, ring) for ring in rings if region in ring_regions(ring)}
         if all(lacking.values()):
@@ -171,9 +168,9 @@ class GalleryInvariants:
     def _has_baked(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
         names = [each.name for each in policy.rings]
         index = names.index(ring.name)
-        before = publication_in(row, names[index - 1]) if index else None
         if index == 0:
             since = self._qualified_at.get(row.version)
         else:
+            before = publication_in(row, names[index - 1])
             since = self._published_at[row.version, before] if before else None
         return since is not None and self._context.scheduler.now + SKEW >= since + ring.bake

@@ -49,7 +49,7 @@ class LedgerInvariants:
         self._keep(call.invocation, None, stored.release)
 
     def row_replaced(self, call: Call, stored: Stored, memory: InvocationMemory) -> None:
-        """A row was replaced, and perhaps a former bearer's archived."""
+        """A row was replaced, and perhaps the row of the number's former image archived."""
         row, former = stored.release, call.kwargs.get("archive")
         before = self._context.rows.get(row.version)
         if former is not None:
@@ -86,7 +86,7 @@ class LedgerInvariants:
     def _check_reuse(self, invocation: Invocation, former: Release) -> None:
         facts = run_now(self._context.cloud.galleries.version(former.version))
         if facts is not None and publication_time(facts) == former.incarnation:
-            text = f"{former.version.short} began anew although its bearer is the same"
+            text = f"{former.version.short} started again although its image is the same"
             self._context.broken(Law.OWN_WRITES, text, invocation)
 
     def _check_publication(
