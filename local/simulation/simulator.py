@@ -27,7 +27,7 @@ from shared.domain.image import VersionId
 from shared.domain.outcomes import Step
 from shared.domain.policy import Policy
 from shared.domain.release import Release
-from shared.ports import PassingFault, Refused
+from shared.ports import ForeignTarget, PassingFault, Refused
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RECONCILE: Final = timedelta(minutes=15)
@@ -241,9 +241,8 @@ class Simulator:
             self.record(f"  {result.invocation.number} {result.function} ended: {shown}"[:400])
         # A refusal that no stage handles is left to the queue's retry: the end of the release shows whether it may be.
         if isinstance(error, Exception) and not isinstance(error, (PassingFault, Refused, UnexpectedError)):
-            self._break(
-                Law.OUTBOX, f"{result.function} raised an error that no port names: {error!r}", result.invocation
-            )
+            law = Law.ACCESS if isinstance(error, ForeignTarget) else Law.OUTBOX
+            self._break(law, f"{result.function} raised an error that no stage handles: {error!r}", result.invocation)
 
     def _on_step(self, invocation: Invocation, _: Step) -> None:
         command = invocation.command
