@@ -41,7 +41,7 @@ test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for opti
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile) $(TESTS)
 
-simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS=)
+simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS=)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)")
 

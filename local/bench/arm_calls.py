@@ -34,19 +34,19 @@ BOOT_TEST: Final[Mapping[str, int]] = {
     "see its NIC gone": 1,
 }
 REPLICAS: Final[Mapping[str, int]] = {
-    "read the target regions": 1,  # under the lease, at once before the write: there is no ETag (law 4)
+    "read the target regions": 1,  # under the lease, as there is no ETag: law 4 (no region is dropped)
     "write the merged target regions": 1,
     "see every region complete": 1,
 }
 COPY: Final[Mapping[str, int]] = {
     "see that there is none": 1,  # a PUT on what is there would set its regions anew
-    "see that the source is what was proven": 1,  # its number can be used again (law 2)
+    "see that the source is what was proven": 1,  # its number can be used again, law 2 (nothing promoted without proof)
     "write the copy": 1,
     "see every region complete": 1,
 }
 PUBLICATION: Final[Mapping[str, int]] = {
     "read the version with its replicas": 1,  # lists carry no replication status
-    "list the versions": 1,  # predict latest in every region (law 3)
+    "list the versions": 1,  # predict it in every region, law 3 (latest never goes backwards)
     "clear excludeFromLatest": 1,
     "list the versions again": 1,  # read back what latest is now
 }

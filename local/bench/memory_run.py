@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from local.bench.figures import Unmeasured
 from local.scanner.report import report_for
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Fates, Run, all_well
-from local.simulation.host import Host
-from local.simulation.house import House
+from local.simulation.calls import Call, Injector, Invocation, inject_nothing
+from local.simulation.cloud import Cloud, run_now
+from local.simulation.functions_host import FunctionsHost
+from local.simulation.scheduler import Scheduler
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.galleries import ReplicationPlan
 from shared.adapters.memory.machines import Casting
@@ -66,14 +66,14 @@ def _targets(*regions: str) -> tuple[RegionTarget, ...]:
     return tuple(RegionTarget(region) for region in regions)
 
 
-class _Nobody:
-    """A watcher who doesn't look."""
+class _NoObserver:
+    """Observes nothing."""
 
-    def before(self, call: Call) -> None:
+    def before_call(self, call: Call) -> None:
         """A call is about to take effect."""
 
-    def after(self, call: Call, result: Any) -> None:
-        """It has."""
+    def after_call(self, call: Call, result: Any) -> None:
+        """A call has taken effect."""
 
 
 @dataclass(slots=True)
@@ -89,27 +89,31 @@ class MemoryRun:
 def run(
     count: int,
     *,
-    fates: Fates = all_well,
+    injector: Injector = inject_nothing,
     replication: ReplicationPlan | None = None,
     casting: Casting = lambda *_: CLEAN,
     parallel: int = 1,
 ) -> MemoryRun:
     """Release ``count`` versions, each of its own definition, all published at the same moment."""
-    engine = Engine(BEGIN)
+    scheduler = Scheduler(BEGIN)
     policies = [definition_policy(f"image-{index}") for index in range(count)]
     policy = Policy(TEST, {each.source: each for each in policies})
     extra: dict[str, Any] = {"replication": replication} if replication else {}
-    house = House(engine.clock, policy, home=HOME, casting=casting, **extra)
-    host = Host(engine, house.world, house.queues, fates=fates, watcher=_Nobody(), parallel=parallel)
+    cloud = Cloud(scheduler.clock, policy, home=HOME, casting=casting, **extra)
+    host = FunctionsHost(
+        scheduler, cloud.world, cloud.queues, injector=injector, observer=_NoObserver(), parallel=parallel
+    )
     versions = [each.source.version(NUMBER) for each in policies]
     report = json.dumps(_small_report(versions[0])).encode()
     began = time.process_time()
     for index, version in enumerate(versions):
-        _publish(house, host, version, index, report)
+        _publish(cloud, host, version, index, report)
     # Events are taken within the first minute; from then on a message stands for everything that is still to do.
-    engine.run(lambda: engine.now > BEGIN + timedelta(minutes=1) and not len(house.queues), until=BEGIN + LIMIT)
+    scheduler.run_until(
+        lambda: scheduler.now > BEGIN + timedelta(minutes=1) and not len(cloud.queues), deadline=BEGIN + LIMIT
+    )
     seconds = time.process_time() - began
-    return MemoryRun(_released(house, count), len(host.ran), seconds, engine.now - BEGIN)
+    return MemoryRun(_released(cloud, count), len(host.results), seconds, scheduler.now - BEGIN)
 
 
 def scan_evidence(report: bytes) -> Mapping[str, Any]:
@@ -129,26 +133,26 @@ class Scanned:
 
 def scanned(report: bytes) -> Scanned:
     """One version with this report, after the scan gate's answer."""
-    engine = Engine(BEGIN)
+    scheduler = Scheduler(BEGIN)
     definition = definition_policy("image")
-    house = House(engine.clock, Policy(TEST, {definition.source: definition}), home=HOME)
-    host = Host(engine, house.world, house.queues, fates=all_well, watcher=_Nobody())
+    cloud = Cloud(scheduler.clock, Policy(TEST, {definition.source: definition}), home=HOME)
+    host = FunctionsHost(scheduler, cloud.world, cloud.queues, injector=inject_nothing, observer=_NoObserver())
     version = definition.source.version(NUMBER)
-    _publish(house, host, version, 0, report)
+    _publish(cloud, host, version, 0, report)
 
     def found() -> list[str]:
-        rows = _drained(house)
+        rows = _drained(cloud)
         return [each.evidence for row in rows for each in row.gates if each.gate is Gate.SCAN]
 
-    if not engine.run(lambda: bool(found()), until=BEGIN + timedelta(hours=1)):
-        raise Unmeasured(f"the scan gate gave no answer: {[each.history for each in _drained(house)]}")
-    return Scanned(house.world, version, house.evidence.documents()[found()[0]], engine.now)
+    if not scheduler.run_until(lambda: bool(found()), deadline=BEGIN + timedelta(hours=1)):
+        raise Unmeasured(f"the scan gate gave no answer: {[each.history for each in _drained(cloud)]}")
+    return Scanned(cloud.world, version, cloud.evidence.documents()[found()[0]], scheduler.now)
 
 
-def _publish(house: House, host: Host, version: VersionId, index: int, report: bytes) -> None:
+def _publish(cloud: Cloud, host: FunctionsHost, version: VersionId, index: int, report: bytes) -> None:
     source = f"/subscriptions/{BUILD}/resourceGroups/rg/providers/Microsoft.Compute/images/base"
     targets = (RegionTargetFacts(HOME, excluded=True),)
-    house.galleries.build(
+    cloud.galleries.build(
         VersionFacts(
             version,
             ProvisioningState.CREATING,
@@ -161,12 +165,12 @@ def _publish(house: House, host: Host, version: VersionId, index: int, report: b
         settled=True,
     )
 
-    async def post(world: World, now: datetime, _: Run) -> str:
+    async def post(world: World, now: datetime, _: Invocation) -> str:
         name = await world.evidence.save_report(version, "trivy", report, at=now)
         return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
-    host.engine.after(
-        timedelta(0), lambda: host.deliver(VersionWritten(version, f"{index}", host.engine.now, "builder"))
+    host.scheduler.call_later(
+        timedelta(0), lambda: host.deliver_event(VersionWritten(version, f"{index}", host.scheduler.now, "builder"))
     )
     host.post_report(post, version.short)
 
@@ -180,8 +184,8 @@ def _small_report(version: VersionId) -> dict[str, Any]:
     return document
 
 
-def _released(house: House, count: int) -> list[Release]:
-    rows = list(_drained(house))
+def _released(cloud: Cloud, count: int) -> list[Release]:
+    rows = list(_drained(cloud))
     if len(rows) != count:
         raise Unmeasured(f"{count} versions were published and {len(rows)} releases started")
     others = [
@@ -196,13 +200,8 @@ def _is_done(row: Release) -> bool:
     return row.state is State.RELEASED and row.is_settled
 
 
-def _drained(house: House) -> Sequence[Release]:
+def _drained(cloud: Cloud) -> Sequence[Release]:
     async def read() -> list[Release]:
-        return [stored.release async for stored in house.ledger.rows()]
+        return [stored.release async for stored in cloud.ledger.rows()]
 
-    coroutine = read()
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError("the memory ledger waited for something")
+    return run_now(read())

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from local.arm.galleries.replication import AWAY_SECONDS
 from local.bench.memory_run import BEGIN, HOME, definition_policy, run
-from local.simulation.faults import Call, Fate
+from local.simulation.calls import Call, Injection
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import UPDATE_TIME, Replication
 from shared.domain.image import VersionId
@@ -60,11 +60,11 @@ class Dice:
         self.replicas[region] = takes
         return Replication(takes)
 
-    def meet(self, call: Call) -> Fate:
+    def delay(self, call: Call) -> Injection:
         """How long a call takes; a message first waits for the host's next poll."""
         if call.name == "queues.open":
-            return Fate(reach=timedelta(seconds=self.random.uniform(0, POLLING)))
-        return Fate(answer=timedelta(seconds=self.random.uniform(*CALL)))
+            return Injection(delay_before=timedelta(seconds=self.random.uniform(0, POLLING)))
+        return Injection(delay_after=timedelta(seconds=self.random.uniform(*CALL)))
 
     def critical_path(self) -> timedelta:
         """What Azure itself takes, one thing after the other."""
@@ -84,7 +84,7 @@ def at_own_speed(runs: int = RUNS) -> Mapping[str, Any]:
     ratios, measured, least = [], [], []
     for seed in range(runs):
         dice = Dice(Random(seed))
-        found = run(1, fates=dice.meet, replication=dice.replicate, casting=dice.cast, parallel=16)
+        found = run(1, injector=dice.delay, replication=dice.replicate, casting=dice.cast, parallel=16)
         path = dice.critical_path()
         took = found.releases[0].published[-1].at - BEGIN
         ratios.append(took / path)

@@ -1,4 +1,4 @@
-"""`simulated`: how many releases a second the seeded simulation goes through, its laws watched at every step.
+"""`simulated`: how many releases a second the seeded simulation goes through, with every law checked at every step.
 
 One process on one processor; the simulation itself may be run in as many processes as there are.
 """
@@ -9,8 +9,8 @@ import time
 from typing import Final
 
 from local.bench.figures import Figure
-from local.simulation.play import simulate
-from local.simulation.quiet import quiet
+from local.simulation.silenced_logging import silenced_logging
+from local.simulation.simulator import simulate
 
 BOUND: Final = 500.0
 SECONDS: Final = 8.0
@@ -18,7 +18,7 @@ SECONDS: Final = 8.0
 
 def measure(seconds: float = SECONDS) -> Figure:
     """The figure, over as many seeds as fit into about so many seconds."""
-    with quiet():
+    with silenced_logging():
         return _measured(seconds)
 
 
@@ -29,11 +29,11 @@ def _measured(seconds: float) -> Figure:
     began, cpu = time.perf_counter(), time.process_time()
     while time.perf_counter() - began < seconds:
         seeds += 1
-        outcome = simulate(str(seeds))
-        releases += sum(outcome.states.values())
-        steps, runs = steps + outcome.steps, runs + outcome.runs
-        if outcome.violations:
-            broken.append(outcome.seed)
+        result = simulate(str(seeds))
+        releases += sum(result.states.values())
+        steps, runs = steps + result.steps, runs + result.invocations
+        if result.violations:
+            broken.append(result.seed)
     took, spent = time.perf_counter() - began, time.process_time() - cpu
     return Figure(
         value=releases / spent,

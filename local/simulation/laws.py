@@ -1,376 +1,56 @@
-"""The laws of the product as invariants over the ledger, the galleries, the machines and the messages.
-
-The numbers are those of the design. Every check asks the cloud for the truth and never the app: a law that the app
-believes it keeps and doesn't is broken.
-"""
+"""The laws by number and title, and how a broken one is reported. ``docs/laws.md`` explains each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Self
 
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Run
-from local.simulation.house import House
-from shared.domain.facts import RegionState, VersionFacts
-from shared.domain.hop_states import machine_of
-from shared.domain.image import DefinitionId, VersionId, VersionNumber
-from shared.domain.lifecycle import missing_proof
-from shared.domain.messages import Command, Kind
-from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Answer, Pending, Release
-from shared.gallery.incarnation import incarnation_of
-from shared.ports import INCARNATION_TAG, Stored
+from local.simulation.calls import Invocation
 
-WRITES: Final = frozenset(
-    {
-        "galleries.write_targets",
-        "galleries.copy_version",
-        "machines.create",
-        "machines.start_probe",
-        "machines.delete",
-        "machines.delete_part",
-        "ledger.insert",
-        "ledger.replace",
-        "evidence.put",
-        "publisher.publish",
-        "queues.send",
-    }
-)
-SKEW: Final = timedelta(minutes=2)
-"""How wrong two clocks together may be."""
+
+class Law(IntEnum):
+    """What the product promises under every schedule of duplicates, delays, crashes and outages."""
+
+    title: str
+    """Three to five words. Whoever cites a law by number cites its title too."""
+
+    def __new__(cls, number: int, title: str) -> Self:
+        """A law of this number and title."""
+        law = int.__new__(cls, number)
+        law._value_ = number
+        law.title = title
+        return law
+
+    NOTHING_LOST = 1, "nothing is lost"
+    PROOF = 2, "nothing promoted without proof"
+    LATEST = 3, "latest never goes backwards"
+    REGIONS = 4, "no region is dropped"
+    REPETITION = 5, "repeated messages change nothing"
+    OUTBOX = 6, "commands recorded before sending"
+    NOTHING_LEFT = 7, "nothing is left behind"
+    IN_USE = 8, "nothing in use deleted"
+    ACCESS = 9, "no unauthorised access"
+    OWN_WRITES = 10, "own writes start nothing"
+    NOTHING_BAD_VISIBLE = 11, "nothing bad stays visible"
+    ATTRIBUTION = 12, "manual changes are attributed"
+    COST = 13, "cost is bounded"
+
+    def __str__(self) -> str:
+        """The law as it is cited."""
+        return f"law {self.value} ({self.title})"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken law."""
+    """A broken law: what was seen, when, and in which invocation, if in one."""
 
-    law: int
+    law: Law
     text: str
     at: datetime
-    run: Run | None
+    invocation: Invocation | None
 
     def __str__(self) -> str:
-        who = f" in run {self.run.number} ({self.run.function})" if self.run else ""
-        return f"law {self.law} at {self.at:%d %H:%M:%S}{who}: {self.text}"
-
-
-@dataclass(slots=True)
-class Truth:
-    """What the simulation knows of one bearer of a number, and the app has to find out."""
-
-    boots: bool
-    published: datetime
-    clean_scan: bool = False
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of one run."""
-
-    read_at: dict[VersionId, int] = field(default_factory=dict)
-    seen: set[tuple[VersionId, str]] = field(default_factory=set)
-    wrote: bool = False
-    stale: bool = False
-
-
-@dataclass(slots=True)
-class _Before:
-    """How things stood before a write to a gallery."""
-
-    facts: VersionFacts | None
-    statuses: Mapping[str, RegionState]
-    latest: Mapping[str, VersionNumber | None]
-
-
-class Laws:
-    """Watches every call, before and after it takes effect."""
-
-    def __init__(self, house: House, engine: Engine, broken: Callable[[Violation], None]) -> None:
-        """``broken`` is told of every violation."""
-        self._house, self._engine, self._broken = house, engine, broken
-        self.policies: dict[str, DefinitionPolicy] = {}
-        """Every policy that was ever in force, by digest."""
-        self.truths: dict[tuple[VersionId, str], Truth] = {}
-        self.planted: set[str] = set()
-        self._runs: dict[int, _Memory] = {}
-        self._sent: set[tuple[VersionId, str, int]] = set()
-        self._decided: set[tuple[VersionId, str, int]] = set()
-        self._rows: dict[VersionId, Release] = {}
-        self._wrote: dict[VersionId, tuple[int, int]] = {}
-        self._count = 0
-        self._before: dict[int, _Before] = {}
-
-    # --- the watcher --------------------------------------------------------------------------------------------------
-
-    def before(self, call: Call) -> None:
-        """A call is about to take effect."""
-        if call.name == "galleries.write_targets":
-            self._before[call.run.number] = self._standing(call.args[0].id)
-
-    def after(self, call: Call, result: Any) -> None:
-        """A call took effect."""
-        self._count += 1
-        memory = self._runs.get(call.run.number)
-        if memory is None:
-            memory = self._runs[call.run.number] = _Memory()
-        if call.name in WRITES and not _postpones(call) and not _remembers(call):
-            if memory.stale:
-                self._break(5, f"a stale command still did {call.name}", call.run)
-            memory.wrote = True
-        check = _CHECKS.get(call.name)
-        if check is not None:
-            check(self, call, result, memory)
-
-    def ended(self, run: Run) -> None:
-        """A run of a function is over."""
-        self._runs.pop(run.number, None)
-
-    def _break(self, law: int, text: str, run: Run | None) -> None:
-        self._broken(Violation(law, text, self._engine.now, run))
-
-    # --- galleries ----------------------------------------------------------------------------------------------------
-
-    def _standing(self, version: VersionId) -> _Before:
-        facts = peek(self._house.galleries.version(version, replication=True))
-        regions = self._regions(version.definition)
-        latest = {region: self._house.galleries.resolve_latest(version.definition, region) for region in regions}
-        seen = facts.replication.regions if facts and facts.replication else {}
-        return _Before(facts, {region: each.state for region, each in seen.items()}, latest)
-
-    def _regions(self, definition: DefinitionId) -> set[str]:
-        versions = peek(self._house.galleries.versions(definition))
-        return {region for facts in versions for region in facts.regions}
-
-    def _read(self, call: Call, _: Any, memory: _Memory) -> None:
-        memory.read_at[call.args[0]] = self._count
-
-    def _listed(self, call: Call, result: Any, memory: _Memory) -> None:
-        for facts in result:
-            memory.read_at[facts.id] = self._count
-            for region in facts.regions:
-                if facts.visible_in(region):
-                    memory.seen.add((facts.id, region))
-
-    def _written(self, call: Call, _: Any, memory: _Memory) -> None:
-        version: VersionId = call.args[0].id
-        before, now = self._before.pop(call.run.number), self._standing(version)
-        assert now.facts is not None, "a write to what is not there is refused"
-        if before.facts is not None:
-            self._not_dropped(call.run, before, now.facts)
-            self._proven(call.run, before.facts, now.facts, memory)
-        for region, was in before.latest.items():
-            then = now.latest.get(region)
-            backwards = was is not None and (then is None or then < was)
-            if backwards and not self._ordered(call, then) and not (was == version.number and self._unproven(before)):
-                self._break(3, f"latest in {region} went from {was} to {then or 'nothing'}", call.run)
-        self._not_stale(call.run, version, memory)
-        self._wrote[version] = (self._count, call.run.number)
-
-    def _ordered(self, call: Call, then: VersionNumber | None) -> bool:
-        """Whether ``latest`` may go back: a revocation was ordered, and where it goes empty, the policy allows that."""
-        command = call.run.command
-        if command is None or command.kind is not Kind.REVOKE:
-            return False
-        policy = self.policies[self._rows[command.release].policy_digest]
-        return then is not None or policy.scan.revoke_to_empty
-
-    def _unproven(self, before: _Before) -> bool:
-        """Whether what was hidden bears its number since after the proof: published in between, it must go again."""
-        facts = before.facts
-        row = self._rows.get(self.source_of(facts.id)) if facts else None
-        return facts is not None and row is not None and self.bearer_of(facts) != row.incarnation
-
-    def bearer_of(self, facts: VersionFacts) -> str | None:
-        """The incarnation of a version, or of the version that it is a copy of."""
-        return incarnation_of(facts) if self.source_of(facts.id) == facts.id else facts.tags.get(INCARNATION_TAG)
-
-    def _not_dropped(self, run: Run, before: _Before, facts: VersionFacts) -> None:
-        assert before.facts is not None
-        for region in before.facts.regions:
-            if region not in facts.regions and before.statuses.get(region) is not RegionState.FAILED:
-                self._break(4, f"{region} was dropped from {facts.id.short}", run)
-
-    def _not_stale(self, run: Run, version: VersionId, memory: _Memory) -> None:
-        last = self._wrote.get(version)
-        read = memory.read_at.get(version, 0)
-        if last is not None and last[1] != run.number and last[0] > read:
-            text = f"{version.short} was written on the ground of facts from before the write of run {last[1]}"
-            self._break(4, text, run)
-
-    # --- proof --------------------------------------------------------------------------------------------------------
-
-    def _proven(self, run: Run, before: VersionFacts, facts: VersionFacts, memory: _Memory) -> None:
-        shown = [region for region in facts.regions if facts.visible_in(region) and not before.visible_in(region)]
-        if not shown:
-            return
-        source = self.source_of(facts.id)
-        row = self._rows.get(source)
-        if row is None:
-            self._break(2, f"{facts.id.short} was published without a release", run)
-            return
-        incarnation = self.bearer_of(facts)
-        if facts.published_at and facts.published_at >= run.began:
-            # Versions have no ETag: nothing can prevent this when the number is used again between the read and the
-            # write of one hop. It must be hidden again; whether it was is judged in the end.
-            return
-        if incarnation != row.incarnation:
-            self._break(2, f"another bearer of {facts.id.short} was published than the proven one", run)
-            return
-        truth = self.truths.get((source, incarnation or ""))
-        if truth is None or not truth.boots or not truth.clean_scan:
-            self._break(2, f"{facts.id.short} was published and is bad: {truth}", run)
-        policy = self.policies[row.policy_digest]
-        for region in shown:
-            rings = [
-                ring for ring in policy.rings if ring.definition == facts.id.definition and region in ring.region_names
-            ]
-            if not any(self._ring_proven(row, policy, ring) for ring in rings):
-                self._break(2, f"{facts.id.short} was published in {region} without complete proof", run)
-
-    def _ring_proven(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
-        return not missing_proof(row, policy, ring) and row.ring == ring.name and self._baked(row, policy, ring)
-
-    def _baked(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
-        index = [each.name for each in policy.rings].index(ring.name)
-        before = row.published_in(policy.rings[index - 1].name) if index else None
-        since = before.at if before else row.qualified_at
-        if since is None or (index and before is None):
-            return False
-        return self._engine.now + SKEW >= since + ring.bake
-
-    def source_of(self, version: VersionId) -> VersionId:
-        for policy in self.policies.values():
-            if policy.source != version.definition and version.definition in {each.definition for each in policy.rings}:
-                return policy.source.version(version.number)
-        return version
-
-    # --- the ledger and the queues ------------------------------------------------------------------------------------
-
-    def _row_read(self, call: Call, result: Stored | None, memory: _Memory) -> None:
-        command = call.run.command
-        if command is None or command.is_hint or memory.wrote or result is None:
-            return
-        expected = result.release.pending.get(str(command.branch))
-        memory.stale = expected is None or expected.command.seq != command.seq
-
-    def _inserted(self, call: Call, result: Stored, _: _Memory) -> None:
-        self._keep(call.run, None, result.release)
-
-    def _replaced(self, call: Call, result: Stored, memory: _Memory) -> None:
-        row, former = result.release, call.kwargs.get("archive")
-        before = self._rows.get(row.version)
-        if former is not None:
-            self._really_reused(call.run, former)
-        for publication in row.published:
-            if before is None or publication not in before.published:
-                self._holds(call.run, row, publication.ring, publication.regions, memory)
-        self._keep(call.run, before, row)
-
-    def _really_reused(self, run: Run, former: Release) -> None:
-        facts = peek(self._house.galleries.version(former.version))
-        if facts is not None and incarnation_of(facts) == former.incarnation:
-            self._break(10, f"{former.version.short} began anew although its bearer is the same", run)
-
-    def _holds(self, run: Run, row: Release, ring: str, regions: tuple[str, ...], memory: _Memory) -> None:
-        policy = self.policies[row.policy_digest]
-        target = policy.ring(ring).definition.version(row.version.number)
-        facts = peek(self._house.galleries.version(target))
-        for region in regions:
-            visible = facts is not None and facts.visible_in(region)
-            if not visible and (target, region) not in memory.seen:
-                self._break(3, f"{target.short} counts as published in {region} and is not", run)
-
-    def _keep(self, run: Run, before: Release | None, row: Release) -> None:
-        self._rows[row.version] = row
-        for branch, pending in row.pending.items():
-            self._decided.add((row.version, branch, pending.command.seq))
-            self._marked(run, row, branch, pending, before)
-        if not row.state.is_terminal and not any(each.command.kind.is_gate for each in row.pending.values()):
-            self._break(1, f"{row.version.short} is {row.state} and waits for nothing", run)
-        known = set(before.gates) if before else set()
-        for record in row.gates:
-            if record not in known:
-                self._evident(run, row, record.evidence, record.answer)
-
-    def _marked(self, run: Run, row: Release, branch: str, pending: Pending, before: Release | None) -> None:
-        key = (row.version, branch, pending.command.seq)
-        if pending.sent and not pending.parked and key not in self._sent:
-            self._break(6, f"{branch} #{pending.command.seq} of {row.version.short} counts as sent and was not", run)
-
-    def _evident(self, run: Run, row: Release, name: str, answer: Answer) -> None:
-        document = peek(self._house.evidence.get(name))
-        if document is None:
-            self._break(2, f"{row.version.short} has a verdict without evidence: {name}", run)
-        elif document["answer"] != answer or document["version"] != str(row.version):
-            self._break(2, f"the evidence {name} says something else than the verdict", run)
-
-    def _queued(self, call: Call, _: Any, __: _Memory) -> None:
-        command: Command = call.args[0]
-        if command.is_hint:
-            return
-        key = (command.release, str(command.branch), command.seq)
-        if key not in self._decided:
-            self._break(
-                6, f"{command.branch} #{command.seq} of {command.release.short} was sent and never decided", call.run
-            )
-        self._sent.add(key)
-
-    # --- machines -----------------------------------------------------------------------------------------------------
-
-    def _deleted(self, call: Call, _: Any, __: _Memory) -> None:
-        if call.function != "reconcile":
-            return
-        for row in self._rows.values():
-            for pending in row.pending.values():
-                command = pending.command
-                if command.kind is Kind.BOOT_TEST and machine_of(command.state) == call.args[0]:
-                    self._break(7, f"{call.args[0]} was swept while its test is running", call.run)
-
-    def _part_deleted(self, call: Call, _: Any, __: _Memory) -> None:
-        if call.args[0].lower() in self.planted:
-            self._break(7, f"{call.args[0]} is not ours and was deleted", call.run)
-
-
-def _postpones(call: Call) -> bool:
-    """Whether a run sends the very command again that it was asked to do: it changes nothing, and may know nothing."""
-    command = call.run.command
-    if call.name != "queues.send" or command is None:
-        return False
-    sent: Command = call.args[0]
-    return (sent.branch, sent.seq) == (command.branch, command.seq)
-
-
-def _remembers(call: Call) -> bool:
-    """Whether a run only has the row know what it published before the row moved on."""
-    if call.name != "ledger.replace":
-        return False
-    before: Release = call.args[0].release
-    after: Release = call.args[1]
-    gone = {"published": after.published, "history": after.history, "updated_at": after.updated_at}
-    return len(after.published) > len(before.published) and replace(before, **gone) == after
-
-
-type _Check = Callable[[Laws, Call, Any, _Memory], None]
-_CHECKS: Final[Mapping[str, _Check]] = {
-    "galleries.version": Laws._read,  # noqa: SLF001 - its own methods, by the name of the call that they check
-    "galleries.versions": Laws._listed,  # noqa: SLF001
-    "galleries.write_targets": Laws._written,  # noqa: SLF001
-    "ledger.read": Laws._row_read,  # noqa: SLF001
-    "ledger.insert": Laws._inserted,  # noqa: SLF001
-    "ledger.replace": Laws._replaced,  # noqa: SLF001
-    "queues.send": Laws._queued,  # noqa: SLF001
-    "machines.delete": Laws._deleted,  # noqa: SLF001
-    "machines.delete_part": Laws._part_deleted,  # noqa: SLF001
-}
-
-
-def peek(coroutine: Any) -> Any:
-    """The result of a memory adapter's method, which waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("a memory adapter waited for something")
+        where = f" in invocation {self.invocation.number} ({self.invocation.function})" if self.invocation else ""
+        return f"{self.law} at {self.at:%d %H:%M:%S}{where}: {self.text}"

@@ -1,7 +1,7 @@
-"""Faults built into the app on purpose, one protection switched off at a time: a simulation that finds none proves
-nothing.
+"""Mutants: faults built into the app on purpose, one protection switched off at a time.
 
-Each mutant is a world in which a port has lost what the protection rests on; the app's own code stays as it is.
+They show that the simulation detects what the protection prevents. In a mutant, a port lacks what the protection rests
+on; the app's own code stays as it is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from local.simulation.play import Mutation
+from local.simulation.simulator import Mutant
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.release import Release
+from shared.domain.policy import DefinitionPolicy, Policy
+from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.ports import OwnMachine, PassingFault, Stored
 
 
 @dataclass
 class _Port:
-    """A port that does what the real one does, but for what a mutant changes."""
+    """A port that does what the real one does, except for what a mutant changes."""
 
     port: Any
 
@@ -30,51 +31,71 @@ class _Port:
 
 
 class NoOutbox(_Port):
-    """Every command counts as sent with the write of the row: nothing is left to send again."""
+    """Every command is marked as sent with the write of the row: nothing is left to send again."""
 
     async def insert(self, release: Release) -> Stored:
-        return _kept(await self.port.insert(_all_sent(release)), release)
+        return _unmarked(await self.port.insert(_all_sent(release)), release)
 
     async def replace(self, stored: Stored, release: Release, *, archive: Release | None = None) -> Stored:
-        return _kept(await self.port.replace(stored, _all_sent(release), archive=archive), release)
+        return _unmarked(await self.port.replace(stored, _all_sent(release), archive=archive), release)
 
 
 def _all_sent(release: Release) -> Release:
     return replace(release, pending={key: replace(each, sent=True) for key, each in release.pending.items()})
 
 
-def _kept(stored: Stored, release: Release) -> Stored:
-    # The driver still sees what it has to send; only the row has forgotten.
+def _unmarked(stored: Stored, release: Release) -> Stored:
+    # The engine still sees what it has to send; only the row says that it is sent.
     return Stored(release, stored.etag)
 
 
 class AnySequence(Release):
-    """A release that takes every command of a branch that waits for one."""
+    """A release that accepts any command of a branch that waits for one."""
 
     def expects(self, command: Command) -> bool:
         return str(command.branch) in self.pending
 
 
 class NoSequence(_Port):
-    """Rows that take any command, however old."""
+    """Rows that accept any command, however old."""
 
     async def read(self, version: VersionId) -> Stored | None:
-        stored = await self.port.read(version)
-        if stored is None:
-            return None
-        values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
-        return Stored(AnySequence(**values), stored.etag)
+        return _read_as(AnySequence, await self.port.read(version))
+
+
+class AllProven(Release):
+    """A release of which every gate counts as passed."""
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        incarnation, evidence = self.incarnation or "", "assumed"
+        return GateRecord(
+            gate, Answer.PASS, self.updated_at, incarnation, self.policy_digest, evidence, ring=ring, region=region
+        )
+
+
+class NoProofCheck(_Port):
+    """Rows of which the app's ``missing_proof`` finds nothing missing."""
+
+    async def read(self, version: VersionId) -> Stored | None:
+        return _read_as(AllProven, await self.port.read(version))
+
+
+def _read_as(row_type: type[Release], stored: Stored | None) -> Stored | None:
+    if stored is None:
+        return None
+    values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
+    return Stored(row_type(**values), stored.etag)
 
 
 class NoLease(_Port):
-    """Everybody may write at any time."""
+    """Every writer gets the lease at any time."""
 
     async def acquire_lease(self, definition: DefinitionId, holder: str, *, until: datetime, now: datetime) -> bool:
         return True
 
 
 class NoMerge(_Port):
-    """A write names the regions that it adds, and the home region; it forgets the others."""
+    """A write names the regions that it adds and the home region, and drops the others."""
 
     async def write_targets(
         self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
@@ -86,7 +107,7 @@ class NoMerge(_Port):
 
 @dataclass
 class NoReadBack(_Port):
-    """What was written is taken for what is there."""
+    """Reads return what was written, whether or not it is there."""
 
     written: dict[VersionId, tuple[tuple[RegionTargetFacts, ...], bool]]
 
@@ -107,7 +128,7 @@ class NoReadBack(_Port):
 
 
 class NoEvidence(_Port):
-    """A verdict whose evidence can't be written counts all the same."""
+    """A verdict counts although its evidence could not be written."""
 
     async def put(self, name: str, document: Mapping[str, Any]) -> None:
         try:
@@ -117,7 +138,7 @@ class NoEvidence(_Port):
 
 
 class NoRecognition(_Port):
-    """A version is known by when it was written last, not by when it was published: our own writes make it another."""
+    """A version is identified by its last write, not by its publication: the app's own writes make it another."""
 
     async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
         return self._dated(await self.port.version(version, replication=replication))
@@ -133,14 +154,14 @@ class NoRecognition(_Port):
 
 
 class NoSweep(_Port):
-    """What a crash left behind is never found."""
+    """The sweep finds nothing that a crash left behind."""
 
     async def ours(self) -> Sequence[OwnMachine]:
         return []
 
 
 class NoTimer(_Port):
-    """Nothing that stands in the ledger is ever sent again."""
+    """No command in the ledger is ever sent again."""
 
     async def rows(self, *, definition: DefinitionId | None = None, unsettled: bool = False) -> AsyncIterator[Stored]:
         if not unsettled:
@@ -148,20 +169,32 @@ class NoTimer(_Port):
                 yield stored
 
 
-def _without_read_back() -> Mutation:
+def with_ring_scans(policy: Policy) -> Policy:
+    """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
+    return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
+
+
+def _scanned_rings(definition: DefinitionPolicy) -> DefinitionPolicy:
+    return replace(definition, rings=tuple(replace(ring, scan=definition.scan) for ring in definition.rings))
+
+
+def _without_read_back() -> Mutant:
     written: dict[VersionId, tuple[tuple[RegionTargetFacts, ...], bool]] = {}
-    return lambda world: replace(world, galleries=NoReadBack(world.galleries, written))
+    return Mutant(lambda world: replace(world, galleries=NoReadBack(world.galleries, written)))
 
 
-MUTANTS: Final[Mapping[str, Callable[[], Mutation]]] = {
-    "outbox": lambda: lambda world: replace(world, ledger=NoOutbox(world.ledger)),
-    "sequence check": lambda: lambda world: replace(world, ledger=NoSequence(world.ledger)),
-    "lease": lambda: lambda world: replace(world, ledger=NoLease(world.ledger)),
-    "merge of regions": lambda: lambda world: replace(world, galleries=NoMerge(world.galleries)),
+MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
+    "outbox": lambda: Mutant(lambda world: replace(world, ledger=NoOutbox(world.ledger))),
+    "sequence check": lambda: Mutant(lambda world: replace(world, ledger=NoSequence(world.ledger))),
+    "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
+    "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
     "read-back": _without_read_back,
-    "evidence requirement": lambda: lambda world: replace(world, evidence=NoEvidence(world.evidence)),
-    "own-write recognition": lambda: lambda world: replace(world, galleries=NoRecognition(world.galleries)),
-    "sweep": lambda: lambda world: replace(world, machines=NoSweep(world.machines)),
-    "repetition of commands": lambda: lambda world: replace(world, ledger=NoTimer(world.ledger)),
+    "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
+    "proof check": lambda: Mutant(
+        lambda world: replace(world, ledger=NoProofCheck(world.ledger)), change_policy=with_ring_scans
+    ),
+    "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
+    "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
+    "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
-"""What is switched off -> a maker of the world without it, anew for each run."""
+"""Protection that is switched off -> a factory of the mutant without it, called once for each run."""

@@ -1,10 +1,14 @@
-"""What a seed brings: policies, versions with their characters, scans, strangers, and how the platform behaves."""
+"""The scenario of a seed: policies, image versions and their scans, user actions, and how the platform behaves.
+
+The text that seeds a random generator, and the order of its draws, is part of what a seed means: neither changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from random import Random
 from typing import Final
 
@@ -46,44 +50,48 @@ TEST: Final = TestEnvironment(
 )
 
 
-def _s(seconds: float) -> timedelta:
+def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-QUICK: Final = Character(
-    "quick",
-    _s(1),
-    _s(5),
-    _s(8),
-    console=((_s(1), "Linux version 6.8.0"), (_s(9), "login: ")),
-    probe_takes=_s(2),
-    deletion_takes=_s(5),
+FAST: Final = Character(
+    "fast",
+    _seconds(1),
+    _seconds(5),
+    _seconds(8),
+    console=((_seconds(1), "Linux version 6.8.0"), (_seconds(9), "login: ")),
+    probe_takes=_seconds(2),
+    deletion_takes=_seconds(5),
 )
-"""Quick, since polls that find nothing new try no law; the other characters keep the platform's pace."""
+"""Fast, since polls that find nothing new test no law; the other characters take as long as on the platform."""
 
 
-def _hasty(character: Character, gives_up: float = 240) -> Character:
-    """The same fate, sooner."""
-    failure = replace(character.failure, after=_s(gives_up)) if character.failure else None
-    return replace(character, failure=failure, deletion_takes=QUICK.deletion_takes)
+def _shortened(character: Character, fails_after: float = 240) -> Character:
+    """The same character, failing sooner."""
+    failure = replace(character.failure, after=_seconds(fails_after)) if character.failure else None
+    return replace(character, failure=failure, deletion_takes=FAST.deletion_takes)
 
 
 CHARACTERS: Final[Sequence[tuple[int, bool, tuple[Character, ...]]]] = (
-    (60, True, (QUICK,)),
-    (6, True, (_hasty(NO_CAPACITY, 30), QUICK)),
-    (4, True, (NO_QUOTA, NO_QUOTA, QUICK)),
-    (4, True, (NO_AGENT, QUICK)),
-    (6, True, (replace(LEAVES_DISK, powered_after=_s(1), provisioned_after=_s(5), agent_after=_s(8)),)),
-    (7, False, (_hasty(PANICS),)),
-    (7, False, (_hasty(NEVER_GENERALIZED),)),
-    (6, False, (_hasty(KEEPS_ITS_NAME),)),
+    (60, True, (FAST,)),
+    (6, True, (_shortened(NO_CAPACITY, 30), FAST)),
+    (4, True, (NO_QUOTA, NO_QUOTA, FAST)),
+    (4, True, (NO_AGENT, FAST)),
+    (
+        6,
+        True,
+        (replace(LEAVES_DISK, powered_after=_seconds(1), provisioned_after=_seconds(5), agent_after=_seconds(8)),),
+    ),
+    (7, False, (_shortened(PANICS),)),
+    (7, False, (_shortened(NEVER_GENERALIZED),)),
+    (6, False, (_shortened(KEEPS_ITS_NAME),)),
 )
-"""Weight, whether such an image boots in the end, and how its machines go, one after another in a region."""
+"""Weight, whether such an image boots in the end, and the characters of its machines in a region, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A version that a builder publishes. ``scans`` are its scanner's reports: when, and of which character."""
+    """A version that a builder publishes. ``scans`` are its scanner's reports: when, and of which content."""
 
     version: VersionId
     at: timedelta
@@ -92,42 +100,59 @@ class Build:
     scans: tuple[tuple[timedelta, str], ...]
     events: tuple[timedelta, ...]
     by_reference: bool = False
-    """Whether its scanner says where its reports lie instead of sending them."""
+    """Whether its scanner sends the address of each report instead of the report."""
+
+
+class ActionKind(StrEnum):
+    """What a user does to a version, or to the policy."""
+
+    ADD_REGION = "add region"
+    HIDE = "hide"
+    DELETE = "delete"
+    REWRITE = "write unchanged"
+    CHANGE_POLICY = "change policy"
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """Something that people do: add a region, hide, delete, change the policy."""
+class UserAction:
+    """Something that a user does, with a version or a new policy."""
 
     at: timedelta
-    what: str
+    kind: ActionKind
     version: VersionId | None = None
     policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Everything that a seed decides before the first second."""
+    """Everything that a seed decides before the run."""
 
     policy: Policy
     builds: tuple[Build, ...]
-    deeds: tuple[Deed, ...]
+    actions: tuple[UserAction, ...]
     replication: Callable[[VersionId, str, int], Replication]
     knows_own_writes: bool
-    skew: timedelta
-    answers: float
-    """How likely scanners answer when they are asked to look again."""
+    """Whether the app is configured with the id under which it writes."""
+    clock_skew: timedelta
+    """How wrong a function's clock is at most."""
+    scanner_response_rate: float
+    """The probability that scanners respond to a request for a scan."""
     span: timedelta
-    """Until when builders build, people act and the weather is bad."""
+    """Until when builders build, users act and faults are injected."""
 
-    def lasting(self, version: VersionId) -> bool:
-        """Whether this version and its copies are replicated everywhere in the end."""
+    def replicates_everywhere(self, version: VersionId) -> bool:
+        """Whether this version and its copies are replicated to every region in the end."""
         copy = DefinitionId(PRODUCTION, version.definition.name).version(version.number)
         return all(self.replication(each, region, 99).fails is None for each in (version, copy) for region in REGIONS)
 
-    def everything(self) -> Policy:
+    def with_policies(self, change: Callable[[Policy], Policy]) -> Scenario:
+        """The same scenario with every policy changed."""
+        actions = (replace(each, policy=change(each.policy)) if each.policy else each for each in self.actions)
+        return replace(self, policy=change(self.policy), actions=tuple(actions))
+
+    def union_policy(self) -> Policy:
         """A policy that names whatever any policy of the run names: the galleries that exist."""
-        policies = [self.policy, *(deed.policy for deed in self.deeds if deed.policy)]
+        policies = [self.policy, *(action.policy for action in self.actions if action.policy)]
         named: dict[DefinitionId, DefinitionPolicy] = {}
         for policy in policies:
             for source, each in policy.definitions.items():
@@ -137,7 +162,7 @@ class Scenario:
 
 
 def draw(seed: str, releases: int) -> Scenario:
-    """The scenario of a seed, the same on every machine."""
+    """The scenario of a seed. It is the same on every machine."""
     rng = Random(f"scenario {seed}")
     policy = _policy(rng)
     span = timedelta(minutes=30 + 20 * releases)
@@ -145,11 +170,11 @@ def draw(seed: str, releases: int) -> Scenario:
     return Scenario(
         policy,
         builds,
-        _deeds(rng, policy, builds, span),
+        _actions(rng, policy, builds, span),
         _replication(seed, rng.choice((0.0, 0.1, 0.3))),
         knows_own_writes=rng.random() < 0.5,
-        skew=_s(rng.choice((0, 0, 5, 45))),
-        answers=rng.choice((0.0, 0.5, 1.0)),
+        clock_skew=_seconds(rng.choice((0, 0, 5, 45))),
+        scanner_response_rate=rng.choice((0.0, 0.5, 1.0)),
         span=span + timedelta(hours=2),
     )
 
@@ -213,58 +238,63 @@ def _builds(rng: Random, policy: Policy, releases: int, span: timedelta) -> tupl
 
 def _build(rng: Random, version: VersionId, at: timedelta) -> Build:
     _, boots, characters = rng.choices(CHARACTERS, [each[0] for each in CHARACTERS])[0]
-    soon = _s(rng.uniform(0, 900))
-    later = soon + _s(rng.uniform(60, 3600))
-    found = later + _s(rng.uniform(0, 4 * 3600))
-    mended = found + _s(rng.uniform(60, 3600))
+    soon = _seconds(rng.uniform(0, 900))
+    later = soon + _seconds(rng.uniform(60, 3600))
+    found = later + _seconds(rng.uniform(0, 4 * 3600))
+    fixed = found + _seconds(rng.uniform(60, 3600))
     scans: tuple[tuple[timedelta, str], ...] = rng.choices(
         (
             ((soon, "clean"),),
             ((soon, "clean"), (later, "clean")),
             ((soon, "scan-without-system"), (later, "clean")),
-            ((_s(-60), "clean"), (later, "clean")),
+            ((_seconds(-60), "clean"), (later, "clean")),
             ((soon, "critical-cve"),),
-            ((_s(-60), "clean"),),
+            ((_seconds(-60), "clean"),),
             (),
             ((soon, "clean"), (found, "critical-cve")),
-            ((soon, "clean"), (found, "critical-cve"), (mended, "clean")),
+            ((soon, "clean"), (found, "critical-cve"), (fixed, "clean")),
         ),
         (50, 6, 5, 5, 9, 4, 5, 10, 6),
     )[0]
     events = tuple(
-        _s(rng.uniform(-30, 600) if rng.random() < 0.9 else rng.uniform(600, 7200))
+        _seconds(rng.uniform(-30, 600) if rng.random() < 0.9 else rng.uniform(600, 7200))
         for _ in range(rng.choice((0, 1, 1, 1, 2, 3)))
     )
     return Build(version, at, boots, characters, scans, events, by_reference=rng.random() < 0.2)
 
 
-def _deeds(rng: Random, policy: Policy, builds: tuple[Build, ...], span: timedelta) -> tuple[Deed, ...]:
-    deeds: list[Deed] = []
+def _actions(rng: Random, policy: Policy, builds: tuple[Build, ...], span: timedelta) -> tuple[UserAction, ...]:
+    actions: list[UserAction] = []
+    kinds = (ActionKind.ADD_REGION, ActionKind.ADD_REGION, ActionKind.HIDE, ActionKind.DELETE, ActionKind.REWRITE)
     for build in builds:
         if rng.random() < 0.3:
-            what = rng.choice(("add region", "add region", "hide", "delete", "write anew"))
-            deeds.append(Deed(build.at + _s(rng.uniform(60, 3600)), what, build.version))
+            kind = rng.choice(kinds)
+            actions.append(UserAction(build.at + _seconds(rng.uniform(60, 3600)), kind, build.version))
     if rng.random() < 0.3:
-        deeds.extend(_changes(rng, policy, span))
-    return tuple(sorted(deeds, key=lambda deed: deed.at))
+        actions.extend(_policy_changes(rng, policy, span))
+    return tuple(sorted(actions, key=lambda action: action.at))
 
 
-def _changes(rng: Random, policy: Policy, span: timedelta) -> list[Deed]:
+def _policy_changes(rng: Random, policy: Policy, span: timedelta) -> list[UserAction]:
     source = rng.choice(list(policy.definitions))
     former = policy.definitions[source]
     changed = replace(former, digest=f"{former.name}-2", rings=_rings(rng, source))
     without = {key: each for key, each in policy.definitions.items() if key != source}
-    deeds = [Deed(span * rng.random(), "policy", policy=Policy(TEST, {**policy.definitions, source: changed}))]
+    changes = [_policy_change(span * rng.random(), {**policy.definitions, source: changed})]
     if without and rng.random() < 0.5:
-        deeds.append(Deed(span, "policy", policy=Policy(TEST, without)))
-    return deeds
+        changes.append(_policy_change(span, without))
+    return changes
 
 
-def _replication(seed: str, trouble: float) -> Callable[[VersionId, str, int], Replication]:
-    def goes(version: VersionId, region: str, attempt: int) -> Replication:
+def _policy_change(at: timedelta, definitions: Mapping[DefinitionId, DefinitionPolicy]) -> UserAction:
+    return UserAction(at, ActionKind.CHANGE_POLICY, policy=Policy(TEST, definitions))
+
+
+def _replication(seed: str, failure_rate: float) -> Callable[[VersionId, str, int], Replication]:
+    def plan(version: VersionId, region: str, attempt: int) -> Replication:
         rng = Random(f"replication {seed} {version} {region}")
-        takes = _s(rng.choice((5, 20, 60, 300)))
-        failures = rng.choice((1, 1, 2, 3, 999)) if region in REGIONS[1:] and rng.random() < trouble else 0
+        takes = _seconds(rng.choice((5, 20, 60, 300)))
+        failures = rng.choice((1, 1, 2, 3, 999)) if region in REGIONS[1:] and rng.random() < failure_rate else 0
         return Replication(takes, "Failed with internal server error." if attempt <= failures else None)
 
-    return goes
+    return plan

@@ -169,7 +169,10 @@ def after_publication(ring: Ring, policy: DefinitionPolicy) -> Outcome:
 
 
 def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tuple[str, ...]:
-    """Gates that lack a passing verdict, with evidence, of this incarnation under this policy (law 2)."""
+    """Gates that lack a passing verdict, with evidence, of this incarnation under this policy.
+
+    Law 2 (nothing promoted without proof) stands on this.
+    """
     own = [(Gate.SCAN, ring.name, None)] if ring.scan is not None else []
     wanted: list[tuple[Gate, str | None, str | None]] = [
         *own,

@@ -1,9 +1,9 @@
 """What travels through the queues: commands, in the imperative; what is told to the world: events, in the past tense.
 
 A command belongs to one *branch* of a release: validation, the scan, the boot test of one ring in one region, …
-Each branch has at most one command that counts, the one whose ``seq`` the ledger row names; whatever else turns up is a
-duplicate or a straggler, and is dropped (law 5). A command with ``seq`` 0 was sent by nobody's row: it is a hint ("look
-again", "a report came") and is judged by the state it finds.
+Each branch has at most one command that counts, the one whose ``seq`` the ledger row names. Any other command is a
+duplicate or arrived too late, and is dropped: law 5 (repeated messages change nothing). A command with ``seq`` 0 has no
+row behind it: it is a hint ("look again", "a report arrived"), and the state that it finds decides what it means.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 The order is always the same, and it is what the laws stand on:
 
 1. The row is read; a command that the row doesn't expect is a duplicate or arrived too late and is dropped
-   (law 5: once is enough).
+   by law 5 (repeated messages change nothing).
 2. The stage talks to the world and answers with a result; it writes nothing to the ledger.
-3. The result is folded into the row and written with one conditional write, outgoing commands included
-   (law 6: write, then send, then forget). Whoever finds that the row has changed meanwhile reads it again and folds
-   again, as long as the command is still expected.
+3. The result is folded into the row and written with one conditional write, outgoing commands included, by law 6
+   (commands recorded before sending). Whoever finds that the row has changed meanwhile reads it again and folds again,
+   as long as the command is still expected.
 4. Only then is anything sent, and afterwards marked as sent. A crash in between costs time, not the release: the
    reconcile timer sends what is not marked.
 """

@@ -15,7 +15,7 @@ from shared.ports import PassingFault, Queues
 async def receive(body: bytes, kind: Kind, queues: Queues, *, now: datetime, pace: float) -> Command | Dropped:
     """The command in a message; Dropped when its blob can't be read now and the message was sent again.
 
-    It is sent again through the queue of ``kind``, later each time, until the command's own deadline (law 6). After
+    It is sent again through the queue of ``kind``, later each time, until the command's own deadline. After
     that the fault escapes to the queue's retry, and so does a CodecError: a message that is not ours, or whose blob is
     gone, becomes a dead letter with the reason.
     """

@@ -2,8 +2,8 @@
 
 Nothing is copied from such a version and nothing of it is published: whether ``latest`` resolves to it is documented
 nowhere. Writing the same targets again starts failed regions anew and changes nothing else. The region may be one that
-somebody else added. Ringmaster never removes such a region (law 4: no region is dropped). It writes the version again,
-less and less often, names the region to people, and stalls the command when its deadline has passed.
+somebody else added. Ringmaster never removes such a region, by law 4 (no region is dropped). It writes the version
+again, less and less often, names the region to people, and stalls the command when its deadline has passed.
 """
 
 from __future__ import annotations

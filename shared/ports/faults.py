@@ -36,7 +36,10 @@ class Refused(Exception):
 
 
 class ForeignTarget(Exception):
-    """A write to something that the policy doesn't name, or a delete of something that isn't ours (laws 7 and 9)."""
+    """A write to something that the policy doesn't name, or a delete of something that isn't ours.
+
+    See law 7 (nothing is left behind) and law 9 (no unauthorised access).
+    """
 
 
 class ReportRefused(Exception):

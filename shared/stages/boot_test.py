@@ -3,7 +3,8 @@
     create ─► provision ─► probe ─► console ─► delete ─► gone ─► the gate answers, or the test starts over
                  └───── failed, too late, or a dead console ──────┘
 
-* The machine's name is in the command before anything is made, so that whoever cleans up knows it (law 7).
+* The machine's name is in the command before anything is made, so that whoever cleans up knows it: law 7 (nothing is
+  left behind).
 * The verdict is carried through deletion and given only when the machine and everything it was made of is gone.
 * A fault of the platform starts the test over; an ambiguous one does so once; quota and the like wait for people.
 """

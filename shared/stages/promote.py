@@ -1,8 +1,9 @@
 """Promotion: bake, publish a ring, read back.
 
-Publishing clears ``excludeFromLatest`` in exactly the ring's regions, under the definition's lease, on proof of every
-gate (law 2), and only when the prediction of ``latest`` in every region allows it (law 3). What was written is read
-back, the first time in the same hop, until it holds; if it doesn't hold after a while, it is written again.
+Publishing clears ``excludeFromLatest`` in exactly the ring's regions, under the definition's lease. It needs proof of
+every gate, by law 2 (nothing promoted without proof), and a prediction of ``latest`` that allows it in every region, by
+law 3 (latest never goes backwards). What was written is read back, the first time in the same hop, until it holds; if
+it doesn't hold after a while, it is written again.
 
 Versions have no ETag: where the number was used again between the read and the write, the write showed a version that
 nobody proved. Reading back finds it, and hides it again where it was shown before anything else happens (ADR 4).

@@ -2,7 +2,7 @@
 
 It is also where hints arrive ("something wrote this version"): they are answered by looking whether the number still
 has the bearer that was released. Our own promotion writes raise the very same events as a build; they end here, with
-the same incarnation and nothing to do (law 10).
+the same incarnation and nothing to do by law 10 (own writes start nothing).
 """
 
 from __future__ import annotations

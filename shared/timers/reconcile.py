@@ -1,10 +1,12 @@
 """The timer's work: whatever a lost event, a lost message or a crash left undone, found and taken up again.
 
-* Commands that the ledger holds and no queue seems to have are sent (law 6). A repetition is dropped by its ``seq``.
-* Versions that the galleries hold and the ledger doesn't are started; a number with another bearer is looked at again
-  (law 1).
-* Machines that no running test owns are deleted, when tag, name and resource group prove them ours (law 7).
-* Scans are asked for of what is published and was not scanned for long (``rescan``).
+* Commands that the ledger holds and no queue seems to have are sent, by law 6 (commands recorded before sending). A
+  repetition is dropped by its ``seq``.
+* Versions that the galleries hold and the ledger doesn't are started; a number with another incarnation is looked at
+  again, by law 1 (nothing is lost).
+* Machines that no running test owns are deleted when tag, name and resource group prove them ours, by law 7 (nothing is
+  left behind).
+* Scans are requested of what is published and was not scanned for long (``rescan_request``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.simulation.faults import WELL, Call, Crash, Fate
+from local.simulation.calls import NO_INJECTION, Call, Injection, ProcessCrash
 from shared.ports import Throttled, Unavailable
 
 type Fault = Callable[[], BaseException]
@@ -12,7 +12,7 @@ type Fault = Callable[[], BaseException]
 
 def crash() -> BaseException:
     """The process ends."""
-    return Crash("a rehearsed crash")
+    return ProcessCrash("a rehearsed crash")
 
 
 def unavailable() -> BaseException:
@@ -41,14 +41,14 @@ class Misfortune:
     only: Callable[[Call], bool] = lambda _: True
     seen: int = 0
 
-    def fate(self, call: Call, _: datetime) -> Fate:
-        """The fate of a call; counts those that are meant."""
+    def injection(self, call: Call, _: datetime) -> Injection:
+        """What is injected into a call; counts those that are meant."""
         if call.name != self.method or self.function not in {None, call.function} or not self.only(call):
-            return WELL
+            return NO_INJECTION
         self.seen += 1
         if not self.nth <= self.seen < self.nth + self.times:
-            return WELL
-        return Fate(after=self.what()) if self.after else Fate(before=self.what())
+            return NO_INJECTION
+        return Injection(error_after=self.what()) if self.after else Injection(error_before=self.what())
 
     @property
     def struck(self) -> bool:
@@ -65,11 +65,11 @@ class AtCall:
     after: bool = False
     seen: int = 0
 
-    def fate(self, _: Call, __: datetime) -> Fate:
+    def injection(self, _: Call, __: datetime) -> Injection:
         self.seen += 1
         if self.seen != self.index:
-            return WELL
-        return Fate(after=self.what()) if self.after else Fate(before=self.what())
+            return NO_INJECTION
+        return Injection(error_after=self.what()) if self.after else Injection(error_before=self.what())
 
     @property
     def struck(self) -> bool:
@@ -87,13 +87,13 @@ class Outage:
     only: Callable[[Call], bool] = lambda _: True
     hits: int = 0
 
-    def fate(self, call: Call, now: datetime) -> Fate:
+    def injection(self, call: Call, now: datetime) -> Injection:
         if self.what_of not in {call.port, call.name} or not self.begins <= now < self.begins + self.lasts:
-            return WELL
+            return NO_INJECTION
         if not self.only(call):
-            return WELL
+            return NO_INJECTION
         self.hits += 1
-        return Fate(before=self.what())
+        return Injection(error_before=self.what())
 
     @property
     def struck(self) -> bool:
@@ -110,11 +110,11 @@ class Meanwhile:
     times: int = 1
     hits: int = 0
 
-    def fate(self, call: Call, _: datetime) -> Fate:
+    def injection(self, call: Call, _: datetime) -> Injection:
         if (call.name, call.function) == (self.method, self.function) and self.hits < self.times:
             self.hits += 1
             self.act(call)
-        return WELL
+        return NO_INJECTION
 
     @property
     def struck(self) -> bool:
@@ -132,8 +132,8 @@ class Misfortunes:
     listed: Iterable[AnyMisfortune] = ()
     calls: list[Call] = field(default_factory=list)
 
-    def __call__(self, call: Call) -> Fate:
+    def __call__(self, call: Call) -> Injection:
         self.calls.append(call)
         now = self.clock()
-        fates = [each.fate(call, now) for each in self.listed]
-        return next((fate for fate in fates if fate is not WELL), WELL)
+        injections = [each.injection(call, now) for each in self.listed]
+        return next((each for each in injections if each is not NO_INJECTION), NO_INJECTION)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.scanner.report import report_for
-from local.simulation.engine import Engine
-from local.simulation.faults import Call, Run
-from local.simulation.host import Host, Ran
-from local.simulation.house import OWN_WRITER, House
+from local.simulation.calls import Call, Invocation
+from local.simulation.cloud import OWN_WRITER, Cloud, run_now
+from local.simulation.functions_host import FunctionsHost, InvocationResult
+from local.simulation.scheduler import Scheduler
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import Replication
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
@@ -97,11 +97,11 @@ class Rehearsal:
         adopt: bool = True,
     ) -> None:
         """``own_events``: our own writes to galleries raise events, as Azure's do."""
-        self.engine = Engine(BEGIN)
-        self.misfortunes = Misfortunes(self.engine.clock, misfortunes)
+        self.scheduler = Scheduler(BEGIN)
+        self.misfortunes = Misfortunes(self.scheduler.clock, misfortunes)
         self.characters: dict[VersionNumber, Sequence[Character]] = {}
-        self.house = House(
-            self.engine.clock,
+        self.cloud = Cloud(
+            self.scheduler.clock,
             policy_of(*(definitions or (DEFINITION,))),
             home=HOME,
             replication=replication,
@@ -109,23 +109,23 @@ class Rehearsal:
             own_writers=own_writers,
             absent=absent,
         )
-        self.hops: list[tuple[Run, HopResult]] = []
+        self.hops: list[tuple[Invocation, HopResult]] = []
         self.done: list[tuple[datetime, Call]] = []
         self.events = 0
         self._planned = 0
-        self.host = Host(
-            self.engine,
-            self.house.world,
-            self.house.queues,
-            fates=self.misfortunes,
-            watcher=_Ears(self._heard),
+        self.host = FunctionsHost(
+            self.scheduler,
+            self.cloud.world,
+            self.cloud.queues,
+            injector=self.misfortunes,
+            observer=_Observer(self._observe),
         )
-        self.host.on_hop = lambda run, step: self.hops.append((run, step))
+        self.host.on_step = lambda invocation, step: self.hops.append((invocation, step))
         self._own_events = own_events
         if adopt:
             self.adopt()
         if reconcile:
-            self.engine.after(timedelta(minutes=5), lambda: self.host.reconcile_every(timedelta(minutes=5)))
+            self.scheduler.call_later(timedelta(minutes=5), lambda: self.host.reconcile_every(timedelta(minutes=5)))
 
     # --- what builders, scanners and people do ------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Rehearsal:
         """A builder publishes a version now; its events come after these times, a scan's report after its own."""
         version = definition.version(VersionNumber.parse(number))
         self.characters[version.number] = [character] if isinstance(character, Character) else character
-        self.house.galleries.build(
+        self.cloud.galleries.build(
             VersionFacts(
                 version,
                 ProvisioningState.CREATING,
@@ -164,13 +164,13 @@ class Rehearsal:
     def event(self, version: VersionId, writer: str | None = "builder") -> None:
         """Event Grid delivers that somebody wrote a version."""
         self.events += 1
-        self.host.deliver(VersionWritten(version, f"event-{self.events}", self.engine.now, writer))
+        self.host.deliver_event(VersionWritten(version, f"event-{self.events}", self.scheduler.now, writer))
 
     def scan(self, version: VersionId, words: str = "clean", *, body: bytes | None = None) -> None:
         """A scanner posts its report: of this character, or these very bytes."""
-        report = small_report(words, version, self.engine.now) if body is None else body
+        report = small_report(words, version, self.scheduler.now) if body is None else body
 
-        async def post(world: World, now: datetime, _: Run) -> str:
+        async def post(world: World, now: datetime, _: Invocation) -> str:
             name = await world.evidence.save_report(version, "trivy", report, at=now)
             return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
@@ -183,7 +183,7 @@ class Rehearsal:
     def adopt(self) -> None:
         """The app looks after its definitions from now on."""
         for definition in self.host.world.policy.definitions:
-            _finish(self.house.ledger.adopted(definition, now=self.engine.now))
+            run_now(self.cloud.ledger.adopted(definition, now=self.scheduler.now))
 
     def after(self, minutes: float, act: Callable[[], Any]) -> None:
         """Do something later."""
@@ -195,7 +195,7 @@ class Rehearsal:
             act()
 
         self._planned += 1
-        self.engine.after(wait, do)
+        self.scheduler.call_later(wait, do)
 
     # --- running ------------------------------------------------------------------------------------------------------
 
@@ -204,19 +204,21 @@ class Rehearsal:
 
         Fails when that takes longer than ``limit``. At least one round of reconciliation comes to pass.
         """
-        at_least = self.engine.now + timedelta(minutes=6)
-        finished = self.engine.run(lambda: self.engine.now >= at_least and self._quiet(), until=self.engine.now + limit)
+        at_least = self.scheduler.now + timedelta(minutes=6)
+        finished = self.scheduler.run_until(
+            lambda: self.scheduler.now >= at_least and self._quiet(), deadline=self.scheduler.now + limit
+        )
         assert finished, f"not settled after {limit}: {self.open()}"
         return self
 
     def wait(self, hours: float = 0, *, minutes: float = 0) -> "Rehearsal":
         """Let time pass, whatever happens."""
-        self.engine.run(lambda: False, until=self.engine.now + timedelta(hours=hours, minutes=minutes))
+        self.scheduler.run_until(lambda: False, deadline=self.scheduler.now + timedelta(hours=hours, minutes=minutes))
         return self
 
     def until(self, state: Callable[[], bool], limit: timedelta = timedelta(days=4)) -> "Rehearsal":
         """Let things happen until something holds."""
-        assert self.engine.run(state, until=self.engine.now + limit), "it never came to that"
+        assert self.scheduler.run_until(state, deadline=self.scheduler.now + limit), "it never came to that"
         return self
 
     def open(self) -> list[str]:
@@ -226,10 +228,10 @@ class Rehearsal:
             for row in self.rows()
             if not row.is_settled
         ]
-        return [*rows, f"{len(self.house.queues)} messages", *self.left()]
+        return [*rows, f"{len(self.cloud.queues)} messages", *self.left()]
 
     def _quiet(self) -> bool:
-        if self._planned or len(self.house.queues) or len(self.host.poison) or self.left():
+        if self._planned or len(self.cloud.queues) or len(self.host.poison) or self.left():
             return False
         rows = self.rows()
         return bool(rows) and all(row.is_settled for row in rows)
@@ -240,9 +242,9 @@ class Rehearsal:
         """Every release."""
 
         async def read() -> list[Release]:
-            return [stored.release async for stored in self.house.ledger.rows()]
+            return [stored.release async for stored in self.cloud.ledger.rows()]
 
-        return _finish(read())
+        return run_now(read())
 
     def release(self, version: VersionId) -> Release:
         """The release of a version."""
@@ -250,40 +252,40 @@ class Rehearsal:
 
     def stored(self, version: VersionId) -> Stored:
         """Its row."""
-        stored = _finish(self.house.ledger.read(version))
+        stored = run_now(self.cloud.ledger.read(version))
         assert stored is not None, f"no release of {version.short}"
         return stored
 
     def has(self, version: VersionId) -> bool:
         """Whether there is a release of a version."""
-        return _finish(self.house.ledger.read(version)) is not None
+        return run_now(self.cloud.ledger.read(version)) is not None
 
     def latest(self, definition: DefinitionId, region: str) -> str | None:
         """What Azure deploys there when no version is named."""
-        found = self.house.galleries.resolve_latest(definition, region)
+        found = self.cloud.galleries.resolve_latest(definition, region)
         return str(found) if found else None
 
     def left(self) -> Sequence[str]:
         """What of boot tests is left in the test resource group."""
-        return [part for part in self.house.machines.everything() if "/rm-" in part]
+        return [part for part in self.cloud.machines.everything() if "/rm-" in part]
 
     def effects(self, method: str) -> list[Call]:
         """The calls of a port's method that took effect."""
         return [call for _, call in self.done if call.name == method]
 
-    def runs(self, function: str) -> list[Ran]:
+    def runs(self, function: str) -> list[InvocationResult]:
         """The runs of a function."""
-        return [ran for ran in self.host.ran if ran.function == function]
+        return [each for each in self.host.results if each.function == function]
 
     def crashes(self) -> int:
         """How many functions ended other than by returning."""
-        return sum(ran.error is not None for ran in self.host.ran)
+        return sum(each.error is not None for each in self.host.results)
 
     def gate(self, version: VersionId, gate: Gate) -> Any:
         """The last verdict of a gate that has no ring."""
         return self.release(version).gate(gate)
 
-    def hints(self, kind: Kind) -> list[Run]:
+    def hints(self, kind: Kind) -> list[Invocation]:
         """The runs that a hint asked for."""
         return [run for run, _ in self.hops if run.command and run.command.is_hint and run.command.kind is kind]
 
@@ -291,17 +293,17 @@ class Rehearsal:
         """Dead letters."""
 
         async def read() -> list[Any]:
-            return [letter async for letter in self.house.ledger.dead_letters()]
+            return [letter async for letter in self.cloud.ledger.dead_letters()]
 
-        return _finish(read())
+        return run_now(read())
 
     def put(self, kind: Kind, body: bytes) -> None:
         """Somebody puts bytes into a queue."""
-        self.house.queues.put(kind, body)
+        self.cloud.queues.put(kind, body)
 
     def do(self, work: Callable[[World, datetime], Any]) -> Any:
         """Run something with the bare world, as the command line would."""
-        return _finish(work(self.house.world, self.engine.now))
+        return run_now(work(self.cloud.world, self.scheduler.now))
 
     # --- the platform -------------------------------------------------------------------------------------------------
 
@@ -309,8 +311,8 @@ class Rehearsal:
         characters = self.characters[spec.image.number]
         return characters[min(asked, len(characters)) - 1]
 
-    def _heard(self, call: Call) -> None:
-        self.done.append((self.engine.now, call))
+    def _observe(self, call: Call) -> None:
+        self.done.append((self.scheduler.now, call))
         if not self._own_events:
             return
         if call.name == "galleries.write_targets":
@@ -319,23 +321,14 @@ class Rehearsal:
             self.after(1, lambda: self.event(call.args[1], OWN_WRITER))
 
 
-class _Ears:
+class _Observer:
     """Tells of every call that took effect."""
 
     def __init__(self, tell: Callable[[Call], None]) -> None:
         self._tell = tell
 
-    def before(self, call: Call) -> None:
+    def before_call(self, call: Call) -> None:
         pass
 
-    def after(self, call: Call, result: Any) -> None:
+    def after_call(self, call: Call, result: Any) -> None:
         self._tell(call)
-
-
-def _finish(coroutine: Any) -> Any:
-    """The result of a coroutine that waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("a memory adapter waited for something")

@@ -62,7 +62,7 @@ def test_a_smoke_test_that_rejects_stops_the_wait_for_the_scan() -> None:
     version = play.publish(character=PANICS, scan=None)
     play.run()
     assert (play.release(version).state, play.gate(version, Gate.SCAN)) == (State.REJECTED, None)
-    assert play.engine.now - BEGIN < timedelta(hours=2)
+    assert play.scheduler.now - BEGIN < timedelta(hours=2)
 
 
 def test_a_dead_console_is_believed_before_the_platform_gives_up() -> None:
@@ -128,7 +128,7 @@ def test_a_machine_that_was_made_after_its_release_ended_is_swept() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan="critical-cve")
     play.run()
-    play.house.galleries.build(play.do(lambda world, _: world.galleries.version(version)), settled=True)
+    play.cloud.galleries.build(play.do(lambda world, _: world.galleries.version(version)), settled=True)
     spec = play.effects("machines.create")[0].args[0]
     play.do(lambda world, _: world.machines.create(spec))
     assert play.left()
@@ -152,10 +152,10 @@ def test_machines_of_others_are_not_touched() -> None:
         f"{DISKS}/database": {},
     }
     for disk, tags in theirs.items():
-        play.house.machines.plant(disk, tags)
+        play.cloud.machines.plant(disk, tags)
     play.publish()
     play.wait(24)
-    assert set(theirs) <= set(play.house.machines.everything())
+    assert set(theirs) <= set(play.cloud.machines.everything())
 
 
 def orphans(play: Rehearsal, *names: str) -> None:
@@ -163,7 +163,7 @@ def orphans(play: Rehearsal, *names: str) -> None:
     version = play.publish("0.0.1", events=[], scan=None)
     play.wait(25)
     for name in names:
-        expires = play.engine.now - timedelta(hours=1)
+        expires = play.scheduler.now - timedelta(hours=1)
         spec = MachineSpec(
             name, "westeurope", version, "Linux", "Generalized", "x64", "Standard_D2s_v5", "nobody's", expires
         )
@@ -184,7 +184,7 @@ def test_one_thing_that_cannot_be_deleted_keeps_no_other_from_it() -> None:
     )
     orphans(play, "rm-aaaaaaaaaaaa")
     disk = f"{DISKS}/rm-bbbbbbbbbbbb-os"
-    play.house.machines.plant(disk, {RELEASE_TAG: "x", EXPIRES_TAG: "2020-01-01T00:00:00+00:00"})
+    play.cloud.machines.plant(disk, {RELEASE_TAG: "x", EXPIRES_TAG: "2020-01-01T00:00:00+00:00"})
     play.host.reconcile_every(timedelta(minutes=5))
     assert disk not in play.left()
 
@@ -196,6 +196,6 @@ def refused() -> Refused:
 def test_a_crash_of_the_sweep_leaves_the_rest_to_the_next_one() -> None:
     play = Rehearsal(SMALL, misfortunes=[Misfortune("machines.delete_part", crash)])
     for name in ("rm-aaaaaaaaaaaa-os", "rm-bbbbbbbbbbbb-os"):
-        play.house.machines.plant(f"{DISKS}/{name}", {RELEASE_TAG: "x", EXPIRES_TAG: "2020-01-01T00:00:00+00:00"})
+        play.cloud.machines.plant(f"{DISKS}/{name}", {RELEASE_TAG: "x", EXPIRES_TAG: "2020-01-01T00:00:00+00:00"})
     play.wait(minutes=11)
     assert play.left() == []

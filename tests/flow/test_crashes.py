@@ -34,10 +34,10 @@ def sound(play: Rehearsal) -> None:
     for each in SWEPT.rings:
         assert missing_proof(release, SWEPT, each) == ()
         assert {play.latest(each.definition, region) for region in each.region_names} == {"1.0.0"}
-    documents = play.house.evidence.documents()
+    documents = play.cloud.evidence.documents()
     assert all(record.evidence in documents for record in release.gates)
     assert play.left() == []
-    assert len({each.id for each in play.house.publisher.published()}) == len(SWEPT.rings)
+    assert len({each.id for each in play.cloud.publisher.published()}) == len(SWEPT.rings)
     assert len(play.effects("galleries.copy_version")) >= 1
 
 

@@ -31,7 +31,7 @@ def ruled(definition: DefinitionPolicy, **changes: Any) -> DefinitionPolicy:
 
 def report(play: Rehearsal, version: VersionId, *cves: str, severity: str = "CRITICAL", fixed: str = "2") -> bytes:
     """A Trivy report with these findings and no others."""
-    document = json.loads(small_report("clean", version, play.engine.now))
+    document = json.loads(small_report("clean", version, play.scheduler.now))
     result = document["Results"][0]
     package = result["Packages"][0]["Name"]
     result["Vulnerabilities"] = [
@@ -52,7 +52,7 @@ def scan(play: Rehearsal, version: VersionId, *cves: str, after: float = 1) -> N
 
 
 def told(play: Rehearsal) -> list[str]:
-    return [each.type.removeprefix("Ringmaster.") for each in play.house.publisher.published()]
+    return [each.type.removeprefix("Ringmaster.") for each in play.cloud.publisher.published()]
 
 
 def released(definition: DefinitionPolicy, *, before: bool = True, **options: Any) -> tuple[Rehearsal, VersionId]:
@@ -82,7 +82,7 @@ class TestAlert:
         assert again is not None
         assert gate is not None
         assert (again.answer, gate.answer) == (Answer.REJECT, Answer.PASS)
-        document = play.house.evidence.documents()[again.evidence]
+        document = play.cloud.evidence.documents()[again.evidence]
         assert (document["gate"], document["answer"]) == ("rescan", "reject")
 
     def test_a_scan_that_passes_takes_the_warning_back(self) -> None:
@@ -223,17 +223,17 @@ class TestRevoke:
 
     def test_it_takes_minutes(self) -> None:
         play, version = released(self.REVOKING)
-        begun = play.engine.now
+        begun = play.scheduler.now
         scan(play, version, BAD, after=0)
         play.until(lambda: self.latest(play) == {FIRST})
-        assert play.engine.now - begun < timedelta(minutes=1)
+        assert play.scheduler.now - begun < timedelta(minutes=1)
 
     def test_the_evidence_tells_what_latest_was_and_is(self) -> None:
         play, version = released(self.REVOKING)
         scan(play, version, BAD)
         record = play.run().release(version).gate_any(Gate.REVOCATION)
         assert record is not None
-        facts = play.house.evidence.documents()[record.evidence]["facts"]
+        facts = play.cloud.evidence.documents()[record.evidence]["facts"]
         assert facts["latest"][str(PRODUCTION)]["eastus2"] == {"before": "1.0.0", "after": FIRST}
 
     def test_latest_is_never_made_nothing_that_is_an_alert_instead(self) -> None:
@@ -441,7 +441,7 @@ class TestAskedScans:
         play.wait(hours=47)
         assert "ScanRequested" not in told(play)
         play.wait(hours=2)
-        (event,) = [each for each in play.house.publisher.published() if each.type == "Ringmaster.ScanRequested"]
+        (event,) = [each for each in play.cloud.publisher.published() if each.type == "Ringmaster.ScanRequested"]
         assert event.version == version
 
     def test_it_is_asked_once_a_day_until_one_comes(self) -> None:
@@ -457,7 +457,7 @@ class TestAskedScans:
         new = play.publish("1.1.0")
         play.run()
         play.wait(hours=60)
-        asked = {each.version for each in play.house.publisher.published() if each.type == "Ringmaster.ScanRequested"}
+        asked = {each.version for each in play.cloud.publisher.published() if each.type == "Ringmaster.ScanRequested"}
         assert (old in asked, asked) == (False, {new})
 
     def test_a_report_of_which_nobody_was_told_is_found(self) -> None:

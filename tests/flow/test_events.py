@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind, VersionWritten
 from shared.domain.release import State
@@ -31,7 +31,7 @@ def test_an_event_before_the_version_is_ready_waits_for_it() -> None:
 def test_an_event_before_the_version_exists_waits_for_it() -> None:
     play = Rehearsal(SMALL)
     version = SOURCE.version(play.publish("9.9.9", events=[], scan=None).number)
-    play.house.galleries.remove(version)
+    play.cloud.galleries.remove(version)
     play.event(version)
     play.after(12, lambda: play.publish("9.9.9", events=[]))
     play.run()
@@ -42,7 +42,7 @@ def test_an_event_before_the_version_exists_waits_for_it() -> None:
 def test_an_event_of_a_version_that_never_comes_ends_its_release() -> None:
     play = Rehearsal(SMALL)
     version = SOURCE.version(play.publish("9.9.9", events=[], scan=None).number)
-    play.house.galleries.remove(version)
+    play.cloud.galleries.remove(version)
     play.event(version)
     assert play.run().release(version).reasons == ("the version is not in the gallery",)
 
@@ -55,7 +55,7 @@ def test_an_event_outside_the_policy_leaves_no_trace() -> None:
     answer = play.do(
         lambda world, now: intake.version_written(VersionWritten(other, "e", now, "builder"), world, now=now)
     )
-    assert (answer.split(":")[0], play.rows(), len(play.house.queues)) == ("ignored", [], 0)
+    assert (answer.split(":")[0], play.rows(), len(play.cloud.queues)) == ("ignored", [], 0)
 
 
 def test_a_lost_event_is_made_up_for_by_reconciliation() -> None:
@@ -101,7 +101,7 @@ def test_an_own_write_under_a_known_id_costs_no_call_to_azure() -> None:
     play = Rehearsal()
     play.publish()
     play.run()
-    own = [ran for ran in play.runs("on_image_version_written") if "own write" in str(ran.result)]
+    own = [each for each in play.runs("on_image_version_written") if "own write" in str(each.value)]
     assert (len(own), play.hints(Kind.VALIDATE)) == (len(writes_to_source(play)), [])
 
 
@@ -111,8 +111,8 @@ def test_an_own_write_under_an_unknown_id_costs_one_look() -> None:
     play.run()
     looks = {run.number: 0 for run in play.hints(Kind.VALIDATE)}
     for _, call in play.done:
-        if call.run.number in looks and call.port in {"galleries", "machines"}:
-            looks[call.run.number] += 1
+        if call.invocation.number in looks and call.port in {"galleries", "machines"}:
+            looks[call.invocation.number] += 1
     assert list(looks.values()) == [1] * len(writes_to_source(play))
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.codec import decode_pointer
 from shared.domain.hop_states import UnreadableState
 from shared.domain.image import VersionId
@@ -34,9 +34,9 @@ def begun(*misfortunes: Outage) -> tuple[Rehearsal, VersionId]:
     (pending,) = play.release(version).pending.values()
     large = replace(pending.command, state=UnreadableState({"pad": "x" * 60_000}))
     play.do(lambda world, _: world.queues.send(large))
-    for message in play.house.queues.waiting():
+    for message in play.cloud.queues.waiting():
         if message.kind is Kind.REPLICATE and decode_pointer(message.body) is None:
-            play.house.queues.delete(message)
+            play.cloud.queues.delete(message)
     return play, version
 
 
@@ -63,7 +63,7 @@ def test_a_body_that_is_gone_becomes_a_dead_letter_with_the_reason_and_the_timer
 ) -> None:
     play, version = begun()
     if lost:
-        play.house.queues.lose_bodies()
+        play.cloud.queues.lose_bodies()
     play.run()
     assert [letter.reason for letter in play.letters() if "gone" not in letter.reason] == []
     assert (play.release(version).state, len(play.letters())) == (State.RELEASED, int(lost))

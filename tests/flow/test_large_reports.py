@@ -34,7 +34,7 @@ async def test_large_reports_are_read_one_at_a_time_and_small_ones_are_not(paddi
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
     play.wait(minutes=10)
-    evidence, now = Watched(), play.engine.now
+    evidence, now = Watched(), play.scheduler.now
     body = small_report("clean", version, now) + b" " * padding
     await evidence.save_report(version, "trivy", body, at=now)
     world, release = replace(play.host.world, evidence=evidence), play.release(version)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.adapters.memory.characters import CLEAN, PANICS
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.release import State
@@ -23,7 +23,7 @@ def test_a_number_used_again_after_its_release_is_released_anew() -> None:
     version = play.publish()
     play.run()
     before = play.release(version).incarnation
-    play.house.galleries.remove(version)
+    play.cloud.galleries.remove(version)
     play.publish()
     play.run()
     release = play.release(version)
@@ -36,7 +36,7 @@ def test_the_former_bearer_of_a_number_is_archived() -> None:
     play.run()
     play.publish()
     play.run()
-    (former,) = play.do(lambda *_: play.house.ledger.archived(version))
+    (former,) = play.do(lambda *_: play.cloud.ledger.archived(version))
     assert (former.state, former.incarnation == play.release(version).incarnation) == (State.RELEASED, False)
 
 
@@ -85,7 +85,7 @@ def test_a_copy_in_the_target_gallery_of_another_source_is_refused() -> None:
 def test_a_version_deleted_on_the_way_ends_its_release(minutes: int) -> None:
     play = Rehearsal(SMALL)
     version = play.publish()
-    play.after(minutes, lambda: play.house.galleries.remove(version))
+    play.after(minutes, lambda: play.cloud.galleries.remove(version))
     play.run()
     assert (play.release(version).state, play.left()) == (State.REJECTED, [])
 
@@ -95,7 +95,7 @@ def test_a_version_deleted_after_its_release_leaves_the_record() -> None:
     version = play.publish()
     play.run()
     before = play.stored(version)
-    play.house.galleries.remove(version)
+    play.cloud.galleries.remove(version)
     play.event(version)
     play.wait(1)
     assert play.stored(version) == before
@@ -107,7 +107,7 @@ def test_a_policy_that_changes_while_a_number_is_used_again_proves_the_new_beare
     play.until(lambda: play.has(version) and bool(play.release(version).published))
 
     def both() -> None:
-        play.house.galleries.remove(version)
+        play.cloud.galleries.remove(version)
         play.change_policy(replace(LONG, digest="digest-2"))
         play.publish(character=PANICS, events=[])
 
@@ -132,7 +132,7 @@ class Watch:
         now = self._play.latest(SOURCE, self._region)
         if not self.seen or self.seen[-1] != now:
             self.seen.append(now)
-        self._play.engine.after(timedelta(seconds=5), self._look)
+        self._play.scheduler.call_later(timedelta(seconds=5), self._look)
 
 
 def pair(play: Rehearsal, minutes: float) -> tuple[VersionId, VersionId]:

@@ -40,7 +40,7 @@ def test_a_message_that_is_not_ours_becomes_a_dead_letter(body: bytes) -> None:
 def test_a_message_of_a_newer_app_becomes_a_dead_letter_that_says_so() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()
-    command = Command(Kind.SCAN, version, seq=0, not_after=play.engine.now)
+    command = Command(Kind.SCAN, version, seq=0, not_after=play.scheduler.now)
     play.put(Kind.SCAN, newer(encode_command(command)))
     play.run()
     assert "99" in play.letters()[0].reason
@@ -59,7 +59,7 @@ def test_a_stalled_release_names_the_fault() -> None:
 def test_a_fault_is_tried_five_times_and_no_more() -> None:
     play = stalled()
     play.wait(10)
-    assert sum(isinstance(ran.error, ZeroDivisionError) for ran in play.host.ran) == 5
+    assert sum(isinstance(each.error, ZeroDivisionError) for each in play.host.results) == 5
 
 
 def test_a_stalled_release_is_continued_by_sending_again() -> None:

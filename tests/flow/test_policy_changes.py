@@ -76,7 +76,7 @@ def test_a_definition_removed_from_the_policy_ends_its_releases(minutes: int) ->
     play.wait(26)
     states = {play.release(version).state} if play.has(version) else set()
     assert states <= {State.SUPERSEDED, State.RELEASED}
-    assert (play.left(), len(play.house.queues), play.letters()) == ([], 0, [])
+    assert (play.left(), len(play.cloud.queues), play.letters()) == ([], 0, [])
 
 
 def test_a_hint_for_an_ended_release_whose_definition_was_removed_is_dropped() -> None:

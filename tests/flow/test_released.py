@@ -51,7 +51,7 @@ def test_every_ring_has_complete_proof_at_the_end() -> None:
 def test_every_verdict_has_its_evidence() -> None:
     play = released()
     (release,) = play.rows()
-    documents = play.house.evidence.documents()
+    documents = play.cloud.evidence.documents()
     assert [documents[each.evidence]["answer"] for each in release.gates] == ["pass"] * len(release.gates)
 
 
@@ -88,12 +88,12 @@ def test_a_slow_machine_is_waited_for() -> None:
 
 
 def test_consumers_are_told_of_each_ring_and_of_the_end() -> None:
-    told = [each.type for each in released().house.publisher.published()]
+    told = [each.type for each in released().cloud.publisher.published()]
     assert told == ["Ringmaster.RingPublished", "Ringmaster.RingPublished", "Ringmaster.VersionReleased"]
 
 
 def test_no_function_fails_on_the_way() -> None:
-    assert [ran for ran in released().host.ran if ran.error] == []
+    assert [each for each in released().host.results if each.error] == []
 
 
 def test_a_bake_longer_than_a_queue_can_hide_a_message_is_kept() -> None:

@@ -74,7 +74,7 @@ def add_region(play: Rehearsal, version: VersionId, region: str) -> None:
     """Somebody adds a region to a version, as soon as it can be written."""
 
     async def write(_: World, __: datetime) -> None:
-        galleries = play.house.galleries
+        galleries = play.cloud.galleries
         facts = await galleries.version(version)
         assert facts is not None
         if facts.provisioning_state.in_progress:
@@ -109,7 +109,7 @@ def hide(play: Rehearsal, version: VersionId) -> None:
     """Somebody hides a version from latest, as soon as it can be written."""
 
     async def write(_: World, __: datetime) -> None:
-        galleries = play.house.galleries
+        galleries = play.cloud.galleries
         facts = await galleries.version(version)
         assert facts is not None
         if facts.provisioning_state.in_progress:
@@ -138,7 +138,7 @@ def test_a_definition_has_one_writer_at_a_time() -> None:
     play = Rehearsal(DEFINITION)
     version = play.publish()
     play.until(lambda: play.has(version) and play.release(version).state is State.REPLICATING)
-    until = play.engine.now + timedelta(minutes=30)
+    until = play.scheduler.now + timedelta(minutes=30)
     play.do(lambda world, now: world.ledger.acquire_lease(SOURCE, "somebody", until=until, now=now))
     play.wait(minutes=25)
     assert play.effects("galleries.write_targets") == []

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from local.simulation.faults import Call
+from local.simulation.calls import Call
 from shared.adapters.memory.characters import PANICS
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
@@ -25,19 +25,19 @@ class Exposure:
     def _look(self) -> None:
         if self.began is not None and self._play.latest(SOURCE, HOME) is not None:
             self.lasted += timedelta(seconds=1)
-        self._play.engine.after(timedelta(seconds=1), self._look)
+        self._play.scheduler.call_later(timedelta(seconds=1), self._look)
 
 
 def built_again(play: Rehearsal, version: VersionId) -> None:
     """Somebody deletes the version and builds another under its number, replicated everywhere and hidden."""
-    play.house.galleries.remove(version)
+    play.cloud.galleries.remove(version)
     play.characters[version.number] = [PANICS]
     source = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/images/base"
     targets = tuple(RegionTargetFacts(region, excluded=True) for region in SMALL.rings[0].region_names)
     facts = VersionFacts(
         version, ProvisioningState.CREATING, HOME, source_id=source, targets=targets, excluded=True, os_disk_gb=30
     )
-    play.house.galleries.build(facts, settled=True)
+    play.cloud.galleries.build(facts, settled=True)
 
 
 def played(*others: Misfortune, event_after: float | None = None) -> tuple[Rehearsal, VersionId, Exposure]:
@@ -48,7 +48,7 @@ def played(*others: Misfortune, event_after: float | None = None) -> tuple[Rehea
 
     def act(_: Call) -> None:
         built_again(play, version)
-        exposure.began = play.engine.now
+        exposure.began = play.scheduler.now
         if event_after is not None:
             play.after(event_after, lambda: play.event(version))
 
@@ -92,7 +92,7 @@ def test_a_version_that_is_deleted_right_before_it_is_published_ends_its_release
     meanwhile = Meanwhile("galleries.write_targets", "promote")
     play = Rehearsal(SMALL, misfortunes=[meanwhile])
     version = play.publish()
-    meanwhile.act = lambda _: play.house.galleries.remove(version)
+    meanwhile.act = lambda _: play.cloud.galleries.remove(version)
     play.run()
     release = play.release(version)
     assert (release.state, play.letters(), play.crashes()) == (State.REJECTED, [], 0)

@@ -75,7 +75,7 @@ class Door:
         later: timedelta = timedelta(0),
     ) -> tuple[int, dict[str, Any]]:
         """Send a body, signed where a key is given; the answer's status and document."""
-        stamp = int(self.play.engine.now.timestamp())
+        stamp = int(self.play.scheduler.now.timestamp())
         signed = {
             "x-ringmaster-timestamp": str(stamp),
             "x-ringmaster-signature": sign(stamp, body, key.encode()) if key else "",
@@ -88,7 +88,7 @@ class Door:
             route_params={"format": scan_format},
             body=body,
         )
-        now = self.play.engine.now + later
+        now = self.play.scheduler.now + later
         answer = await now_or_later(scan_webhook.receive(request, runtime or self.instance(), now=now), tell=False)
         return answer.status_code, json.loads(answer.get_body())
 
@@ -105,11 +105,11 @@ class Door:
 
     def refusals(self) -> list[Mapping[str, Any]]:
         """Refused reports among the evidence."""
-        documents = self.play.house.evidence.documents()
+        documents = self.play.cloud.evidence.documents()
         return [document for name, document in documents.items() if "scan-refused" in name]
 
     def messages(self, kind: Kind) -> int:
-        return sum(decode_command(each.body).kind is kind for each in self.play.house.queues.due())
+        return sum(decode_command(each.body).kind is kind for each in self.play.cloud.queues.due())
 
     def history(self, version: VersionId) -> str:
         return "\n".join(line.text for line in self.play.release(version).history)
@@ -128,7 +128,7 @@ def version(door: Door) -> VersionId:
 @pytest.fixture
 def report(door: Door, version: VersionId) -> bytes:
     door.play.wait(minutes=10)
-    return small_report("clean", version, door.play.engine.now)
+    return small_report("clean", version, door.play.scheduler.now)
 
 
 def principal(object_id: str = CI_OBJECT, provider: str = "aad") -> dict[str, str]:
@@ -178,7 +178,7 @@ async def test_who_cannot_prove_it_is_not_let_in(
 
 
 async def test_a_body_that_was_changed_is_not_let_in(door: Door, version: VersionId, report: bytes) -> None:
-    stamp = int(door.play.engine.now.timestamp())
+    stamp = int(door.play.scheduler.now.timestamp())
     headers = {"x-ringmaster-signature": sign(stamp, report, KEY.encode())}
     assert await door.refused(401, report + b" ", image=version, headers=headers) == "signature_wrong"
 
@@ -269,7 +269,7 @@ async def test_a_request_is_remembered_as_long_as_its_time_counts(
 ) -> None:
     """Sent ahead of our clock by the tolerance, it counts for twice that; the memory must not be shorter."""
     assert (await door.post(report, image=version, later=-5 * MINUTE))[0] == 202
-    await door.world.ledger.purge_claims(now=door.play.engine.now + 5 * MINUTE)
+    await door.world.ledger.purge_claims(now=door.play.scheduler.now + 5 * MINUTE)
     assert await door.refused(409, report, image=version, later=5 * MINUTE) == "replayed"
 
 
@@ -397,7 +397,7 @@ async def test_a_report_by_reference_is_fetched_from_the_queue(door: Door, versi
 
 async def test_a_reference_that_comes_before_its_version_is_not_lost(door: Door) -> None:
     version = VersionId.parse(f"{SOURCE}/versions/1.0.0")
-    body = small_report("clean", version, door.play.engine.now + 10 * MINUTE)
+    body = small_report("clean", version, door.play.scheduler.now + 10 * MINUTE)
     door.bodies[f"https://{HOST}/r.json?sig=hidden"] = body
     await door.post(reference(body), image=version, headers=AS_REFERENCE)
     door.play.wait(minutes=5)
@@ -514,10 +514,10 @@ async def deliver(door: Door, version: VersionId, **data: Any) -> None:
         source="/scanner",
         type="Ringmaster.ScanFinished",
         specversion="1.0",
-        time=door.play.engine.now,
+        time=door.play.scheduler.now,
         data={"image": str(version), **data},
     )
-    await event_grid.scan_completed(event, door.instance(), now=door.play.engine.now)
+    await event_grid.scan_completed(event, door.instance(), now=door.play.scheduler.now)
 
 
 async def test_an_event_may_name_where_the_report_lies(door: Door, version: VersionId, report: bytes) -> None:

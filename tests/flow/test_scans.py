@@ -19,7 +19,7 @@ def test_a_scan_whose_announcement_is_lost_is_found() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
     play.wait(minutes=30)
-    body = small_report("clean", version, play.engine.now)
+    body = small_report("clean", version, play.scheduler.now)
     play.do(lambda world, now: world.evidence.save_report(version, "trivy", body, at=now))
     assert play.run().release(version).state is State.RELEASED
 
@@ -99,7 +99,7 @@ def test_the_newest_report_counts() -> None:
 def test_a_report_twice_is_judged_once() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
-    body = small_report("clean", version, play.engine.now + timedelta(minutes=5))
+    body = small_report("clean", version, play.scheduler.now + timedelta(minutes=5))
     for minutes in (8, 8, 9, 30):
         play.after(minutes, lambda: play.scan(version, body=body))
     play.run()

@@ -18,7 +18,7 @@ STEPS = {
 def vanishing(method: str, times: int) -> Rehearsal:
     meanwhile = Meanwhile(method, "boot_test", times=times)
     play = Rehearsal(SMALL, misfortunes=[meanwhile])
-    meanwhile.act = lambda call: play.house.machines.vanish(call.args[0])
+    meanwhile.act = lambda call: play.cloud.machines.vanish(call.args[0])
     return play
 
 

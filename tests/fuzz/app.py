@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import shared.scanners.registry  # noqa: F401 - imported late by the app; an import is no cost of an input
-from local.simulation.house import House
+from local.simulation.cloud import Cloud
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command, encode_release
@@ -84,7 +84,7 @@ def moment() -> Moment:
         version = play.publish(number, scan=None if number == "2.0.0" else "clean")
         play.wait(minutes=MINUTES.get(number, 120))
         rows.append(play.release(version))
-        messages += [(each.kind, each.body) for each in play.house.queues.waiting()]
+        messages += [(each.kind, each.body) for each in play.cloud.queues.waiting()]
         now = max(now, rows[-1].updated_at)
     return Moment(tuple(rows), tuple(messages), now)
 
@@ -100,15 +100,15 @@ class App:
         """With the releases of ``moment``, in this ledger where one is given."""
         begun = moment()
         self.now = begun.now
-        self.house = House(lambda: begun.now, policy_of(SMALL), home=HOME)
+        self.cloud = Cloud(lambda: begun.now, policy_of(SMALL), home=HOME)
         for number in NUMBERS:
-            self.house.galleries.build(_facts(SOURCE.version(VersionNumber.parse(number))), settled=True)
+            self.cloud.galleries.build(_facts(SOURCE.version(VersionNumber.parse(number))), settled=True)
         source = MemoryReportSource(_BODIES, {HOST}, most_bytes=SETTINGS.max_report_bytes)
-        self.house.ledger = ledger or self.house.ledger
-        self.world = replace(self.house.world, report_source=source, ledger=self.house.ledger)
+        self.cloud.ledger = ledger or self.cloud.ledger
+        self.world = replace(self.cloud.world, report_source=source, ledger=self.cloud.ledger)
         self.runtime = Runtime(SETTINGS, _world=self.world)
         for row in begun.rows:
-            _at_once(self.house.ledger.insert(row))
+            _at_once(self.cloud.ledger.insert(row))
         self.before = self.rows()
         self.excluded = self._excluded()
 
@@ -116,7 +116,7 @@ class App:
         """Every row that can be read."""
 
         async def read() -> dict[VersionId, Release]:
-            return {stored.release.version: stored.release async for stored in self.house.ledger.rows()}
+            return {stored.release.version: stored.release async for stored in self.cloud.ledger.rows()}
 
         return _at_once(read())
 
@@ -124,21 +124,21 @@ class App:
         """Dead letters."""
 
         async def read() -> list[Any]:
-            return [letter async for letter in self.house.ledger.dead_letters()]
+            return [letter async for letter in self.cloud.ledger.dead_letters()]
 
         return _at_once(read())
 
     def messages(self) -> list[tuple[Kind, bytes]]:
         """What was sent."""
-        return [(each.kind, each.body) for each in self.house.queues.waiting()]
+        return [(each.kind, each.body) for each in self.cloud.queues.waiting()]
 
     def reports(self, version: VersionId) -> list[str]:
         """The names of the reports that are kept of a version."""
-        return [report.name for report in _at_once(self.house.evidence.reports(version))]
+        return [report.name for report in _at_once(self.cloud.evidence.reports(version))]
 
     def untouched(self) -> bool:
         """Whether nothing was written anywhere."""
-        return not (self.messages() or self.house.evidence.documents() or self.letters()) and self.same_rows()
+        return not (self.messages() or self.cloud.evidence.documents() or self.letters()) and self.same_rows()
 
     def same_rows(self) -> bool:
         """Whether every row is as it was, and there are no others."""
@@ -152,16 +152,16 @@ class App:
             encode_release(row)
             assert version not in self.before or row.seq >= self.before[version].seq, "a row went back"
         for kind, body in self.messages():
-            command = decode_command(_at_once(self.house.queues.open(body)))
+            command = decode_command(_at_once(self.cloud.queues.open(body)))
             assert command.kind is kind
             assert self.world.policy.covering(command.release) is not None, "a command for what is not covered"
         assert self._excluded() == self.excluded, "what is latest has changed without proof"
-        tell_no_secrets(json.dumps(self.house.evidence.documents(), ensure_ascii=False), *secrets)
+        tell_no_secrets(json.dumps(self.cloud.evidence.documents(), ensure_ascii=False), *secrets)
         tell_no_secrets(repr(self.letters()), *secrets)
         tell_no_secrets(repr([(row.history, row.reasons, row.stalls) for row in rows.values()]), *secrets)
 
     def _excluded(self) -> list[Any]:
-        versions = _at_once(self.house.galleries.versions(SOURCE))
+        versions = _at_once(self.cloud.galleries.versions(SOURCE))
         return [(each.id, each.excluded, [(one.region, one.excluded) for one in each.targets]) for each in versions]
 
 

@@ -35,7 +35,7 @@ class Spoilt(MemoryLedger):
 
 def spoilt(version: VersionId, body: bytes) -> App:
     app = App(ledger=Spoilt())
-    ledger: Any = app.house.ledger
+    ledger: Any = app.cloud.ledger
     ledger.spoil(version, body)
     return app
 

@@ -171,8 +171,8 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
         run(storage_queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
     app.check(*secrets)
     stalled = [row for row in app.rows().values() if row != app.before[row.version]]
-    later = [message for message in app.house.queues.waiting() if message.kind is Kind.FETCH_REPORT]
-    assert len(stalled) + len(app.letters()) + len(app.house.evidence.documents()) + len(later) == 1
+    later = [message for message in app.cloud.queues.waiting() if message.kind is Kind.FETCH_REPORT]
+    assert len(stalled) + len(app.letters()) + len(app.cloud.evidence.documents()) + len(later) == 1
     assert all(row.stalls for row in stalled)
     assert all(letter.reason for letter in app.letters())
 

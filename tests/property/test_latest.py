@@ -1,4 +1,4 @@
-"""Law 3: ``latest`` never goes backwards or empty by our hand, in any region. Law 4: no region is ever dropped."""
+"""Law 3 (latest never goes backwards), in any region and not to nothing either; law 4 (no region is dropped)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Law 4: no region is ever dropped. And replication is done only on proof."""
+"""Law 4 (no region is dropped), and replication is done only on proof."""
 
 from dataclasses import replace
 

@@ -1,17 +1,35 @@
-"""The simulation can fail: each protection is switched off once, and a broken law must be found."""
+"""The simulation can fail: with each protection switched off, it finds a broken law."""
 
 import pytest
 
-from local.simulation.mutants import MUTANTS
-from local.simulation.play import simulate
+from local.simulation.laws import Law, Violation
+from local.simulation.mutants import MUTANTS, with_ring_scans
+from local.simulation.simulator import Mutant, simulate
 
 BUDGET = 120
 """Seeds for each mutant."""
 
 
-@pytest.mark.parametrize("protection", MUTANTS)
-def test_the_simulation_misses_what_is_switched_off(protection: str) -> None:
+def first_violation(protection: str) -> Violation:
     for seed in map(str, range(1, BUDGET + 1)):
-        if simulate(seed, mutation=MUTANTS[protection]()).violations:
-            return
+        violations = simulate(seed, mutant=MUTANTS[protection]()).violations
+        if violations:
+            return violations[0]
     pytest.fail(f"no law was broken in {BUDGET} seeds without the {protection}")
+
+
+@pytest.mark.parametrize("protection", MUTANTS)
+def test_the_simulation_detects_a_protection_that_is_switched_off(protection: str) -> None:
+    assert first_violation(protection)
+
+
+def test_missing_proof_is_found_although_the_app_finds_none_missing() -> None:
+    violation = first_violation("proof check")
+    assert violation.law is Law.PROOF
+    assert "lacks scan/ring-" in violation.text
+
+
+@pytest.mark.parametrize("seed", [str(seed) for seed in range(1, 21)])
+def test_rings_with_scan_rules_of_their_own_break_no_law(seed: str) -> None:
+    unchanged = Mutant(lambda world: world, change_policy=with_ring_scans)
+    assert simulate(seed, mutant=unchanged).violations == []

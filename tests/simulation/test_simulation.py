@@ -1,4 +1,4 @@
-"""The laws hold under whatever a seed brings: a budget of seeds, every seed that ever broke one, and the same again."""
+"""The laws hold in a budget of seeds and in every seed that ever broke one, and a seed is the same every time."""
 
 import hashlib
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.simulation.__main__ import explained, main
-from local.simulation.crew import outcomes
-from local.simulation.play import Outcome, simulate
+from local.simulation.__main__ import main, report
+from local.simulation.pool import simulate_all
+from local.simulation.simulator import Result, simulate
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -24,11 +24,11 @@ def kept_seeds() -> list[tuple[str, int]]:
     return [(seed, int(releases)) for seed, releases in lines]
 
 
-def holds(seed: str, releases: int = 4) -> Outcome:
-    outcome = simulate(seed, releases)
-    if outcome.violations:
-        pytest.fail(explained(simulate(seed, releases, tell=True)))
-    return outcome
+def holds(seed: str, releases: int = 4) -> Result:
+    result = simulate(seed, releases)
+    if result.violations:
+        pytest.fail(report(simulate(seed, releases, record_history=True)))
+    return result
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -43,24 +43,24 @@ def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int) -> None
 
 
 def test_a_seed_with_many_releases_breaks_no_law() -> None:
-    outcome = holds("crowd", 25)
-    assert sum(outcome.states.values()) >= 15
+    result = holds("crowd", 25)
+    assert sum(result.states.values()) >= 15
 
 
-def test_every_kind_of_misfortune_comes_up() -> None:
+def test_every_kind_of_fault_comes_up() -> None:
     missing = {
-        "answer lost",
+        "response lost",
         "conflict",
         "crash after",
         "crash before",
         "failed after accepted",
-        "message late",
+        "message delayed",
         "message lost",
-        "message twice",
+        "message duplicated",
         "outage",
         "throttled",
         "unavailable",
-        "unforeseen",
+        "unexpected error",
     }
     for seed in range(1, 60):
         missing -= set(simulate(str(seed)).faults)
@@ -77,22 +77,26 @@ def test_every_verdict_comes_up() -> None:
 
 
 def test_a_seed_is_the_same_every_time() -> None:
-    one, two = (simulate("7", tell=True).history for _ in range(2))
+    one, two = (simulate("7", record_history=True).history for _ in range(2))
     assert one == two
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:
-    told, untold = simulate("8", tell=True), simulate("8")
-    assert (told.steps, told.runs, told.states) == (untold.steps, untold.runs, untold.states)
+    recorded, unrecorded = simulate("8", record_history=True), simulate("8")
+    assert (recorded.steps, recorded.invocations, recorded.states) == (
+        unrecorded.steps,
+        unrecorded.invocations,
+        unrecorded.states,
+    )
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
 def test_a_seed_is_the_same_whatever_python_hashes_with(hash_seed: str) -> None:
-    here = hashlib.sha256("\n".join(simulate("9", tell=True).history).encode()).hexdigest()
+    here = hashlib.sha256("\n".join(simulate("9", record_history=True).history).encode()).hexdigest()
     code = (
         "import hashlib, logging; logging.disable(logging.CRITICAL);"
-        "from local.simulation.play import simulate;"
-        "print(hashlib.sha256('\\n'.join(simulate('9', tell=True).history).encode()).hexdigest())"
+        "from local.simulation.simulator import simulate;"
+        "print(hashlib.sha256('\\n'.join(simulate('9', record_history=True).history).encode()).hexdigest())"
     )
     there = subprocess.run(
         [sys.executable, "-c", code],
@@ -115,5 +119,5 @@ def test_the_command_tells_the_numbers(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_several_processes_come_to_what_one_comes_to() -> None:
     seeds = [str(seed) for seed in range(1, 21)]
-    alone, shared = (list(outcomes(seeds, 2, jobs=jobs)) for jobs in (1, 2))
+    alone, shared = (list(simulate_all(seeds, 2, jobs=jobs)) for jobs in (1, 2))
     assert shared == alone

@@ -21,7 +21,7 @@ def copy_tags(source: VersionFacts) -> dict[str, str]:
 
 
 def check_allowed(version: VersionId, allowed: frozenset[str]) -> None:
-    """Law 9. Raises ForeignTarget for a version in a gallery that the policy doesn't name."""
+    """Raises ForeignTarget for a version in a gallery that the policy doesn't name: law 9 (no unauthorised access)."""
     if str(version.definition.gallery) not in allowed:
         raise ForeignTarget(
             f"{version.short} is in gallery {version.definition.gallery}, which the policy doesn't name"

@@ -1,4 +1,7 @@
-"""What in the test resource group is ours: proof is the group *and* the name *and* the tag (law 7)."""
+"""What in the test resource group is ours: proof is the group *and* the name *and* the tag.
+
+See law 7 (nothing is left behind).
+"""
 
 from __future__ import annotations
 

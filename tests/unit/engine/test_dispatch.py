@@ -50,14 +50,14 @@ def test_how_often_a_command_was_tried_is_told_by_its_message() -> None:
 def test_without_a_row_nothing_is_done_but_looking(kind: Kind) -> None:
     play, release = waiting(6)
     before = play.release(release.version)
-    command = Command(kind, release.version, seq=0, not_after=play.engine.now, region="westeurope", state=FORGED)
+    command = Command(kind, release.version, seq=0, not_after=play.scheduler.now, region="westeurope", state=FORGED)
     assert isinstance(handle(play, command), Dropped)
     assert play.release(release.version) == before
 
 
 def test_a_hint_names_no_ring() -> None:
     play, release = waiting(8)
-    command = Command(Kind.SCAN, release.version, seq=0, not_after=play.engine.now, ring="canary")
+    command = Command(Kind.SCAN, release.version, seq=0, not_after=play.scheduler.now, ring="canary")
     assert isinstance(handle(play, command), Dropped)
 
 
@@ -65,7 +65,7 @@ def test_a_hint_names_no_ring() -> None:
 def test_a_refusal_that_is_no_text_gets_into_no_history(told: Any) -> None:
     play, release = waiting(8)
     command = Command(
-        Kind.SCAN, release.version, seq=0, not_after=play.engine.now, state=read_state(Kind.SCAN, {"refused": told})
+        Kind.SCAN, release.version, seq=0, not_after=play.scheduler.now, state=read_state(Kind.SCAN, {"refused": told})
     )
     handle(play, command)
     assert play.release(release.version).history == release.history
@@ -75,14 +75,16 @@ def test_a_report_that_is_no_text_is_none_that_was_judged() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()
     play.run()
-    hint = Command(Kind.SCAN, version, seq=0, not_after=play.engine.now, state=read_state(Kind.SCAN, {"report": ["x"]}))
+    hint = Command(
+        Kind.SCAN, version, seq=0, not_after=play.scheduler.now, state=read_state(Kind.SCAN, {"report": ["x"]})
+    )
     assert isinstance(handle(play, hint), Dropped)
 
 
 def test_an_order_to_fetch_that_orders_nothing_is_refused() -> None:
     play, release = waiting(8)
     state = read_state(Kind.FETCH_REPORT, {"url": 5})
-    command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.engine.now, state=state)
+    command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.scheduler.now, state=state)
     with pytest.raises(Malformed, match=r"Expected `str`, got `int` - at `\$.url`"):
         handle(play, command)
 
@@ -92,7 +94,7 @@ def test_a_stale_promotion_that_names_no_write_is_dropped_unlooked(state: dict[s
     play = Rehearsal(SMALL)
     version = play.publish()
     play.run()
-    late = play.engine.now + timedelta(hours=1)
+    late = play.scheduler.now + timedelta(hours=1)
     stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=read_state(Kind.PROMOTE, state))
     before = len(play.misfortunes.calls)
     step = handle(play, stale)

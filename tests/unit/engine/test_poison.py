@@ -32,7 +32,7 @@ def order(play: Rehearsal, **changes: Any) -> bytes:
         Kind.FETCH_REPORT,
         version,
         seq=0,
-        not_after=play.engine.now,
+        not_after=play.scheduler.now,
         state=read_state(Kind.FETCH_REPORT, {**ORDER, **changes}),
     )
     return encode_command(command)
@@ -94,7 +94,7 @@ def test_a_message_for_a_row_that_cannot_be_read_becomes_a_letter_that_says_so()
 def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
-    far = play.engine.now + timedelta(days=9999)
+    far = play.scheduler.now + timedelta(days=9999)
     command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=read_state(Kind.FETCH_REPORT, ORDER))
     assert "asked for again" in bury(play, encode_command(replace(command, attempt=99)))
     assert "is given up" in bury(play, encode_command(replace(command, attempt=100)))

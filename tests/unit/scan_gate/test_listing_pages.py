@@ -31,8 +31,8 @@ def verdict(count: int) -> ScanVerdict:
 
 async def kept(count: int) -> tuple[ListingWire, MemoryEvidence]:
     play = Rehearsal(SMALL)
-    facts = await keep(verdict(count), RELEASE, play.house.world)
-    return read_listing(facts), play.house.evidence
+    facts = await keep(verdict(count), RELEASE, play.cloud.world)
+    return read_listing(facts), play.cloud.evidence
 
 
 @pytest.mark.parametrize("count", [0, 1, INLINE, INLINE + 1, LINES_A_PAGE, LINES_A_PAGE + 1, 3 * LINES_A_PAGE])
@@ -58,10 +58,10 @@ async def test_a_short_listing_needs_no_document_of_its_own(count: int, document
 
 async def test_the_same_findings_are_kept_once_however_often_they_are_judged() -> None:
     play = Rehearsal(SMALL)
-    first = await keep(verdict(500), RELEASE, play.house.world)
-    documents = dict(play.house.evidence.documents())
-    assert await keep(verdict(500), RELEASE, play.house.world) == first
-    assert play.house.evidence.documents() == documents
+    first = await keep(verdict(500), RELEASE, play.cloud.world)
+    documents = dict(play.cloud.evidence.documents())
+    assert await keep(verdict(500), RELEASE, play.cloud.world) == first
+    assert play.cloud.evidence.documents() == documents
 
 
 async def test_lines_across_pages_come_in_the_order_that_is_asked_for() -> None:

@@ -22,7 +22,7 @@ IMAGE = (
 def document(**changes: Any) -> dict[str, Any]:
     return {
         "schema": "ringmaster.scan/1",
-        "scanner": {"name": "House", "version": "1"},
+        "scanner": {"name": "Cloud", "version": "1"},
         "target": {"name": "disk", "image": IMAGE, "os": {"family": "windows", "version": "2022"}},
         "createdAt": "2026-05-10T12:00:00Z",
         "packagesScanned": 12,

@@ -45,7 +45,7 @@ async def get(
     request = func.HttpRequest(
         "GET", f"/api/pages/{name}", headers=headers, params=params, route_params={"name": name}, body=b""
     )
-    runtime = Runtime(read_settings({**LEAST, **trusted}), _world=world or Rehearsal(SMALL).house.world)
+    runtime = Runtime(read_settings({**LEAST, **trusted}), _world=world or Rehearsal(SMALL).cloud.world)
     page: Any = await answered(request, runtime, site, now=BEGIN)
     return page
 
@@ -145,5 +145,5 @@ async def test_a_store_that_is_away_is_told_and_not_blamed_on_the_reader() -> No
             raise Unavailable("the table does not answer")
 
     away: Any = Away()
-    page = await get(world=replace(Rehearsal(SMALL).house.world, ledger=away))
+    page = await get(world=replace(Rehearsal(SMALL).cloud.world, ledger=away))
     assert (page.status, "the table does not answer" in page.body) == (503, True)

@@ -33,7 +33,7 @@ def exception(id_: str, *, days: float = 10, **changes: Any) -> ScanException:
 
 def report(play: Rehearsal, version: VersionId, findings: Sequence[Mapping[str, Any]]) -> bytes:
     """A Trivy report with these findings and no others."""
-    document = json.loads(small_report("clean", version, play.engine.now))
+    document = json.loads(small_report("clean", version, play.scheduler.now))
     document["Results"][0]["Vulnerabilities"] = list(findings)
     return json.dumps(document).encode()
 

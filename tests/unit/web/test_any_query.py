@@ -22,7 +22,7 @@ def scene() -> tuple[World, VersionId]:
         for at in range(250)
     ]
     play, version = judged(found)
-    return play.house.world, version
+    return play.cloud.world, version
 
 
 NAMES = ("page", "groups", "group", "severity", "standing", "decided", "new", "evidence", "definition", "state")

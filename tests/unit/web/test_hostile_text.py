@@ -44,13 +44,13 @@ async def pages(hostile: str) -> list[Page]:
     play, version = judged(found, exceptions=(excused, exception(hostile, days=-5, owner=hostile)))
     stored = play.stored(version)
     release = replace(stored.release, warnings=(hostile,)).with_history(BEGIN, hostile)
-    await play.house.ledger.replace(stored, release)
+    await play.cloud.ledger.replace(stored, release)
     names = [each.evidence.rpartition("/")[2].removesuffix(".json") for each in release.gates]
     asked = [("releases", {}), ("releases", {"definition": hostile}), ("release", {"version": str(version)})]
     asked += [("scan", {"version": str(version), **more}) for more in ({}, {"group": "0"}, {"decided": "only"})]
     asked += [("evidence", {"version": str(version), "evidence": each}) for each in names]
     asked += [("scan", {"version": hostile}), ("scan", {"version": str(version), "page": hostile}), (hostile, {})]
-    return [await site.page(name, query, play.house.world, now=BEGIN) for name, query in asked]
+    return [await site.page(name, query, play.cloud.world, now=BEGIN) for name, query in asked]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -86,8 +86,8 @@ async def test_characters_that_steer_are_written_out(steering: str) -> None:
     version = play.publish()
     play.run()
     stored = play.stored(version)
-    await play.house.ledger.replace(stored, stored.release.with_history(BEGIN, f"a{steering}b"))
-    page = await site.page("release", {"version": str(version)}, play.house.world, now=BEGIN)
+    await play.cloud.ledger.replace(stored, stored.release.with_history(BEGIN, f"a{steering}b"))
+    page = await site.page("release", {"version": str(version)}, play.cloud.world, now=BEGIN)
     assert steering not in page.body
     assert f"a{repr(steering)[1:-1]}b" in Read(page).text
 
@@ -96,7 +96,7 @@ async def test_no_address_on_a_page_ever_has_a_key() -> None:
     play, version = judged([finding()])
     asked = {"version": str(version), "code": "the-key", "clientId": "the-key"}
     for name in site.PAGES:
-        page = await site.page(name, asked, play.house.world, now=BEGIN + timedelta(days=1))
+        page = await site.page(name, asked, play.cloud.world, now=BEGIN + timedelta(days=1))
         assert "the-key" not in page.body
 
 

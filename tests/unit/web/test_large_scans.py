@@ -81,7 +81,7 @@ async def scanned(findings: tuple[Finding, ...]) -> Large:
     )
     release = Release(version, State.QUALIFYING, 1, "digest-1", BEGIN, BEGIN, incarnation=BEGIN.isoformat())
     evidence = Counting()
-    world = replace(Rehearsal(SMALL).house.world, evidence=evidence)
+    world = replace(Rehearsal(SMALL).cloud.world, evidence=evidence)
     on_hand = ReportsOnHand((UsableReport(StoredReport("a/trivy/report.json", "trivy", BEGIN), report),))
     now = BEGIN + timedelta(hours=1)
     policy = DefinitionPolicy("d", SOURCE, (), RULES, digest="p1")

@@ -36,13 +36,13 @@ def waiting(number: str, *, stalled: str | None = None) -> Release:
 async def house(*releases: Release, letters: int = 0) -> Any:
     play = Rehearsal(SMALL)
     for each in releases:
-        await play.house.ledger.insert(each)
+        await play.cloud.ledger.insert(each)
     for at in range(letters):
         moment = BEGIN + timedelta(minutes=at)
-        await play.house.ledger.note_dead_letter(
+        await play.cloud.ledger.note_dead_letter(
             DeadLetter(f"id-{at}", "image-scan", f"reason {at}.", "secret", moment)
         )
-    return play.house.world
+    return play.cloud.world
 
 
 class TestTheOverview:
@@ -98,7 +98,7 @@ class TestTheOverview:
 class TestOneRelease:
     async def test_gates_have_their_answers_their_reasons_and_their_proof(self) -> None:
         play, version = judged([finding()])
-        page = await read(play.house.world, "release", version=version)
+        page = await read(play.cloud.world, "release", version=version)
         scan = page.rows("Verdicts, the newest first")[0]
         assert scan.startswith("scan reject 1 critical, 0 allowed: CVE-2026-0001 in openssl")
         assert {"evidence", "findings"} <= set(page.links())
@@ -107,7 +107,7 @@ class TestOneRelease:
         play = Rehearsal()
         version = play.publish()
         play.run()
-        page = await read(play.house.world, "release", version=version)
+        page = await read(play.cloud.world, "release", version=version)
         assert [each.split()[:2] for each in page.rows("In the order of the rollout")] == [
             ["canary", "published,"],
             ["early", "published,"],
@@ -119,24 +119,24 @@ class TestOneRelease:
         version = play.publish()
         play.run()
         stored = play.stored(version)
-        await play.house.ledger.replace(stored, replace(stored.release, state=State.REVOKED))
-        rows = (await read(play.house.world, "release", version=version)).rows("In the order of the rollout")
+        await play.cloud.ledger.replace(stored, replace(stored.release, state=State.REVOKED))
+        rows = (await read(play.cloud.world, "release", version=version)).rows("In the order of the rollout")
         assert [row.split(",")[0] for row in rows] == [
             f"{ring} taken back" for ring in ("canary", "early", "production")
         ]
-        (row,) = (await read(play.house.world, "releases")).rows(HIGHEST)
+        (row,) = (await read(play.cloud.world, "releases")).rows(HIGHEST)
         assert "canary" not in row
 
     async def test_a_ring_of_a_rejected_release_is_not_published(self) -> None:
         play, version = judged([finding()])
-        (row,) = (await read(play.house.world, "release", version=version)).rows("In the order of the rollout")
+        (row,) = (await read(play.cloud.world, "release", version=version)).rows("In the order of the rollout")
         assert row.startswith("canary not published gal_build")
 
     async def test_verdicts_under_another_policy_count_no_more(self) -> None:
         play, version = judged([])
         stored = play.stored(version)
-        await play.house.ledger.replace(stored, replace(stored.release, policy_digest="other"))
-        page = await read(play.house.world, "release", version=version)
+        await play.cloud.ledger.replace(stored, replace(stored.release, policy_digest="other"))
+        page = await read(play.cloud.world, "release", version=version)
         assert all("counts no more" in row for row in page.rows("Verdicts, the newest first"))
 
     async def test_the_newest_of_its_history_stands_first(self) -> None:
@@ -144,29 +144,29 @@ class TestOneRelease:
         version = play.publish()
         play.run()
         history = play.release(version).history
-        rows = (await read(play.house.world, "release", version=version)).rows("The newest first")
+        rows = (await read(play.cloud.world, "release", version=version)).rows("The newest first")
         assert rows[0].endswith(" ".join(history[-1].text.split()))
         assert len(rows) == len(history)
 
     async def test_it_is_found_in_any_casing(self) -> None:
         play, version = judged([])
-        assert "gal_build/ubuntu/1.0.0" in (await read(play.house.world, "release", version=str(version).upper())).text
+        assert "gal_build/ubuntu/1.0.0" in (await read(play.cloud.world, "release", version=str(version).upper())).text
 
 
 class TestEvidence:
     async def test_a_document_is_shown_as_it_is_kept(self) -> None:
         play, version = judged([finding()])
-        release = await read(play.house.world, "release", version=version)
+        release = await read(play.cloud.world, "release", version=version)
         href = release.links()["evidence"].partition("?")[2]
         query = dict(part.split("=") for part in href.split("&"))
-        page = await read(play.house.world, "evidence", version=version, evidence=query["evidence"])
+        page = await read(play.cloud.world, "evidence", version=version, evidence=query["evidence"])
         assert '"gate": "validation"' in str(page.all("pre")[0])
 
     @pytest.mark.parametrize("name", ["", "scan-0000", "../other", "validation-1.json"])
     async def test_only_what_the_row_names_is_ever_read(self, name: str) -> None:
         play, version = judged([finding()])
         asked = {"version": str(version), "evidence": name}
-        assert (await site.page("evidence", asked, play.house.world, now=BEGIN)).status == 404
+        assert (await site.page("evidence", asked, play.cloud.world, now=BEGIN)).status == 404
 
 
 @pytest.mark.parametrize("name", ["release", "scan", "evidence"])

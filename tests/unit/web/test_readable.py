@@ -46,7 +46,7 @@ PAGES = [
 async def page(request: pytest.FixtureRequest) -> Read:
     play, version = scene()
     name, query = request.param
-    found: Page = await site.page(name, {"version": version, **query}, play.house.world, now=play.engine.now)
+    found: Page = await site.page(name, {"version": version, **query}, play.cloud.world, now=play.scheduler.now)
     return Read(found)
 
 
@@ -87,7 +87,7 @@ def test_the_order_of_the_page_is_the_order_of_the_keyboard(page: Read) -> None:
 
 async def test_colour_never_says_anything_alone() -> None:
     play, version = scene()
-    found = await read(play.house.world, "scan", version=version, at=BEGIN)
+    found = await read(play.cloud.world, "scan", version=version, at=BEGIN)
     for row in found.rows("What decided comes first"):
         assert row.startswith(tuple(Severity))
     assert "rejected" in found.text

@@ -1,4 +1,4 @@
-"""Silence: what the stages log of misfortunes that were asked for tells nobody anything."""
+"""Logging switched off: what the app logs about injected faults is of no use to anybody."""
 
 import logging
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """No log records inside; afterwards as before."""
+def silenced_logging() -> Iterator[None]:
+    """Write no log records inside; restore the former level afterwards."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

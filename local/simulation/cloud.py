@@ -1,4 +1,4 @@
-"""A small cloud in memory: galleries, a test resource group, storage; and what its events tell."""
+"""A small cloud in memory: galleries, a test resource group and storage, with the world of ports made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.evidence import MemoryEvidence
@@ -21,10 +21,10 @@ from shared.domain.policy import Policy
 from shared.ports import World
 
 OWN_WRITER: Final = "0a0a0a0a-0000-4000-8000-00000000000a"
-"""The app's own id, as its writes' events tell it."""
+"""The app's own id, as the events of its writes name it."""
 
 
-class House:
+class Cloud:
     """Every port in memory, and the world made of them."""
 
     def __init__(
@@ -38,7 +38,7 @@ class House:
         own_writers: Iterable[str] = (OWN_WRITER,),
         absent: Iterable[DefinitionId] = (),
     ) -> None:
-        """Galleries and definitions that the policy names are made; ``absent`` ones are not."""
+        """Makes the galleries and definitions that the policy names, except ``absent`` ones."""
         numbers = itertools.count(1)
         self.galleries = MemoryGalleries(clock, policy.galleries_written, replication=replication)
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
@@ -59,7 +59,7 @@ class House:
         )
 
     def add_definition(self, definition: DefinitionId, home: str) -> None:
-        """Somebody makes an image definition, and its gallery."""
+        """Make an image definition, and its gallery."""
         made = ProvisioningState.SUCCEEDED
         self.galleries.add_gallery(GalleryFacts(definition.gallery, made, home))
         self.galleries.add_definition(DefinitionFacts(definition, made, home, "Linux", "Generalized", "V2", "x64"))
@@ -69,3 +69,12 @@ def definitions_of(policy: Policy) -> set[DefinitionId]:
     """Every image definition that a policy names: sources, and where rings publish."""
     rings = {ring.definition for definition in policy.definitions.values() for ring in definition.rings}
     return set(policy.definitions) | rings
+
+
+def run_now(coroutine: Any) -> Any:
+    """The result of a memory adapter's method, none of which ever waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("a memory adapter waited for something")

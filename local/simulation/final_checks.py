@@ -1,0 +1,121 @@
+"""The laws at the end of a run: what no single call can show, such as a good version that was rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+
+from local.simulation.cloud import Cloud, run_now
+from local.simulation.ground_truth import GroundTruth
+from local.simulation.laws import Law
+from local.simulation.observations import definitions_written, ring_named, visible_regions
+from local.simulation.scanners import CLEAN, Scanners
+from local.simulation.scenario import Build, Scenario
+from shared.domain.facts import VersionFacts
+from shared.domain.image import DefinitionId, VersionId
+from shared.domain.policy import DayAfter, DefinitionPolicy, Policy
+from shared.domain.release import Release, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalChecks:
+    """Everything that happened in a run. ``broken`` is told of every violation."""
+
+    cloud: Cloud
+    truth: GroundTruth
+    scenario: Scenario
+    scanners: Scanners
+    policy: Policy
+    """As it is at the end."""
+    builds: Mapping[VersionId, Build]
+    disturbed: Set[VersionId]
+    """Versions that users deleted, or whose numbers were used again: how they end is up to users."""
+    has_lost_messages: bool
+    """Whether a queue lost a message. Only a message knows the address of a report that is sent by reference."""
+    broken: Callable[[Law, str], None]
+
+    def run(self, rows: Iterable[Release]) -> None:
+        """Check every row, everything that is visible and the resources of others."""
+        for resource in self.truth.foreign_resources - set(self.cloud.machines.everything()):
+            self.broken(Law.NOTHING_LEFT, f"{resource} is not the app's and is gone")
+        definitions = {each for policy in self.truth.policies.values() for each in definitions_written(policy)}
+        for definition in sorted(definitions):
+            for facts in run_now(self.cloud.galleries.versions(definition)):
+                self._check_visible(facts)
+        for row in rows:
+            self._check_row(row)
+
+    def _check_visible(self, facts: VersionFacts) -> None:
+        image, regions = self.truth.image_of(facts), visible_regions(facts)
+        if regions and (image is None or not image.is_good):
+            text = f"{facts.id.short} is visible in {', '.join(regions)} and is bad: {image}"
+            self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _check_row(self, row: Release) -> None:
+        build, image = self.builds.get(row.version), self.truth.images.get((row.version, row.incarnation or ""))
+        if build is None or image is None or row.version in self.disturbed:
+            return
+        if row.state is State.REVOKED:
+            self._check_revoked(row)
+            return
+        if row.state is State.RELEASED:
+            self._check_last_scan(row)
+        for place, region in self._visible_unrecorded(row):
+            text = f"{place.short} is visible in {region}, and the ledger has no publication there"
+            self.broken(Law.LATEST, text)
+        if image.is_good and row.version not in self.scanners.not_clean:
+            self._check_good(row, build)
+
+    def _check_good(self, row: Release, build: Build) -> None:
+        if build.by_reference and self.has_lost_messages:
+            return
+        if row.state is State.REJECTED and self.scenario.replicates_everywhere(row.version):
+            self.broken(Law.NOTHING_LOST, f"{row.version.short} is good and was rejected: {row.reasons}")
+        if row.state is State.SUPERSEDED and not self._can_be_superseded(row.version):
+            self.broken(Law.LATEST, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
+
+    def _check_last_scan(self, row: Release) -> None:
+        """A published version whose last scan fails is revoked where the policy says so, unless the report was lost."""
+        policy = self._policy_of(row.version)
+        if policy is None or policy.digest != row.policy_digest:
+            return
+        made, content = self.scanners.last_accepted.get(row.version, (None, CLEAN))
+        is_known = not self.has_lost_messages and not self.builds[row.version].by_reference
+        must_go = policy.scan.day_after is DayAfter.REVOKE and policy.scan.revoke_to_empty
+        if is_known and must_go and content != CLEAN:
+            text = f"{row.version.short} failed the scan of {made} and is released"
+            self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _check_revoked(self, row: Release) -> None:
+        # A gallery that only an earlier policy named may not be written to: the verdict leaves it to operators.
+        policy = self._policy_of(row.version)
+        for definition in definitions_written(policy) if policy else ():
+            facts = run_now(self.cloud.galleries.version(definition.version(row.version.number)))
+            for region in visible_regions(facts):
+                text = f"{facts.id.short} is revoked and visible in {region}"
+                self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _visible_unrecorded(self, row: Release) -> Iterator[tuple[VersionId, str]]:
+        """Where a version is visible although its row has no publication there."""
+        policy = self.truth.policies[row.policy_digest]
+        if sum(each.source == policy.source for each in self.truth.policies.values()) > 1:
+            return  # a former policy's rings had other regions, and the row names rings only
+        recorded: set[tuple[DefinitionId, str]] = set()
+        for publication in row.published:
+            definition = ring_named(policy, publication.ring).definition
+            recorded.update((definition, region) for region in publication.regions)
+        for definition in definitions_written(policy):
+            target = definition.version(row.version.number)
+            for region in visible_regions(run_now(self.cloud.galleries.version(target))):
+                if (definition, region) not in recorded:
+                    yield target, region
+
+    def _can_be_superseded(self, version: VersionId) -> bool:
+        """Whether anything can have superseded a version: a higher number, or a policy that covers it no more."""
+        definition, number = version.definition, version.number
+        if definition not in self.policy.definitions:
+            return True
+        return any(each.definition == definition and each.number > number for each in self.builds)
+
+    def _policy_of(self, version: VersionId) -> DefinitionPolicy | None:
+        return self.policy.definitions.get(version.definition)

@@ -1,0 +1,176 @@
+"""What must hold whenever the app writes to a gallery: no region dropped, ``latest`` never back, complete proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from local.simulation.calls import Call, Invocation
+from local.simulation.check_context import CheckContext, InvocationMemory
+from local.simulation.cloud import run_now
+from local.simulation.laws import Law
+from local.simulation.observations import is_visible, publication_in, regions_of, ring_regions, visible_regions
+from shared.domain.facts import RegionState, VersionFacts
+from shared.domain.image import VersionId, VersionNumber
+from shared.domain.messages import Kind
+from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.release import Publication, Release
+
+SKEW: Final = timedelta(minutes=2)
+"""How far two clocks together may be off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A version and ``latest`` at one moment, as the cloud has them."""
+
+    facts: VersionFacts | None
+    replication: Mapping[str, RegionState]
+    latest: Mapping[str, VersionNumber | None]
+    """By region, over all regions of the definition."""
+
+
+class GalleryInvariants:
+    """Checks every write to a gallery."""
+
+    def __init__(self, context: CheckContext) -> None:
+        """Begin with galleries that nobody has written to."""
+        self._context = context
+        self._before: dict[int, Standing] = {}
+        self._last_write: dict[VersionId, tuple[int, int]] = {}
+        """At which call a version was written last, and by which invocation."""
+        self._published_at: dict[tuple[VersionId, Publication], datetime] = {}
+        self._qualified_at: dict[VersionId, datetime] = {}
+
+    def before_write(self, call: Call) -> None:
+        """A write of target regions is about to take effect."""
+        self._before[call.invocation.number] = self._standing(call.args[0].id)
+
+    def after_write(self, call: Call, memory: InvocationMemory) -> None:
+        """A write of target regions took effect."""
+        version: VersionId = call.args[0].id
+        before, now = self._before.pop(call.invocation.number), self._standing(version)
+        assert now.facts is not None, "a write to what is not there is refused"
+        if before.facts is not None:
+            self._check_regions(call.invocation, before, now.facts)
+            self._check_proof(call.invocation, before.facts, now.facts)
+        self._check_latest(call, before, now)
+        self._check_freshness(call.invocation, version, memory)
+        self._last_write[version] = (self._context.calls, call.invocation.number)
+
+    def row_written(self, invocation: Invocation, row: Release) -> None:
+        """A row was written: remember since when its ring bakes. A function reads its clock once, when it starts."""
+        for publication in row.published:
+            self._published_at.setdefault((row.version, publication), invocation.started_at)
+        policy = self._context.truth.policies[row.policy_digest]
+        if self._context.proof.is_qualified(row, row.incarnation or "", policy):
+            self._qualified_at.setdefault(row.version, invocation.started_at)
+        else:
+            self._qualified_at.pop(row.version, None)
+
+    def _standing(self, version: VersionId) -> Standing:
+        galleries = self._context.cloud.galleries
+        facts = run_now(galleries.version(version, replication=True))
+        seen = facts.replication.regions if facts and facts.replication else {}
+        versions = run_now(galleries.versions(version.definition))
+        latest: dict[str, VersionNumber | None] = {}
+        for region in dict.fromkeys(region for each in versions for region in regions_of(each)):
+            visible = (each.id for each in versions if is_visible(each, region))
+            latest[region] = max(
+                (each.number for each in visible if galleries.replica_ready(each, region)), default=None
+            )
+        return Standing(facts, {region: each.state for region, each in seen.items()}, latest)
+
+    # --- latest and regions -------------------------------------------------------------------------------------------
+
+    def _check_latest(self, call: Call, before: Standing, now: Standing) -> None:
+        for region, was in before.latest.items():
+            then = now.latest.get(region)
+            if was is None or (then is not None and then >= was):
+                continue
+            is_unproven = was == call.args[0].id.number and self._is_unproven(before.facts)
+            if not is_unproven and not self._is_revocation(call, then):
+                text = f"latest in {region} went from {was} to {then or 'nothing'}"
+                self._context.broken(Law.LATEST, text, call.invocation)
+
+    def _is_revocation(self, call: Call, then: VersionNumber | None) -> bool:
+        """Whether a revocation was ordered, and the policy allows ``latest`` to be nothing where it is then."""
+        command = call.invocation.command
+        if command is None or command.kind is not Kind.REVOKE:
+            return False
+        policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
+        return then is not None or policy.scan.revoke_to_empty
+
+    def _is_unproven(self, facts: VersionFacts | None) -> bool:
+        """Whether another image bears the number than the proven one: if it was published, it must be hidden again."""
+        if facts is None:
+            return False
+        row = self._context.rows.get(self._context.truth.source_of(facts.id))
+        return row is not None and self._context.truth.original_of(facts) != row.incarnation
+
+    def _check_regions(self, invocation: Invocation, before: Standing, facts: VersionFacts) -> None:
+        assert before.facts is not None
+        for region in regions_of(before.facts):
+            if region not in regions_of(facts) and before.replication.get(region) is not RegionState.FAILED:
+                self._context.broken(Law.REGIONS, f"{region} was dropped from {facts.id.short}", invocation)
+
+    def _check_freshness(self, invocation: Invocation, version: VersionId, memory: InvocationMemory) -> None:
+        call, writer = self._last_write.get(version, (0, invocation.number))
+        if writer != invocation.number and call > memory.read_at.get(version, 0):
+            text = f"{version.short} was written from facts that were read before the write of invocation {writer}"
+            self._context.broken(Law.REGIONS, text, invocation)
+
+    # --- proof --------------------------------------------------------------------------------------------------------
+
+    def _check_proof(self, invocation: Invocation, before: VersionFacts, facts: VersionFacts) -> None:
+        shown = [region for region in visible_regions(facts) if not is_visible(before, region)]
+        if not shown:
+            return
+        truth = self._context.truth
+        row = self._context.rows.get(truth.source_of(facts.id))
+        if row is None:
+            self._context.broken(Law.PROOF, f"{facts.id.short} was published without a release", invocation)
+            return
+        if facts.published_at and facts.published_at >= invocation.started_at:
+            # Versions have no ETag: nothing can prevent this when the number is used again between the read and the
+            # write of one invocation. It must be hidden again; the final checks see whether it was.
+            return
+        if truth.original_of(facts) != row.incarnation:
+            text = f"another image was published as {facts.id.short} than the proven one"
+            self._context.broken(Law.PROOF, text, invocation)
+            return
+        image = truth.image_of(facts)
+        if image is None or not image.is_good:
+            self._context.broken(Law.PROOF, f"{facts.id.short} was published and is bad: {image}", invocation)
+        for region in shown:
+            self._check_region_proof(invocation, facts, region, row)
+
+    def _check_region_proof(self, invocation: Invocation, facts: VersionFacts, region: str, row: Release) -> None:
+        image, policy = self._context.truth.original_of(facts) or "", self._context.truth.policies[row.policy_digest]
+        rings = [ring for ring in policy.rings if ring.definition == facts.id.definition]
+        lacking = {ring.name: self._lacking(row, image, policy, ring) for ring in rings if region in ring_regions(ring)}
+        if all(lacking.values()):
+            what = "; ".join(f"{ring} lacks {', '.join(each)}" for ring, each in lacking.items()) or "no ring names it"
+            text = f"{facts.id.short} was published in {region} without complete proof: {what}"
+            self._context.broken(Law.PROOF, text, invocation)
+
+    def _lacking(self, row: Release, image: str, policy: DefinitionPolicy, ring: Ring) -> list[str]:
+        """What is not fulfilled and must be before the image is published in a ring."""
+        lacking = self._context.proof.missing(row, image, policy, ring)
+        if row.ring != ring.name:
+            lacking.append(f"its turn, which {row.ring or 'no ring'} has")
+        if not self._has_baked(row, policy, ring):
+            lacking.append("its bake time")
+        return lacking
+
+    def _has_baked(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
+        names = [each.name for each in policy.rings]
+        index = names.index(ring.name)
+        if index == 0:
+            since = self._qualified_at.get(row.version)
+        else:
+            before = publication_in(row, names[index - 1])
+            since = self._published_at[row.version, before] if before else None
+        return since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
