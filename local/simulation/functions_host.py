@@ -183,7 +183,7 @@ class FunctionsHost:
         queue = f"image-{message.kind}"
         self.invoke(
             f"{message.kind}_poison",
-            lambda world, now, _: poison.poisoned(queue, message.body, world, now=now),
+            lambda world, now, _: poison.on_poison(queue, message.body, world, now=now),
             on_end,
         )
 

@@ -25,7 +25,7 @@ FETCHES: Final = 100
 RESEND_WITHIN: Final = timedelta(hours=24)
 
 
-async def poisoned(queue: str, body: bytes, world: World, *, now: datetime) -> str:
+async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> str:
     """Take note of a message that was given up. Returns what became of it.
 
     A command that its release still waits for marks the release as stalled; anything else is kept as a dead letter.

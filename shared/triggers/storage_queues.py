@@ -118,5 +118,5 @@ def _undertaker(runtime: Runtime, queue: str) -> Handler:
 
 async def bury(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
     """Take note of a message that ``queue`` gave up."""
-    answer = await poison.poisoned(queue, message.get_body(), await runtime.world(), now=now)
+    answer = await poison.on_poison(queue, message.get_body(), await runtime.world(), now=now)
     log.error("poisoned message of %s: %s", queue, answer)

@@ -15,7 +15,7 @@ from shared.codec.hop_states import read_state
 from shared.domain.hop_states import UnreadableState
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
-from shared.engine.poison import poisoned
+from shared.engine.poison import on_poison
 from tests.flow.rehearsal import SMALL, Rehearsal
 
 URL = "https://reports.example.com/r.json?sig=hidden"
@@ -23,7 +23,7 @@ ORDER = {"format": "trivy", "url": URL, "sha256": "0" * 64, "sender": "ci"}
 
 
 def bury(play: Rehearsal, body: bytes) -> str:
-    return play.do(lambda world, now: poisoned("image-scan", body, world, now=now))
+    return play.do(lambda world, now: on_poison("image-scan", body, world, now=now))
 
 
 def order(play: Rehearsal, **changes: Any) -> bytes:
