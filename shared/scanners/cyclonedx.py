@@ -20,13 +20,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 from packageurl import PackageURL
 
 from shared.domain.policy import Severity
+from shared.scanners import cyclonedx_xml
+from shared.scanners.cyclonedx_bom import (
+    VERSIONS,
+    Affected,
+    Analysis,
+    Bom,
+    Component,
+    Metadata,
+    Rating,
+    Reference,
+    Vulnerability,
+)
 from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Wire, decode, each
 from shared.scanners.report import (
@@ -42,7 +54,6 @@ from shared.scanners.report import (
 from shared.scanners.values import cves_in, moment, points, purl_of, severity_at, severity_of, together
 
 FORMAT: Final = "cyclonedx"
-VERSIONS: Final = ("1.4", "1.5", "1.6", "1.7")
 _ONLY_VULNERABILITIES: Final = frozenset({"grype"})
 _SYSTEM_PURLS: Final = ("pkg:deb/", "pkg:rpm/", "pkg:apk/", "pkg:alpm/")
 _VEX: Final = {
@@ -59,88 +70,11 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGN
 _NEAREST: Final = ("cvssv4", "cvssv31", "cvssv3", "cvssv2")
 
 
-class Property(Wire):
-    name: str = ""
-    value: str | None = None
-
-
-class Component(Wire, rename={"bom_ref": "bom-ref"}):
-    name: str = ""
-    version: str | None = None
-    type: str = ""
-    group: str | None = None
-    purl: str | None = None
-    bom_ref: str | None = None
-    components: list[Component] | None = None
-    properties: list[Property] | None = None
-
-
-class Source(Wire):
-    name: str | None = None
-
-
-class Reference(Wire):
-    id: str | None = None
-
-
-class Rating(Wire):
-    source: Source | None = None
-    score: float | None = None
-    severity: str | None = None
-    method: str | None = None
-    vector: str | None = None
-
-
-class Analysis(Wire):
-    state: str | None = None
-    justification: str | None = None
-    detail: str | None = None
-
-
-class AffectedVersion(Wire):
-    version: str | None = None
-    range: str | None = None
-    status: str | None = None
-
-
-class Affected(Wire):
-    ref: str = ""
-    versions: list[AffectedVersion] | None = None
-
-
-class Vulnerability(Wire, rename={"bom_ref": "bom-ref"}):
-    id: str | None = None
-    bom_ref: str | None = None
-    source: Source | None = None
-    references: list[Reference] | None = None
-    ratings: list[Rating] | None = None
-    recommendation: str | None = None
-    published: str | None = None
-    analysis: Analysis | None = None
-    affects: list[Affected] | None = None
-
-
-class Metadata(Wire):
-    timestamp: str | None = None
-    tools: Any = None
-    component: Component | None = None
-
-
 class _Bom(Wire, rename="camel"):
     spec_version: str
     metadata: Metadata | None = None
     components: list[Component] | None = None
     vulnerabilities: list[msgspec.Raw] | None = None
-
-
-@dataclass(slots=True)
-class Bom:
-    """A document of either notation; its vulnerabilities can be gone through once."""
-
-    version: str
-    metadata: Metadata
-    components: list[Component]
-    vulnerabilities: Iterable[Vulnerability]
 
 
 class _Head(Wire, rename="camel"):
@@ -156,8 +90,6 @@ _HEADS: Final = msgspec.json.Decoder(_Head)
 def read(body: bytes) -> ScanReport:
     """Read a CycloneDX document. Raises Refusal when it isn't one, isn't whole, or has nothing to scan."""
     if body.lstrip()[:1] == b"<":
-        from shared.scanners import cyclonedx_xml  # it builds the types above
-
         return report_of(cyclonedx_xml.read_bom(body))
     head = decode(_HEADS, body, "a CycloneDX document")
     if not isinstance(head.bom_format, str) or head.bom_format.casefold() != "cyclonedx":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from shared.scanners import cyclonedx as bom
+from shared.scanners import cyclonedx_bom as bom
 from shared.scanners.markup import Element, elements, root_of
 from shared.scanners.report import Refusal, RefusalReason, shown
 from shared.scanners.values import number
