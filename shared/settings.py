@@ -319,6 +319,9 @@ class _Reader:
         text = self.text(prefix)
         if text:
             return StorageSettings(prefix, connection_string=self._connection_string(prefix, text))
+        return self._storage_by_identity(prefix)
+
+    def _storage_by_identity(self, prefix: str) -> StorageSettings:
         account = self.text(f"{prefix}__accountName")
         if account and not _ACCOUNT_NAME.fullmatch(account):
             self.faults.append(

@@ -216,23 +216,26 @@ def _one(name: str, findings: list[Finding]) -> Finding:
     if len(findings) == 1:
         return _called(findings[0], name)
     ranked = sorted(findings, key=lambda found: WORST_FIRST[found.severity])
-    worst = ranked[0]
-    names = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
-    id_ = names.pop(name, worst.id)
-    if worst.id.casefold() == name:
-        id_ = worst.id
-    names.pop(id_.casefold(), None)
-    order = dict.fromkeys(name.casefold() for found in ranked for name in (found.id, *found.aliases))
+    id_, aliases = _id_and_aliases(name, ranked)
     return replace(
-        _filled(worst, ranked),
+        _filled(ranked[0], ranked),
         id=id_,
-        aliases=tuple(names[name] for name in order if name in names),
+        aliases=aliases,
         where=tuple(dict.fromkeys(place for found in ranked for place in found.where)),
         scanners=tuple(dict.fromkeys(scanner for found in ranked for scanner in found.scanners)),
         severities=_severities(ranked),
         known_exploited=any(found.known_exploited for found in ranked),
         epss=max((found.epss for found in ranked if found.epss is not None), default=None),
     )
+
+
+def _id_and_aliases(name: str, ranked: list[Finding]) -> tuple[str, tuple[str, ...]]:
+    """The spelling of the common name, and the other names in the order in which the findings have them."""
+    worst = ranked[0]
+    spelled = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
+    id_ = worst.id if worst.id.casefold() == name else spelled.get(name, worst.id)
+    order = dict.fromkeys(name.casefold() for found in ranked for name in (found.id, *found.aliases))
+    return id_, tuple(spelled[each] for each in order if each not in {name, id_.casefold()})
 
 
 def _called(finding: Finding, name: str) -> Finding:

@@ -37,6 +37,7 @@ from shared.scanners.cyclonedx_bom import (
     Metadata,
     Rating,
     Reference,
+    Source,
     Vulnerability,
 )
 from shared.scanners.gathering import Gathered
@@ -229,24 +230,29 @@ def _by_purl(ref: str) -> Component:
 
 def _finding(entry: Vulnerability, analysis: Analysis, trivy: bool) -> Finding:
     """What an entry says of its vulnerability, in whatever component."""
+    id_, status = entry.id or "", analysis.state or ""
     severity, best = _rated(entry)
     fixed = ", ".join(together(version.strip(" .") for _, version in _UPGRADE.findall(entry.recommendation or "")))
     return Finding(
-        id=entry.id or "",
+        id=id_,
         package="",
         installed="",
         severity=severity,
-        aliases=together((reference.id for reference in entry.references or ()), but=entry.id or ""),
+        aliases=together((reference.id for reference in entry.references or ()), but=id_),
         fixed=fixed or None,
-        severity_source=(entry.source.name if entry.source else None) or "",
+        severity_source=_name(entry.source),
         cvss_score=_points(best) if best else None,
-        status=analysis.state or "",
+        status=status,
         severities=_by_source(entry),
-        cvss_vector=(best.vector or "") if best else "",
+        cvss_vector=(best.vector if best else None) or "",
         fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if trivy else FixState.UNKNOWN,
         published=moment(entry.published),
-        vex=_VEX.get(analysis.state or ""),
+        vex=_VEX.get(status),
     )
+
+
+def _name(source: Source | None) -> str:
+    return (source.name if source else None) or ""
 
 
 def _in_component(finding: Finding, affected: Affected, component: Component) -> Finding:
@@ -271,7 +277,7 @@ def _places(component: Component) -> Iterator[str]:
 def _by_source(entry: Vulnerability) -> tuple[tuple[str, Severity], ...]:
     said: dict[str, Severity] = {}
     for rating in sorted(entry.ratings or (), key=_age):
-        source = rating.source.name if rating.source else None
+        source = _name(rating.source)
         if source and source not in said:
             said[source] = _severity(rating)
     return tuple(said.items())
@@ -280,17 +286,22 @@ def _by_source(entry: Vulnerability) -> tuple[tuple[str, Severity], ...]:
 def _rated(entry: Vulnerability) -> tuple[Severity, Rating | None]:
     """The severity that counts, and the rating from which the score is taken."""
     ratings = sorted(entry.ratings or (), key=_age)
-    own = ((entry.source.name if entry.source else None) or "").casefold().partition(":")[0]
-    by_own = [one for one in ratings if one.source and own and (one.source.name or "").casefold() == own]
-    by_nvd = [one for one in ratings if one.source and (one.source.name or "").casefold() == "nvd"]
+    own = _name(entry.source).casefold().partition(":")[0]
+    by_own = _of_source(ratings, own) if own else []
+    by_nvd = _of_source(ratings, "nvd")
     scored = next((one for one in (*by_own, *by_nvd, *ratings) if _points(one) is not None), None)
-    for group in (by_own, by_nvd):
-        known = [found for one in group if (found := _severity(one)) is not Severity.UNKNOWN]
-        if known:
-            return known[0], scored
-    order = list(Severity)
-    known = [found for one in ratings if (found := _severity(one)) is not Severity.UNKNOWN]
-    return min(known, key=order.index, default=Severity.UNKNOWN), scored
+    preferred = [*_known(by_own), *_known(by_nvd)]
+    if preferred:
+        return preferred[0], scored
+    return min(_known(ratings), key=list(Severity).index, default=Severity.UNKNOWN), scored
+
+
+def _of_source(ratings: list[Rating], source: str) -> list[Rating]:
+    return [one for one in ratings if _name(one.source).casefold() == source]
+
+
+def _known(ratings: list[Rating]) -> list[Severity]:
+    return [found for one in ratings if (found := _severity(one)) is not Severity.UNKNOWN]
 
 
 def _age(rating: Rating) -> int:

@@ -142,18 +142,24 @@ def _take(row: CloudRow, seen: _Seen) -> None:
     seen.kinds.setdefault(_additional(row).assessed_resource_type)
     seen.os = seen.os or _os(row)
     status = row.properties.status or Status()
-    code = status.code.casefold()
+    unhealthy, grouped = status.code.casefold() == "unhealthy", _is_grouped(row)
     if _is_machine(row, resource):
         seen.machines += 1
         if _looks_at_packages(row):
-            seen.proofs += code == "healthy" or (code == "unhealthy" and not _is_grouped(row))
-            seen.unexplained |= code == "unhealthy" and _is_grouped(row)
-            seen.why = seen.why or ": ".join(together((status.cause, status.description)))
+            _take_proof(status, grouped, seen)
     _see(moment(row.properties.time_generated) or moment(status.status_change_date), seen)
-    if code == "unhealthy" and _of_packages(row) and not _is_grouped(row):
+    if unhealthy and not grouped and _of_packages(row):
         seen.entries[_severity(row)] += 1
         for finding in _findings(row):
             seen.add(finding)
+
+
+def _take_proof(status: Status, grouped: bool, seen: _Seen) -> None:
+    """What a row about a machine's packages shows: that they were looked at, or that there are findings elsewhere."""
+    code = status.code.casefold()
+    seen.proofs += code == "healthy" or (code == "unhealthy" and not grouped)
+    seen.unexplained |= code == "unhealthy" and grouped
+    seen.why = seen.why or ": ".join(together((status.cause, status.description)))
 
 
 def _kind(row: CloudRow) -> str:
@@ -263,7 +269,6 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
     properties = row.properties
     software = data.software_details or Software()
     rated, vector = _score(data, details)
-    kind = _PURL_TYPES.get((software.language or "").casefold(), "")
     version = software.version or ", ".join(together(str(one) for one in values_of(data.software_version)))
     return Finding(
         id=id_,
@@ -273,7 +278,7 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
         fixed=software.fixed_version or data.recommended_version or None,
         severity_source="Microsoft",
         cvss_score=rated,
-        purl=purl_made(kind, software.package_name or "", version) if kind else "",
+        purl=_purl(software, version),
         where=together((properties.resource_details.id if properties.resource_details else None,)),
         status=software.fix_status or "",
         cvss_vector=vector,
@@ -281,6 +286,11 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
         published=moment(details.published_date) or moment(data.published_time),
         check=properties.id or "",
     )
+
+
+def _purl(software: Software, version: str) -> str:
+    kind = _PURL_TYPES.get((software.language or "").casefold(), "")
+    return purl_made(kind, software.package_name or "", version)
 
 
 def _fix_state(software: Software, data: Additional) -> FixState:

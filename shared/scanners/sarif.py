@@ -237,23 +237,34 @@ def _time(runs: list[_Run]) -> datetime | None:
 
 
 def _take(run: _Run, seen: _Seen) -> None:
-    rules = run.tool.driver.rules or []
-    by_id = {rule.id: rule for part in (run.tool.driver, *(run.tool.extensions or ())) for rule in part.rules or ()}
+    rules = _RuleIndex(run.tool)
     helped: dict[str, dict[str, str]] = {}
     for result in each(_RESULTS, run.results, "a SARIF log"):
         if result.kind not in {None, "", "fail", "open", "review"}:
             seen.entries[Severity.NEGLIGIBLE] += 1  # passed, or of no concern
             continue
-        reference = result.rule or _RuleReference()
-        index = result.rule_index if result.rule_index is not None else reference.index
-        id_ = result.rule_id or reference.id
-        rule = by_id.get(id_)
-        if rule is None and index is not None and 0 <= index < len(rules):
-            rule = rules[index]
-        rule = rule or by_id.get(id_.rpartition("/")[0]) or _Rule(id=id_)
+        id_, rule = rules.of(result)
         if rule.id not in helped:
             helped[rule.id] = _helped(rule)
         _take_result(result, rule, helped[rule.id], id_ or rule.id, seen)
+
+
+class _RuleIndex:
+    """The rules of a run: those of its driver by position, and those of its extensions as well by id."""
+
+    def __init__(self, tool: _Tool) -> None:
+        self._of_driver = tool.driver.rules or []
+        self._by_id = {rule.id: rule for part in (tool.driver, *(tool.extensions or ())) for rule in part.rules or ()}
+
+    def of(self, result: _Result) -> tuple[str, _Rule]:
+        """The rule id that a result names, and the rule; an id with a suffix (``id/variant``) is of the rule ``id``."""
+        reference = result.rule or _RuleReference()
+        id_ = result.rule_id or reference.id
+        rule = self._by_id.get(id_) or self._at(reference.index if result.rule_index is None else result.rule_index)
+        return id_, rule or self._by_id.get(id_.rpartition("/")[0]) or _Rule(id=id_)
+
+    def _at(self, index: int | None) -> _Rule | None:
+        return self._of_driver[index] if index is not None and 0 <= index < len(self._of_driver) else None
 
 
 def _helped(rule: _Rule) -> dict[str, str]:
@@ -288,33 +299,11 @@ def _lines(text: str) -> dict[str, str]:
 
 def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str, seen: _Seen) -> None:
     message = result.message.text if result.message else ""
-    own = _lines(message)
-    # A rule's help speaks of the first package that it was written for; what the result says counts, even if empty.
-    said = helped | (own if "package" in own else {})
-    if snyk := _SNYK_SEVERITY.search(message):
-        said["severity"] = snyk[1]
-    at = next((found for found in _AT_VERSION.findall(message)), ("", "", "", ""))
-    package = at[0] or at[2] or said.get("package") or said.get("package name") or _property(rule, "packageName")
-    named = _names(rule, id_, said) or (message[:80] or "unnamed",)
-    fixed = said.get("fixed version") or said.get("fix version") or _property(rule, "fixed_version")
-    purls = (rule.properties or {}).get("purls")
-    finding = Finding(
-        id=named[0],
-        package=package,
-        installed=at[1] or at[3] or said.get("installed version") or said.get("version") or "",
-        severity=_severity(result, rule, said),
-        aliases=named[1:],
-        fixed=fixed if package and fixed and fixed.casefold() not in {"not fixed", "n/a"} else None,
-        severity_source=said.get("data namespace", ""),
-        cvss_score=score(_property(rule, "security-severity")),
-        purl=purl_of(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else "",
-        where=together(_places(result)),
-        cvss_vector=_property(rule, "cvssV3_vector") or _property(rule, "cvssV3"),
-        fix_state=FixState.NOT_FIXED if "fixed version" in said or "fix version" in said else FixState.UNKNOWN,
-    )
+    said = _said(message, helped)
+    finding = _finding(result, rule, said, _names(rule, id_, said) or (message[:80] or "unnamed",))
     seen.entries[finding.severity] += 1
-    seen.packages |= bool(package)
-    if package and (rule.name == "OsPackageVulnerability" or said.get("type", "").casefold() in _SYSTEM_TYPES):
+    seen.packages |= bool(finding.package)
+    if finding.package and _is_of_system(rule, said):
         seen.system = True
         seen.os = seen.os or _distribution(said)
     held = _left_out(result)
@@ -322,6 +311,51 @@ def _take_result(result: _Result, rule: _Rule, helped: dict[str, str], id_: str,
         seen.add(finding, "suppressed", held.justification, held.kind)
     else:
         seen.add(finding)
+
+
+def _said(message: str, helped: dict[str, str]) -> dict[str, str]:
+    """What the result's message and the rule's help say, by the names of their lines."""
+    own = _lines(message)
+    # A rule's help speaks of the first package that it was written for; what the result says counts, even if empty.
+    said = helped | (own if "package" in own else {})
+    if snyk := _SNYK_SEVERITY.search(message):
+        said["severity"] = snyk[1]
+    if at := _AT_VERSION.search(message):
+        said["package"] = at[1] or at[3]
+        said["installed version"] = at[2] or at[4]
+    return said
+
+
+def _finding(result: _Result, rule: _Rule, said: dict[str, str], named: tuple[str, ...]) -> Finding:
+    package = said.get("package") or said.get("package name") or _property(rule, "packageName")
+    return Finding(
+        id=named[0],
+        package=package,
+        installed=said.get("installed version") or said.get("version") or "",
+        severity=_severity(result, rule, said),
+        aliases=named[1:],
+        fixed=_fixed(rule, said) if package else None,
+        severity_source=said.get("data namespace", ""),
+        cvss_score=score(_property(rule, "security-severity")),
+        purl=_purl(rule),
+        where=together(_places(result)),
+        cvss_vector=_property(rule, "cvssV3_vector") or _property(rule, "cvssV3"),
+        fix_state=FixState.NOT_FIXED if "fixed version" in said or "fix version" in said else FixState.UNKNOWN,
+    )
+
+
+def _fixed(rule: _Rule, said: dict[str, str]) -> str | None:
+    fixed = said.get("fixed version") or said.get("fix version") or _property(rule, "fixed_version")
+    return fixed if fixed and fixed.casefold() not in {"not fixed", "n/a"} else None
+
+
+def _purl(rule: _Rule) -> str:
+    purls = (rule.properties or {}).get("purls")
+    return purl_of(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else ""
+
+
+def _is_of_system(rule: _Rule, said: dict[str, str]) -> bool:
+    return rule.name == "OsPackageVulnerability" or said.get("type", "").casefold() in _SYSTEM_TYPES
 
 
 def _names(rule: _Rule, id_: str, said: dict[str, str]) -> tuple[str, ...]:
