@@ -12,12 +12,13 @@ application id, have the same fields but for the keys, and a ``name`` where want
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.domain.identifiers import is_guid
 from shared.domain.image import InvalidId
 from shared.domain.references import InvalidReference, host_entry
+from shared.domain.scan_formats import is_format_name
 from shared.domain.senders import Sender, definition_pattern
 
 LEAST_KEY: Final = 16
@@ -25,8 +26,6 @@ LEAST_KEY: Final = 16
 MOST_KEYS: Final = 4
 """Two are needed to change a key; every further one is work for each request."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SCANNER_FIELDS: Final = frozenset({"keys", "formats", "definitions"})
 _PRINCIPAL_FIELDS: Final = frozenset({"name", "formats", "definitions"})
 
@@ -37,7 +36,8 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
     found: dict[str, Sender] = {}
     for scanner, given in _object(name, text, expected, faults).items():
         where = f"{name}, scanner {scanner[:40]!r}"
-        if not _NAME.fullmatch(scanner):
+        # In the short form a scanner's name is a format's; so it has the form of one.
+        if not is_format_name(scanner):
             faults.append(f"{where}: a name is expected, such as trivy: lower-case letters, digits and -")
         if isinstance(given, dict):
             _unknown(where, given, _SCANNER_FIELDS, faults)
@@ -54,7 +54,7 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
     found: dict[str, Sender] = {}
     for given_id, given in _object(name, text, expected, faults).items():
         where = f"{name}, principal {given_id[:40]!r}"
-        if not _ID.fullmatch(given_id.lower()):
+        if not is_guid(given_id):
             faults.append(f"{where}: an object or application id is expected, 8-4-4-4-12 hex digits")
         if not isinstance(given, dict):
             faults.append(f"{where}: an object is expected, {{}} at the least")
@@ -75,7 +75,7 @@ def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
     faults.extend(
         f"{name}, {each[:40]!r}: an id of a person, group, application or tenant is expected, 8-4-4-4-12 hex digits"
         for each in sorted(found)
-        if not _ID.fullmatch(each)
+        if not is_guid(each)
     )
     return found
 
@@ -131,7 +131,7 @@ def _formats(where: str, given: Mapping[str, Any], faults: list[str]) -> frozens
     if "formats" not in given:
         return None
     formats = _texts(given["formats"])
-    if not formats or not all(_NAME.fullmatch(each) for each in formats):
+    if not formats or not all(map(is_format_name, formats)):
         faults.append(f"{where}: formats is no list of report formats such as trivy; leave it out to allow all")
         return frozenset()
     return frozenset(formats)

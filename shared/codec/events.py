@@ -7,7 +7,6 @@ any casing. ``data.claims`` says who wrote.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,17 +15,16 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from shared.domain.image import InvalidId, VersionId
+from shared.domain.limits import MAX_BLOB_NAME
 from shared.domain.messages import VersionWritten
 from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of, shown
+from shared.domain.scan_formats import is_format_name
 
 WRITE_SUCCEEDED: Final = "microsoft.resources.resourcewritesuccess"
 VERSION_WRITE: Final = "microsoft.compute/galleries/images/versions/write"
 SCAN_FINISHED: Final = "ringmaster.scanfinished"
 _OBJECT_ID_CLAIM: Final = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LONGEST_ID: Final = 512
-_LONGEST_NAME: Final = 1024
-"""Blob names have at most 1,024 characters."""
 _LARGEST_DATA: Final = 1024 * 1024
 """Event Grid carries at most 1 MB."""
 
@@ -107,7 +105,7 @@ def _scan_reported(event: object) -> ScanReported:
         raise _Unusable(f"its type is {_shown(kind)}, not Ringmaster.ScanFinished")
     data = _data(event)
     scan_format = data.get("format")
-    if not isinstance(scan_format, str) or not _FORMAT.fullmatch(scan_format.lower()):
+    if not isinstance(scan_format, str) or not is_format_name(scan_format.lower()):
         raise _Unusable(f"data.format is {_shown(scan_format)}, not the name of a report format such as trivy")
     image = data.get("image")
     if not isinstance(image, str):
@@ -127,7 +125,7 @@ def _with_report(reported: ScanReported, data: Mapping[str, Any]) -> ScanReporte
         case "report":
             return replace(reported, report=_inline(data["report"]))
         case "reportBlob":
-            if not _is_text(data["reportBlob"], _LONGEST_NAME):
+            if not _is_text(data["reportBlob"], MAX_BLOB_NAME):
                 raise _Unusable(f"data.reportBlob is {_shown(data['reportBlob'])}, not the name of a blob")
             return replace(reported, report_blob=data["reportBlob"])
     return replace(reported, reference=_referred(data))

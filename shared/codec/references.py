@@ -5,7 +5,6 @@ An order is the state of a command, which no ledger row stands behind: ``{format
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,10 +13,10 @@ import msgspec
 
 from shared.codec.faults import Malformed, TooLarge
 from shared.domain.references import InvalidReference, ReportReference, check_digest
+from shared.domain.scan_formats import is_format_name
 
 CONTENT_TYPE: Final = "application/vnd.ringmaster.report-reference+json"
 LARGEST: Final = 16 * 1024
-_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class _Wire(msgspec.Struct):
@@ -62,6 +61,6 @@ def decode_order(state: Mapping[str, Any]) -> FetchOrder:
         check_digest(state["sha256"])
     except InvalidReference as error:
         raise Malformed(f"the order to fetch a report is broken: {error}") from error
-    if not _FORMAT.fullmatch(state["format"]):
+    if not is_format_name(state["format"]):
         raise Malformed(f"the order to fetch a report names the format {state['format'][:40]!r}, which can be none")
     return FetchOrder(state["format"], ReportReference(state["url"], state["sha256"]), state["sender"])

@@ -22,6 +22,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.domain.findings import Finding, FixState, ScanReport, SuppressedFinding
+from shared.domain.identifiers import CVE_ID
 from shared.domain.policy import Severity
 
 WORST_FIRST: Final = {
@@ -39,7 +40,6 @@ WORST_FIRST: Final = {
 }
 """Unknown could be anything; it stands where the policy counts it."""
 
-_CVE: Final = re.compile(r"cve-[0-9]{4}-[0-9]+")
 _OF_ONE: Final = re.compile(
     r"(cve|ghsa|go|pysec|rustsec|osv|snyk|gms|mal|temp|ghsl|psf|hsec|curl|wordfence|sonatype|cga|bit)-.+"
 )
@@ -163,7 +163,7 @@ class _Names:
     def name(self, finding: Finding) -> str:
         """The one name of the vulnerability, in lower case."""
         own = finding.id.casefold()
-        if _CVE.fullmatch(own):
+        if CVE_ID.fullmatch(own):
             return own
         cves, others = _split(finding)
         if len(cves) == 1:
@@ -191,7 +191,7 @@ class _Names:
 def _split(finding: Finding) -> tuple[list[str], list[str]]:
     """A finding's CVEs, and its other names that stand for one vulnerability."""
     names = dict.fromkeys(name.casefold() for name in (finding.id, *finding.aliases))
-    cves = [name for name in names if _CVE.fullmatch(name)]
+    cves = [name for name in names if CVE_ID.fullmatch(name)]
     return cves, [name for name in names if name not in cves and _OF_ONE.fullmatch(name)]
 
 
@@ -243,7 +243,7 @@ def _called(finding: Finding, name: str) -> Finding:
     if finding.id.casefold() == name or not finding.aliases:
         return finding
     known = next((alias for alias in finding.aliases if alias.casefold() == name), None)
-    if known is None or not _CVE.fullmatch(name):
+    if known is None or not CVE_ID.fullmatch(name):
         return finding
     return replace(finding, id=known, aliases=(finding.id, *(alias for alias in finding.aliases if alias != known)))
 

@@ -26,7 +26,9 @@ from typing import Any, Final
 import msgspec
 from packageurl import PackageURL
 
+from shared.domain.identifiers import is_guid
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import CYCLONEDX
 from shared.scanners import cyclonedx_xml
 from shared.scanners.cyclonedx_bom import (
     VERSIONS,
@@ -54,7 +56,6 @@ from shared.scanners.report import (
 )
 from shared.scanners.values import cves_in, moment, points, purl_of, severity_at, severity_of, together
 
-FORMAT: Final = "cyclonedx"
 _ONLY_VULNERABILITIES: Final = frozenset({"grype"})
 _SYSTEM_PURLS: Final = ("pkg:deb/", "pkg:rpm/", "pkg:apk/", "pkg:alpm/")
 _VEX: Final = {
@@ -67,7 +68,6 @@ _VEX: Final = {
 }
 _HARMLESS: Final = frozenset({VexState.NOT_AFFECTED, VexState.FIXED})
 _UPGRADE: Final = re.compile(r"[Uu]pgrade (\S+) to version ([^;]+)")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NEAREST: Final = ("cvssv4", "cvssv31", "cvssv3", "cvssv2")
 
 
@@ -117,7 +117,7 @@ def report_of(bom: Bom) -> ScanReport:
         raise Refusal(RefusalReason.NOT_SCANNED, "there are no components and no vulnerabilities: nothing was scanned")
     os_info = _os(components, subject)
     return ScanReport(
-        format=FORMAT,
+        format=CYCLONEDX,
         scanner=", ".join(together(name for name, _ in tools)) or "unknown",
         scanner_version=", ".join(together(version for _, version in tools)),
         schema_version=bom.version,
@@ -197,7 +197,7 @@ def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
     for index, entry in enumerate(entries):
         references = [reference.id for reference in entry.references or () if reference.id]
         cves = cves_in(*references)
-        if not entry.id or (_UUID.fullmatch(entry.id) and len(cves) == 1):
+        if not entry.id or (is_guid(entry.id) and len(cves) == 1):
             old = entry.id
             entry.id = next(iter((*cves, *references, entry.bom_ref)), None) or f"unnamed-{index + 1}"
             entry.references = [*(entry.references or ()), Reference(old)]

@@ -29,6 +29,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import DEFENDER
 from shared.scanners.defender_rows import NAME, Additional, CloudRow, DeviceRow, Software, Status, Vulnerability
 from shared.scanners.defender_rows import rows as rows_of
 from shared.scanners.defender_rows import values as values_of
@@ -37,7 +38,6 @@ from shared.scanners.machines import one_machine
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
 from shared.scanners.values import cves_in, moment, points, purl_made, score, severity_of, together
 
-FORMAT: Final = "defender"
 _GROUPED: Final = (
     "1195afff-c881-495e-9bc5-1486211ae03f",
     "77a4a140-e051-481a-84cc-d4bf2109bd65",
@@ -81,7 +81,7 @@ def read(body: bytes) -> ScanReport:
             _take(row, seen)
     target, several = one_machine(seen.resources)
     return ScanReport(
-        format=FORMAT,
+        format=DEFENDER,
         scanner="Microsoft Defender",
         scanner_version="",
         schema_version="",

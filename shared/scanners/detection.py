@@ -11,6 +11,17 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.domain.scan_formats import (
+    CYCLONEDX,
+    DEFENDER,
+    GRYPE,
+    INSPECTOR,
+    NESSUS,
+    QUALYS,
+    RINGMASTER,
+    SARIF,
+    TRIVY,
+)
 from shared.scanners import defender_rows, nessus, qualys, tables
 from shared.scanners.jsons import Wire, broken, decode, present
 from shared.scanners.markup import elements, root_of
@@ -77,8 +88,8 @@ class _Whole(Wire):
 
 
 _BESIDE: Final = {
-    "inspector": frozenset({"findings", "Findings", "nextToken", "NextToken"}),
-    "defender": frozenset(
+    INSPECTOR: frozenset({"findings", "Findings", "nextToken", "NextToken"}),
+    DEFENDER: frozenset(
         {"value", "data", "Results", "Schema", "Stats", "nextLink", "@odata.context", "@odata.nextLink", "@odata.count",
          "count", "totalRecords", "total_records", "facets", "resultTruncated", "result_truncated", "$skipToken",
          "skip_token"}
@@ -90,7 +101,7 @@ _WHOLES: Final = msgspec.json.Decoder(_Whole)
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _FIRSTS: Final = msgspec.json.Decoder(_First)
-_ROOTS: Final = {"bom": "cyclonedx", nessus.ROOT: nessus.FORMAT} | dict.fromkeys(qualys.ROOTS, "qualys")
+_ROOTS: Final = {"bom": CYCLONEDX, nessus.ROOT: NESSUS} | dict.fromkeys(qualys.ROOTS, QUALYS)
 
 
 def detect(body: bytes) -> str:
@@ -142,25 +153,25 @@ def _is_whole(keys: _Whole) -> bool:
 
 def _of_object(keys: _Keys, body: bytes) -> str:
     told = {
-        "ringmaster": isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
-        "cyclonedx": present(keys.bom_format),
-        "sarif": present(keys.runs),
-        "trivy": (present(keys.schema_version) and not present(keys.product_arn)) or present(keys.cluster),
-        "grype": present(keys.matches) and present(keys.descriptor),
-        "inspector": present(keys.product_arn),
+        RINGMASTER: isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
+        CYCLONEDX: present(keys.bom_format),
+        SARIF: present(keys.runs),
+        TRIVY: (present(keys.schema_version) and not present(keys.product_arn)) or present(keys.cluster),
+        GRYPE: present(keys.matches) and present(keys.descriptor),
+        INSPECTOR: present(keys.product_arn),
     }
     found = next((name for name, yes in told.items() if yes), None)
     for name, rows in (
-        ("inspector", keys.findings),
-        ("inspector", keys.hub_findings),
-        ("defender", keys.value),
-        ("defender", keys.data),
-        ("defender", keys.results),
+        (INSPECTOR, keys.findings),
+        (INSPECTOR, keys.hub_findings),
+        (DEFENDER, keys.value),
+        (DEFENDER, keys.data),
+        (DEFENDER, keys.results),
     ):
         if found is None and present(rows) and _is_of(name, rows, body):
             found = name
     if found is None and (_names_sub_assessment(keys.type) or decode(_FIRSTS, body, "a report").of_endpoint):
-        found = "defender"
+        found = DEFENDER
     if found is None:
         raise _unknown(_other_object(keys, body))
     return found
@@ -171,7 +182,7 @@ def _is_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
     first = _first_of(rows)
     if first is None:
         return set(decode(_NAMES, body, "a report")) <= _BESIDE[name]
-    if name == "inspector":
+    if name == INSPECTOR:
         return present(first.finding_arn) or present(first.product_arn)
     return present(first.properties) or first.of_endpoint
 
@@ -181,7 +192,7 @@ def _of_lines(body: bytes, refusal: Refusal) -> str:
     line = body[: body.find(b"\n") + 1]
     try:
         if line.strip() and _FIRSTS.decode(line).of_endpoint:
-            return "defender"
+            return DEFENDER
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     raise refusal
@@ -192,11 +203,11 @@ def _of_list(rows: list[msgspec.Raw]) -> str:
     if first is None:
         raise _unknown("an empty list")
     if present(first.target):
-        return "trivy"  # the legacy form, which its reader refuses with the reason
+        return TRIVY  # the legacy form, which its reader refuses with the reason
     if _names_sub_assessment(first.type) or first.of_endpoint:
-        return "defender"
+        return DEFENDER
     if present(first.product_arn):
-        return "inspector"
+        return INSPECTOR
     raise _unknown("a list")
 
 
@@ -248,11 +259,11 @@ def _of_table(body: bytes) -> str:
     if names is None:
         raise _unknown("neither JSON, nor XML, nor CSV of Tenable, Qualys or Defender")
     if qualys.COLUMNS.intersection(names):
-        return qualys.FORMAT
+        return QUALYS
     if nessus.COLUMNS.intersection(names):
-        return nessus.FORMAT
+        return NESSUS
     if {"id", "properties"} <= set(names) or "cveid" in names:
-        return "defender"
+        return DEFENDER
     raise _unknown("CSV, but neither of Tenable, nor of Qualys, nor of Defender")
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from shared.domain.image import InvalidId, VersionId
+from shared.domain.scan_formats import RINGMASTER
 from shared.scanners.jsons import decode
 from shared.scanners.report import (
     Finding,
@@ -29,7 +30,6 @@ from shared.scanners.report import (
 )
 from shared.scanners.values import moment, points, purl_of, severity_of, together
 
-FORMAT: Final = "ringmaster"
 SCHEMA: Final = "ringmaster.scan/1"
 _NAME: Final = "a scan envelope"
 
@@ -134,7 +134,7 @@ def read(body: bytes) -> ScanReport:
     _check_image(envelope.target.image)
     system = envelope.target.os
     return ScanReport(
-        format=FORMAT,
+        format=RINGMASTER,
         scanner=envelope.scanner.name,
         scanner_version=envelope.scanner.version,
         schema_version=envelope.schema,

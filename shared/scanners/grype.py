@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import GRYPE
 from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Named, Wire, decode, each
 from shared.scanners.report import (
@@ -34,7 +35,6 @@ from shared.scanners.report import (
 )
 from shared.scanners.values import moment, points, probability, purl_of, severity_of, together
 
-FORMAT: Final = "grype"
 _COVERED: Final = frozenset(
     {
         "alma",
@@ -210,7 +210,7 @@ def read(body: bytes) -> ScanReport:
         _take_ignored(match, gathered)
     os_info = _os(report)
     return ScanReport(
-        format=FORMAT,
+        format=GRYPE,
         scanner="Grype",
         scanner_version=report.descriptor.version,
         schema_version="",

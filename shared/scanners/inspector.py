@@ -25,6 +25,7 @@ from typing import Final
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import INSPECTOR
 from shared.scanners import security_hub
 from shared.scanners.gathering import Gathered
 from shared.scanners.inspector_rows import Details, Inspected, Package, Resource
@@ -33,7 +34,6 @@ from shared.scanners.machines import one_machine
 from shared.scanners.report import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import moment, points, probability, purl_made, severity_of, together
 
-FORMAT: Final = "inspector"
 _NAME: Final = "an export of Amazon Inspector"
 _PLATFORM: Final = re.compile(r"_(?=[0-9])")
 """Where the version begins: ``UBUNTU_22_04``, ``AMAZON_LINUX_2``."""
@@ -77,7 +77,7 @@ def read(body: bytes) -> ScanReport:
         _take(found, seen)
     target, several = one_machine(seen.resources)
     return ScanReport(
-        format=FORMAT,
+        format=INSPECTOR,
         scanner="Amazon Inspector",
         scanner_version="",
         schema_version="2",

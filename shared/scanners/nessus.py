@@ -24,6 +24,7 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import NESSUS
 from shared.scanners import markup, tables
 from shared.scanners.gathering import OnHosts
 from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
@@ -38,7 +39,6 @@ from shared.scanners.values import (
     together,
 )
 
-FORMAT: Final = "nessus"
 COLUMNS: Final = frozenset({"plugin id", "plugin", "definition.id"})
 """Any of them names the column of plugin numbers."""
 _SAME: Final = {
@@ -105,7 +105,7 @@ def read(body: bytes) -> ScanReport:
     else:
         for row in tables.rows(body, COLUMNS, _NAME, _SAME):
             _take_row(row, seen)
-    return seen.report(FORMAT, "Nessus", seen.version, _not_scanned(seen))
+    return seen.report(NESSUS, "Nessus", seen.version, _not_scanned(seen))
 
 
 def _not_scanned(seen: _Seen) -> str:

@@ -26,12 +26,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import QUALYS
 from shared.scanners import markup, tables
 from shared.scanners.gathering import OnHosts
 from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
 
-FORMAT: Final = "qualys"
 COLUMNS: Final = frozenset({"qid"})
 _DETECTIONS: Final = "HOST_LIST_VM_DETECTION_OUTPUT"
 ROOTS: Final = frozenset({"SCAN", "ASSET_DATA_REPORT", _DETECTIONS})
@@ -138,7 +138,7 @@ def read(body: bytes) -> ScanReport:
         _read_xml(body, seen)
     else:
         _read_table(body, seen)
-    return seen.report(FORMAT, "Qualys", "", _not_scanned(seen))
+    return seen.report(QUALYS, "Qualys", "", _not_scanned(seen))
 
 
 def _not_scanned(seen: _Seen) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
+from shared.domain import scan_formats
 from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
 from shared.scanners.detection import detect, unlisted
 from shared.scanners.report import Refusal, RefusalReason, ScanReport, shown
@@ -23,17 +24,18 @@ _PIECE: Final = 1024 * 1024
 
 READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
-        trivy.FORMAT: trivy.read,
-        grype.FORMAT: grype.read,
-        sarif.FORMAT: sarif.read,
-        cyclonedx.FORMAT: cyclonedx.read,
-        defender.FORMAT: defender.read,
-        inspector.FORMAT: inspector.read,
-        nessus.FORMAT: nessus.read,
-        qualys.FORMAT: qualys.read,
-        envelope.FORMAT: envelope.read,
+        scan_formats.TRIVY: trivy.read,
+        scan_formats.GRYPE: grype.read,
+        scan_formats.SARIF: sarif.read,
+        scan_formats.CYCLONEDX: cyclonedx.read,
+        scan_formats.DEFENDER: defender.read,
+        scan_formats.INSPECTOR: inspector.read,
+        scan_formats.NESSUS: nessus.read,
+        scan_formats.QUALYS: qualys.read,
+        scan_formats.RINGMASTER: envelope.read,
     }
 )
+assert set(READERS) == set(scan_formats.SCAN_FORMATS), "shared.domain.scan_formats names the formats that are read"
 
 
 def read(format: str | None, body: bytes | BinaryIO) -> ScanReport:  # noqa: A002 - the word that everybody uses for it

@@ -27,6 +27,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import SARIF
 from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Named, Wire, decode, each, present
 from shared.scanners.report import (
@@ -40,7 +41,6 @@ from shared.scanners.report import (
 from shared.scanners.report import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
 
-FORMAT: Final = "sarif"
 VERSION: Final = "2.1.0"
 _SYSTEM_TYPES: Final = frozenset({"deb", "rpm", "apk", "alpm", "portage", "kb", "msrc-kb", "linux-kernel"})
 _LEVELS: Final = {
@@ -185,7 +185,7 @@ def read(body: bytes) -> ScanReport:
         _take(run, seen)
     drivers = [run.tool.driver for run in runs]
     return ScanReport(
-        format=FORMAT,
+        format=SARIF,
         scanner=", ".join(together(driver.name for driver in drivers)),
         scanner_version=", ".join(together(driver.semantic_version or driver.version for driver in drivers)),
         schema_version=VERSION,

@@ -24,6 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.domain.policy import Severity
+from shared.domain.scan_formats import TRIVY
 from shared.scanners.gathering import Gathered
 from shared.scanners.jsons import Named, Skipped, Wire, decode, each
 from shared.scanners.report import (
@@ -37,7 +38,6 @@ from shared.scanners.report import (
 )
 from shared.scanners.values import moment, points, purl_of
 
-FORMAT: Final = "trivy"
 SCHEMA: Final = 2
 _SBOMS: Final = frozenset({"cyclonedx", "spdx"})
 """Kinds of artifacts that are lists of packages themselves, and may name a system without any."""
@@ -176,7 +176,7 @@ def read(body: bytes) -> ScanReport:
     for result in results:
         _take(result, gathered)
     return ScanReport(
-        format=FORMAT,
+        format=TRIVY,
         scanner="Trivy",
         scanner_version=report.trivy.version if report.trivy else "",
         schema_version=str(report.schema_version),

@@ -17,6 +17,7 @@ from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 from packageurl import PackageURL
 
+from shared.domain.identifiers import CVE_ID
 from shared.domain.policy import Severity
 
 _WORDS: Final = {
@@ -38,7 +39,6 @@ _WORDS: Final = {
     "none": Severity.NEGLIGIBLE,
 }
 _MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
-CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]+", re.IGNORECASE)
 
 
 def severity_of(word: str | None) -> Severity:
@@ -151,7 +151,7 @@ def purl_made(kind: str, name: str, version: str, namespace: str = "") -> str:
 
 def cves_in(*texts: str | None) -> tuple[str, ...]:
     """Every CVE that is named, once, in order."""
-    return tuple(dict.fromkeys(found.upper() for text in texts if text for found in CVE.findall(text)))
+    return tuple(dict.fromkeys(found.upper() for text in texts if text for found in CVE_ID.findall(text)))
 
 
 def together(names: Iterable[str | None], but: str = "") -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from shared.domain.judgement import ScanOutcome, ScanReason, ScanVerdict, judge,
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
 from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.report import Refusal
@@ -34,8 +35,6 @@ FINDINGS_KEPT: Final = 200
 """Findings that evidence names itself, over all its reasons; the listing beside it has them all."""
 EXCEPTIONS_KEPT: Final = 100
 REMEDIES_TOLD: Final = 5
-_SHARED_FORMATS: Final = {"sarif", "cyclonedx", "ringmaster"}
-"""Formats of more than one scanner: the newest report is not the newest of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ async def reports_on_hand(release: Release, rules: ScanRules, world: World, now:
     seen: Counter[str] = Counter()
     for stored in await world.evidence.reports(release.version):
         known = any(format_ == stored.format for format_, _ in usable)
-        if seen[stored.format] >= REPORTS_READ or (known and stored.format not in _SHARED_FORMATS):
+        if seen[stored.format] >= REPORTS_READ or (known and stored.format not in MULTI_SCANNER_FORMATS):
             continue
         seen[stored.format] += 1
         found = await _read(stored, release, rules, world, now)
@@ -194,7 +193,7 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
     reports: dict[tuple[str, str], ScanReport] = {}
     kept = {each.name: each for each in await world.evidence.reports(release.version)}
     for stored in (kept[name] for name in names[: 2 * REPORTS_READ] if name in kept):
-        if stored.format not in _SHARED_FORMATS and any(format_ == stored.format for format_, _ in reports):
+        if stored.format not in MULTI_SCANNER_FORMATS and any(format_ == stored.format for format_, _ in reports):
             continue
         report = await _parsed(stored, world)
         if isinstance(report, Refused) or not report.scanned or report.created_at is None:

@@ -37,14 +37,11 @@ from shared.stages.judging import decided, judged, published_baseline, reports_o
 from shared.stages.mending import written_again
 from shared.stages.scan import awaited
 from shared.stages.steps import Again, Decided, Dropped, Recorded, Stalled, Step, Turned
-from shared.stages.writer import only_writer, write
+from shared.stages.writer import READ_BACK, WRITE_AGAIN_AFTER, only_writer, write
 
 log = logging.getLogger("ringmaster.promote")
 
 AT_ONCE: Final = timedelta(0)
-READ_BACK: Final = timedelta(seconds=10)
-WRITE_AGAIN_AFTER: Final = 30
-"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 TAKE_BACK: Final = "take back"

@@ -21,11 +21,8 @@ from shared.domain.revocation import RevokePlan, check_revocation, plan_revocati
 from shared.ports import World
 from shared.stages.incarnation import copy_mismatch, is_same
 from shared.stages.steps import Again, Decided, Stalled, Step
-from shared.stages.writer import only_writer, write
+from shared.stages.writer import READ_BACK, WRITE_AGAIN_AFTER, only_writer, write
 
-READ_BACK: Final = timedelta(seconds=10)
-WRITE_AGAIN_AFTER: Final = 30
-"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 EMPTY_POLL: Final = timedelta(minutes=10)
 
 

@@ -14,6 +14,7 @@ import azure.functions as func
 from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
 from shared.domain.references import ReportReference, shown
+from shared.domain.scan_formats import AUTO_DETECT
 from shared.ports import World
 from shared.stages import intake, reports
 from shared.stages.refusals import Refused, Told, refuse
@@ -22,7 +23,6 @@ from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.events")
 
-AUTO: Final = "auto"
 SENDER: Final = "an event"
 """Who sent a report that came through Event Grid, where only those may publish whom the topic admits."""
 
@@ -74,7 +74,7 @@ async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
     if read.reference is not None:
         return await _refer(read, read.reference, world, now)
-    if read.report is not None and read.format == AUTO:
+    if read.report is not None and read.format == AUTO_DETECT:
         return await _detect(read, read.report, world, now)
     name = await _kept_report(read, world, now)
     if name is None:
@@ -90,14 +90,14 @@ async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) 
         found = read_report(None, body)
     except Refusal as refusal:
         why = Refused(refusal.reason.value, str(refusal))
-        await refuse(Told(read.version, AUTO, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
+        await refuse(Told(read.version, AUTO_DETECT, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
         return f"refused: {refusal}"
     return await _scan_reported(replace(read, format=found.format), world, now)
 
 
 async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
     reason = world.report_source.why_not(reference.url)
-    if read.format == AUTO:
+    if read.format == AUTO_DETECT:
         reason = "a report by reference needs its format: it can't be looked at before it is fetched"
     if reason is None:
         return await reports.fetch_report(read.version, read.format, reference, SENDER, world, now=now)

@@ -21,10 +21,10 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from shared.adapters.reports import LARGEST_REPORT
 from shared.codec import Malformed, TooLarge
 from shared.codec.gzipped import Gunzip
 from shared.domain.addresses import why_not_public
+from shared.domain.limits import MAX_REPORT_BYTES
 from shared.domain.references import InvalidReference, check_url, host_of, shown
 from shared.ports import ReportRefused, Throttled, Unavailable
 
@@ -52,7 +52,7 @@ class HttpsReportSource:
         self,
         hosts: Collection[str],
         *,
-        most_bytes: int = LARGEST_REPORT,
+        most_bytes: int = MAX_REPORT_BYTES,
         seconds: float = SECONDS,
         judge: Judge = why_not_public,
         tls: ssl.SSLContext | None = None,
