@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from shared.cli.faults import CommandFault
-from shared.scanners.command import READ, REFUSED, document_of, report_in
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_json import READ, REFUSED, document_of, report_in
+from shared.scanners.report_refusal import Refusal, ScanReport
 
 _SHOWN: Final = 50
 
@@ -30,7 +30,7 @@ def exit_code(read: ScanReport | Refusal) -> int:
 
 
 def as_json(read: ScanReport | Refusal) -> str:
-    """One JSON object, as ``shared.scanners.command`` describes it."""
+    """One JSON object, as ``shared.scanners.report_json`` describes it."""
     document = {"refused": read.text} if isinstance(read, Refusal) else document_of(read)
     return json.dumps(document, ensure_ascii=False)
 

@@ -22,7 +22,7 @@ from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.scanning import ScanReport
 from shared.policy_file import PolicyFaults, read_file
 from shared.scanners.registry import read
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 
 EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2}
 FINDINGS_SHOWN = 200

@@ -30,6 +30,7 @@ from shared.domain.identifiers import is_guid
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import CYCLONEDX
 from shared.scanners import cyclonedx_xml
+from shared.scanners.collector import Gathered
 from shared.scanners.cyclonedx_bom import (
     VERSIONS,
     Affected,
@@ -42,9 +43,8 @@ from shared.scanners.cyclonedx_bom import (
     Source,
     Vulnerability,
 )
-from shared.scanners.gathering import Gathered
-from shared.scanners.jsons import Wire, decode, each
-from shared.scanners.report import (
+from shared.scanners.json_body import Wire, decode, each
+from shared.scanners.report_refusal import (
     Finding,
     FixState,
     OsInfo,

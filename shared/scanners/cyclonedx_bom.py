@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.scanners.jsons import Wire
+from shared.scanners.json_body import Wire
 
 VERSIONS: Final = ("1.4", "1.5", "1.6", "1.7")
 

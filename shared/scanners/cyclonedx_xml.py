@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.scanners import cyclonedx_bom as bom
-from shared.scanners.markup import Element, elements, root_of
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.values import number
+from shared.scanners.xml_body import Element, elements, root_of
 
 NAMESPACE: Final = "http://cyclonedx.org/schema/bom/"
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", *bom.VERSIONS)

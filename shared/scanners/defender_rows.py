@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners import tables
+from shared.scanners import csv_body
 from shared.scanners.defender_endpoint import COLUMNS as DEVICE_COLUMNS
 from shared.scanners.defender_endpoint import DeviceRow
-from shared.scanners.jsons import Wire, decode, present
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.json_body import Wire, decode, present
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 NAME: Final = "an answer of Microsoft Defender"
 COLUMNS: Final = DEVICE_COLUMNS | {"properties"}
@@ -218,7 +218,7 @@ def _of_lines(body: bytes) -> Iterator[DeviceRow]:
 
 
 def _of_table(body: bytes) -> Iterator[CloudRow | DeviceRow]:
-    for row in tables.rows(body, COLUMNS, NAME):
+    for row in csv_body.rows(body, COLUMNS, NAME):
         if "properties" in row:
             yield CloudRow(
                 row.get("id", ""), row.get("type", ""), decode(_PROPERTIES, row["properties"].encode(), NAME)

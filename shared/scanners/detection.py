@@ -22,10 +22,10 @@ from shared.domain.scan_formats import (
     SARIF,
     TRIVY,
 )
-from shared.scanners import defender_rows, nessus, qualys, tables
-from shared.scanners.jsons import Wire, broken, decode, present
-from shared.scanners.markup import elements, root_of
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners import csv_body, defender_rows, nessus, qualys
+from shared.scanners.json_body import Wire, broken, decode, present
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
+from shared.scanners.xml_body import elements, root_of
 
 _NOTHING: Final = msgspec.Raw(b"")
 
@@ -253,7 +253,7 @@ def _of_xml(body: bytes) -> str:
 
 
 def _of_table(body: bytes) -> str:
-    names = tables.header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
+    names = csv_body.header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
     if names is None and body.strip() in {b"null", b"true", b"false"}:
         raise _unknown("JSON, but neither an object nor a list")
     if names is None:

@@ -16,8 +16,8 @@ import msgspec
 
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.scan_formats import RINGMASTER
-from shared.scanners.jsons import decode
-from shared.scanners.report import (
+from shared.scanners.json_body import decode
+from shared.scanners.report_refusal import (
     Finding,
     FixState,
     OsInfo,

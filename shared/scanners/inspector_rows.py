@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.scanners.jsons import Wire
+from shared.scanners.json_body import Wire
 
 
 class Cvss(Wire, rename="camel"):

@@ -25,9 +25,9 @@ from typing import Final, NamedTuple
 
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import NESSUS
-from shared.scanners import markup, tables
-from shared.scanners.gathering import OnHosts
-from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
+from shared.scanners import csv_body, xml_body
+from shared.scanners.collector import OnHosts
+from shared.scanners.report_refusal import Finding, FixState, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import (
     cves_in,
     day,
@@ -103,7 +103,7 @@ def read(body: bytes) -> ScanReport:
     if body.lstrip()[:1] == b"<":
         _read_xml(body, seen)
     else:
-        for row in tables.rows(body, COLUMNS, _NAME, _SAME):
+        for row in csv_body.rows(body, COLUMNS, _NAME, _SAME):
             _take_row(row, seen)
     return seen.report(NESSUS, "Nessus", seen.version, _not_scanned(seen))
 
@@ -121,11 +121,11 @@ def _not_scanned(seen: _Seen) -> str:
 
 
 def _read_xml(body: bytes, seen: _Seen) -> None:
-    root = markup.root_of(body)
+    root = xml_body.root_of(body)
     wanted = frozenset({"HostProperties", "ReportItem"})
     known = root is not None and root.name == ROOT
     host = ""
-    for _, element in markup.elements(body, wanted if known else frozenset(), _NAME):
+    for _, element in xml_body.elements(body, wanted if known else frozenset(), _NAME):
         if element.name == "HostProperties":
             host = _take_host(element, seen)
         else:
@@ -135,7 +135,7 @@ def _read_xml(body: bytes, seen: _Seen) -> None:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: its root is not {ROOT}")
 
 
-def _take_host(element: markup.Element, seen: _Seen) -> str:
+def _take_host(element: xml_body.Element, seen: _Seen) -> str:
     tags = {tag.attributes.get("name", ""): tag.text.strip() for tag in element.all("tag")}
     host = tags.get("host-fqdn") or tags.get("host-ip") or tags.get("hostname") or "unnamed"
     seen.hosts.setdefault(host)
@@ -149,7 +149,7 @@ def _take_host(element: markup.Element, seen: _Seen) -> str:
     return host
 
 
-def _as_row(item: markup.Element, host: str) -> tables.Row:
+def _as_row(item: xml_body.Element, host: str) -> csv_body.Row:
     """An item of the XML by the names that the CSV has for the same things."""
     values = {
         "plugin id": item.attributes.get("pluginID", ""),
@@ -181,7 +181,7 @@ def _as_row(item: markup.Element, host: str) -> tables.Row:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _take_row(row: tables.Row, seen: _Seen) -> None:
+def _take_row(row: csv_body.Row, seen: _Seen) -> None:
     plugin = row.get("plugin id") or row.get("plugin") or ""
     host = _first(row, "host", "dns name", "fqdn", "ip address", "netbios name", "asset name")
     if not plugin.isdigit() or not host:
@@ -198,13 +198,13 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
         seen.add(finding, left_out=state if state == "fixed" else "", source="Tenable")
 
 
-def _risk(row: tables.Row) -> str:
+def _risk(row: csv_body.Row) -> str:
     """The word for the severity: Security Center and tenable.io call it Severity, and keep Risk Factor for CVSS 2's."""
     risk = _first(row, "risk", "severity", "risk factor")
     return _GRADES.get(risk, risk)
 
 
-def _take_proof(plugin: str, row: tables.Row, seen: _Seen) -> None:
+def _take_proof(plugin: str, row: csv_body.Row, seen: _Seen) -> None:
     output = row.get("plugin output", "")
     if plugin == _INFORMATION:
         said = output.casefold()
@@ -243,7 +243,7 @@ def _take_time(text: str, seen: _Seen) -> None:
         seen.times.append(found)
 
 
-def _packages(row: tables.Row) -> Iterator[_Package]:
+def _packages(row: csv_body.Row) -> Iterator[_Package]:
     """The packages that a local check found: ``Remote package installed : kernel-4.14.314-237.533.amzn2``."""
     output = row.get("plugin output", "")
     installed = _INSTALLED.findall(output)
@@ -259,7 +259,7 @@ def _packages(row: tables.Row) -> Iterator[_Package]:
         yield _Package(name, version, fix.removeprefix(f"{name}-").removeprefix(f"{name}_"))
 
 
-def _finding(id_: str, plugin: str, row: tables.Row, severity: Severity, package: _Package) -> Finding:
+def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, package: _Package) -> Finding:
     rated, vector = _score(row)
     patched = day(_first(row, "patch publication date"))
     return Finding(
@@ -282,7 +282,7 @@ def _finding(id_: str, plugin: str, row: tables.Row, severity: Severity, package
     )
 
 
-def _score(row: tables.Row) -> tuple[float | None, str]:
+def _score(row: csv_body.Row) -> tuple[float | None, str]:
     for scores, vectors in _SCORES:
         vector = _first(row, *vectors)
         rated = points(_first(row, *scores), vector)
@@ -291,7 +291,7 @@ def _score(row: tables.Row) -> tuple[float | None, str]:
     return None, ""
 
 
-def _first(row: tables.Row, *names: str) -> str:
+def _first(row: csv_body.Row, *names: str) -> str:
     """The first of the columns that has a value; consoles write N/A and null for none."""
     found = (row.get(name, "") for name in names)
     return next((value for value in found if value and value.casefold() not in {"n/a", "null"}), "")

@@ -27,9 +27,9 @@ from typing import Final
 
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import QUALYS
-from shared.scanners import markup, tables
-from shared.scanners.gathering import OnHosts
-from shared.scanners.report import Finding, FixState, Refusal, RefusalReason, ScanReport
+from shared.scanners import csv_body, xml_body
+from shared.scanners.collector import OnHosts
+from shared.scanners.report_refusal import Finding, FixState, Refusal, RefusalReason, ScanReport
 from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
 
 COLUMNS: Final = frozenset({"qid"})
@@ -200,11 +200,11 @@ def _read_table(body: bytes, seen: _Seen) -> None:
     if closed < 0 and _OPENED.encode() in body[:_BEGIN]:
         raise Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
     seen.more = closed >= 0 and b"WARNING" in body[closed:]
-    for row in tables.rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
+    for row in csv_body.rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
         _take_row(row, seen)
 
 
-def _take_row(row: tables.Row, seen: _Seen) -> None:
+def _take_row(row: csv_body.Row, seen: _Seen) -> None:
     host = _first(row, "asset name", "hostname", "dns", "netbios", "ip", "asset ipv4", "asset id")
     qid = row.get("qid", "").removeprefix("QID-")
     if not qid.isdigit() or not host:
@@ -241,12 +241,12 @@ def _take_row(row: tables.Row, seen: _Seen) -> None:
     )
 
 
-def _score(row: tables.Row) -> float | None:
+def _score(row: csv_body.Row) -> float | None:
     given = (row.get(name, "").split(" ")[0] for name in _SCORES)  # "7.5 (AV:N/…)"
     return next((found for text in given if text and (found := score(text)) is not None), None)
 
 
-def _first(row: tables.Row, *names: str) -> str:
+def _first(row: csv_body.Row, *names: str) -> str:
     """The first of the columns that has a value; Excel's apostrophe before a dash stands for none."""
     found = (row.get(name, "").lstrip("'") for name in names)
     return next((value for value in found if value and value not in {"-", "N/A"}), "")
@@ -256,7 +256,7 @@ def _first(row: tables.Row, *names: str) -> str:
 
 
 def _read_xml(body: bytes, seen: _Seen) -> None:
-    root = markup.root_of(body)
+    root = xml_body.root_of(body)
     kind = root.name if root is not None and root.name in ROOTS else ""
     if kind == "ASSET_DATA_REPORT":
         _read_report(body, seen)
@@ -264,7 +264,7 @@ def _read_xml(body: bytes, seen: _Seen) -> None:
     if kind == _DETECTIONS:
         _read_detections(body, seen)
         return
-    for path, element in markup.elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
+    for path, element in xml_body.elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
         if element.name == "KEY":
             _take_key(element, seen)
         elif len(path) == 1:
@@ -273,7 +273,7 @@ def _read_xml(body: bytes, seen: _Seen) -> None:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: its root is none of {', '.join(sorted(ROOTS))}")
 
 
-def _take_key(element: markup.Element, seen: _Seen) -> None:
+def _take_key(element: xml_body.Element, seen: _Seen) -> None:
     name, text = element.attributes.get("value", ""), element.text.strip()
     if name == "STATUS" and text.casefold() not in {"finished", ""}:
         seen.failed = text
@@ -281,7 +281,7 @@ def _take_key(element: markup.Element, seen: _Seen) -> None:
         seen.times.append(found)
 
 
-def _take_scanned_host(element: markup.Element, seen: _Seen) -> None:
+def _take_scanned_host(element: xml_body.Element, seen: _Seen) -> None:
     host = element.attributes.get("name") or element.attributes.get("value", "")
     seen.hosts.setdefault(host)
     if element.value("OS"):
@@ -295,7 +295,7 @@ def _take_scanned_host(element: markup.Element, seen: _Seen) -> None:
         seen.refused_login |= info.attributes.get("number") in _LOGIN_FAILED
 
 
-def _scanned(found: markup.Element, host: str, category: markup.Element, kind: str) -> _Check:
+def _scanned(found: xml_body.Element, host: str, category: xml_body.Element, kind: str) -> _Check:
     cves = [one.text for one in found.all("CVE_ID_LIST", "CVE_ID", "ID")]
     return _Check(
         qid=found.attributes.get("number", ""),
@@ -314,9 +314,9 @@ def _read_report(body: bytes, seen: _Seen) -> None:
     """Hosts come before the glossary that explains their checks, so the checks wait."""
     wanted = frozenset({"HOST", "VULN_DETAILS", "GENERATION_DATETIME"})
     waiting: list[_Check] = []
-    details: dict[str, markup.Element] = {}
+    details: dict[str, xml_body.Element] = {}
     made = None
-    for _, element in markup.elements(body, wanted, _NAME):
+    for _, element in xml_body.elements(body, wanted, _NAME):
         if element.name == "HOST":
             waiting.extend(_reported(element, seen))
         elif element.name == "VULN_DETAILS":
@@ -330,7 +330,7 @@ def _read_report(body: bytes, seen: _Seen) -> None:
         _take(check, seen)
 
 
-def _reported(host: markup.Element, seen: _Seen) -> list[_Check]:
+def _reported(host: xml_body.Element, seen: _Seen) -> list[_Check]:
     name = host.value("DNS") or host.value("NETBIOS") or host.value("IP")
     seen.hosts.setdefault(name)
     if host.value("OPERATING_SYSTEM"):
@@ -350,7 +350,7 @@ def _reported(host: markup.Element, seen: _Seen) -> list[_Check]:
     ]
 
 
-def _explain(check: _Check, details: markup.Element | None) -> None:
+def _explain(check: _Check, details: xml_body.Element | None) -> None:
     if details is None:
         return
     check.title = details.value("TITLE")
@@ -362,14 +362,14 @@ def _explain(check: _Check, details: markup.Element | None) -> None:
 
 
 def _read_detections(body: bytes, seen: _Seen) -> None:
-    for _, element in markup.elements(body, frozenset({"HOST", "WARNING"}), _NAME):
+    for _, element in xml_body.elements(body, frozenset({"HOST", "WARNING"}), _NAME):
         if element.name == "WARNING":
             seen.more = True
         else:
             _take_detected(element, seen)
 
 
-def _take_detected(host: markup.Element, seen: _Seen) -> None:
+def _take_detected(host: xml_body.Element, seen: _Seen) -> None:
     name = host.value("DNS") or host.value("NETBIOS") or host.value("IP") or host.value("ID")
     seen.hosts.setdefault(name)
     if host.value("OS"):

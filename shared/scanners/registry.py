@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 from shared.domain import scan_formats
 from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
 from shared.scanners.detection import detect, unlisted
-from shared.scanners.report import Refusal, RefusalReason, ScanReport, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, ScanReport, shown
 
 __all__ = ["MAX_BYTES", "READERS", "Reader", "detect", "read"]
 

@@ -28,9 +28,9 @@ import msgspec
 
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import SARIF
-from shared.scanners.gathering import Gathered
-from shared.scanners.jsons import Named, Wire, decode, each, present
-from shared.scanners.report import (
+from shared.scanners.collector import Gathered
+from shared.scanners.json_body import Named, Wire, decode, each, present
+from shared.scanners.report_refusal import (
     Finding,
     FixState,
     OsInfo,
@@ -38,7 +38,7 @@ from shared.scanners.report import (
     RefusalReason,
     ScanReport,
 )
-from shared.scanners.report import shown as _shown
+from shared.scanners.report_refusal import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
 
 VERSION: Final = "2.1.0"

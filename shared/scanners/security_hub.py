@@ -20,8 +20,8 @@ from typing import Any, Final
 import msgspec
 
 from shared.scanners.inspector_rows import Cvss, Details, Epss, Inspected, Package, Resource
-from shared.scanners.jsons import Wire, decode, each
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.json_body import Wire, decode, each
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.values import cves_in, number, severity_at, together
 
 _INSPECTOR: Final = "/aws/inspector"

@@ -25,9 +25,9 @@ import msgspec
 
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import TRIVY
-from shared.scanners.gathering import Gathered
-from shared.scanners.jsons import Named, Skipped, Wire, decode, each
-from shared.scanners.report import (
+from shared.scanners.collector import Gathered
+from shared.scanners.json_body import Named, Skipped, Wire, decode, each
+from shared.scanners.report_refusal import (
     Finding,
     FixState,
     OsInfo,

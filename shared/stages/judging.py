@@ -23,7 +23,7 @@ from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
 from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 from shared.stages.refusals import Refused, Told, record
 from shared.stages.steps import Decided
 

@@ -84,7 +84,7 @@ async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str
 
 async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) -> str:
     from shared.scanners.registry import read as read_report
-    from shared.scanners.report import Refusal
+    from shared.scanners.report_refusal import Refusal
 
     try:
         found = read_report(None, body)

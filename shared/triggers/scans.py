@@ -174,7 +174,7 @@ async def _take_report(content: bytes, sent: Sent, world: World) -> func.HttpRes
 async def _checked_format(content: bytes, sent: Sent, world: World) -> str:
     """The report's format, found where it is not named. Raises Problem for a report that is refused."""
     # Reading a report needs its parser; refusing a stranger does not.
-    from shared.scanners.report import Refusal
+    from shared.scanners.report_refusal import Refusal
 
     try:
         scan_format = _read(sent.format, content)

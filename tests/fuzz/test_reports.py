@@ -19,8 +19,8 @@ from shared.cli.app import Session, run
 from shared.codec import CodecError
 from shared.codec.gzipped import gunzipped
 from shared.scanners import registry
-from shared.scanners.command import document_of
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_json import document_of
+from shared.scanners.report_refusal import Refusal, ScanReport
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.reports import TEXTS, bodies, sound
 

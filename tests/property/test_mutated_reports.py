@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.scanners import registry
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal, ScanReport
 
 REAL: Final = {
     "trivy": ("trivy/ubuntu-1804.json.golden", "trivy/fixtures/convert/npm-with-suppressed.json.golden"),

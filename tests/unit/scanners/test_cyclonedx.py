@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport, VexState
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 OS = {"type": "operating-system", "name": "ubuntu", "version": "22.04", "bom-ref": "os"}
 LIB = {"type": "library", "name": "openssl", "version": "3.0", "purl": "pkg:deb/ubuntu/openssl@3.0", "bom-ref": "lib"}

@@ -12,7 +12,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm1"
 GROUPED = "1195afff-c881-495e-9bc5-1486211ae03f"

@@ -12,7 +12,7 @@ import pytest
 
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.values import cves_in, moment, probability, purl_of, score, score_of, severity_at, severity_of
 
 

@@ -14,7 +14,7 @@ import pytest
 from shared.domain.policy import Severity
 from shared.domain.scanning import ScanReport
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 PACKAGES = {"os-pkgs", "lang-pkgs"}
 

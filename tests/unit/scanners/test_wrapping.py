@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason, ScanReport
 
 TRIVY: dict[str, Any] = {
     "SchemaVersion": 2,

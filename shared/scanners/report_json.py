@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.scanners import registry
-from shared.scanners.report import Finding, Refusal, ScanReport
+from shared.scanners.report_refusal import Finding, Refusal, ScanReport
 
 READ: Final = 0
 REFUSED: Final = 2

@@ -9,7 +9,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 _LONGEST_CELL: Final = 8 * 1024 * 1024
 """Nessus writes a plugin's whole output into one cell."""

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.domain.policy import Severity
-from shared.scanners.machines import one_machine
-from shared.scanners.report import Compact, Finding, OsInfo, Refusal, RefusalReason, ScanReport, SuppressedFinding
+from shared.scanners.report_refusal import (
+    Compact,
+    Finding,
+    OsInfo,
+    Refusal,
+    RefusalReason,
+    ScanReport,
+    SuppressedFinding,
+)
+from shared.scanners.single_machine import one_machine
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.scanners.report import shown
+from shared.scanners.report_refusal import shown
 from shared.scanners.values import together
 
 

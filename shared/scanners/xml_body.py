@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat  # nothing external is ever loaded, and entities are refused: see above
 
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 
 _CHUNK: Final = 64 * 1024
 _DEEPEST: Final = 64

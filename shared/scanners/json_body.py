@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 Named = Annotated[str, msgspec.Meta(min_length=1)]
 """A name that must be there: findings without one would all count as one."""
