@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from shared.domain.identifiers import is_guid
 from shared.domain.image import InvalidId
-from shared.domain.references import InvalidReference, host_entry
+from shared.domain.report_reference import InvalidReference, host_entry
 from shared.domain.scan_formats import is_format_name
 from shared.domain.senders import Sender, definition_pattern
 

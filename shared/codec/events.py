@@ -17,7 +17,7 @@ import msgspec
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.limits import MAX_BLOB_NAME
 from shared.domain.messages import VersionWritten
-from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of, shown
+from shared.domain.report_reference import InvalidReference, ReportReference, check_digest, host_of, shown
 from shared.domain.scan_formats import is_format_name
 
 WRITE_SUCCEEDED: Final = "microsoft.resources.resourcewritesuccess"

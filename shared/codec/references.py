@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.codec.faults import Malformed, TooLarge
-from shared.domain.references import InvalidReference, ReportReference, check_digest
+from shared.domain.report_reference import InvalidReference, ReportReference, check_digest
 from shared.domain.scan_formats import is_format_name
 
 CONTENT_TYPE: Final = "application/vnd.ringmaster.report-reference+json"

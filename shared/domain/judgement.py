@@ -32,11 +32,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.delta import Baseline, Delta, compare, improves
-from shared.domain.excepting import Excepted, UsedException, apply_exceptions
 from shared.domain.findings import Finding, FixState, ScanReport, VexState
 from shared.domain.merging import WORST_FIRST, merge_reports, merged
 from shared.domain.policy import ScanRules, Severity
-from shared.domain.remedies import remedies
+from shared.domain.remediation import remedies
+from shared.domain.scan_exceptions import Excepted, UsedException, apply_exceptions
 from shared.domain.verdicts import ScanOutcome, ScanReason, ScanVerdict, Weight
 
 CLOCK_SKEW: Final = timedelta(minutes=5)

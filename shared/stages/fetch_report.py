@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.codec.references import FetchOrder, decode_order
 from shared.domain.messages import Command, ScanFinished
-from shared.domain.references import shown
+from shared.domain.report_reference import shown
 from shared.ports import PassingFault, ReportRefused, World
 from shared.stages.refusals import Refused, Told, refuse
 from shared.stages.reports import scan_finished

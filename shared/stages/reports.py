@@ -8,7 +8,7 @@ from typing import Final
 from shared.codec.references import FetchOrder, encode_order
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind, ScanFinished
-from shared.domain.references import ReportReference, shown
+from shared.domain.report_reference import ReportReference, shown
 from shared.ports import World
 
 HINT_LIFE: Final = timedelta(hours=6)

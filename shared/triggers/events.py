@@ -13,7 +13,7 @@ import azure.functions as func
 
 from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
-from shared.domain.references import ReportReference, shown
+from shared.domain.report_reference import ReportReference, shown
 from shared.domain.scan_formats import AUTO_DETECT
 from shared.ports import World
 from shared.stages import intake, reports

@@ -21,7 +21,7 @@ from shared.codec.gzipped import gunzipped
 from shared.codec.references import CONTENT_TYPE, decode_reference
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import ScanFinished
-from shared.domain.references import InvalidReference, ReportReference, check_digest, shown
+from shared.domain.report_reference import InvalidReference, ReportReference, check_digest, shown
 from shared.domain.scan_formats import AUTO_DETECT, SCAN_FORMATS
 from shared.domain.senders import Sender
 from shared.ports import World

@@ -14,7 +14,7 @@ from shared.codec import Malformed, TooLarge
 from shared.codec.gzipped import MOST_RATIO, RATIO_FROM, Gunzip, gunzipped
 from shared.codec.principals import decode_principal
 from shared.codec.references import decode_reference
-from shared.domain.references import ReportReference
+from shared.domain.report_reference import ReportReference
 
 MB = 1024 * 1024
 

@@ -21,11 +21,11 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
-from shared.domain.excepting import UsedException
 from shared.domain.findings import Finding
 from shared.domain.merging import WORST_FIRST
 from shared.domain.policy import ScanException, Severity
-from shared.domain.remedies import newest
+from shared.domain.remediation import newest
+from shared.domain.scan_exceptions import UsedException
 from shared.domain.verdicts import ScanOutcome, ScanVerdict, Weight
 
 
