@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from shared.cli.faults import CommandFault
+from shared.domain.findings import ScanReport
 from shared.scanners.report_json import READ, REFUSED, document_of, report_in
-from shared.scanners.report_refusal import Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 
 _SHOWN: Final = 50
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from shared.cli.faults import CommandFault
 from shared.domain.delta import Baseline
+from shared.domain.findings import ScanReport
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
-from shared.domain.scanning import ScanReport
 from shared.policy_file import PolicyFaults, read_file
 from shared.scanners.registry import read
 from shared.scanners.report_refusal import Refusal

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
 
+from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
 from shared.domain.policy import Severity
-from shared.scanners.report_refusal import (
-    Compact,
-    Finding,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    SuppressedFinding,
-)
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.single_machine import one_machine
+
+
+class Compact:
+    """Keeps values once that many findings share: names of packages and sources, places, vectors, versions."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, Any] = {}
+
+    def __call__(self, finding: Finding) -> Finding:
+        """The same finding, of values that are kept already."""
+        kept = self._kept
+        values = list(_VALUES(finding))
+        for index, value in enumerate(values):
+            # Of exactly these types: a severity equals the word for it, and must not be replaced by that.
+            if type(value) is str or type(value) is tuple:
+                values[index] = kept.setdefault(value, value) if len(kept) < _KEPT else kept.get(value, value)
+        return Finding(*values)
+
+
+_VALUES: Final = attrgetter(*(one.name for one in fields(Finding)))
+_KEPT: Final = 50_000
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from typing import Any, Final
 import msgspec
 from packageurl import PackageURL
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, VexState
 from shared.domain.identifiers import is_guid
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import CYCLONEDX
@@ -44,16 +45,7 @@ from shared.scanners.cyclonedx_bom import (
     Vulnerability,
 )
 from shared.scanners.json_body import Wire, decode, each
-from shared.scanners.report_refusal import (
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    VexState,
-    shown,
-)
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.values import cves_in, moment, points, purl_of, severity_at, severity_of, together
 
 _ONLY_VULNERABILITIES: Final = frozenset({"grype"})

@@ -28,13 +28,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import DEFENDER
 from shared.scanners.collector import Gathered
 from shared.scanners.defender_rows import NAME, Additional, CloudRow, DeviceRow, Software, Status, Vulnerability
 from shared.scanners.defender_rows import rows as rows_of
 from shared.scanners.defender_rows import values as values_of
-from shared.scanners.report_refusal import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.single_machine import one_machine
 from shared.scanners.values import cves_in, moment, points, purl_made, score, severity_of, together
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from shared.domain.findings import Finding, FixState, OsInfo
 from shared.domain.policy import Severity
-from shared.scanners.report_refusal import Finding, FixState, OsInfo
 from shared.scanners.values import moment, score, severity_of, together
 
 COLUMNS: Final = frozenset({"deviceid", "machineid"})

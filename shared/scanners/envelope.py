@@ -14,20 +14,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, SuppressedFinding, VexState
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.scan_formats import RINGMASTER
 from shared.scanners.json_body import decode
-from shared.scanners.report_refusal import (
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    SuppressedFinding,
-    VexState,
-    shown,
-)
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.values import moment, points, purl_of, severity_of, together
 
 SCHEMA: Final = "ringmaster.scan/1"

@@ -20,19 +20,12 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import GRYPE
 from shared.scanners.collector import Gathered
 from shared.scanners.json_body import Named, Wire, decode, each
-from shared.scanners.report_refusal import (
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-    shown,
-)
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 from shared.scanners.values import moment, points, probability, purl_of, severity_of, together
 
 _COVERED: Final = frozenset(

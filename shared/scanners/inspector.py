@@ -24,13 +24,14 @@ from typing import Final
 
 import msgspec
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import INSPECTOR
 from shared.scanners import security_hub
 from shared.scanners.collector import Gathered
 from shared.scanners.inspector_rows import Details, Inspected, Package, Resource
 from shared.scanners.json_body import Wire, decode, each
-from shared.scanners.report_refusal import Finding, FixState, OsInfo, Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.single_machine import one_machine
 from shared.scanners.values import moment, points, probability, purl_made, severity_of, together
 

@@ -23,11 +23,12 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Final, NamedTuple
 
+from shared.domain.findings import Finding, FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import NESSUS
 from shared.scanners import csv_body, xml_body
 from shared.scanners.collector import OnHosts
-from shared.scanners.report_refusal import Finding, FixState, Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.values import (
     cves_in,
     day,

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from shared.domain.findings import Finding, FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import QUALYS
 from shared.scanners import csv_body, xml_body
 from shared.scanners.collector import OnHosts
-from shared.scanners.report_refusal import Finding, FixState, Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
 
 COLUMNS: Final = frozenset({"qid"})

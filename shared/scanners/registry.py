@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from shared.domain import scan_formats
+from shared.domain.findings import ScanReport
 from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
 from shared.scanners.detection import detect, unlisted
-from shared.scanners.report_refusal import Refusal, RefusalReason, ScanReport, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, shown
 
 __all__ = ["MAX_BYTES", "READERS", "Reader", "detect", "read"]
 

@@ -9,8 +9,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from shared.domain.findings import Finding, ScanReport
 from shared.scanners import registry
-from shared.scanners.report_refusal import Finding, Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 
 READ: Final = 0
 REFUSED: Final = 2

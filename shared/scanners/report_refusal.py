@@ -1,26 +1,8 @@
-"""What readers of all formats share: the normal form, and how they refuse."""
+"""How readers of all formats refuse a body that is not a usable report."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, Final
-
-from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, SuppressedFinding, VexState
-
-__all__ = [
-    "Compact",
-    "Finding",
-    "FixState",
-    "OsInfo",
-    "Refusal",
-    "RefusalReason",
-    "ScanReport",
-    "SuppressedFinding",
-    "VexState",
-    "shown",
-]
 
 
 class RefusalReason(StrEnum):
@@ -46,27 +28,6 @@ class Refusal(Exception):
         self.reason = reason
         self.text = text
         super().__init__(text)
-
-
-class Compact:
-    """Keeps values once that many findings share: names of packages and sources, places, vectors, versions."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, Any] = {}
-
-    def __call__(self, finding: Finding) -> Finding:
-        """The same finding, of values that are kept already."""
-        kept = self._kept
-        values = list(_VALUES(finding))
-        for index, value in enumerate(values):
-            # Of exactly these types: a severity equals the word for it, and must not be replaced by that.
-            if type(value) is str or type(value) is tuple:
-                values[index] = kept.setdefault(value, value) if len(kept) < _KEPT else kept.get(value, value)
-        return Finding(*values)
-
-
-_VALUES: Final = attrgetter(*(one.name for one in fields(Finding)))
-_KEPT: Final = 50_000
 
 
 def shown(value: object) -> str:

@@ -26,18 +26,12 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import SARIF
 from shared.scanners.collector import Gathered
 from shared.scanners.json_body import Named, Wire, decode, each, present
-from shared.scanners.report_refusal import (
-    Finding,
-    FixState,
-    OsInfo,
-    Refusal,
-    RefusalReason,
-    ScanReport,
-)
+from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.report_refusal import shown as _shown
 from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
 

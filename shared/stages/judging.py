@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from shared.codec import TooLarge
 from shared.domain.delta import Baseline
+from shared.domain.findings import ScanReport
 from shared.domain.judgement import ScanOutcome, ScanReason, ScanVerdict, judge, missing_scanners, refusals
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release, State
 from shared.domain.scan_exceptions import UsedException
 from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
-from shared.domain.scanning import ScanReport
 from shared.ports import StoredReport, World
 from shared.scanners.report_refusal import Refusal
 from shared.stages.refusals import Refused, Told, record

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from shared.cli.app import Session, run
 from shared.codec import CodecError
 from shared.codec.gzipped import gunzipped
+from shared.domain.findings import ScanReport
 from shared.scanners import registry
 from shared.scanners.report_json import document_of
-from shared.scanners.report_refusal import Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.reports import TEXTS, bodies, sound
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.scanners import registry
 from shared.scanners.report_json import REFUSED, read_document
-from shared.scanners.report_refusal import Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 from tests.unit.scanners import independent
 
 TABLE = Path(__file__).with_name("outcomes.txt")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.domain.policy import Severity
-from shared.domain.scanning import ScanReport
 from shared.scanners import registry
 from shared.scanners.report_refusal import Refusal, RefusalReason
 

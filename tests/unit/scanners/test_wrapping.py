@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report_refusal import Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 TRIVY: dict[str, Any] = {
     "SchemaVersion": 2,
