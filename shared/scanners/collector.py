@@ -11,10 +11,10 @@ from typing import Any, Final
 from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
 from shared.domain.policy import Severity
 from shared.scanners.report_refusal import Refusal, RefusalReason
-from shared.scanners.single_machine import one_machine
+from shared.scanners.single_machine import single_machine
 
 
-class Compact:
+class ValueInterner:
     """Keeps values once that many findings share: names of packages and sources, places, vectors, versions."""
 
     def __init__(self) -> None:
@@ -36,13 +36,13 @@ _KEPT: Final = 50_000
 
 
 @dataclass(slots=True)
-class Gathered:
+class FindingCollector:
     """Findings, what was left out of them, and the document's own entries by severity."""
 
     findings: list[Finding] = field(default_factory=list)
     suppressed: list[SuppressedFinding] = field(default_factory=list)
     entries: Counter[Severity] = field(default_factory=Counter)
-    compact: Compact = field(default_factory=Compact)
+    compact: ValueInterner = field(default_factory=ValueInterner)
 
     def add(self, finding: Finding, left_out: str = "", statement: str = "", source: str = "") -> None:
         """Keep a finding: among those left out when a word for that is given, with who says so and why."""
@@ -54,7 +54,7 @@ class Gathered:
 
 
 @dataclass(slots=True)
-class OnHosts(Gathered):
+class HostCollector(FindingCollector):
     """What network scanners tell of hosts: when, of which system, and whether they looked from within."""
 
     hosts: dict[str, None] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class OnHosts(Gathered):
         """The report of these hosts in the format ``name``. Raises Refusal when there is no host."""
         if not self.hosts:
             raise Refusal(RefusalReason.NOT_SCANNED, "no host is in it: nothing was scanned")
-        target, several = one_machine(self.hosts)
+        target, several = single_machine(self.hosts)
         system = next(iter(self.systems), "")
         return ScanReport(
             format=name,

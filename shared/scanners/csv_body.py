@@ -24,7 +24,7 @@ _AS_WRITTEN: Final[Mapping[str, str]] = MappingProxyType({})
 Row = dict[str, str]
 
 
-def header(body: bytes, wanted: frozenset[str]) -> tuple[str, ...] | None:
+def read_header(body: bytes, wanted: frozenset[str]) -> tuple[str, ...] | None:
     """The header of a CSV body that has one of the names, in lower case; None when there is none."""
     found = _header(body, wanted)
     return found[1] if found else None
@@ -47,7 +47,7 @@ def _names(line: list[str]) -> tuple[str, ...]:
     return tuple(cell.strip().casefold() for cell in line)
 
 
-def rows(
+def read_rows(
     body: bytes, wanted: frozenset[str], name: str, same: Mapping[str, str] = _AS_WRITTEN, end: str | None = None
 ) -> Iterator[Row]:
     """Rows by column names in lower case; columns in ``same`` by the name that it gives them.

@@ -31,7 +31,7 @@ from shared.domain.identifiers import is_guid
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import CYCLONEDX
 from shared.scanners import cyclonedx_xml
-from shared.scanners.collector import Gathered
+from shared.scanners.collector import FindingCollector
 from shared.scanners.cyclonedx_bom import (
     VERSIONS,
     Affected,
@@ -44,9 +44,17 @@ from shared.scanners.cyclonedx_bom import (
     Source,
     Vulnerability,
 )
-from shared.scanners.json_body import Wire, decode, each
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import cves_in, moment, points, purl_of, severity_at, severity_of, together
+from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import (
+    canonical_purl,
+    cvss_score,
+    find_cves,
+    parse_severity,
+    parse_timestamp,
+    severity_for_score,
+    unique,
+)
 
 _ONLY_VULNERABILITIES: Final = frozenset({"grype"})
 _SYSTEM_PURLS: Final = ("pkg:deb/", "pkg:rpm/", "pkg:apk/", "pkg:alpm/")
@@ -63,14 +71,14 @@ _UPGRADE: Final = re.compile(r"[Uu]pgrade (\S+) to version ([^;]+)")
 _NEAREST: Final = ("cvssv4", "cvssv31", "cvssv3", "cvssv2")
 
 
-class _Bom(Wire, rename="camel"):
+class _Bom(WireStruct, rename="camel"):
     spec_version: str
     metadata: Metadata | None = None
     components: list[Component] | None = None
     vulnerabilities: list[msgspec.Raw] | None = None
 
 
-class _Head(Wire, rename="camel"):
+class _Head(WireStruct, rename="camel"):
     bom_format: Any = None
     spec_version: Any = None
 
@@ -89,10 +97,10 @@ def read(body: bytes) -> ScanReport:
         raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: bomFormat is not CycloneDX")
     if head.spec_version not in VERSIONS:
         known = ", ".join(VERSIONS)
-        told = f"CycloneDX {shown(head.spec_version)} is not known here, or has no vulnerabilities; known are: {known}"
+        told = f"CycloneDX {quoted(head.spec_version)} is not known here, or has no vulnerabilities; known are: {known}"
         raise Refusal(RefusalReason.WRONG_SCHEMA, told)
     read = decode(_BOMS, body, "a CycloneDX document")
-    entries = each(_VULNERABILITIES, read.vulnerabilities, "a CycloneDX document")
+    entries = decode_each(_VULNERABILITIES, read.vulnerabilities, "a CycloneDX document")
     return report_of(Bom(read.spec_version, read.metadata or Metadata(), read.components or [], entries))
 
 
@@ -102,7 +110,7 @@ def report_of(bom: Bom) -> ScanReport:
     components = list(_flat(bom.components))
     tools = list(_tools(bom.metadata.tools))
     by_ref = {component.bom_ref: component for component in (*([subject] if subject else ()), *components)}
-    seen = Gathered()
+    seen = FindingCollector()
     for entry in _with_ids(bom.vulnerabilities):
         _take(entry, by_ref, _trivy(tools), subject, seen)
     if not components and not seen.entries:
@@ -110,13 +118,13 @@ def report_of(bom: Bom) -> ScanReport:
     os_info = _os(components, subject)
     return ScanReport(
         format=CYCLONEDX,
-        scanner=", ".join(together(name for name, _ in tools)) or "unknown",
-        scanner_version=", ".join(together(version for _, version in tools)),
+        scanner=", ".join(unique(name for name, _ in tools)) or "unknown",
+        scanner_version=", ".join(unique(version for _, version in tools)),
         schema_version=bom.version,
         target=(subject.name if subject else ""),
         target_kind=(subject.type if subject else ""),
         os=os_info,
-        created_at=moment(bom.metadata.timestamp),
+        created_at=parse_timestamp(bom.metadata.timestamp),
         packages_seen=sum(component.type != "operating-system" for component in components),
         findings=tuple(seen.findings),
         suppressed=tuple(seen.suppressed),
@@ -188,7 +196,7 @@ def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
     """Entries may go without an id; then another name stands for it, lest all such count as one."""
     for index, entry in enumerate(entries):
         references = [reference.id for reference in entry.references or () if reference.id]
-        cves = cves_in(*references)
+        cves = find_cves(*references)
         if not entry.id or (is_guid(entry.id) and len(cves) == 1):
             old = entry.id
             entry.id = next(iter((*cves, *references, entry.bom_ref)), None) or f"unnamed-{index + 1}"
@@ -197,7 +205,11 @@ def _with_ids(entries: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
 
 
 def _take(
-    entry: Vulnerability, by_ref: dict[str | None, Component], trivy: bool, subject: Component | None, seen: Gathered
+    entry: Vulnerability,
+    by_ref: dict[str | None, Component],
+    trivy: bool,
+    subject: Component | None,
+    seen: FindingCollector,
 ) -> None:
     analysis = entry.analysis or Analysis()
     finding = _finding(entry, analysis, trivy)
@@ -213,7 +225,7 @@ def _take(
 
 def _by_purl(ref: str) -> Component:
     """Some tools write package URLs as references without listing the component."""
-    canonical = purl_of(ref)
+    canonical = canonical_purl(ref)
     if not canonical:
         return Component(name=ref or "(no component named)")
     name, _, version = canonical.split("?", 1)[0].partition("@")
@@ -224,13 +236,13 @@ def _finding(entry: Vulnerability, analysis: Analysis, trivy: bool) -> Finding:
     """What an entry says of its vulnerability, in whatever component."""
     id_, status = entry.id or "", analysis.state or ""
     severity, best = _rated(entry)
-    fixed = ", ".join(together(version.strip(" .") for _, version in _UPGRADE.findall(entry.recommendation or "")))
+    fixed = ", ".join(unique(version.strip(" .") for _, version in _UPGRADE.findall(entry.recommendation or "")))
     return Finding(
         id=id_,
         package="",
         installed="",
         severity=severity,
-        aliases=together((reference.id for reference in entry.references or ()), but=id_),
+        aliases=unique((reference.id for reference in entry.references or ()), but=id_),
         fixed=fixed or None,
         severity_source=_name(entry.source),
         cvss_score=_points(best) if best else None,
@@ -238,7 +250,7 @@ def _finding(entry: Vulnerability, analysis: Analysis, trivy: bool) -> Finding:
         severities=_by_source(entry),
         cvss_vector=(best.vector if best else None) or "",
         fix_state=FixState.FIXED if fixed else FixState.NOT_FIXED if trivy else FixState.UNKNOWN,
-        published=moment(entry.published),
+        published=parse_timestamp(entry.published),
         vex=_VEX.get(status),
     )
 
@@ -254,8 +266,8 @@ def _in_component(finding: Finding, affected: Affected, component: Component) ->
         finding,
         package=component.name,
         installed=installed or "",
-        purl=purl_of(component.purl or ""),
-        where=together(_places(component)),
+        purl=canonical_purl(component.purl or ""),
+        where=unique(_places(component)),
         vex=VexState.NOT_AFFECTED if unaffected else finding.vex,
     )
 
@@ -303,15 +315,15 @@ def _age(rating: Rating) -> int:
 
 def _severity(rating: Rating) -> Severity:
     if rating.severity:
-        return severity_of(rating.severity)
-    return severity_at(_points(rating))
+        return parse_severity(rating.severity)
+    return severity_for_score(_points(rating))
 
 
 def _points(rating: Rating) -> float | None:
     if not (rating.method or "cvss").casefold().startswith("cvss"):
         return None
-    return points(rating.score, rating.vector)
+    return cvss_score(rating.score, rating.vector)
 
 
 def _told(analysis: Analysis) -> str:
-    return "; ".join(together((analysis.justification, analysis.detail)))
+    return "; ".join(unique((analysis.justification, analysis.detail)))

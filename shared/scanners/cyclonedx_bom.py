@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.scanners.json_body import Wire
+from shared.scanners.json_body import WireStruct
 
 VERSIONS: Final = ("1.4", "1.5", "1.6", "1.7")
 
 
-class Property(Wire):
+class Property(WireStruct):
     name: str = ""
     value: str | None = None
 
 
-class Component(Wire, rename={"bom_ref": "bom-ref"}):
+class Component(WireStruct, rename={"bom_ref": "bom-ref"}):
     name: str = ""
     version: str | None = None
     type: str = ""
@@ -27,15 +27,15 @@ class Component(Wire, rename={"bom_ref": "bom-ref"}):
     properties: list[Property] | None = None
 
 
-class Source(Wire):
+class Source(WireStruct):
     name: str | None = None
 
 
-class Reference(Wire):
+class Reference(WireStruct):
     id: str | None = None
 
 
-class Rating(Wire):
+class Rating(WireStruct):
     source: Source | None = None
     score: float | None = None
     severity: str | None = None
@@ -43,24 +43,24 @@ class Rating(Wire):
     vector: str | None = None
 
 
-class Analysis(Wire):
+class Analysis(WireStruct):
     state: str | None = None
     justification: str | None = None
     detail: str | None = None
 
 
-class AffectedVersion(Wire):
+class AffectedVersion(WireStruct):
     version: str | None = None
     range: str | None = None
     status: str | None = None
 
 
-class Affected(Wire):
+class Affected(WireStruct):
     ref: str = ""
     versions: list[AffectedVersion] | None = None
 
 
-class Vulnerability(Wire, rename={"bom_ref": "bom-ref"}):
+class Vulnerability(WireStruct, rename={"bom_ref": "bom-ref"}):
     id: str | None = None
     bom_ref: str | None = None
     source: Source | None = None
@@ -72,7 +72,7 @@ class Vulnerability(Wire, rename={"bom_ref": "bom-ref"}):
     affects: list[Affected] | None = None
 
 
-class Metadata(Wire):
+class Metadata(WireStruct):
     timestamp: str | None = None
     tools: Any = None
     component: Component | None = None

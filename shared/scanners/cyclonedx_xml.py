@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.scanners import cyclonedx_bom as bom
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import number
-from shared.scanners.xml_body import Element, elements, root_of
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import parse_number
+from shared.scanners.xml_body import Element, iterate_elements, read_root
 
 NAMESPACE: Final = "http://cyclonedx.org/schema/bom/"
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", *bom.VERSIONS)
@@ -24,17 +24,17 @@ _NAME: Final = "a CycloneDX document"
 
 def read_bom(body: bytes) -> bom.Bom:
     """Read an XML document. Raises Refusal when it isn't CycloneDX, isn't whole or isn't safe."""
-    root = root_of(body)
+    root = read_root(body)
     namespaces = [value for name, value in root.attributes.items() if name.startswith("xmlns")] if root else []
     version = next((value.removeprefix(NAMESPACE) for value in namespaces if value.startswith(NAMESPACE)), None)
     if root is None or root.name != "bom" or version is None:
         # Reading on says whether it is broken, or something else.
-        for _ in elements(body, frozenset(), _NAME):
+        for _ in iterate_elements(body, frozenset(), _NAME):
             pass
         raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: its root is not a bom of CycloneDX")
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
-        raise Refusal(RefusalReason.WRONG_SCHEMA, f"CycloneDX {shown(version)} is not known here; known are: {known}")
+        raise Refusal(RefusalReason.WRONG_SCHEMA, f"CycloneDX {quoted(version)} is not known here; known are: {known}")
     return _gathered(body, version)
 
 
@@ -43,7 +43,7 @@ def _gathered(body: bytes, version: str) -> bom.Bom:
     metadata = bom.Metadata()
     tools: list[dict[str, str]] = []
     components: list[bom.Component] = []
-    for path, element in elements(body, _PARTS, _NAME):
+    for path, element in iterate_elements(body, _PARTS, _NAME):
         inside = path[1:2]
         if element.name == "timestamp" and inside == ("metadata",):
             metadata.timestamp = element.text.strip()
@@ -58,7 +58,7 @@ def _gathered(body: bytes, version: str) -> bom.Bom:
 
 
 def _vulnerabilities(body: bytes) -> Iterator[bom.Vulnerability]:
-    for path, element in elements(body, _HOLDERS, _NAME):
+    for path, element in iterate_elements(body, _HOLDERS, _NAME):
         if element.name == "vulnerability":
             yield _vulnerability(element, element.attributes.get("ref", ""))
         elif path[1:2] == ("components",):
@@ -125,7 +125,7 @@ def _rating(element: Element) -> bom.Rating:
     source = element.find("source")
     return bom.Rating(
         source=bom.Source(source.value("name") or None) if source else None,
-        score=number(element.value("score", "base") or element.value("score")),
+        score=parse_number(element.value("score", "base") or element.value("score")),
         severity=element.value("severity") or None,
         method=element.value("method") or None,
         vector=element.value("vector") or None,

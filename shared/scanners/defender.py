@@ -31,13 +31,21 @@ from typing import Any, Final
 from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import DEFENDER
-from shared.scanners.collector import Gathered
+from shared.scanners.collector import FindingCollector
 from shared.scanners.defender_rows import NAME, Additional, CloudRow, DeviceRow, Software, Status, Vulnerability
 from shared.scanners.defender_rows import rows as rows_of
 from shared.scanners.defender_rows import values as values_of
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.single_machine import one_machine
-from shared.scanners.values import cves_in, moment, points, purl_made, score, severity_of, together
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.single_machine import single_machine
+from shared.scanners.values import (
+    build_purl,
+    cvss_score,
+    find_cves,
+    parse_score,
+    parse_severity,
+    parse_timestamp,
+    unique,
+)
 
 _GROUPED: Final = (
     "1195afff-c881-495e-9bc5-1486211ae03f",
@@ -57,7 +65,7 @@ _PURL_TYPES: Final = {"python": "pypi", "node.js": "npm", "nodejs": "npm", "java
 
 
 @dataclass(slots=True)
-class _Seen(Gathered):
+class _Seen(FindingCollector):
     more: bool = False
     resources: dict[str, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
@@ -80,7 +88,7 @@ def read(body: bytes) -> ScanReport:
             _take_device(row, seen)
         else:
             _take(row, seen)
-    target, several = one_machine(seen.resources)
+    target, several = single_machine(seen.resources)
     return ScanReport(
         format=DEFENDER,
         scanner="Microsoft Defender",
@@ -118,7 +126,7 @@ def _see(at: datetime | None, seen: _Seen) -> None:
 
 def _take_device(row: DeviceRow, seen: _Seen) -> None:
     if not row.known:
-        told = f"{shown(row.text('id', 'type') or 'a row')} is neither an assessment nor a finding"
+        told = f"{quoted(row.text('id', 'type') or 'a row')} is neither an assessment nor a finding"
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: {told}")
     seen.resources.setdefault(row.device)
     seen.machines += 1
@@ -136,7 +144,7 @@ def _take_device(row: DeviceRow, seen: _Seen) -> None:
 
 def _take(row: CloudRow, seen: _Seen) -> None:
     if _kind(row) == "" and "/providers/microsoft.security/assessments/" not in row.id.casefold():
-        told = f"{shown(row.id or row.type or 'a row')} is neither an assessment nor a finding"
+        told = f"{quoted(row.id or row.type or 'a row')} is neither an assessment nor a finding"
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: {told}")
     resource = _resource(row)
     seen.resources.setdefault(resource)
@@ -148,7 +156,7 @@ def _take(row: CloudRow, seen: _Seen) -> None:
         seen.machines += 1
         if _looks_at_packages(row):
             _take_proof(status, grouped, seen)
-    _see(moment(row.properties.time_generated) or moment(status.status_change_date), seen)
+    _see(parse_timestamp(row.properties.time_generated) or parse_timestamp(status.status_change_date), seen)
     if unhealthy and not grouped and _of_packages(row):
         seen.entries[_severity(row)] += 1
         for finding in _findings(row):
@@ -160,7 +168,7 @@ def _take_proof(status: Status, grouped: bool, seen: _Seen) -> None:
     code = status.code.casefold()
     seen.proofs += code == "healthy" or (code == "unhealthy" and not grouped)
     seen.unexplained |= code == "unhealthy" and grouped
-    seen.why = seen.why or ": ".join(together((status.cause, status.description)))
+    seen.why = seen.why or ": ".join(unique((status.cause, status.description)))
 
 
 def _kind(row: CloudRow) -> str:
@@ -228,7 +236,7 @@ def _severity(row: CloudRow) -> Severity:
         _additional(row).vulnerability_details, row.properties.status, row.properties.metadata,
     )  # fmt: skip
     words = (one.severity for one in (details, status, metadata) if one is not None)
-    known = (found for word in words if (found := severity_of(word)) is not Severity.UNKNOWN)
+    known = (found for word in words if (found := parse_severity(word)) is not Severity.UNKNOWN)
     return next(known, Severity.UNKNOWN)
 
 
@@ -239,17 +247,17 @@ def _findings(row: CloudRow) -> Iterator[Finding]:
         return
     details = data.vulnerability_details or Vulnerability()
     named = [details.cve_id, *(one.title for one in data.cve or ()), row.properties.id]
-    for id_ in cves_in(*named) or (row.properties.id or row.id,):
+    for id_ in find_cves(*named) or (row.properties.id or row.id,):
         yield _of_cloud(row, data, details, id_)
 
 
 def _of_individual(row: CloudRow, data: Additional) -> Iterator[Finding]:
     """The CVEs of a package that is to be updated; one without CVEs is a finding by the recommendation's name."""
     told = [DeviceRow.of(one) for one in values_of(data.individual_cves) if isinstance(one, dict)]
-    versions = ", ".join(together(str(version) for version in values_of(data.individual_versions)))
+    versions = ", ".join(unique(str(version) for version in values_of(data.individual_versions)))
     for one in told or [DeviceRow({})]:
-        fixed = one.text("fixedversion") or ", ".join(together(str(fix) for fix in values_of(data.individual_fix)))
-        own = severity_of(one.text("severity"))
+        fixed = one.text("fixedversion") or ", ".join(unique(str(fix) for fix in values_of(data.individual_fix)))
+        own = parse_severity(one.text("severity"))
         yield Finding(
             id=one.cve or row.properties.display_name or row.id,
             package=data.individual_name or row.properties.display_name or "",
@@ -257,11 +265,11 @@ def _of_individual(row: CloudRow, data: Additional) -> Iterator[Finding]:
             severity=own if own is not Severity.UNKNOWN else _severity(row),
             fixed=fixed or None,
             severity_source="Microsoft",
-            cvss_score=score(one.text("cvssscore")),
-            where=together((_resource(row),)),
+            cvss_score=parse_score(one.text("cvssscore")),
+            where=unique((_resource(row),)),
             status=one.text("fixstatus"),
             fix_state=FixState.FIXED if fixed else _fix_word(one.text("fixstatus")),
-            published=moment(one.text("publisheddate")),
+            published=parse_timestamp(one.text("publisheddate")),
             check=row.id.rpartition("/")[2],
         )
 
@@ -270,7 +278,7 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
     properties = row.properties
     software = data.software_details or Software()
     rated, vector = _score(data, details)
-    version = software.version or ", ".join(together(str(one) for one in values_of(data.software_version)))
+    version = software.version or ", ".join(unique(str(one) for one in values_of(data.software_version)))
     return Finding(
         id=id_,
         package=software.package_name or data.software_name or properties.display_name or "",
@@ -280,18 +288,18 @@ def _of_cloud(row: CloudRow, data: Additional, details: Vulnerability, id_: str)
         severity_source="Microsoft",
         cvss_score=rated,
         purl=_purl(software, version),
-        where=together((properties.resource_details.id if properties.resource_details else None,)),
+        where=unique((properties.resource_details.id if properties.resource_details else None,)),
         status=software.fix_status or "",
         cvss_vector=vector,
         fix_state=_fix_state(software, data),
-        published=moment(details.published_date) or moment(data.published_time),
+        published=parse_timestamp(details.published_date) or parse_timestamp(data.published_time),
         check=properties.id or "",
     )
 
 
 def _purl(software: Software, version: str) -> str:
     kind = _PURL_TYPES.get((software.language or "").casefold(), "")
-    return purl_made(kind, software.package_name or "", version)
+    return build_purl(kind, software.package_name or "", version)
 
 
 def _fix_state(software: Software, data: Additional) -> FixState:
@@ -311,5 +319,5 @@ def _score(data: Additional, details: Vulnerability) -> tuple[float | None, str]
     for version in sorted(by_version, reverse=True):
         one = by_version[version]
         if one is not None and (one.base is not None or one.vector):
-            return points(one.base, one.vector), one.vector or ""
-    return score(data.cvss_v30_score), ""
+            return cvss_score(one.base, one.vector), one.vector or ""
+    return parse_score(data.cvss_v30_score), ""

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from shared.domain.findings import Finding, FixState, OsInfo
 from shared.domain.policy import Severity
-from shared.scanners.values import moment, score, severity_of, together
+from shared.scanners.values import parse_score, parse_severity, parse_timestamp, unique
 
 COLUMNS: Final = frozenset({"deviceid", "machineid"})
 """Names of the column of devices, in lower case."""
@@ -57,13 +57,13 @@ class DeviceRow:
 
     @property
     def severity(self) -> Severity:
-        return severity_of(self.text("severity", "vulnerabilityseveritylevel"))
+        return parse_severity(self.text("severity", "vulnerabilityseveritylevel"))
 
     @property
     def seen(self) -> datetime | None:
         """When Defender saw it last."""
         told = self.text("lastseentimestamp")
-        return moment(told) or moment(f"{told}Z")
+        return parse_timestamp(told) or parse_timestamp(f"{told}Z")
 
     @property
     def of_changes(self) -> bool:
@@ -86,8 +86,8 @@ class DeviceRow:
             severity=self.severity,
             fixed=fixed or None,
             severity_source="Microsoft",
-            cvss_score=score(self.text("cvssscore")),
-            where=together((self.text("productvendor", "softwarevendor"), *_texts(places))),
+            cvss_score=parse_score(self.text("cvssscore")),
+            where=unique((self.text("productvendor", "softwarevendor"), *_texts(places))),
             fix_state=FixState.FIXED if fixed else FixState.UNKNOWN,
         )
 

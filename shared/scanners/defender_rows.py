@@ -18,7 +18,7 @@ import msgspec
 from shared.scanners import csv_body
 from shared.scanners.defender_endpoint import COLUMNS as DEVICE_COLUMNS
 from shared.scanners.defender_endpoint import DeviceRow
-from shared.scanners.json_body import Wire, decode, present
+from shared.scanners.json_body import WireStruct, decode, is_present
 from shared.scanners.report_refusal import Refusal, RefusalReason
 
 NAME: Final = "an answer of Microsoft Defender"
@@ -26,7 +26,7 @@ COLUMNS: Final = DEVICE_COLUMNS | {"properties"}
 """Columns of which a table of Defender has one, in lower case."""
 
 
-class Status(Wire, rename="camel"):
+class Status(WireStruct, rename="camel"):
     """What became of the check."""
 
     code: str = ""
@@ -36,34 +36,34 @@ class Status(Wire, rename="camel"):
     status_change_date: str | None = None
 
 
-class Resource(Wire):
+class Resource(WireStruct):
     """What was checked."""
 
     id: str | None = None
     Id: str | None = None
 
 
-class Metadata(Wire, rename="camel"):
+class Metadata(WireStruct, rename="camel"):
     """What a recommendation is; individual ones have their severity here."""
 
     severity: str | None = None
     recommendation_category: str | None = None
 
 
-class Cve(Wire):
+class Cve(WireStruct):
     """A vulnerability by its name alone."""
 
     title: str | None = None
 
 
-class Cvss(Wire, rename={"vector": "cvssVectorString"}):
+class Cvss(WireStruct, rename={"vector": "cvssVectorString"}):
     """A score of one CVSS version."""
 
     base: float | None = None
     vector: str | None = None
 
 
-class Vulnerability(Wire, rename="camel"):
+class Vulnerability(WireStruct, rename="camel"):
     """Details of the vulnerability, of Defender's own scanner."""
 
     cve_id: str | None = None
@@ -72,14 +72,14 @@ class Vulnerability(Wire, rename="camel"):
     cvss: dict[str, Cvss | None] | None = None
 
 
-class System(Wire, rename="camel"):
+class System(WireStruct, rename="camel"):
     """The operating system."""
 
     os_platform: str | None = None
     os_version: str | None = None
 
 
-class Software(Wire, rename="camel"):
+class Software(WireStruct, rename="camel"):
     """The package, of Defender's own scanner."""
 
     package_name: str | None = None
@@ -90,7 +90,7 @@ class Software(Wire, rename="camel"):
     os_details: System | None = None
 
 
-class Additional(Wire, rename="camel"):
+class Additional(WireStruct, rename="camel"):
     """What differs by kind of finding."""
 
     assessed_resource_type: str = ""
@@ -110,7 +110,7 @@ class Additional(Wire, rename="camel"):
     individual_fix: Any = msgspec.field(name="FixedVersion", default=None)
 
 
-class Properties(Wire, rename="camel"):
+class Properties(WireStruct, rename="camel"):
     """What an assessment or a sub-assessment says."""
 
     id: str | None = None
@@ -122,7 +122,7 @@ class Properties(Wire, rename="camel"):
     additional_data: Additional | None = None
 
 
-class CloudRow(Wire, rename="camel"):
+class CloudRow(WireStruct, rename="camel"):
     """A sub-assessment or an assessment."""
 
     id: str = ""
@@ -130,13 +130,13 @@ class CloudRow(Wire, rename="camel"):
     properties: Properties = msgspec.field(default_factory=Properties)
 
 
-class _Row(Wire):
+class _Row(WireStruct):
     id: str | None = None
     type: str | None = None
     properties: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Answer(Wire):
+class _Answer(WireStruct):
     value: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
     results: list[msgspec.Raw] | None = msgspec.field(name="Results", default=None)
@@ -177,7 +177,7 @@ def _listed(body: bytes, bare: bool) -> tuple[list[msgspec.Raw], bool]:
         return decode(_LISTS, body, NAME), False
     answer = decode(_ANSWERS, body, NAME)
     listed = next((one for one in (answer.value, answer.data, answer.results) if one is not None), None)
-    if listed is None and (present(answer.properties) or DeviceRow.of(decode(_OBJECTS, body, NAME)).known):
+    if listed is None and (is_present(answer.properties) or DeviceRow.of(decode(_OBJECTS, body, NAME)).known):
         listed = [msgspec.Raw(body)]
     if listed is None:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: a list is expected, or one under value or data")
@@ -187,7 +187,7 @@ def _listed(body: bytes, bare: bool) -> tuple[list[msgspec.Raw], bool]:
 
 def _row(piece: bytes | msgspec.Raw) -> CloudRow | DeviceRow:
     read = decode(_ROWS, piece, NAME)
-    if present(read.properties) and bytes(read.properties) != b"null":
+    if is_present(read.properties) and bytes(read.properties) != b"null":
         return CloudRow(read.id or "", read.type or "", _properties(read.properties))
     return DeviceRow.of(decode(_OBJECTS, piece, NAME))
 
@@ -218,7 +218,7 @@ def _of_lines(body: bytes) -> Iterator[DeviceRow]:
 
 
 def _of_table(body: bytes) -> Iterator[CloudRow | DeviceRow]:
-    for row in csv_body.rows(body, COLUMNS, NAME):
+    for row in csv_body.read_rows(body, COLUMNS, NAME):
         if "properties" in row:
             yield CloudRow(
                 row.get("id", ""), row.get("type", ""), decode(_PROPERTIES, row["properties"].encode(), NAME)

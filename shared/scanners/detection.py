@@ -23,14 +23,14 @@ from shared.domain.scan_formats import (
     TRIVY,
 )
 from shared.scanners import csv_body, defender_rows, nessus, qualys
-from shared.scanners.json_body import Wire, broken, decode, present
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.xml_body import elements, root_of
+from shared.scanners.json_body import WireStruct, broken_json, decode, is_present
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.xml_body import iterate_elements, read_root
 
 _NOTHING: Final = msgspec.Raw(b"")
 
 
-class _Keys(Wire):
+class _Keys(WireStruct):
     """Keys that tell formats apart. A value is a piece of the body, not a copy."""
 
     schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
@@ -54,7 +54,7 @@ class _Keys(Wire):
     type: Any = None
 
 
-class _First(Wire):
+class _First(WireStruct):
     """Keys of the first object of a list."""
 
     target: msgspec.Raw = msgspec.field(name="Target", default=_NOTHING)
@@ -71,11 +71,11 @@ class _First(Wire):
     @property
     def of_endpoint(self) -> bool:
         """Of Defender for Endpoint: by machine, by device, or as Advanced Hunting names the same."""
-        by_machine = present(self.cve_id) and (present(self.machine_id) or present(self.device_id))
-        return by_machine or (present(self.hunted_cve_id) and present(self.hunted_device_id))
+        by_machine = is_present(self.cve_id) and (is_present(self.machine_id) or is_present(self.device_id))
+        return by_machine or (is_present(self.hunted_cve_id) and is_present(self.hunted_device_id))
 
 
-class _Whole(Wire):
+class _Whole(WireStruct):
     """Keys of an object that is a whole report, wherever it stands."""
 
     schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
@@ -143,10 +143,10 @@ def _begin(body: bytes) -> bytes:
 
 def _is_whole(keys: _Whole) -> bool:
     return (
-        (present(keys.schema_version) and not present(keys.product_arn))
-        or present(keys.bom_format)
-        or present(keys.runs)
-        or (present(keys.matches) and present(keys.descriptor))
+        (is_present(keys.schema_version) and not is_present(keys.product_arn))
+        or is_present(keys.bom_format)
+        or is_present(keys.runs)
+        or (is_present(keys.matches) and is_present(keys.descriptor))
         or (isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."))
     )
 
@@ -154,11 +154,11 @@ def _is_whole(keys: _Whole) -> bool:
 def _of_object(keys: _Keys, body: bytes) -> str:
     told = {
         RINGMASTER: isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
-        CYCLONEDX: present(keys.bom_format),
-        SARIF: present(keys.runs),
-        TRIVY: (present(keys.schema_version) and not present(keys.product_arn)) or present(keys.cluster),
-        GRYPE: present(keys.matches) and present(keys.descriptor),
-        INSPECTOR: present(keys.product_arn),
+        CYCLONEDX: is_present(keys.bom_format),
+        SARIF: is_present(keys.runs),
+        TRIVY: (is_present(keys.schema_version) and not is_present(keys.product_arn)) or is_present(keys.cluster),
+        GRYPE: is_present(keys.matches) and is_present(keys.descriptor),
+        INSPECTOR: is_present(keys.product_arn),
     }
     found = next((name for name, yes in told.items() if yes), None)
     for name, rows in (
@@ -168,7 +168,7 @@ def _of_object(keys: _Keys, body: bytes) -> str:
         (DEFENDER, keys.data),
         (DEFENDER, keys.results),
     ):
-        if found is None and present(rows) and _is_of(name, rows, body):
+        if found is None and is_present(rows) and _is_of(name, rows, body):
             found = name
     if found is None and (_names_sub_assessment(keys.type) or decode(_FIRSTS, body, "a report").of_endpoint):
         found = DEFENDER
@@ -183,8 +183,8 @@ def _is_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
     if first is None:
         return set(decode(_NAMES, body, "a report")) <= _BESIDE[name]
     if name == INSPECTOR:
-        return present(first.finding_arn) or present(first.product_arn)
-    return present(first.properties) or first.of_endpoint
+        return is_present(first.finding_arn) or is_present(first.product_arn)
+    return is_present(first.properties) or first.of_endpoint
 
 
 def _of_lines(body: bytes, refusal: Refusal) -> str:
@@ -202,11 +202,11 @@ def _of_list(rows: list[msgspec.Raw]) -> str:
     first = _first_of(rows)
     if first is None:
         raise _unknown("an empty list")
-    if present(first.target):
+    if is_present(first.target):
         return TRIVY  # the legacy form, which its reader refuses with the reason
     if _names_sub_assessment(first.type) or first.of_endpoint:
         return DEFENDER
-    if present(first.product_arn):
+    if is_present(first.product_arn):
         return INSPECTOR
     raise _unknown("a list")
 
@@ -219,7 +219,7 @@ def _first_of(rows: msgspec.Raw | list[msgspec.Raw]) -> _First | None:
     except msgspec.ValidationError:
         return _First()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken(b"", error) from error
+        raise broken_json(b"", error) from error
 
 
 def _names_sub_assessment(kind: object) -> bool:
@@ -228,32 +228,32 @@ def _names_sub_assessment(kind: object) -> bool:
 
 def _other_object(keys: _Keys, body: bytes) -> str:
     named = {
-        "an SPDX document": present(keys.spdx),
-        "a VEX document, which says nothing of what was scanned": present(keys.context),
-        "a CSAF document": present(keys.document),
+        "an SPDX document": is_present(keys.spdx),
+        "a VEX document, which says nothing of what was scanned": is_present(keys.context),
+        "a CSAF document": is_present(keys.document),
         "a Kubernetes object, such as the Trivy operator's": isinstance(keys.kind, str),
-        "matches without a descriptor, which a whole report of Grype has": present(keys.matches),
+        "matches without a descriptor, which a whole report of Grype has": is_present(keys.matches),
     }
     found = next((name for name, yes in named.items() if yes), None)
     if found is not None:
         return found
-    first = ", ".join(shown(key) for key in list(decode(_NAMES, body, "a report"))[:5])
+    first = ", ".join(quoted(key) for key in list(decode(_NAMES, body, "a report"))[:5])
     return f"an object of a kind that is not known, with the keys {first}" if first else "an empty object"
 
 
 def _of_xml(body: bytes) -> str:
-    root = root_of(body)
+    root = read_root(body)
     if root is None:
-        for _ in elements(body, frozenset(), "a report"):
+        for _ in iterate_elements(body, frozenset(), "a report"):
             pass
         raise Refusal(RefusalReason.NOT_XML, "not XML: there is no element in it")
     if root.name not in _ROOTS:
-        raise _unknown(f"XML whose root is {shown(root.name)}")
+        raise _unknown(f"XML whose root is {quoted(root.name)}")
     return _ROOTS[root.name]
 
 
 def _of_table(body: bytes) -> str:
-    names = csv_body.header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
+    names = csv_body.read_header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
     if names is None and body.strip() in {b"null", b"true", b"false"}:
         raise _unknown("JSON, but neither an object nor a list")
     if names is None:

@@ -18,8 +18,8 @@ from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, Suppre
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.scan_formats import RINGMASTER
 from shared.scanners.json_body import decode
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import moment, points, purl_of, severity_of, together
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import canonical_purl, cvss_score, parse_severity, parse_timestamp, unique
 
 SCHEMA: Final = "ringmaster.scan/1"
 _NAME: Final = "a scan envelope"
@@ -116,11 +116,11 @@ def read(body: bytes) -> ScanReport:
     if head.schema is None:
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: it names no schema ({SCHEMA})")
     if head.schema != SCHEMA:
-        raise Refusal(RefusalReason.WRONG_SCHEMA, f"the schema {shown(head.schema)} is not known here; {SCHEMA} is")
+        raise Refusal(RefusalReason.WRONG_SCHEMA, f"the schema {quoted(head.schema)} is not known here; {SCHEMA} is")
     envelope = decode(_ENVELOPES, body, _NAME)
-    created = moment(envelope.created_at)
+    created = parse_timestamp(envelope.created_at)
     if created is None:
-        told = f"createdAt {shown(envelope.created_at)} is no ISO 8601 time with a zone"
+        told = f"createdAt {quoted(envelope.created_at)} is no ISO 8601 time with a zone"
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {_NAME}: {told}")
     _check_image(envelope.target.image)
     system = envelope.target.os
@@ -173,21 +173,21 @@ def _finding(found: Vulnerability) -> Finding:
         id=found.id,
         package=found.package,
         installed=found.installed_version,
-        severity=severity_of(found.severity),
-        aliases=together(found.aliases, but=found.id),
+        severity=parse_severity(found.severity),
+        aliases=unique(found.aliases, but=found.id),
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
-        cvss_score=points(found.cvss_score, found.cvss_vector),
-        purl=purl_of(found.purl),
-        where=together(found.where),
+        cvss_score=cvss_score(found.cvss_score, found.cvss_vector),
+        purl=canonical_purl(found.purl),
+        where=unique(found.where),
         status=found.fix_state,
-        severities=tuple((source, severity_of(word)) for source, word in found.severities.items()),
+        severities=tuple((source, parse_severity(word)) for source, word in found.severities.items()),
         cvss_vector=found.cvss_vector,
         epss=found.epss,
         known_exploited=found.known_exploited,
         fix_state=FixState.FIXED if found.fixed_version else FixState(found.fix_state),
-        fix_published=moment(found.fix_published),
-        published=moment(found.published),
+        fix_published=parse_timestamp(found.fix_published),
+        published=parse_timestamp(found.published),
         vex=VexState(found.vex) if found.vex else None,
     )
 

@@ -23,10 +23,17 @@ import msgspec
 from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import GRYPE
-from shared.scanners.collector import Gathered
-from shared.scanners.json_body import Named, Wire, decode, each
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import moment, points, probability, purl_of, severity_of, together
+from shared.scanners.collector import FindingCollector
+from shared.scanners.json_body import NonEmptyName, WireStruct, decode, decode_each
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import (
+    canonical_purl,
+    cvss_score,
+    parse_probability,
+    parse_severity,
+    parse_timestamp,
+    unique,
+)
 
 _COVERED: Final = frozenset(
     {
@@ -74,38 +81,38 @@ _FIX_STATES: Final = {
 _NOT_A_DISTRIBUTION: Final = ("nvd", "github", "gitlab", "msrc")
 
 
-class _Metrics(Wire, rename="camel"):
+class _Metrics(WireStruct, rename="camel"):
     base_score: float | None = None
 
 
-class _Cvss(Wire, rename="camel"):
+class _Cvss(WireStruct, rename="camel"):
     version: str = ""
     vector: str = ""
     metrics: _Metrics | None = None
     base_score: float | None = None
 
 
-class _Available(Wire):
+class _Available(WireStruct):
     version: str = ""
     date: str = ""
 
 
-class _Fix(Wire):
+class _Fix(WireStruct):
     versions: list[str] | None = None
     state: str = ""
     available: list[_Available] | None = None
 
 
-class _Epss(Wire):
+class _Epss(WireStruct):
     epss: float | None = None
 
 
-class _Known(Wire):
+class _Known(WireStruct):
     cve: str = ""
 
 
-class _Vulnerability(Wire, rename="camel"):
-    id: Named
+class _Vulnerability(WireStruct, rename="camel"):
+    id: NonEmptyName
     namespace: str = ""
     severity: str = ""
     cvss: list[_Cvss] | None = None
@@ -117,19 +124,19 @@ class _Vulnerability(Wire, rename="camel"):
     known_exploited: list[_Known] | None = None
 
 
-class _Location(Wire):
+class _Location(WireStruct):
     path: str = ""
 
 
-class _Artifact(Wire):
-    name: Named
+class _Artifact(WireStruct):
+    name: NonEmptyName
     version: str = ""
     type: str = ""
     purl: str = ""
     locations: list[_Location] | None = None
 
 
-class _Rule(Wire, rename="kebab"):
+class _Rule(WireStruct, rename="kebab"):
     namespace: str = ""
     reason: str = ""
     vex_status: str = ""
@@ -137,38 +144,38 @@ class _Rule(Wire, rename="kebab"):
     fix_state: str = ""
 
 
-class _Match(Wire, rename="camel"):
+class _Match(WireStruct, rename="camel"):
     vulnerability: _Vulnerability
     artifact: _Artifact
     related_vulnerabilities: list[_Vulnerability] | None = None
     applied_ignore_rules: list[_Rule] | None = None
 
 
-class _Distro(Wire):
+class _Distro(WireStruct):
     name: str = ""
     version: str = ""
 
 
-class _Source(Wire):
+class _Source(WireStruct):
     type: str = ""
     target: Any = None
 
 
-class _Descriptor(Wire):
+class _Descriptor(WireStruct):
     name: str = ""
     version: str = ""
     timestamp: str = ""
 
 
-class _Alert(Wire):
+class _Alert(WireStruct):
     type: str = ""
 
 
-class _PackageAlerts(Wire):
+class _PackageAlerts(WireStruct):
     alerts: list[_Alert] | None = None
 
 
-class _Report(Wire, rename="camel"):
+class _Report(WireStruct, rename="camel"):
     matches: list[msgspec.Raw] | None
     descriptor: _Descriptor
     source: _Source | None = None
@@ -177,7 +184,7 @@ class _Report(Wire, rename="camel"):
     alerts_by_package: list[_PackageAlerts] | None = None
 
 
-class _Head(Wire):
+class _Head(WireStruct):
     descriptor: _Descriptor | None = None
 
 
@@ -191,15 +198,17 @@ def read(body: bytes) -> ScanReport:
     head = decode(_HEADS, body, "a Grype report")
     maker = head.descriptor.name if head.descriptor else ""
     if maker.casefold() != "grype":
-        told = f"not a Grype report: it is by {shown(maker)}" if maker else "not a Grype report: it names no descriptor"
+        told = (
+            f"not a Grype report: it is by {quoted(maker)}" if maker else "not a Grype report: it names no descriptor"
+        )
         raise Refusal(RefusalReason.WRONG_SHAPE, told)
     report = decode(_REPORTS, body, "a Grype report")
     if report.source is None and report.distro is None:
         raise Refusal(RefusalReason.NOT_SCANNED, "neither a source nor a distribution is named: nothing was scanned")
-    gathered = Gathered()
-    for match in each(_MATCHES, report.matches, "a Grype report"):
+    gathered = FindingCollector()
+    for match in decode_each(_MATCHES, report.matches, "a Grype report"):
         gathered.add(_finding(match))
-    for match in each(_MATCHES, report.ignored_matches, "a Grype report: in ignoredMatches"):
+    for match in decode_each(_MATCHES, report.ignored_matches, "a Grype report: in ignoredMatches"):
         _take_ignored(match, gathered)
     os_info = _os(report)
     return ScanReport(
@@ -210,7 +219,7 @@ def read(body: bytes) -> ScanReport:
         target=_target(report.source),
         target_kind=report.source.type if report.source else "",
         os=os_info,
-        created_at=moment(report.descriptor.timestamp),
+        created_at=parse_timestamp(report.descriptor.timestamp),
         packages_seen=None,
         findings=tuple(gathered.findings),
         suppressed=tuple(gathered.suppressed),
@@ -253,22 +262,22 @@ def _finding(match: _Match) -> Finding:
     related = match.related_vulnerabilities or []
     vector, rated = _scored([found, *related])
     epss = [entry.epss for entry in (found.epss or ()) if entry.epss is not None]
-    dates = [moment(entry.date) for entry in (found.fix.available or () if found.fix else ())]
+    dates = [parse_timestamp(entry.date) for entry in (found.fix.available or () if found.fix else ())]
     return Finding(
         id=found.id,
         package=artifact.name,
         installed=artifact.version,
-        severity=severity_of(found.severity),
-        aliases=together((other.id for other in related), but=found.id),
+        severity=parse_severity(found.severity),
+        aliases=unique((other.id for other in related), but=found.id),
         fixed=_fixed(found),
         severity_source=found.namespace,
         cvss_score=rated,
-        purl=purl_of(artifact.purl),
-        where=together(location.path for location in artifact.locations or ()),
+        purl=canonical_purl(artifact.purl),
+        where=unique(location.path for location in artifact.locations or ()),
         status=found.fix.state if found.fix else "",
         severities=_severities([found, *related]),
         cvss_vector=vector,
-        epss=probability(max(epss, default=None)),
+        epss=parse_probability(max(epss, default=None)),
         known_exploited=bool(found.known_exploited),
         fix_state=_fix_state(found),
         fix_published=min((date for date in dates if date), default=None),
@@ -276,7 +285,7 @@ def _finding(match: _Match) -> Finding:
 
 
 def _fixed(found: _Vulnerability) -> str | None:
-    versions = together(found.fix.versions or ()) if found.fix else ()
+    versions = unique(found.fix.versions or ()) if found.fix else ()
     return ", ".join(versions) or found.fixed_in_version or None
 
 
@@ -292,7 +301,9 @@ def _fix_state(found: _Vulnerability) -> FixState:
 def _severities(told: list[_Vulnerability]) -> tuple[tuple[str, Severity], ...]:
     if len(told) < 2:
         return ()
-    return tuple({entry.namespace: severity_of(entry.severity) for entry in reversed(told) if entry.severity}.items())
+    return tuple(
+        {entry.namespace: parse_severity(entry.severity) for entry in reversed(told) if entry.severity}.items()
+    )
 
 
 def _scored(told: list[_Vulnerability]) -> tuple[str, float | None]:
@@ -308,16 +319,16 @@ def _scored(told: list[_Vulnerability]) -> tuple[str, float | None]:
 
 
 def _points(cvss: _Cvss) -> float | None:
-    return points(cvss.metrics.base_score if cvss.metrics else cvss.base_score, cvss.vector)
+    return cvss_score(cvss.metrics.base_score if cvss.metrics else cvss.base_score, cvss.vector)
 
 
 def _generation(cvss: _Cvss) -> str:
     return cvss.version or ("3" if cvss.vector.startswith("CVSS:3") else "2")
 
 
-def _take_ignored(match: _Match, gathered: Gathered) -> None:
+def _take_ignored(match: _Match, gathered: FindingCollector) -> None:
     rules = match.applied_ignore_rules or []
     status = next((rule.vex_status for rule in rules if rule.vex_status), "ignored")
-    reasons = together(text for rule in rules for text in (rule.reason, rule.vex_justification))
+    reasons = unique(text for rule in rules for text in (rule.reason, rule.vex_justification))
     namespace = next((rule.namespace for rule in rules if rule.namespace), "")
     gathered.add(_finding(match), status, "; ".join(reasons), namespace)

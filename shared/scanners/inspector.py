@@ -28,12 +28,12 @@ from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import INSPECTOR
 from shared.scanners import security_hub
-from shared.scanners.collector import Gathered
+from shared.scanners.collector import FindingCollector
 from shared.scanners.inspector_rows import Details, Inspected, Package, Resource
-from shared.scanners.json_body import Wire, decode, each
+from shared.scanners.json_body import WireStruct, decode, decode_each
 from shared.scanners.report_refusal import Refusal, RefusalReason
-from shared.scanners.single_machine import one_machine
-from shared.scanners.values import moment, points, probability, purl_made, severity_of, together
+from shared.scanners.single_machine import single_machine
+from shared.scanners.values import build_purl, cvss_score, parse_probability, parse_severity, parse_timestamp, unique
 
 _NAME: Final = "an export of Amazon Inspector"
 _PLATFORM: Final = re.compile(r"_(?=[0-9])")
@@ -45,7 +45,7 @@ _MANAGERS: Final = {
 
 
 @dataclass(slots=True)
-class _Seen(Gathered):
+class _Seen(FindingCollector):
     resources: dict[str, None] = field(default_factory=dict)
     kinds: dict[str, None] = field(default_factory=dict)
     packages: bool = False
@@ -55,7 +55,7 @@ class _Seen(Gathered):
     newest: datetime | None = None
 
 
-class _Export(Wire, rename="camel"):
+class _Export(WireStruct, rename="camel"):
     findings: list[msgspec.Raw] | None
     next_token: str | None = None
 
@@ -74,9 +74,9 @@ def read(body: bytes) -> ScanReport:
         told = "there are no findings in it: Inspector answers so also for what it doesn't cover"
         raise Refusal(RefusalReason.NOT_SCANNED, told)
     seen = _Seen()
-    for found in security_hub.inspected(rows) if from_hub else each(_FINDINGS, rows, _NAME):
+    for found in security_hub.inspected(rows) if from_hub else decode_each(_FINDINGS, rows, _NAME):
         _take(found, seen)
-    target, several = one_machine(seen.resources)
+    target, several = single_machine(seen.resources)
     return ScanReport(
         format=INSPECTOR,
         scanner="Amazon Inspector",
@@ -119,12 +119,12 @@ def _not_scanned(more: bool, seen: _Seen) -> str:
 
 
 def _severity(found: Inspected) -> Severity:
-    return severity_of(found.severity)
+    return parse_severity(found.severity)
 
 
 def _time(found: Inspected) -> datetime | None:
     given = found.last_observed_at or found.updated_at
-    return moment(given) if isinstance(given, str) else None
+    return parse_timestamp(given) if isinstance(given, str) else None
 
 
 def _os(resource: Resource) -> OsInfo | None:
@@ -151,26 +151,26 @@ def _finding(found: Inspected, details: Details, package: Package) -> Finding:
     fixed = package.fixed_in_version
     fixed = None if not fixed or fixed.casefold() == "notavailable" else fixed
     kind = _MANAGERS.get(package.package_manager.upper(), "")
-    vendor = ((details.source, severity_of(details.vendor_severity)),) if details.vendor_severity else ()
+    vendor = ((details.source, parse_severity(details.vendor_severity)),) if details.vendor_severity else ()
     created = details.vendor_created_at
     epss = details.epss or found.epss
     return Finding(
         id=details.vulnerability_id,
         package=package.name,
-        installed="-".join(together((package.version, package.release))),
+        installed="-".join(unique((package.version, package.release))),
         severity=_severity(found),
-        aliases=together(details.related_vulnerabilities or (), but=details.vulnerability_id),
+        aliases=unique(details.related_vulnerabilities or (), but=details.vulnerability_id),
         fixed=fixed,
         severity_source="Amazon Inspector",
         cvss_score=rated,
-        purl=purl_made(kind, package.name, package.version) if "/" not in package.name else "",
-        where=together((package.file_path,)),
+        purl=build_purl(kind, package.name, package.version) if "/" not in package.name else "",
+        where=unique((package.file_path,)),
         status=found.status,
         severities=vendor,
         cvss_vector=vector,
-        epss=probability(epss.score if epss else None),
+        epss=parse_probability(epss.score if epss else None),
         fix_state=FixState.FIXED if fixed else _fix_state(details.fix_available or found.fix_available),
-        published=moment(created) if isinstance(created, str) else None,
+        published=parse_timestamp(created) if isinstance(created, str) else None,
     )
 
 
@@ -183,7 +183,7 @@ def _fix_state(available: str) -> FixState:
 
 def _score(details: Details) -> tuple[float | None, str]:
     for one in sorted(details.cvss or (), key=lambda cvss: cvss.version, reverse=True):
-        rated = points(one.base_score, one.scoring_vector)
+        rated = cvss_score(one.base_score, one.scoring_vector)
         if rated is not None:
             return rated, one.scoring_vector
     return None, ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.scanners.json_body import Wire
+from shared.scanners.json_body import WireStruct
 
 
-class Cvss(Wire, rename="camel"):
+class Cvss(WireStruct, rename="camel"):
     """A score."""
 
     base_score: float | None = None
@@ -16,7 +16,7 @@ class Cvss(Wire, rename="camel"):
     version: str = ""
 
 
-class Package(Wire, rename="camel"):
+class Package(WireStruct, rename="camel"):
     """A package that is vulnerable."""
 
     name: str = ""
@@ -27,13 +27,13 @@ class Package(Wire, rename="camel"):
     file_path: str | None = None
 
 
-class Epss(Wire):
+class Epss(WireStruct):
     """The chance of exploitation."""
 
     score: float | None = None
 
 
-class Details(Wire, rename="camel"):
+class Details(WireStruct, rename="camel"):
     """A vulnerability, and the packages that have it."""
 
     vulnerability_id: str
@@ -48,7 +48,7 @@ class Details(Wire, rename="camel"):
     epss: Epss | None = None
 
 
-class Resource(Wire):
+class Resource(WireStruct):
     """What was looked at."""
 
     id: str
@@ -56,7 +56,7 @@ class Resource(Wire):
     details: dict[str, Any] | None = None
 
 
-class Inspected(Wire, rename="camel"):
+class Inspected(WireStruct, rename="camel"):
     """A finding as Inspector writes it."""
 
     finding_arn: str

@@ -9,7 +9,7 @@ import msgspec
 
 from shared.scanners.report_refusal import Refusal, RefusalReason
 
-Named = Annotated[str, msgspec.Meta(min_length=1)]
+NonEmptyName = Annotated[str, msgspec.Meta(min_length=1)]
 """A name that must be there: findings without one would all count as one."""
 
 
@@ -17,11 +17,11 @@ _SMALL: Final = 16 * 1024 * 1024
 """Bodies up to this size are decoded once more without nulls; larger ones would take several times their size."""
 
 
-class Wire(msgspec.Struct, gc=False):
+class WireStruct(msgspec.Struct, gc=False):
     """What is decoded of an object of a report; everything else costs nothing. No collector needs to watch it."""
 
 
-class Skipped(Wire):
+class CountedObject(WireStruct):
     """An object that is counted and not read."""
 
 
@@ -34,7 +34,7 @@ def decode[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, name:
             return _without_nulls(decoder, body, name)
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken(body, error) from error
+        raise broken_json(body, error) from error
 
 
 def _without_nulls[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, name: str) -> T:
@@ -45,7 +45,7 @@ def _without_nulls[T](decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Ra
         raise Refusal(RefusalReason.WRONG_SHAPE, f"not {name}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         # Behind the null: what is of the wrong shape is told before what is broken.
-        raise broken(body, error) from error
+        raise broken_json(body, error) from error
 
 
 def _pruned(value: Any) -> Any:
@@ -55,13 +55,13 @@ def _pruned(value: Any) -> Any:
     return [_pruned(inner) for inner in value] if isinstance(value, list) else value
 
 
-def each[T](decoder: msgspec.json.Decoder[T], pieces: list[msgspec.Raw] | None, name: str) -> Iterator[T]:
+def decode_each[T](decoder: msgspec.json.Decoder[T], pieces: list[msgspec.Raw] | None, name: str) -> Iterator[T]:
     """Pieces of a list, one after the other: of a long list never more than one stands decoded in memory."""
     for index, piece in enumerate(pieces or (), 1):
         yield decode(decoder, piece, f"{name} (entry {index})")
 
 
-def broken(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
+def broken_json(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
     """What to say of a body that is no JSON, or not to its end."""
     told = str(error)
     if "truncated" in told:
@@ -71,6 +71,6 @@ def broken(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
     return Refusal(RefusalReason.NOT_JSON, f"not JSON: {told}")
 
 
-def present(piece: msgspec.Raw) -> bool:
+def is_present(piece: msgspec.Raw) -> bool:
     """Whether a key was there: an undecoded value is at least one byte. Looks without copying."""
     return memoryview(piece).nbytes > 0

@@ -27,17 +27,17 @@ from shared.domain.findings import Finding, FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import NESSUS
 from shared.scanners import csv_body, xml_body
-from shared.scanners.collector import OnHosts
+from shared.scanners.collector import HostCollector
 from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.values import (
-    cves_in,
-    day,
-    in_utc,
-    moment,
-    points,
-    probability,
-    severity_of,
-    together,
+    cvss_score,
+    find_cves,
+    parse_date,
+    parse_probability,
+    parse_severity,
+    parse_timestamp,
+    to_utc,
+    unique,
 )
 
 COLUMNS: Final = frozenset({"plugin id", "plugin", "definition.id"})
@@ -93,7 +93,7 @@ class _Package(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Seen(OnHosts):
+class _Seen(HostCollector):
     web: bool = False
     version: str = ""
 
@@ -104,7 +104,7 @@ def read(body: bytes) -> ScanReport:
     if body.lstrip()[:1] == b"<":
         _read_xml(body, seen)
     else:
-        for row in csv_body.rows(body, COLUMNS, _NAME, _SAME):
+        for row in csv_body.read_rows(body, COLUMNS, _NAME, _SAME):
             _take_row(row, seen)
     return seen.report(NESSUS, "Nessus", seen.version, _not_scanned(seen))
 
@@ -122,11 +122,11 @@ def _not_scanned(seen: _Seen) -> str:
 
 
 def _read_xml(body: bytes, seen: _Seen) -> None:
-    root = xml_body.root_of(body)
+    root = xml_body.read_root(body)
     wanted = frozenset({"HostProperties", "ReportItem"})
     known = root is not None and root.name == ROOT
     host = ""
-    for _, element in xml_body.elements(body, wanted if known else frozenset(), _NAME):
+    for _, element in xml_body.iterate_elements(body, wanted if known else frozenset(), _NAME):
         if element.name == "HostProperties":
             host = _take_host(element, seen)
         else:
@@ -188,10 +188,10 @@ def _take_row(row: csv_body.Row, seen: _Seen) -> None:
     if not plugin.isdigit() or not host:
         return  # Consoles leave lines without a plugin between the others.
     seen.hosts.setdefault(host)
-    severity = severity_of(_risk(row))
+    severity = parse_severity(_risk(row))
     seen.entries[severity] += 1
     _take_proof(plugin, row, seen)
-    cves = cves_in(row.get("cve"))
+    cves = find_cves(row.get("cve"))
     state = _first(row, "vulnerability state", "state").casefold()
     packages = list(_packages(row)) or [_Package(_first(row, "name", "plugin name") or f"plugin {plugin}")]
     for id_, package in product(cves or (f"nessus:{plugin}",), packages):
@@ -232,11 +232,11 @@ def _line(text: str, name: str) -> str:
 
 
 def _take_time(text: str, seen: _Seen) -> None:
-    found = moment(text)
+    found = parse_timestamp(text)
     for form in _DATES if found is None and text else ():
         try:
             # Nessus writes the scanner's local time without its zone; UTC is as near as one comes.
-            found = in_utc(datetime.strptime(text.strip(), form).replace(tzinfo=UTC))
+            found = to_utc(datetime.strptime(text.strip(), form).replace(tzinfo=UTC))
             break
         except ValueError:
             continue
@@ -262,7 +262,7 @@ def _packages(row: csv_body.Row) -> Iterator[_Package]:
 
 def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, package: _Package) -> Finding:
     rated, vector = _score(row)
-    patched = day(_first(row, "patch publication date"))
+    patched = parse_date(_first(row, "patch publication date"))
     return Finding(
         id=id_,
         package=package.name,
@@ -271,14 +271,14 @@ def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, packa
         fixed=package.fixed or None,
         severity_source="Tenable",
         cvss_score=rated,
-        where=together((f"{row.get('protocol', '').lower()}/{row.get('port')}" if row.get("port") else None,)),
+        where=unique((f"{row.get('protocol', '').lower()}/{row.get('port')}" if row.get("port") else None,)),
         status=_first(row, "vulnerability state"),
         cvss_vector=vector,
-        epss=probability(row.get("epss score")),
+        epss=parse_probability(row.get("epss score")),
         known_exploited=_KNOWN_EXPLOITED in _first(row, "xref", "cross references").upper(),
         fix_state=FixState.FIXED if package.fixed or patched else FixState.UNKNOWN,
         fix_published=patched,
-        published=day(_first(row, "vuln publication date")),
+        published=parse_date(_first(row, "vuln publication date")),
         check=f"nessus:{plugin}",
     )
 
@@ -286,7 +286,7 @@ def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, packa
 def _score(row: csv_body.Row) -> tuple[float | None, str]:
     for scores, vectors in _SCORES:
         vector = _first(row, *vectors)
-        rated = points(_first(row, *scores), vector)
+        rated = cvss_score(_first(row, *scores), vector)
         if rated is not None:
             return rated, vector
     return None, ""

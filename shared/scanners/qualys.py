@@ -29,9 +29,9 @@ from shared.domain.findings import Finding, FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import QUALYS
 from shared.scanners import csv_body, xml_body
-from shared.scanners.collector import OnHosts
+from shared.scanners.collector import HostCollector
 from shared.scanners.report_refusal import Refusal, RefusalReason
-from shared.scanners.values import cves_in, day, in_utc, moment, score, severity_of, together
+from shared.scanners.values import find_cves, parse_date, parse_score, parse_severity, parse_timestamp, to_utc, unique
 
 COLUMNS: Final = frozenset({"qid"})
 _DETECTIONS: Final = "HOST_LIST_VM_DETECTION_OUTPUT"
@@ -123,11 +123,11 @@ class _Check:
     def severity(self) -> Severity:
         if self.kind.casefold() in {"ig", "info", "information gathered"}:
             return Severity.NEGLIGIBLE
-        return _GRADES.get(self.grade) or severity_of(self.grade)
+        return _GRADES.get(self.grade) or parse_severity(self.grade)
 
 
 @dataclass(slots=True)
-class _Seen(OnHosts):
+class _Seen(HostCollector):
     failed: str = ""
     more: bool = False
 
@@ -164,7 +164,7 @@ def _take(check: _Check, seen: _Seen) -> None:
 
 
 def _finding(id_: str, check: _Check) -> Finding:
-    patched = day(check.patched) or _time(check.patched)
+    patched = parse_date(check.patched) or _time(check.patched)
     patchable = {"yes": FixState.FIXED, "1": FixState.FIXED, "no": FixState.NOT_FIXED, "0": FixState.NOT_FIXED}
     return Finding(
         id=id_,
@@ -173,7 +173,7 @@ def _finding(id_: str, check: _Check) -> Finding:
         severity=check.severity,
         severity_source="Qualys",
         cvss_score=check.score,
-        where=together((f"port {check.port}" if check.port not in {"", "0"} else None,)),
+        where=unique((f"port {check.port}" if check.port not in {"", "0"} else None,)),
         status=check.status,
         known_exploited="known exploited" in check.threats.casefold(),
         fix_state=FixState.FIXED if patched else patchable.get(check.patchable.casefold(), FixState.UNKNOWN),
@@ -183,13 +183,13 @@ def _finding(id_: str, check: _Check) -> Finding:
 
 
 def _time(text: str) -> datetime | None:
-    whole = moment(text)
+    whole = parse_timestamp(text)
     for form in _DATES if whole is None and text else ():
         try:
             found = datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the zone is set below where there is none
         except ValueError:
             continue
-        return in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
+        return to_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
     return whole
 
 
@@ -201,7 +201,7 @@ def _read_table(body: bytes, seen: _Seen) -> None:
     if closed < 0 and _OPENED.encode() in body[:_BEGIN]:
         raise Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
     seen.more = closed >= 0 and b"WARNING" in body[closed:]
-    for row in csv_body.rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
+    for row in csv_body.read_rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
         _take_row(row, seen)
 
 
@@ -231,7 +231,7 @@ def _take_row(row: csv_body.Row, seen: _Seen) -> None:
             status=off or _first(row, "vuln status", "status"),
             # A PCI report is made from outside, whatever its checks are called.
             category="" if "is_pci" in row else row.get("category", ""),
-            cves=cves_in(_first(row, "cve id", "cve", "cveid")),
+            cves=find_cves(_first(row, "cve id", "cve", "cveid")),
             score=_score(row),
             port=_first(row, "port"),
             threats=_first(row, "rti", "threat intelligence"),
@@ -244,7 +244,7 @@ def _take_row(row: csv_body.Row, seen: _Seen) -> None:
 
 def _score(row: csv_body.Row) -> float | None:
     given = (row.get(name, "").split(" ")[0] for name in _SCORES)  # "7.5 (AV:N/…)"
-    return next((found for text in given if text and (found := score(text)) is not None), None)
+    return next((found for text in given if text and (found := parse_score(text)) is not None), None)
 
 
 def _first(row: csv_body.Row, *names: str) -> str:
@@ -257,7 +257,7 @@ def _first(row: csv_body.Row, *names: str) -> str:
 
 
 def _read_xml(body: bytes, seen: _Seen) -> None:
-    root = xml_body.root_of(body)
+    root = xml_body.read_root(body)
     kind = root.name if root is not None and root.name in ROOTS else ""
     if kind == "ASSET_DATA_REPORT":
         _read_report(body, seen)
@@ -265,7 +265,7 @@ def _read_xml(body: bytes, seen: _Seen) -> None:
     if kind == _DETECTIONS:
         _read_detections(body, seen)
         return
-    for path, element in xml_body.elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
+    for path, element in xml_body.iterate_elements(body, frozenset({"KEY", "IP"}) if kind else frozenset(), _NAME):
         if element.name == "KEY":
             _take_key(element, seen)
         elif len(path) == 1:
@@ -278,7 +278,7 @@ def _take_key(element: xml_body.Element, seen: _Seen) -> None:
     name, text = element.attributes.get("value", ""), element.text.strip()
     if name == "STATUS" and text.casefold() not in {"finished", ""}:
         seen.failed = text
-    if name == "DATE" and (found := moment(text)):
+    if name == "DATE" and (found := parse_timestamp(text)):
         seen.times.append(found)
 
 
@@ -305,8 +305,8 @@ def _scanned(found: xml_body.Element, host: str, category: xml_body.Element, kin
         grade=found.attributes.get("severity", ""),
         kind=kind,
         category=category.attributes.get("value", ""),
-        cves=cves_in(found.attributes.get("cveid"), *cves),
-        score=score(found.value("CVSS3_BASE") or found.value("CVSS_BASE") or None),
+        cves=find_cves(found.attributes.get("cveid"), *cves),
+        score=parse_score(found.value("CVSS3_BASE") or found.value("CVSS_BASE") or None),
         port=category.attributes.get("port", ""),
     )
 
@@ -317,13 +317,13 @@ def _read_report(body: bytes, seen: _Seen) -> None:
     waiting: list[_Check] = []
     details: dict[str, xml_body.Element] = {}
     made = None
-    for _, element in xml_body.elements(body, wanted, _NAME):
+    for _, element in xml_body.iterate_elements(body, wanted, _NAME):
         if element.name == "HOST":
             waiting.extend(_reported(element, seen))
         elif element.name == "VULN_DETAILS":
             details[element.value("QID")] = element
         else:
-            made = moment(element.text)
+            made = parse_timestamp(element.text)
     if made and not seen.times:
         seen.times.append(made)
     for check in waiting:
@@ -338,7 +338,7 @@ def _reported(host: xml_body.Element, seen: _Seen) -> list[_Check]:
         seen.systems.setdefault(host.value("OPERATING_SYSTEM"))
     seen.logged_in |= "agent" in host.value("TRACKING_METHOD").casefold()
     found = list(host.all("VULN_INFO_LIST", "VULN_INFO"))
-    seen.times.extend(at for one in found if (at := moment(one.value("LAST_FOUND"))))
+    seen.times.extend(at for one in found if (at := parse_timestamp(one.value("LAST_FOUND"))))
     return [
         _Check(
             qid=one.value("QID"),
@@ -357,13 +357,13 @@ def _explain(check: _Check, details: xml_body.Element | None) -> None:
     check.title = details.value("TITLE")
     check.grade = details.value("SEVERITY")
     check.category = details.value("CATEGORY")
-    check.cves = cves_in(*(one.text for one in details.all("CVE_ID_LIST", "CVE_ID", "ID")))
+    check.cves = find_cves(*(one.text for one in details.all("CVE_ID_LIST", "CVE_ID", "ID")))
     base = details.value("CVSS3_SCORE", "CVSS3_BASE") or details.value("CVSS_SCORE", "CVSS_BASE")
-    check.score = score(base or None)
+    check.score = parse_score(base or None)
 
 
 def _read_detections(body: bytes, seen: _Seen) -> None:
-    for _, element in xml_body.elements(body, frozenset({"HOST", "WARNING"}), _NAME):
+    for _, element in xml_body.iterate_elements(body, frozenset({"HOST", "WARNING"}), _NAME):
         if element.name == "WARNING":
             seen.more = True
         else:
@@ -378,7 +378,7 @@ def _take_detected(host: xml_body.Element, seen: _Seen) -> None:
     within = host.value("LAST_VM_AUTH_SCANNED_DATE")
     seen.logged_in |= bool(within) or "agent" in host.value("TRACKING_METHOD").casefold()
     # A look from outside may be younger, and would make the one from within seem so.
-    at = moment(within or host.value("LAST_VM_SCANNED_DATE") or host.value("LAST_SCAN_DATETIME"))
+    at = parse_timestamp(within or host.value("LAST_VM_SCANNED_DATE") or host.value("LAST_SCAN_DATETIME"))
     seen.times.extend([at] if at else [])
     for one in host.all("DETECTION_LIST", "DETECTION"):
         off = next((word for word in ("ignored", "disabled") if one.value(f"IS_{word.upper()}") == "1"), "")

@@ -13,7 +13,7 @@ from shared.domain import scan_formats
 from shared.domain.findings import ScanReport
 from shared.scanners import cyclonedx, defender, envelope, grype, inspector, nessus, qualys, sarif, trivy
 from shared.scanners.detection import detect, unlisted
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
 
 __all__ = ["MAX_BYTES", "READERS", "Reader", "detect", "read"]
 
@@ -47,7 +47,7 @@ def read(format: str | None, body: bytes | BinaryIO) -> ScanReport:  # noqa: A00
     reader = READERS.get(format) if format is not None else None
     if format is not None and reader is None:
         known = ", ".join(sorted(READERS))
-        raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"the format {shown(format)} is not known; known are: {known}")
+        raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"the format {quoted(format)} is not known; known are: {known}")
     content = unlisted(_content(body))
     return (reader or READERS[detect(content)])(content)
 

@@ -30,7 +30,7 @@ class Refusal(Exception):
         super().__init__(text)
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """A value from a report, cut to what fits into a message."""
     text = repr(value)
     return text if len(text) <= 120 else text[:120] + "…"

@@ -29,11 +29,19 @@ import msgspec
 from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import SARIF
-from shared.scanners.collector import Gathered
-from shared.scanners.json_body import Named, Wire, decode, each, present
+from shared.scanners.collector import FindingCollector
+from shared.scanners.json_body import NonEmptyName, WireStruct, decode, decode_each, is_present
 from shared.scanners.report_refusal import Refusal, RefusalReason
-from shared.scanners.report_refusal import shown as _shown
-from shared.scanners.values import cves_in, moment, purl_of, score, severity_at, severity_of, together
+from shared.scanners.report_refusal import quoted as _shown
+from shared.scanners.values import (
+    canonical_purl,
+    find_cves,
+    parse_score,
+    parse_severity,
+    parse_timestamp,
+    severity_for_score,
+    unique,
+)
 
 VERSION: Final = "2.1.0"
 _SYSTEM_TYPES: Final = frozenset({"deb", "rpm", "apk", "alpm", "portage", "kb", "msrc-kb", "linux-kernel"})
@@ -56,16 +64,16 @@ _ADVISORY: Final = re.compile(
 )
 
 
-class _Text(Wire):
+class _Text(WireStruct):
     text: str = ""
     markdown: str = ""
 
 
-class _Level(Wire):
+class _Level(WireStruct):
     level: str | None = None
 
 
-class _Rule(Wire, rename="camel"):
+class _Rule(WireStruct, rename="camel"):
     id: str = ""
     name: str = ""
     short_description: _Text | None = None
@@ -75,30 +83,30 @@ class _Rule(Wire, rename="camel"):
     properties: dict[str, Any] | None = None
 
 
-class _Uri(Wire):
+class _Uri(WireStruct):
     uri: str = ""
 
 
-class _Physical(Wire, rename="camel"):
+class _Physical(WireStruct, rename="camel"):
     artifact_location: _Uri | None = None
 
 
-class _Location(Wire, rename="camel"):
+class _Location(WireStruct, rename="camel"):
     physical_location: _Physical | None = None
 
 
-class _Suppression(Wire):
+class _Suppression(WireStruct):
     kind: str = ""
     status: str | None = None
     justification: str = ""
 
 
-class _RuleReference(Wire):
+class _RuleReference(WireStruct):
     id: str = ""
     index: int | None = None
 
 
-class _Result(Wire, rename="camel"):
+class _Result(WireStruct, rename="camel"):
     rule_id: str = ""
     rule_index: int | None = None
     rule: _RuleReference | None = None
@@ -110,40 +118,40 @@ class _Result(Wire, rename="camel"):
     properties: dict[str, Any] | None = None
 
 
-class _Rules(Wire):
+class _Rules(WireStruct):
     rules: list[_Rule] | None = None
 
 
 class _Driver(_Rules, rename="camel", kw_only=True):
-    name: Named
+    name: NonEmptyName
     version: str | None = None
     semantic_version: str | None = None
 
 
-class _Tool(Wire):
+class _Tool(WireStruct):
     driver: _Driver
     extensions: list[_Rules] | None = None
 
 
-class _Invocation(Wire, rename="camel"):
+class _Invocation(WireStruct, rename="camel"):
     execution_successful: bool | None = None
     start_time_utc: str | None = None
     end_time_utc: str | None = None
 
 
-class _Run(Wire):
+class _Run(WireStruct):
     tool: _Tool
     results: list[msgspec.Raw] | None = None
     invocations: list[_Invocation] | None = None
     properties: dict[str, Any] | None = None
 
 
-class _Log(Wire):
+class _Log(WireStruct):
     version: str
     runs: list[_Run] | None
 
 
-class _Head(Wire):
+class _Head(WireStruct):
     version: Any = None
     runs: msgspec.Raw = msgspec.Raw(b"")
 
@@ -154,7 +162,7 @@ _HEADS: Final = msgspec.json.Decoder(_Head)
 
 
 @dataclass(slots=True)
-class _Seen(Gathered):
+class _Seen(FindingCollector):
     os: OsInfo | None = None
     system: bool = False
     """Packages of the operating system are among the results."""
@@ -164,7 +172,7 @@ class _Seen(Gathered):
 def read(body: bytes) -> ScanReport:
     """Read a SARIF log. Raises Refusal when it isn't one, isn't whole, or its tools failed or looked at nothing."""
     head = decode(_HEADS, body, "a SARIF log")
-    if head.version is None or not present(head.runs):
+    if head.version is None or not is_present(head.runs):
         raise Refusal(RefusalReason.WRONG_SHAPE, "not a SARIF log: a version and runs are expected")
     if head.version != VERSION:
         raise Refusal(
@@ -180,8 +188,8 @@ def read(body: bytes) -> ScanReport:
     drivers = [run.tool.driver for run in runs]
     return ScanReport(
         format=SARIF,
-        scanner=", ".join(together(driver.name for driver in drivers)),
-        scanner_version=", ".join(together(driver.semantic_version or driver.version for driver in drivers)),
+        scanner=", ".join(unique(driver.name for driver in drivers)),
+        scanner_version=", ".join(unique(driver.semantic_version or driver.version for driver in drivers)),
         schema_version=VERSION,
         target=_target(runs),
         os=seen.os,
@@ -223,7 +231,7 @@ def _time(runs: list[_Run]) -> datetime | None:
     ends: list[datetime] = []
     for run in runs:
         calls = run.invocations or []
-        found = [moment(call.end_time_utc) or moment(call.start_time_utc) for call in calls]
+        found = [parse_timestamp(call.end_time_utc) or parse_timestamp(call.start_time_utc) for call in calls]
         if not found or None in found:
             return None
         ends.extend(end for end in found if end)
@@ -233,7 +241,7 @@ def _time(runs: list[_Run]) -> datetime | None:
 def _take(run: _Run, seen: _Seen) -> None:
     rules = _RuleIndex(run.tool)
     helped: dict[str, dict[str, str]] = {}
-    for result in each(_RESULTS, run.results, "a SARIF log"):
+    for result in decode_each(_RESULTS, run.results, "a SARIF log"):
         if result.kind not in {None, "", "fail", "open", "review"}:
             seen.entries[Severity.NEGLIGIBLE] += 1  # passed, or of no concern
             continue
@@ -330,9 +338,9 @@ def _finding(result: _Result, rule: _Rule, said: dict[str, str], named: tuple[st
         aliases=named[1:],
         fixed=_fixed(rule, said) if package else None,
         severity_source=said.get("data namespace", ""),
-        cvss_score=score(_property(rule, "security-severity")),
+        cvss_score=parse_score(_property(rule, "security-severity")),
         purl=_purl(rule),
-        where=together(_places(result)),
+        where=unique(_places(result)),
         cvss_vector=_property(rule, "cvssV3_vector") or _property(rule, "cvssV3"),
         fix_state=FixState.NOT_FIXED if "fixed version" in said or "fix version" in said else FixState.UNKNOWN,
     )
@@ -345,7 +353,7 @@ def _fixed(rule: _Rule, said: dict[str, str]) -> str | None:
 
 def _purl(rule: _Rule) -> str:
     purls = (rule.properties or {}).get("purls")
-    return purl_of(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else ""
+    return canonical_purl(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else ""
 
 
 def _is_of_system(rule: _Rule, said: dict[str, str]) -> bool:
@@ -360,8 +368,8 @@ def _names(rule: _Rule, id_: str, said: dict[str, str]) -> tuple[str, ...]:
     if own.upper().startswith("GHSA") or not own:
         first = _ADVISORY.search(rule.name) if not own else None
         own = first.group(0) if first else own
-    others = cves_in(own, id_, called, rule.short_description.text if rule.short_description else "")
-    return together([own or id_, *others])
+    others = find_cves(own, id_, called, rule.short_description.text if rule.short_description else "")
+    return unique([own or id_, *others])
 
 
 def _property(rule: _Rule, name: str) -> str:
@@ -374,14 +382,14 @@ def _severity(result: _Result, rule: _Rule, said: dict[str, str]) -> Severity:
     own = (result.properties or {}).get("severity") or (result.properties or {}).get("issue_severity")
     words = [said.get("severity"), own, *(tags if isinstance(tags, list) else ()), _property(rule, "cvssV3_severity")]
     for word in words:
-        found = severity_of(word) if isinstance(word, str) else Severity.UNKNOWN
+        found = parse_severity(word) if isinstance(word, str) else Severity.UNKNOWN
         if found is not Severity.UNKNOWN:
             return found
     if said.get("severity", "").casefold() == "unknown":
         return Severity.UNKNOWN
-    points = score(_property(rule, "security-severity"))
+    points = parse_score(_property(rule, "security-severity"))
     if points is not None:
-        return severity_at(points)
+        return severity_for_score(points)
     default = rule.default_configuration.level if rule.default_configuration else None
     return _LEVELS.get(result.level or default or "warning", Severity.UNKNOWN)
 

@@ -20,36 +20,36 @@ from typing import Any, Final
 import msgspec
 
 from shared.scanners.inspector_rows import Cvss, Details, Epss, Inspected, Package, Resource
-from shared.scanners.json_body import Wire, decode, each
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import cves_in, number, severity_at, together
+from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import find_cves, parse_number, severity_for_score, unique
 
 _INSPECTOR: Final = "/aws/inspector"
 _NAME: Final = "findings of AWS Security Hub"
 
 
-class _Label(Wire, rename="pascal"):
+class _Label(WireStruct, rename="pascal"):
     label: str | None = None
     normalized: float | None = None
 
 
-class _Workflow(Wire, rename="pascal"):
+class _Workflow(WireStruct, rename="pascal"):
     status: str | None = None
 
 
-class _Place(Wire, rename="pascal"):
+class _Place(WireStruct, rename="pascal"):
     id: str
     type: str = ""
 
 
-class _Score(Wire, rename="pascal"):
+class _Score(WireStruct, rename="pascal"):
     version: str = ""
     base_score: float | str | None = None
     base_vector: str = ""
     source: str = ""
 
 
-class _Vulnerable(Wire, rename="pascal"):
+class _Vulnerable(WireStruct, rename="pascal"):
     name: str = ""
     version: str = ""
     release: str | None = None
@@ -58,13 +58,13 @@ class _Vulnerable(Wire, rename="pascal"):
     file_path: str | None = None
 
 
-class _Vendor(Wire, rename="pascal"):
+class _Vendor(WireStruct, rename="pascal"):
     name: str = ""
     vendor_severity: str | None = None
     vendor_created_at: str | None = None
 
 
-class _Vulnerability(Wire, rename="pascal"):
+class _Vulnerability(WireStruct, rename="pascal"):
     id: str
     vulnerable_packages: list[_Vulnerable] | None = None
     cvss: list[_Score] | None = None
@@ -74,7 +74,7 @@ class _Vulnerability(Wire, rename="pascal"):
     epss_score: float | str | None = None
 
 
-class _Finding(Wire, rename="pascal"):
+class _Finding(WireStruct, rename="pascal"):
     id: str
     product_arn: str
     title: str = ""
@@ -90,14 +90,14 @@ class _Finding(Wire, rename="pascal"):
     updated_at: str | None = None
 
 
-class _Answer(Wire, rename="pascal"):
+class _Answer(WireStruct, rename="pascal"):
     product_arn: msgspec.Raw = msgspec.Raw(b"")
     findings: list[msgspec.Raw] | None = None
     small: list[msgspec.Raw] | None = msgspec.field(name="findings", default=None)
     next_token: str | None = None
 
 
-class _Arn(Wire):
+class _Arn(WireStruct):
     arn: msgspec.Raw = msgspec.field(name="ProductArn", default=msgspec.Raw(b""))
 
 
@@ -123,14 +123,14 @@ def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
     """Inspector's findings among those of Security Hub. Raises Refusal when there is none."""
     others: dict[str, None] = {}
     own = 0
-    for found in each(_FINDINGS, listed, _NAME):
+    for found in decode_each(_FINDINGS, listed, _NAME):
         if found.product_arn.endswith(_INSPECTOR):
             own += 1
             yield _inspected(found)
         elif len(others) < 3:
             others.setdefault(_product(found))
     if not own:
-        named = ", ".join(map(shown, others))
+        named = ", ".join(map(quoted, others))
         told = f"findings of AWS Security Hub (ASFF), but of {named} and none of Amazon Inspector"
         hint = ". Send Trivy's own report (--format json)" if any("aqua" in other for other in others) else ""
         raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {told}{hint}")
@@ -138,7 +138,7 @@ def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
 
 def _product(found: _Finding) -> str:
     _, _, product = found.product_arn.partition(":product/")
-    return "/".join(together((found.company_name, found.product_name))) or product or "an unnamed product"
+    return "/".join(unique((found.company_name, found.product_name))) or product or "an unnamed product"
 
 
 def _inspected(found: _Finding) -> Inspected:
@@ -159,7 +159,7 @@ def _severity(found: _Finding) -> str:
     told = found.severity or _Label()
     if told.label or told.normalized is None:
         return told.label or ""
-    return severity_at(told.normalized / 10).value  # 0 to 100, in findings of before 2020
+    return severity_for_score(told.normalized / 10).value  # 0 to 100, in findings of before 2020
 
 
 def _status(found: _Finding) -> str:
@@ -176,7 +176,7 @@ def _details(found: _Finding) -> dict[str, object]:
 
 
 def _titled(found: _Finding) -> list[Details]:
-    return [Details(id_) for id_ in cves_in(found.title)]
+    return [Details(id_) for id_ in find_cves(found.title)]
 
 
 def _vulnerability(one: _Vulnerability) -> Details:
@@ -186,7 +186,10 @@ def _vulnerability(one: _Vulnerability) -> Details:
         source=vendor.name,
         vendor_severity=vendor.vendor_severity,
         related_vulnerabilities=one.related_vulnerabilities,
-        cvss=[Cvss(number(told.base_score), told.base_vector, told.source, told.version) for told in one.cvss or ()],
+        cvss=[
+            Cvss(parse_number(score.base_score), score.base_vector, score.source, score.version)
+            for score in one.cvss or ()
+        ],
         vulnerable_packages=[
             Package(
                 package.name, package.version, package.release, package.fixed_in_version, package.package_manager,
@@ -196,5 +199,5 @@ def _vulnerability(one: _Vulnerability) -> Details:
         ],
         vendor_created_at=vendor.vendor_created_at,
         fix_available=one.fix_available,
-        epss=Epss(number(one.epss_score)),
+        epss=Epss(parse_number(one.epss_score)),
     )  # fmt: skip

@@ -26,10 +26,10 @@ import msgspec
 from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import TRIVY
-from shared.scanners.collector import Gathered
-from shared.scanners.json_body import Named, Skipped, Wire, decode, each
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
-from shared.scanners.values import moment, points, purl_of
+from shared.scanners.collector import FindingCollector
+from shared.scanners.json_body import CountedObject, NonEmptyName, WireStruct, decode, decode_each
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
+from shared.scanners.values import canonical_purl, cvss_score, parse_timestamp
 
 SCHEMA: Final = 2
 _SBOMS: Final = frozenset({"cyclonedx", "spdx"})
@@ -47,7 +47,7 @@ _FIX_STATES: Final = {
 }
 
 
-class _Wire(Wire, rename="pascal"):
+class _Wire(WireStruct, rename="pascal"):
     """Trivy writes its keys as Go names its fields."""
 
 
@@ -72,15 +72,15 @@ class _Score(_Wire):
             (self.v2_score, self.v2_vector),
         )
         for given, vector in pairs:
-            found = points(given, vector)
+            found = cvss_score(given, vector)
             if found is not None:
                 return found, vector
         return None
 
 
 class _Vulnerability(_Wire):
-    vulnerability_id: Named = msgspec.field(name="VulnerabilityID")
-    pkg_name: Named
+    vulnerability_id: NonEmptyName = msgspec.field(name="VulnerabilityID")
+    pkg_name: NonEmptyName
     installed_version: str = ""
     fixed_version: str = ""
     status: str = ""
@@ -106,7 +106,7 @@ class _Result(_Wire):
     target: str = ""
     class_: str = msgspec.field(name="Class", default="")
     type: str = ""
-    packages: list[Skipped] | None = None
+    packages: list[CountedObject] | None = None
     vulnerabilities: list[msgspec.Raw] | None = None
     experimental_modified_findings: list[_Modified] | None = None
 
@@ -165,7 +165,7 @@ def read(body: bytes) -> ScanReport:
     os_info = _os(report.metadata)
     if os_info is None and not any(result.of_packages for result in results):
         raise Refusal(RefusalReason.NOT_SCANNED, _nothing(results))
-    gathered = Gathered()
+    gathered = FindingCollector()
     for result in results:
         _take(result, gathered)
     return ScanReport(
@@ -176,7 +176,7 @@ def read(body: bytes) -> ScanReport:
         target=report.artifact_name,
         target_kind=report.artifact_type,
         os=os_info,
-        created_at=moment(report.created_at),
+        created_at=parse_timestamp(report.created_at),
         packages_seen=_packages_seen(results),
         findings=tuple(gathered.findings),
         suppressed=tuple(gathered.suppressed),
@@ -199,13 +199,13 @@ def _check_head(head: _Head) -> None:
     if type(head.schema_version) is int and head.schema_version == SCHEMA:
         return
     if head.schema_version is not None:
-        told = f"Trivy's schema version {shown(head.schema_version)} is not known here; {SCHEMA} is"
+        told = f"Trivy's schema version {quoted(head.schema_version)} is not known here; {SCHEMA} is"
         raise Refusal(RefusalReason.WRONG_SCHEMA, told)
     other = {
         "a report of a whole cluster": head.cluster_name,
         "a CycloneDX document": head.bom_format,
         "an SPDX document": head.spdx_version,
-        f"a Kubernetes object ({shown(head.kind)})": head.kind,
+        f"a Kubernetes object ({quoted(head.kind)})": head.kind,
     }
     named = next((name for name, value in other.items() if value is not None), "not a Trivy report")
     raise Refusal(RefusalReason.WRONG_SHAPE, f"{named}: there is no SchemaVersion. Write the report with --format json")
@@ -243,8 +243,8 @@ def _packages_seen(results: list[_Result]) -> int | None:
     return sum(len(result.packages or ()) for result in results)
 
 
-def _take(result: _Result, gathered: Gathered) -> None:
-    for vulnerability in each(_FINDINGS, result.vulnerabilities, f"a Trivy report: in {shown(result.target)}"):
+def _take(result: _Result, gathered: FindingCollector) -> None:
+    for vulnerability in decode_each(_FINDINGS, result.vulnerabilities, f"a Trivy report: in {quoted(result.target)}"):
         gathered.add(_finding(vulnerability, result.target))
     for modified in result.experimental_modified_findings or ():
         if modified.type == "vulnerability":
@@ -263,13 +263,13 @@ def _finding(found: _Vulnerability, target: str) -> Finding:
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
         cvss_score=rated,
-        purl=purl_of(found.pkg_identifier.purl) if found.pkg_identifier else "",
+        purl=canonical_purl(found.pkg_identifier.purl) if found.pkg_identifier else "",
         where=tuple(place for place in (target, found.pkg_path) if place),
         status=found.status,
         severities=tuple((source, _grade(grade)) for source, grade in (found.vendor_severity or {}).items()),
         cvss_vector=vector,
         fix_state=FixState.FIXED if found.fixed_version else _FIX_STATES.get(found.status, FixState.NOT_FIXED),
-        published=moment(found.published_date),
+        published=parse_timestamp(found.published_date),
     )
 
 

@@ -41,12 +41,12 @@ _WORDS: Final = {
 _MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 
 
-def severity_of(word: str | None) -> Severity:
+def parse_severity(word: str | None) -> Severity:
     """A severity in any scanner's words. A word that isn't known is UNKNOWN, never the least."""
     return _WORDS.get((word or "").strip().casefold(), Severity.UNKNOWN)
 
 
-def severity_at(score: float | None) -> Severity:
+def severity_for_score(score: float | None) -> Severity:
     """The severity of a CVSS 3 or 4 score; UNKNOWN without one, or for one that is out of range."""
     if score is None or not 0 <= score <= 10:
         return Severity.UNKNOWN
@@ -55,10 +55,10 @@ def severity_at(score: float | None) -> Severity:
 
 
 @lru_cache(maxsize=16_384)
-def score_of(vector: str) -> float | None:
+def score_of_vector(vector: str) -> float | None:
     """The base score of a CVSS vector of version 2, 3.0, 3.1 or 4.0; None when it can't be read."""
     try:
-        return score(str(_base_score(vector)))
+        return parse_score(str(_base_score(vector)))
     except (CVSSError, ValueError, KeyError, ArithmeticError):
         return None
 
@@ -73,7 +73,7 @@ def _base_score(vector: str) -> object:
     return CVSS2(vector.strip("()").removeprefix("CVSS2#")).scores()[0]
 
 
-def number(text: str | float | None) -> float | None:
+def parse_number(text: str | float | None) -> float | None:
     """A number, however it is written; None for anything else."""
     try:
         found = float(text.strip() if isinstance(text, str) else text if text is not None else "")
@@ -82,45 +82,45 @@ def number(text: str | float | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def score(value: str | float | None) -> float | None:
+def parse_score(value: str | float | None) -> float | None:
     """A CVSS score: a number from 0 to 10, or None."""
-    found = number(value)
+    found = parse_number(value)
     return found if found is not None and 0 <= found <= 10 else None
 
 
-def points(given: str | float | None, vector: str | None) -> float | None:
+def cvss_score(given: str | float | None, vector: str | None) -> float | None:
     """A CVSS score as it is given, or else that of its vector; None without either."""
-    found = score(given)
-    return score_of(vector) if found is None and vector else found
+    found = parse_score(given)
+    return score_of_vector(vector) if found is None and vector else found
 
 
-def probability(value: str | float | None) -> float | None:
+def parse_probability(value: str | float | None) -> float | None:
     """An EPSS probability: a number from 0 to 1, or None."""
-    found = number(value)
+    found = parse_number(value)
     return found if found is not None and 0 <= found <= 1 else None
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_timestamp(text: str | None) -> datetime | None:
     """An ISO 8601 time with a zone, in UTC. Go writes nanoseconds, and year 1 for a time that was never set."""
     try:
         found = datetime.fromisoformat(_MORE_DIGITS.sub(r"\1", (text or "").strip()))
-        return in_utc(found) if found.tzinfo is not None else None
+        return to_utc(found) if found.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
 
 
-def day(text: str | None) -> datetime | None:
+def parse_date(text: str | None) -> datetime | None:
     """The begin (UTC) of a day that stands at the head of a text; a whole time with a zone is taken as it is."""
-    whole = moment(text)
+    whole = parse_timestamp(text)
     if whole is not None:
         return whole
     try:
-        return in_utc(datetime.strptime((text or "").strip()[:10].replace("/", "-"), "%Y-%m-%d").replace(tzinfo=UTC))
+        return to_utc(datetime.strptime((text or "").strip()[:10].replace("/", "-"), "%Y-%m-%d").replace(tzinfo=UTC))
     except ValueError:
         return None
 
 
-def in_utc(found: datetime) -> datetime | None:
+def to_utc(found: datetime) -> datetime | None:
     """The same moment in UTC; None for years in which no scanner ran."""
     try:
         return found.astimezone(UTC) if found.year >= 1990 else None
@@ -129,7 +129,7 @@ def in_utc(found: datetime) -> datetime | None:
 
 
 @lru_cache(maxsize=65_536)
-def purl_of(text: str) -> str:
+def canonical_purl(text: str) -> str:
     """A package URL in canonical form; empty when it can't be read."""
     if not text or len(text) > 4096:
         return ""
@@ -139,7 +139,7 @@ def purl_of(text: str) -> str:
         return ""
 
 
-def purl_made(kind: str, name: str, version: str, namespace: str = "") -> str:
+def build_purl(kind: str, name: str, version: str, namespace: str = "") -> str:
     """The package URL of what a scanner names in other ways; empty when something is missing."""
     if not (kind and name):
         return ""
@@ -149,11 +149,11 @@ def purl_made(kind: str, name: str, version: str, namespace: str = "") -> str:
         return ""
 
 
-def cves_in(*texts: str | None) -> tuple[str, ...]:
+def find_cves(*texts: str | None) -> tuple[str, ...]:
     """Every CVE that is named, once, in order."""
     return tuple(dict.fromkeys(found.upper() for text in texts if text for found in CVE_ID.findall(text)))
 
 
-def together(names: Iterable[str | None], but: str = "") -> tuple[str, ...]:
+def unique(names: Iterable[str | None], but: str = "") -> tuple[str, ...]:
     """Names once each, without empty ones and without ``but``."""
     return tuple(name for name in dict.fromkeys(names) if name and name != but)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat  # nothing external is ever loaded, and entities are refused: see above
 
-from shared.scanners.report_refusal import Refusal, RefusalReason, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
 
 _CHUNK: Final = 64 * 1024
 _DEEPEST: Final = 64
@@ -97,7 +97,7 @@ class _Builder:
                 self.done.append((tuple(self._path), element))
 
 
-def root_of(body: bytes) -> Element | None:
+def read_root(body: bytes) -> Element | None:
     """The first element's name and attributes, from the head of a body; None when it isn't XML."""
     builder = _Builder(frozenset())
     parser = _parser(builder)
@@ -111,7 +111,7 @@ def root_of(body: bytes) -> Element | None:
     return builder.root
 
 
-def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[tuple[str, ...], Element]]:
+def iterate_elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[tuple[str, ...], Element]]:
     """Every outermost element with one of the names, after its end, with the names of the elements around it.
 
     ``name`` is what the document should be, in words. Raises Refusal.
@@ -127,7 +127,9 @@ def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[t
     except expat.ExpatError as error:
         raise _broken(error, len(body)) from error
     except (LookupError, ValueError) as error:
-        raise Refusal(RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({shown(str(error))})") from error
+        raise Refusal(
+            RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({quoted(str(error))})"
+        ) from error
     yield from builder.done
 
 
