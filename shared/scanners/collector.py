@@ -1,8 +1,9 @@
-"""What readers gather on the way through a report's entries, and the frame of reports that speak of checks on hosts."""
+"""What readers collect while they go through the entries of a report."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
@@ -15,58 +16,75 @@ from shared.scanners.single_machine import single_machine
 
 
 class ValueInterner:
-    """Keeps values once that many findings share: names of packages and sources, places, vectors, versions."""
+    """Shares equal values between findings: package names, sources, locations, CVSS vectors, versions.
+
+    A report of 100,000 findings names far fewer packages and versions; without sharing, each finding holds copies.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[Any, Any] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     def __call__(self, finding: Finding) -> Finding:
-        """The same finding, of values that are kept already."""
-        kept = self._kept
-        values = list(_VALUES(finding))
+        """An equal finding that shares its texts and tuples with the findings before it."""
+        shared = self._shared
+        values = list(_field_values(finding))
         for index, value in enumerate(values):
-            # Of exactly these types: a severity equals the word for it, and must not be replaced by that.
+            # Exactly these types: a Severity equals its text, and must not be replaced by it.
             if type(value) is str or type(value) is tuple:
-                values[index] = kept.setdefault(value, value) if len(kept) < _KEPT else kept.get(value, value)
+                values[index] = (
+                    shared.setdefault(value, value) if len(shared) < _MAX_SHARED else shared.get(value, value)
+                )
         return Finding(*values)
 
 
-_VALUES: Final = attrgetter(*(one.name for one in fields(Finding)))
-_KEPT: Final = 50_000
+_field_values: Final = attrgetter(*(one.name for one in fields(Finding)))
+_MAX_SHARED: Final = 50_000
+"""Distinct values that are kept for sharing; it bounds the memory of a report whose values are all different."""
 
 
 @dataclass(slots=True)
 class FindingCollector:
-    """Findings, what was left out of them, and the document's own entries by severity."""
+    """The findings of a report, those that the scanner suppressed, and the number of report entries by severity.
 
-    findings: list[Finding] = field(default_factory=list)
-    suppressed: list[SuppressedFinding] = field(default_factory=list)
-    entries: Counter[Severity] = field(default_factory=Counter)
-    compact: ValueInterner = field(default_factory=ValueInterner)
+    ``entries`` counts what the document itself lists, which may cover several packages or CVEs each.
+    """
 
-    def add(self, finding: Finding, left_out: str = "", statement: str = "", source: str = "") -> None:
-        """Keep a finding: among those left out when a word for that is given, with who says so and why."""
-        kept = self.compact(finding)
-        if left_out:
-            self.suppressed.append(SuppressedFinding(kept, left_out, statement, source))
+    findings: list[Finding] = field(default_factory=list[Finding])
+    suppressed: list[SuppressedFinding] = field(default_factory=list[SuppressedFinding])
+    entries: Counter[Severity] = field(default_factory=Counter[Severity])
+    intern: ValueInterner = field(default_factory=ValueInterner)
+
+    def add(self, finding: Finding, suppressed_as: str = "", statement: str = "", source: str = "") -> None:
+        """Add a finding; a suppressed one when ``suppressed_as`` gives the scanner's status word for it.
+
+        ``statement`` is the reason for the suppression, and ``source`` where it was declared.
+        """
+        shared = self.intern(finding)
+        if suppressed_as:
+            self.suppressed.append(SuppressedFinding(shared, suppressed_as, statement, source))
         else:
-            self.findings.append(kept)
+            self.findings.append(shared)
 
 
 @dataclass(slots=True)
 class HostCollector(FindingCollector):
-    """What network scanners tell of hosts: when, of which system, and whether they looked from within."""
+    """What a network scanner reports of hosts.
 
-    hosts: dict[str, None] = field(default_factory=dict)
-    systems: dict[str, None] = field(default_factory=dict)
-    times: list[datetime] = field(default_factory=list)
-    logged_in: bool = False
-    refused_login: bool = False
+    ``times`` are the times at which hosts were scanned. Only an authenticated scan sees installed packages:
+    ``authenticated`` is True when the report shows that the scanner logged in or runs an agent on the host,
+    ``login_failed`` when it shows that a login failed.
+    """
+
+    hosts: dict[str, None] = field(default_factory=dict[str, None])
+    systems: dict[str, None] = field(default_factory=dict[str, None])
+    times: list[datetime] = field(default_factory=list[datetime])
+    authenticated: bool = False
+    login_failed: bool = False
 
     def report(self, name: str, scanner: str, version: str, not_scanned: str) -> ScanReport:
-        """The report of these hosts in the format ``name``. Raises Refusal when there is no host."""
+        """The report in the format ``name``. Raises Refusal when it names no host."""
         if not self.hosts:
-            raise Refusal(RefusalReason.NOT_SCANNED, "no host is in it: nothing was scanned")
+            raise Refusal(RefusalReason.NOT_SCANNED, "the report contains no host: nothing was scanned")
         target, several = single_machine(self.hosts)
         system = next(iter(self.systems), "")
         return ScanReport(

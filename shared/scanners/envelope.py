@@ -174,7 +174,7 @@ def _finding(found: Vulnerability) -> Finding:
         package=found.package,
         installed=found.installed_version,
         severity=parse_severity(found.severity),
-        aliases=unique(found.aliases, but=found.id),
+        aliases=unique(found.aliases, excluding=found.id),
         fixed=found.fixed_version or None,
         severity_source=found.severity_source,
         cvss_score=cvss_score(found.cvss_score, found.cvss_vector),

@@ -159,7 +159,7 @@ def _finding(found: Inspected, details: Details, package: Package) -> Finding:
         package=package.name,
         installed="-".join(unique((package.version, package.release))),
         severity=_severity(found),
-        aliases=unique(details.related_vulnerabilities or (), but=details.vulnerability_id),
+        aliases=unique(details.related_vulnerabilities or (), excluding=details.vulnerability_id),
         fixed=fixed,
         severity_source="Amazon Inspector",
         cvss_score=rated,

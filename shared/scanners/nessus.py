@@ -42,7 +42,7 @@ from shared.scanners.values import (
 
 COLUMNS: Final = frozenset({"plugin id", "plugin", "definition.id"})
 """Any of them names the column of plugin numbers."""
-_SAME: Final = {
+_COLUMN_ALIASES: Final = {
     "definition.id": "plugin id",
     "definition.name": "name",
     "definition.family": "plugin family",
@@ -104,17 +104,17 @@ def read(body: bytes) -> ScanReport:
     if body.lstrip()[:1] == b"<":
         _read_xml(body, seen)
     else:
-        for row in csv_body.read_rows(body, COLUMNS, _NAME, _SAME):
+        for row in csv_body.read_rows(body, COLUMNS, _NAME, aliases=_COLUMN_ALIASES):
             _take_row(row, seen)
     return seen.report(NESSUS, "Nessus", seen.version, _not_scanned(seen))
 
 
 def _not_scanned(seen: _Seen) -> str:
-    if seen.web and not seen.logged_in:
+    if seen.web and not seen.authenticated:
         return "this is a scan of a web application, which looks at no packages"
-    if seen.logged_in and not seen.refused_login:
+    if seen.authenticated and not seen.login_failed:
         return ""
-    told = "the scanner did not log in" if seen.refused_login else "nothing shows that the scanner logged in"
+    told = "the scanner did not log in" if seen.login_failed else "nothing shows that the scanner logged in"
     return f"{told} (credentialed checks): from outside it sees no packages"
 
 
@@ -142,8 +142,8 @@ def _take_host(element: xml_body.Element, seen: _Seen) -> str:
     seen.hosts.setdefault(host)
     seen.web |= tags.get("system-type") == "web_application"
     credentialed = (tags.get("Credentialed_Scan") or "").casefold()
-    seen.logged_in |= credentialed == "true" or bool(tags.get("agent-id") or tags.get("LastAuthenticatedResults"))
-    seen.refused_login |= credentialed == "false"
+    seen.authenticated |= credentialed == "true" or bool(tags.get("agent-id") or tags.get("LastAuthenticatedResults"))
+    seen.login_failed |= credentialed == "false"
     if tags.get("operating-system"):
         seen.systems.setdefault(tags["operating-system"])
     _take_time(tags.get("HOST_END", ""), seen)
@@ -196,7 +196,7 @@ def _take_row(row: csv_body.Row, seen: _Seen) -> None:
     packages = list(_packages(row)) or [_Package(_first(row, "name", "plugin name") or f"plugin {plugin}")]
     for id_, package in product(cves or (f"nessus:{plugin}",), packages):
         finding = _finding(id_, plugin, row, severity, package)
-        seen.add(finding, left_out=state if state == "fixed" else "", source="Tenable")
+        seen.add(finding, suppressed_as=state if state == "fixed" else "", source="Tenable")
 
 
 def _risk(row: csv_body.Row) -> str:
@@ -209,14 +209,14 @@ def _take_proof(plugin: str, row: csv_body.Row, seen: _Seen) -> None:
     output = row.get("plugin output", "")
     if plugin == _INFORMATION:
         said = output.casefold()
-        seen.logged_in |= "credentialed checks : yes" in said or "agent" in _line(said, "scan type")
-        seen.refused_login |= "credentialed checks : no" in said and "agent" not in _line(said, "scan type")
+        seen.authenticated |= "credentialed checks : yes" in said or "agent" in _line(said, "scan type")
+        seen.login_failed |= "credentialed checks : no" in said and "agent" not in _line(said, "scan type")
         seen.version = seen.version or _line(output, "Nessus version").split(" ")[0]
     elif plugin == _OS_FOUND and (found := _REMOTE_OS.search(output)):
         seen.systems.setdefault(found.group(1).strip())
     family = _first(row, "plugin family", "family")
     local = _LOCAL.search(family) or row.get("definition.type", "").casefold() == "local"
-    seen.logged_in |= bool(local or _first(row, "last authenticated results date", "agent id"))
+    seen.authenticated |= bool(local or _first(row, "last authenticated results date", "agent id"))
     seen.web |= row.get("protocol", "").casefold() in {"http", "https"} and plugin.startswith(("98", "11"))
     if row.get("os"):
         seen.systems.setdefault(row["os"])

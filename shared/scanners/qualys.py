@@ -72,11 +72,11 @@ _TIMES: Final = (
     "last scan datetime",
     "last test",
 )
-_OPENED: Final = "----BEGIN_RESPONSE_BODY_CSV"
-_CLOSED: Final = "----END_RESPONSE_BODY_CSV"
+_BEGIN_OF_TABLE: Final = "----BEGIN_RESPONSE_BODY_CSV"
+_END_OF_TABLE: Final = "----END_RESPONSE_BODY_CSV"
 """Between these the detection API has its rows; what follows are warnings, such as that there is another page."""
 _BEGIN: Final = 4096
-_SAME: Final = {
+_COLUMN_ALIASES: Final = {
     name.replace(" ", between): to
     for between in (" ", "_")
     for name, to in {
@@ -147,20 +147,20 @@ def _not_scanned(seen: _Seen) -> str:
         return f"the scan did not finish: its status is {seen.failed}"
     if seen.more:
         return "this is one page of an answer: there are more hosts. Ask for the one made of this version (ids or ips)"
-    if seen.logged_in and not seen.refused_login:
+    if seen.authenticated and not seen.login_failed:
         return "" if seen.systems else "no operating system was found"
-    told = "Qualys could not log in" if seen.refused_login else "nothing shows that Qualys logged in or had an agent"
+    told = "Qualys could not log in" if seen.login_failed else "nothing shows that Qualys logged in or had an agent"
     return f"{told}: from outside it sees no packages"
 
 
 def _take(check: _Check, seen: _Seen) -> None:
     seen.hosts.setdefault(check.host)
     seen.entries[check.severity] += 1
-    seen.logged_in |= check.qid in _LOGGED_IN or check.from_within
-    seen.refused_login |= check.qid in _LOGIN_FAILED
+    seen.authenticated |= check.qid in _LOGGED_IN or check.from_within
+    seen.login_failed |= check.qid in _LOGIN_FAILED
     for id_ in check.cves or (f"qid:{check.qid}",):
         status = check.status.casefold()
-        seen.add(_finding(id_, check), left_out=status if status in _GONE else "", source="Qualys")
+        seen.add(_finding(id_, check), suppressed_as=status if status in _GONE else "", source="Qualys")
 
 
 def _finding(id_: str, check: _Check) -> Finding:
@@ -197,11 +197,11 @@ def _time(text: str) -> datetime | None:
 
 
 def _read_table(body: bytes, seen: _Seen) -> None:
-    closed = body.rfind(_CLOSED.encode())
-    if closed < 0 and _OPENED.encode() in body[:_BEGIN]:
+    closed = body.rfind(_END_OF_TABLE.encode())
+    if closed < 0 and _BEGIN_OF_TABLE.encode() in body[:_BEGIN]:
         raise Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {len(body)} bytes")
     seen.more = closed >= 0 and b"WARNING" in body[closed:]
-    for row in csv_body.read_rows(body, COLUMNS, _NAME, _SAME, _CLOSED):
+    for row in csv_body.read_rows(body, COLUMNS, _NAME, aliases=_COLUMN_ALIASES, end_marker=_END_OF_TABLE):
         _take_row(row, seen)
 
 
@@ -215,7 +215,7 @@ def _take_row(row: csv_body.Row, seen: _Seen) -> None:
         seen.systems.setdefault(system)
     tracked = f"{row.get('tracking method', '')} {row.get('detection source', '')}".casefold()
     within = _first(row, "last vm auth scanned date")
-    seen.logged_in |= "agent" in tracked or bool(within)
+    seen.authenticated |= "agent" in tracked or bool(within)
     found = _time(within or _first(row, *_TIMES))
     if found:
         seen.times.append(found)
@@ -292,8 +292,8 @@ def _take_scanned_host(element: xml_body.Element, seen: _Seen) -> None:
             for found in category.all(one):
                 _take(_scanned(found, host, category, one), seen)
     for info in (*element.all("INFOS", "CAT", "INFO"), *element.all("SERVICES", "CAT", "SERVICE")):
-        seen.logged_in |= info.attributes.get("number") in _LOGGED_IN
-        seen.refused_login |= info.attributes.get("number") in _LOGIN_FAILED
+        seen.authenticated |= info.attributes.get("number") in _LOGGED_IN
+        seen.login_failed |= info.attributes.get("number") in _LOGIN_FAILED
 
 
 def _scanned(found: xml_body.Element, host: str, category: xml_body.Element, kind: str) -> _Check:
@@ -336,7 +336,7 @@ def _reported(host: xml_body.Element, seen: _Seen) -> list[_Check]:
     seen.hosts.setdefault(name)
     if host.value("OPERATING_SYSTEM"):
         seen.systems.setdefault(host.value("OPERATING_SYSTEM"))
-    seen.logged_in |= "agent" in host.value("TRACKING_METHOD").casefold()
+    seen.authenticated |= "agent" in host.value("TRACKING_METHOD").casefold()
     found = list(host.all("VULN_INFO_LIST", "VULN_INFO"))
     seen.times.extend(at for one in found if (at := parse_timestamp(one.value("LAST_FOUND"))))
     return [
@@ -376,7 +376,7 @@ def _take_detected(host: xml_body.Element, seen: _Seen) -> None:
     if host.value("OS"):
         seen.systems.setdefault(host.value("OS"))
     within = host.value("LAST_VM_AUTH_SCANNED_DATE")
-    seen.logged_in |= bool(within) or "agent" in host.value("TRACKING_METHOD").casefold()
+    seen.authenticated |= bool(within) or "agent" in host.value("TRACKING_METHOD").casefold()
     # A look from outside may be younger, and would make the one from within seem so.
     at = parse_timestamp(within or host.value("LAST_VM_SCANNED_DATE") or host.value("LAST_SCAN_DATETIME"))
     seen.times.extend([at] if at else [])

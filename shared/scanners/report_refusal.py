@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+_MAX_QUOTED: Final = 120
+_MAX_DESCRIPTION: Final = 300
 
 
 class RefusalReason(StrEnum):
-    """Why a body is not a report."""
+    """Why a body is not a usable report. The values are part of evidence and of webhook answers."""
 
     UNKNOWN_FORMAT = "unknown-format"
     TOO_LARGE = "too-large"
@@ -22,7 +26,11 @@ class RefusalReason(StrEnum):
 
 
 class Refusal(Exception):
-    """A body that can't be taken for a report: ``reason`` for programs, ``text`` for people."""
+    """A body that is not a usable report.
+
+    ``reason`` is for programs. ``text`` is for people: a fragment without a final period, in which every value from
+    the body is quoted and cut.
+    """
 
     def __init__(self, reason: RefusalReason, text: str) -> None:
         self.reason = reason
@@ -30,7 +38,19 @@ class Refusal(Exception):
         super().__init__(text)
 
 
+def truncated(size: int) -> Refusal:
+    """The refusal of a body of ``size`` bytes that ends before its document does."""
+    return Refusal(RefusalReason.TRUNCATED, f"the report is incomplete: it ends after {size} bytes")
+
+
+def unknown_format(what: str) -> Refusal:
+    """The refusal of a body whose format is not detected; ``what`` says what the body is, with its article."""
+    return Refusal(
+        RefusalReason.UNKNOWN_FORMAT, f"the format cannot be detected: the body is {what[:_MAX_DESCRIPTION]}"
+    )
+
+
 def quoted(value: object) -> str:
-    """A value from a report, cut to what fits into a message."""
+    """A value from a report as a message shows it: escaped, in quotes, of at most 120 characters."""
     text = repr(value)
-    return text if len(text) <= 120 else text[:120] + "…"
+    return text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…"
