@@ -1,4 +1,4 @@
-"""Amazon Inspector's findings as it writes them, and as Security Hub's are made to look before they are judged."""
+"""Findings of Amazon Inspector: decoded from its own format, or converted from that of Security Hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.scanners.json_body import WireStruct
 
 
 class Cvss(WireStruct, rename="camel"):
-    """A score."""
+    """The score of one CVSS version, by one source."""
 
     base_score: float | None = None
     scoring_vector: str = ""
@@ -17,7 +17,7 @@ class Cvss(WireStruct, rename="camel"):
 
 
 class Package(WireStruct, rename="camel"):
-    """A package that is vulnerable."""
+    """A vulnerable package."""
 
     name: str = ""
     version: str = ""
@@ -28,13 +28,13 @@ class Package(WireStruct, rename="camel"):
 
 
 class Epss(WireStruct):
-    """The chance of exploitation."""
+    """The EPSS probability of exploitation, 0 to 1."""
 
     score: float | None = None
 
 
 class Details(WireStruct, rename="camel"):
-    """A vulnerability, and the packages that have it."""
+    """A vulnerability, and the packages that it affects."""
 
     vulnerability_id: str
     source: str = ""
@@ -44,20 +44,20 @@ class Details(WireStruct, rename="camel"):
     vulnerable_packages: list[Package] | None = None
     vendor_created_at: Any = None
     fix_available: str = ""
-    """Here and ``epss``: where Security Hub writes them; Inspector itself has them in the finding."""
+    """Set here, as ``epss``, when the finding is of Security Hub; Inspector itself has both in the finding."""
     epss: Epss | None = None
 
 
 class Resource(WireStruct):
-    """What was looked at."""
+    """A resource that was scanned."""
 
     id: str
     type: str = ""
     details: dict[str, Any] | None = None
 
 
-class Inspected(WireStruct, rename="camel"):
-    """A finding as Inspector writes it."""
+class InspectorFinding(WireStruct, rename="camel"):
+    """A finding of Inspector."""
 
     finding_arn: str
     type: str
@@ -69,12 +69,12 @@ class Inspected(WireStruct, rename="camel"):
     resources: list[Resource] | None = None
     package_vulnerability_details: Details | None = None
     vulnerabilities: list[Details] | None = None
-    """Where Security Hub passes the finding on."""
+    """Set when the finding is of Security Hub."""
     last_observed_at: Any = None
     updated_at: Any = None
 
     @property
     def details(self) -> list[Details]:
-        """Its vulnerabilities; none for a finding of another kind."""
+        """The vulnerabilities; empty for a finding of another type."""
         own = self.package_vulnerability_details
         return [own] if own is not None else self.vulnerabilities or []

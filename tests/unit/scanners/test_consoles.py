@@ -163,7 +163,7 @@ def test_only_active_findings_of_inspector_are_found_now() -> None:
     [
         ([inspected(1), inspected(2, resource="i-2")], {}, "2 machines"),
         ([inspected()], {"nextToken": "t"}, "one page"),
-        ([inspected(packageVulnerabilityDetails=None, type="NETWORK_REACHABILITY")], {}, "no findings of vulnerable"),
+        ([inspected(packageVulnerabilityDetails=None, type="NETWORK_REACHABILITY")], {}, "not of vulnerable packages"),
         ([inspected(packageVulnerabilityDetails={"vulnerabilityId": "CVE-2026-1", "vulnerablePackages": [
             {"name": "x", "packageManager": "PYTHON"}]})], {}, "no packages of an operating system"),
     ],
