@@ -20,7 +20,7 @@ from local.simulation.scenario import Build
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.domain.image import VersionId
 from shared.domain.messages import Announcement, ScanFinished
-from shared.domain.references import ReportReference
+from shared.domain.report_reference import ReportReference
 from shared.ports import Unavailable, World
 from shared.scan_gate import reports
 from shared.timers.rescan_request import EVENT

@@ -14,7 +14,7 @@ from local.azurite.runner import command as azurite_command
 from local.azurite.runner import connection_string, listening_ports
 from local.stack.options import PROJECT_ROOT, StackOptions
 from local.stack.record import Record
-from shared.domain.policy import FORMATS
+from shared.domain.scan_formats import SCAN_FORMATS
 
 HOST = "127.0.0.1"
 _MAX_CLOCK_SPEED = 60.0  # timers of the host; faster ones would only burn processor time
@@ -190,7 +190,7 @@ def app_settings(plan: Plan) -> dict[str, str]:
         "RINGMASTER_ARM_ENDPOINT": plan.arm_url,
         "RINGMASTER_PACE": str(plan.options.speed),
         "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": plan.topic_endpoint,
-        "RINGMASTER_WEBHOOK_KEYS": json.dumps({name: [plan.record.webhook_key] for name in FORMATS}),
+        "RINGMASTER_WEBHOOK_KEYS": json.dumps({name: [plan.record.webhook_key] for name in SCAN_FORMATS}),
         **(READ_BY_PEOPLE if plan.options.sign_in else {}),
         **plan.record.identity,
         "SSL_CERT_FILE": str(plan.bundle),

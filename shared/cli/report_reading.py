@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from shared.cli.exit_codes import CommandFault
-from shared.scanners.command import READ, REFUSED, document_of, report_in
-from shared.scanners.report import Refusal, ScanReport
+from shared.domain.findings import ScanReport
+from shared.scanners.report_json import EXIT_READ, EXIT_REFUSED, read_report, report_document
+from shared.scanners.report_refusal import Refusal
 
 _SHOWN: Final = 50
 
@@ -17,7 +18,7 @@ _SHOWN: Final = 50
 def read_file(file: Path, report_format: str | None) -> ScanReport | Refusal:
     """What the report in a file says, or why it is none. Raises CommandFault when the file can't be read."""
     try:
-        return report_in(file, report_format)
+        return read_report(file, report_format)
     except Refusal as refusal:
         return refusal
     except OSError as error:
@@ -26,12 +27,12 @@ def read_file(file: Path, report_format: str | None) -> ScanReport | Refusal:
 
 def exit_code(read: ScanReport | Refusal) -> int:
     """0 for a report, 2 for what is none."""
-    return REFUSED if isinstance(read, Refusal) else READ
+    return EXIT_REFUSED if isinstance(read, Refusal) else EXIT_READ
 
 
 def as_json(read: ScanReport | Refusal) -> str:
-    """One JSON object, as ``shared.scanners.command`` describes it."""
-    document = {"refused": read.text} if isinstance(read, Refusal) else document_of(read)
+    """One JSON object, as ``shared.scanners.report_json`` describes it."""
+    document = {"refused": read.text} if isinstance(read, Refusal) else report_document(read)
     return json.dumps(document, ensure_ascii=False)
 
 

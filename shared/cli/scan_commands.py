@@ -16,15 +16,14 @@ from typing import Any
 from shared.cli.exit_codes import CommandFault
 from shared.codec.verdicts import verdict_facts
 from shared.domain.delta import Baseline
-from shared.domain.findings import Finding
+from shared.domain.findings import Finding, ScanReport
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
-from shared.domain.scanning import ScanReport
 from shared.policy_file import PolicyFaults, read_file
 from shared.scanners.registry import read
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 
 EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from shared.domain.wording import distance, moment, printable, span
+from shared.domain.display import distance, moment, printable, span
 
 __all__ = ["distance", "moment", "plain", "span", "word"]
 

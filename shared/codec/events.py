@@ -7,7 +7,6 @@ any casing. ``data.claims`` says who wrote.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,17 +16,16 @@ import msgspec
 
 from shared.codec.plain import is_object
 from shared.domain.image import InvalidId, VersionId
+from shared.domain.limits import MAX_BLOB_NAME
 from shared.domain.messages import VersionWritten
-from shared.domain.references import InvalidReference, ReportReference, check_digest, host_of, shown
+from shared.domain.report_reference import InvalidReference, ReportReference, check_digest, host_of, shown
+from shared.domain.scan_formats import is_format_name
 
 WRITE_SUCCEEDED: Final = "microsoft.resources.resourcewritesuccess"
 VERSION_WRITE: Final = "microsoft.compute/galleries/images/versions/write"
 SCAN_FINISHED: Final = "ringmaster.scanfinished"
 _OBJECT_ID_CLAIM: Final = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LONGEST_ID: Final = 512
-_LONGEST_NAME: Final = 1024
-"""Blob names have at most 1,024 characters."""
 _LARGEST_DATA: Final = 1024 * 1024
 """Event Grid carries at most 1 MB."""
 
@@ -60,7 +58,7 @@ class _Scan(msgspec.Struct):
     image: str | None = None
     format: str | None = None
     report: dict[str, Any] | list[Any] | None = None
-    reportBlob: Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_NAME)] | None = None  # noqa: N815
+    reportBlob: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_BLOB_NAME)] | None = None  # noqa: N815
     reportUrl: str | None = None  # noqa: N815
     sha256: str | None = None
 
@@ -121,7 +119,7 @@ def _scan_reported(event: object) -> ScanReported:
         data = msgspec.convert(_data(event), _Scan)
     except msgspec.ValidationError as error:
         raise _Unusable(f"its data is not that of a scan: {str(error).replace('`$', '`data')}") from error
-    if data.format is None or not _FORMAT.fullmatch(data.format.lower()):
+    if data.format is None or not is_format_name(data.format.lower()):
         raise _Unusable(f"data.format is {_shown(data.format)}, not the name of a report format such as trivy")
     if data.image is None:
         raise _Unusable("data.image is missing, not the id of an image version")
@@ -139,7 +137,7 @@ def _with_report(reported: ScanReported, data: _Scan) -> ScanReported:
         return replace(reported, report=_inline(data.report))
     if data.reportUrl is not None:
         return replace(reported, reference=_referred(data.reportUrl, data.sha256))
-    if not _is_text(data.reportBlob, _LONGEST_NAME):
+    if not _is_text(data.reportBlob, MAX_BLOB_NAME):
         raise _Unusable(f"data.reportBlob is {_shown(data.reportBlob)}, not the name of a blob")
     return replace(reported, report_blob=data.reportBlob)
 

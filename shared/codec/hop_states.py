@@ -40,7 +40,9 @@ from shared.domain.hop_states import (
     TakeBack,
     UnreadableState,
 )
+from shared.domain.identifiers import SHA256
 from shared.domain.messages import Kind
+from shared.domain.scan_formats import FORMAT_NAME
 
 _BOOT_TEST: Final = (CreateMachine, AwaitProvisioning, AwaitProbe, ReadConsole, DeleteMachine, AwaitDeletion)
 STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
@@ -61,8 +63,8 @@ _HINTS: Final[Mapping[str, type[HopState]]] = {"refused": ReportRefused, "report
 _NO_STATE: Final = NoState()
 _PATTERNS: Final[Mapping[type[HopState], Mapping[str, Any]]] = {
     FetchOrder: {
-        "format": Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")],
-        "sha256": Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")],
+        "format": Annotated[str, msgspec.Meta(pattern=f"^{FORMAT_NAME}$")],
+        "sha256": Annotated[str, msgspec.Meta(pattern=f"^{SHA256}$")],
     }
 }
 

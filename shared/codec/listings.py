@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.codec.errors import Malformed
-from shared.domain.listing import Group, Line, Listing, Range, Standing
+from shared.domain.findings_list import Group, Line, Listing, Range, Standing
 from shared.domain.policy import ScanException, Severity
 
 SCHEMA: Final = 1

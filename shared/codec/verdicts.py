@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from shared.domain.excepting import UsedException
 from shared.domain.findings import Finding
+from shared.domain.scan_exceptions import UsedException
 from shared.domain.verdicts import ScanReason, ScanVerdict
 
 FINDINGS_KEPT: Final = 200

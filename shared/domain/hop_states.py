@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from shared.domain.boot import Blame
 from shared.domain.facts import RegionTargetFacts
-from shared.domain.references import ReportReference
+from shared.domain.report_reference import ReportReference
 
 type LatestChange = Mapping[str, Mapping[str, str | None]]
 """For each region, which version number was ``latest`` ``before`` a write and is expected to be ``after`` it."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,11 @@ class InvalidId(ValueError):
 def region_name(text: str) -> str:
     """The short name of a region: ``West US 2`` and ``westus2`` are one place."""
     return re.sub(r"[\s-]", "", text).lower()
+
+
+def region_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """The short names of regions, each once, in the order given."""
+    return tuple(dict.fromkeys(map(region_name, texts)))
 
 
 @dataclass(frozen=True, order=True, slots=True)

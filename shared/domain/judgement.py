@@ -27,16 +27,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.delta import Baseline, Delta, compare, improves
-from shared.domain.excepting import Excepted, UsedException, apply_exceptions
 from shared.domain.findings import Finding, FixState, ScanReport, VexState
 from shared.domain.merging import WORST_FIRST, merge_reports, merged
 from shared.domain.policy import ScanRules, Severity
-from shared.domain.remedies import remedies
+from shared.domain.remediation import remedies
+from shared.domain.scan_exceptions import Excepted, UsedException, apply_exceptions
 from shared.domain.verdicts import ScanOutcome, ScanReason, ScanVerdict, Weight
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -115,24 +115,21 @@ def _missing(reports: list[ScanReport], rules: ScanRules) -> Iterator[ScanReason
 
 def _judged(reports: list[ScanReport], rules: ScanRules, now: datetime, baseline: Baseline | None) -> ScanVerdict:
     found, left_out = _found(reports, rules)
-    no_fix = tuple(each for each in found if not each.fixable) if rules.only_fixable else ()
+    no_fix, young = _not_counted(found, rules, now)
     # Told apart by what they are, not by what they hold: hashing a hundred thousand findings takes seconds.
-    apart = {id(each) for each in no_fix}
-    young = tuple(each for each in found if _is_young(each, rules, now) and id(each) not in apart)
-    apart.update(id(each) for each in young)
-    considered = [each for each in found if each.known_exploited or id(each) not in apart] if apart else found
+    apart = {id(each) for each in (*no_fix, *young)}
+    considered = [each for each in found if each.known_exploited or id(each) not in apart]
     excepted = apply_exceptions(considered, rules.exceptions, now)
-    standing = [each for each in excepted.standing if id(each) not in apart]
-    delta = compare(found, baseline) if baseline else None
-    new = _among(standing, delta.new) if delta else []
+    standing = _without(excepted.standing, apart)
+    comparison = _Comparison.of(found, standing, baseline) if baseline else None
     reasons = list(_rejections(reports, standing, excepted, rules))
-    reasons += _compared(new, baseline, rules)
-    reasons = _after_improvement(reasons, new, delta, baseline, rules)
+    if comparison is not None:
+        reasons = _after_comparison(reasons, comparison, rules)
     rejected = any(reason.weight in {Weight.REJECTS, Weight.LIMITS} for reason in reasons)
-    reasons += _expired(excepted.expired)
+    told = () if rejected else (_passed(standing, excepted.excused, reasons),)
     verdict = ScanVerdict(
         ScanOutcome.REJECT if rejected else ScanOutcome.PASS,
-        tuple(reasons) if rejected else (_passed(standing, excepted.excused, reasons), *reasons),
+        (*told, *reasons, *_expired(excepted.expired)),
         counts=_held_against(standing, rules.limits),
         limits=dict(rules.limits),
         excused=excepted.excused,
@@ -141,7 +138,7 @@ def _judged(reports: list[ScanReport], rules: ScanRules, now: datetime, baseline
         left_out=left_out,
         no_fix=no_fix,
         young=young,
-        delta=delta,
+        delta=comparison.delta if comparison else None,
         baseline=str(baseline) if baseline else "",
     )
     return replace(verdict, remedies=_remedies(verdict)) if rejected else verdict
@@ -157,9 +154,17 @@ def _found(reports: list[ScanReport], rules: ScanRules) -> tuple[tuple[Finding, 
     return kept, (*suppressed, *(each for each in together.findings if each.vex in _LEFT_OUT))
 
 
-def _among(these: Iterable[Finding], others: Iterable[Finding]) -> list[Finding]:
-    known = {id(each) for each in others}
-    return [each for each in these if id(each) in known]
+def _not_counted(
+    found: tuple[Finding, ...], rules: ScanRules, now: datetime
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """What does not count because it has no fix; and of the others, what does not count yet: its fix is too young."""
+    no_fix = tuple(each for each in found if not each.fixable) if rules.only_fixable else ()
+    apart = {id(each) for each in no_fix}
+    return no_fix, tuple(each for each in _without(found, apart) if _is_young(each, rules, now))
+
+
+def _without(findings: Iterable[Finding], ids: set[int]) -> list[Finding]:
+    return [each for each in findings if id(each) not in ids]
 
 
 def _is_young(finding: Finding, rules: ScanRules, now: datetime) -> bool:
@@ -243,32 +248,39 @@ def _over_epss(findings: Iterable[Finding], rules: ScanRules) -> Iterator[ScanRe
         yield ScanReason("over-epss", text, _worst(over), tuple(over), Weight.LIMITS)
 
 
-def _compared(new: list[Finding], baseline: Baseline | None, rules: ScanRules) -> Iterator[ScanReason]:
-    for severity in sorted(rules.no_new, key=lambda each: WORST_FIRST[each]):
-        these = tuple(each for each in new if _bucket(each.severity, rules.limits) is severity)
-        if these:
-            yield ScanReason(
-                "new", f"{len(these)} {severity} not in {baseline}: {_names(these)}", severity, these, Weight.REJECTS
-            )
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What is found, compared with what is published. ``new`` holds those of the new findings that count."""
+
+    baseline: Baseline
+    delta: Delta
+    new: list[Finding]
+
+    @classmethod
+    def of(cls, found: Iterable[Finding], standing: Iterable[Finding], baseline: Baseline) -> _Comparison:
+        delta = compare(found, baseline)
+        new = {id(each) for each in delta.new}
+        return cls(baseline, delta, [each for each in standing if id(each) in new])
 
 
-def _after_improvement(
-    reasons: list[ScanReason],
-    new: list[Finding],
-    delta: Delta | None,
-    baseline: Baseline | None,
-    rules: ScanRules,
-) -> list[ScanReason]:
-    """The reasons once more, broken limits only told where the version improves on what is published."""
+def _after_comparison(reasons: list[ScanReason], comparison: _Comparison, rules: ScanRules) -> list[ScanReason]:
+    """The reasons, and those of what is new; broken limits are only told where the version is an improvement."""
+    reasons = [*reasons, *_new(comparison, rules)]
+    baseline, gone = comparison.baseline, len(comparison.delta.gone)
     broken = any(reason.weight is Weight.LIMITS for reason in reasons)
-    if not broken or not rules.improvement_passes or baseline is None or delta is None:
-        return reasons
-    gone = len(delta.gone)
-    if not improves(new, gone, baseline):
+    if not broken or not rules.improvement_passes or not improves(comparison.new, gone, baseline):
         return reasons
     went = "nothing new since" if baseline.itself else f"none that is new, and {gone} fewer, than in"
     told = ScanReason("only-improves", f"over the limits, but {went} {baseline}", weight=Weight.TELLS)
     return [told, *(replace(each, weight=Weight.TELLS) if each.weight is Weight.LIMITS else each for each in reasons)]
+
+
+def _new(comparison: _Comparison, rules: ScanRules) -> Iterator[ScanReason]:
+    for severity in sorted(rules.no_new, key=lambda each: WORST_FIRST[each]):
+        these = tuple(each for each in comparison.new if _bucket(each.severity, rules.limits) is severity)
+        if these:
+            text = f"{len(these)} {severity} not in {comparison.baseline}: {_names(these)}"
+            yield ScanReason("new", text, severity, these, Weight.REJECTS)
 
 
 def _expired(expired: Sequence[UsedException]) -> Iterator[ScanReason]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
-from shared.domain.image import VersionId, VersionNumber, region_name
+from shared.domain.image import VersionId, VersionNumber, region_name, region_names
 
 _RESOLVABLE: Final = {ProvisioningState.SUCCEEDED, ProvisioningState.UPDATING}
 
@@ -69,15 +69,13 @@ def plan_publication(
 
     ``version`` replaces its own entry in ``versions``: its facts may be newer, and carry replication.
     """
-    wanted = tuple(dict.fromkeys(region_name(region) for region in regions))
+    wanted = region_names(regions)
     if absent := [region for region in wanted if region not in version.regions]:
         return WouldHarm(tuple(f"{version.id.short} has no replica in {region}" for region in absent))
     now = (*(each for each in versions if each.id != version.id), version)
     before = _everywhere(now)
-    for region in wanted:
-        latest = before[region]
-        if latest is not None and latest > version.id.number:
-            return Overtaken(latest, region)
+    if overtaken := _overtaken(version, wanted, before):
+        return overtaken
     published = _published(version, wanted)
     after = _everywhere(tuple(published if each is version else each for each in now))
     if reasons := _harm(version, wanted, before, after):
@@ -128,6 +126,16 @@ def _resolves(version: VersionFacts, region: str) -> bool:
 def _everywhere(versions: Sequence[VersionFacts]) -> dict[str, VersionNumber | None]:
     regions = dict.fromkeys(region for version in versions for region in version.regions)
     return {region: latest_in(versions, region) for region in regions}
+
+
+def _overtaken(
+    version: VersionFacts, wanted: Sequence[str], before: Mapping[str, VersionNumber | None]
+) -> Overtaken | None:
+    for region in wanted:
+        latest = before[region]
+        if latest is not None and latest > version.id.number:
+            return Overtaken(latest, region)
+    return None
 
 
 def _published(version: VersionFacts, wanted: Sequence[str]) -> VersionFacts:

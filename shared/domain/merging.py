@@ -22,6 +22,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.domain.findings import Finding, FixState, ScanReport, SuppressedFinding
+from shared.domain.identifiers import CVE_ID
 from shared.domain.policy import Severity
 
 WORST_FIRST: Final = {
@@ -39,7 +40,6 @@ WORST_FIRST: Final = {
 }
 """Unknown could be anything; it stands where the policy counts it."""
 
-_CVE: Final = re.compile(r"cve-[0-9]{4}-[0-9]+")
 _OF_ONE: Final = re.compile(
     r"(cve|ghsa|go|pysec|rustsec|osv|snyk|gms|mal|temp|ghsl|psf|hsec|curl|wordfence|sonatype|cga|bit)-.+"
 )
@@ -163,7 +163,7 @@ class _Names:
     def name(self, finding: Finding) -> str:
         """The one name of the vulnerability, in lower case."""
         own = finding.id.casefold()
-        if _CVE.fullmatch(own):
+        if CVE_ID.fullmatch(own):
             return own
         cves, others = _split(finding)
         if len(cves) == 1:
@@ -191,7 +191,7 @@ class _Names:
 def _split(finding: Finding) -> tuple[list[str], list[str]]:
     """A finding's CVEs, and its other names that stand for one vulnerability."""
     names = dict.fromkeys(name.casefold() for name in (finding.id, *finding.aliases))
-    cves = [name for name in names if _CVE.fullmatch(name)]
+    cves = [name for name in names if CVE_ID.fullmatch(name)]
     return cves, [name for name in names if name not in cves and _OF_ONE.fullmatch(name)]
 
 
@@ -216,17 +216,11 @@ def _one(name: str, findings: list[Finding]) -> Finding:
     if len(findings) == 1:
         return _called(findings[0], name)
     ranked = sorted(findings, key=lambda found: WORST_FIRST[found.severity])
-    worst = ranked[0]
-    names = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
-    id_ = names.pop(name, worst.id)
-    if worst.id.casefold() == name:
-        id_ = worst.id
-    names.pop(id_.casefold(), None)
-    order = dict.fromkeys(name.casefold() for found in ranked for name in (found.id, *found.aliases))
+    id_, aliases = _id_and_aliases(name, ranked)
     return replace(
-        _filled(worst, ranked),
+        _filled(ranked[0], ranked),
         id=id_,
-        aliases=tuple(names[name] for name in order if name in names),
+        aliases=aliases,
         where=tuple(dict.fromkeys(place for found in ranked for place in found.where)),
         scanners=tuple(dict.fromkeys(scanner for found in ranked for scanner in found.scanners)),
         severities=_severities(ranked),
@@ -235,12 +229,21 @@ def _one(name: str, findings: list[Finding]) -> Finding:
     )
 
 
+def _id_and_aliases(name: str, ranked: list[Finding]) -> tuple[str, tuple[str, ...]]:
+    """The spelling of the common name, and the other names in the order in which the findings have them."""
+    worst = ranked[0]
+    spelled = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
+    id_ = worst.id if worst.id.casefold() == name else spelled.get(name, worst.id)
+    order = dict.fromkeys(name.casefold() for found in ranked for name in (found.id, *found.aliases))
+    return id_, tuple(spelled[each] for each in order if each not in {name, id_.casefold()})
+
+
 def _called(finding: Finding, name: str) -> Finding:
     """The finding by its CVE, where it has one: a database's own number tells people less."""
     if finding.id.casefold() == name or not finding.aliases:
         return finding
     known = next((alias for alias in finding.aliases if alias.casefold() == name), None)
-    if known is None or not _CVE.fullmatch(name):
+    if known is None or not CVE_ID.fullmatch(name):
         return finding
     return replace(finding, id=known, aliases=(finding.id, *(alias for alias in finding.aliases if alias != known)))
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.scan_formats import TRIVY
 
 
 class Severity(StrEnum):
@@ -43,20 +44,6 @@ class DayAfter(StrEnum):
     """The same, and no further ring until a scan passes again."""
     REVOKE = "revoke"
     """Take it back: ``latest`` nowhere."""
-
-
-FORMATS: Final = (
-    "trivy",
-    "grype",
-    "sarif",
-    "cyclonedx",
-    "defender",
-    "inspector",
-    "nessus",
-    "qualys",
-    "ringmaster",
-)
-"""Report formats that a policy may name; ``shared.scanners`` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +120,7 @@ class ScanRules:
     """How a scan is judged. ``limits`` is the largest allowed count by severity; one not named is unlimited."""
 
     limits: Mapping[Severity, int]
-    formats: tuple[str, ...] = ("trivy",)
+    formats: tuple[str, ...] = (TRIVY,)
     deadline: timedelta = timedelta(hours=24)
     """How long a release waits for its scan before people are asked to look."""
     max_age: timedelta = timedelta(days=7)

@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts, VersionFacts
-from shared.domain.image import region_name
+from shared.domain.image import region_name, region_names
 from shared.domain.policy import RegionTarget
 
 _NO_DETAILS: Final = "Azure gives no details"
@@ -135,15 +135,13 @@ def judge_replication(
     facts: VersionFacts, regions: Sequence[str]
 ) -> Done | Going | FailedRegions | FailedElsewhere | Missing:
     """How far the replicas in these regions are. ``facts`` should carry replication; without it nothing is done."""
-    wanted = tuple(dict.fromkeys(region_name(region) for region in regions))
+    wanted = region_names(regions)
     if absent := tuple(region for region in wanted if region not in facts.regions):
         return Missing(absent)
     regions_reported = reported(facts)
     status = {region: regions_reported.get(region, RegionReplication(RegionState.UNKNOWN)) for region in wanted}
-    if failed := {region: words for region in wanted if (words := _failure(facts, status[region])) is not None}:
-        # A complete replica is only to blame where no other explains the state of the version.
-        broken = {region: words for region, words in failed.items() if status[region].state != RegionState.COMPLETED}
-        return FailedRegions(broken or failed)
+    if failed := _failed(facts, status):
+        return FailedRegions(failed)
     progress = {region: each.progress for region, each in status.items() if each.state is not RegionState.COMPLETED}
     if progress:
         return Going(progress)
@@ -183,7 +181,7 @@ def plan_repair(
     What was taken out is added back before anything else is tried. Raises ValueError for a failed region of which
     neither ``facts`` nor ``removed`` knows how it was.
     """
-    names = tuple(dict.fromkeys(region_name(region) for region in failed))
+    names = region_names(failed)
     absent = tuple(entry for entry in removed if entry.region not in facts.regions)
     known = {*facts.regions, *(entry.region for entry in absent)}
     if unknown := [region for region in names if region not in known]:
@@ -195,6 +193,13 @@ def plan_repair(
         return Repair(facts.targets, facts.excluded, RepairStep.RETRY)
     left = tuple(target for target in facts.targets if target not in out)
     return Repair(left, facts.excluded, RepairStep.REMOVE, out)
+
+
+def _failed(facts: VersionFacts, status: Mapping[str, RegionReplication]) -> dict[str, str]:
+    failed = {region: words for region, each in status.items() if (words := _failure(facts, each)) is not None}
+    # A complete replica is only to blame where no other explains the state of the version.
+    broken = {region: words for region, words in failed.items() if status[region].state != RegionState.COMPLETED}
+    return broken or failed
 
 
 def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
@@ -209,5 +214,5 @@ def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
 def _removable(facts: VersionFacts, target: RegionTargetFacts) -> bool:
     if target.region == region_name(facts.location) or facts.visible_in(target.region):
         return False
-    status = facts.replication.regions.get(target.region) if facts.replication else None
+    status = reported(facts).get(target.region)
     return status is not None and status.state is not RegionState.COMPLETED

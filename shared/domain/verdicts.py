@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.domain.delta import Delta
-from shared.domain.excepting import UsedException
 from shared.domain.findings import Finding
 from shared.domain.policy import Severity
+from shared.domain.scan_exceptions import UsedException
 
 
 class ScanOutcome(StrEnum):

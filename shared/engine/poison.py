@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.codec import CodecError, decode_command, unwrapped
 from shared.domain.image import VersionId
+from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
 from shared.engine.commit import FOLDS, send_pending, still_changing
@@ -18,7 +19,6 @@ from shared.engine.fold import backoff, resent, stalled
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
 
-SHOWN: Final = 8192
 _QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
 FETCHES: Final = 100
 """Attempts at a report, however late its deadline: what we send ourselves has a third of them in its six hours."""
@@ -116,4 +116,4 @@ def _shown(body: bytes) -> str:
     with contextlib.suppress(CodecError):
         opened = unwrapped(body)
         body = opened if opened.lstrip().startswith(b"{") else body
-    return _QUERY.sub("?…", body[:SHOWN].decode("utf-8", errors="replace"))
+    return _QUERY.sub("?…", body[:MAX_DEAD_LETTER_BODY].decode("utf-8", errors="replace"))

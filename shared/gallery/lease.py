@@ -21,6 +21,10 @@ LEASE: Final = timedelta(minutes=10)
 """Twice ``functionTimeout`` in host.json; divided by pace, as every wait is."""
 SHORTEST_LEASE: Final = timedelta(seconds=30)
 """However fast the pace: a hop itself takes real time."""
+READ_BACK: Final = timedelta(seconds=10)
+"""How long after a write, and between two looks, the version is read back."""
+WRITE_AGAIN_AFTER: Final = 30
+"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, region_name
-from shared.domain.policy import FORMATS
+from shared.domain.scan_formats import SCAN_FORMATS
 from shared.policy_file.policy_faults import Fault, Path, Places
 
 MAX_REPLICAS: Final = 100
@@ -217,5 +217,5 @@ def _required(data: Any) -> Iterator[tuple[Path, str]]:
         ]
         for path, section in sections:
             for number, name in _items(section, "required"):
-                if isinstance(name, str) and name.casefold() in FORMATS and name.casefold() not in taken:
+                if isinstance(name, str) and name.casefold() in SCAN_FORMATS and name.casefold() not in taken:
                     yield (*path, "required", number), f"{name!r} is required, but not among the formats that are taken"

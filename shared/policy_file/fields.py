@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from shared.domain.identifiers import GUID
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, region_name
 from shared.domain.regions import REGIONS, nearest_region
 from shared.policy_file.patterns import compiled
 
-GUID: Final = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 MAX_PATTERN: Final = 200
 """Characters in a regular expression. Whoever needs more wants a program."""
 

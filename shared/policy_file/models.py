@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from shared.domain.identifiers import GUID
 from shared.policy_file.fields import (
-    GUID,
     DefinitionText,
     Duration,
     GalleryText,
@@ -31,7 +31,7 @@ Score = Annotated[float, Field(ge=0, le=10)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Format = Literal[
     "trivy", "grype", "sarif", "cyclonedx", "defender", "inspector", "nessus", "qualys", "ringmaster"
-]  # FORMATS of shared.domain.policy
+]  # SCAN_FORMATS of shared.domain.scan_formats
 Scanner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9 ._/]{0,79}$")]
 Severities = list[Literal["critical", "high", "medium", "low", "negligible", "unknown"]]
 _UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))

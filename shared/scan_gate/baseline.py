@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.domain.delta import Baseline
+from shared.domain.findings import ScanReport
 from shared.domain.merging import merge_reports
 from shared.domain.policy import ScanRules
 from shared.domain.release import Answer, Gate, Release, State
-from shared.domain.scanning import ScanReport
+from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
 from shared.ports import Hop, World
 from shared.scan_gate.refusals import RefusalReason
-from shared.scan_gate.usable_reports import REPORTS_READ, SHARED_FORMATS, read_report, version_published
+from shared.scan_gate.usable_reports import REPORTS_READ, read_report, version_published
 
 
 async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
@@ -67,7 +68,7 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
     reports: dict[tuple[str, str], ScanReport] = {}
     kept = {each.name: each for each in await world.evidence.reports(release.version)}
     for stored in (kept[name] for name in names[: 2 * REPORTS_READ] if name in kept):
-        if stored.format not in SHARED_FORMATS and any(format_ == stored.format for format_, _ in reports):
+        if stored.format not in MULTI_SCANNER_FORMATS and any(format_ == stored.format for format_, _ in reports):
             continue
         report = await read_report(stored, world)
         if isinstance(report, RefusalReason) or not report.scanned or report.created_at is None:

@@ -24,7 +24,7 @@ from shared.codec.listings import (
     read_lines,
 )
 from shared.domain.evidence_names import evidence_folder
-from shared.domain.listing import listing
+from shared.domain.findings_list import listing
 from shared.domain.release import Release
 from shared.domain.verdicts import ScanVerdict
 from shared.ports import Evidence, World

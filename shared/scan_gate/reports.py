@@ -8,7 +8,7 @@ from typing import Final
 from shared.domain.hop_states import FetchOrder, ReportArrived
 from shared.domain.image import VersionId
 from shared.domain.messages import HINT_LIFE, Command, Kind, ScanFinished
-from shared.domain.references import ReportReference, shown
+from shared.domain.report_reference import ReportReference, shown
 from shared.ports import World
 
 FETCH_WITHIN: Final = timedelta(hours=6)

@@ -12,20 +12,19 @@ from datetime import datetime
 from typing import Final
 
 from shared.codec import TooLarge
+from shared.domain.findings import ScanReport
 from shared.domain.judgement import missing_scanners, refusals
 from shared.domain.policy import ScanRules
 from shared.domain.release import Release
-from shared.domain.scanning import ScanReport
+from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
 from shared.ports import Hop, StoredReport, World
 from shared.scan_gate.refusals import RefusalReason, RefusedReport, record
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 
 REPORTS_READ: Final = 10
 """Reports of one format that are read, newest first."""
 LARGE: Final = 16 * 1024 * 1024
 """Bytes of a report of which a worker holds one at a time."""
-SHARED_FORMATS: Final = {"sarif", "cyclonedx", "ringmaster"}
-"""Formats of more than one scanner: the newest report is not the newest of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ async def reports_on_hand(hop: Hop, rules: ScanRules) -> ReportsOnHand:
     seen: Counter[str] = Counter()
     for stored in await world.evidence.reports(release.version):
         known = any(format_ == stored.format for format_, _ in usable)
-        if seen[stored.format] >= REPORTS_READ or (known and stored.format not in SHARED_FORMATS):
+        if seen[stored.format] >= REPORTS_READ or (known and stored.format not in MULTI_SCANNER_FORMATS):
             continue
         seen[stored.format] += 1
         found = await _read(stored, hop, rules)

@@ -1,8 +1,8 @@
-"""CycloneDX in XML, into the same values as the JSON.
+"""CycloneDX in XML, decoded to the same types as the JSON.
 
-Facts of the format (CycloneDX ``bom-*.xsd``; ``schema/ext/vulnerability-1.0.xsd``): since 1.4 vulnerabilities stand
-under the document's root. Before, an extension put them there too, or into each component, with a reference in an
-attribute, scores under ``score/base`` and severities with a capital letter. The version is in the namespace alone.
+Facts of the format (CycloneDX ``bom-*.xsd``; ``schema/ext/vulnerability-1.0.xsd``): since 1.4 vulnerabilities are under
+the document's root. Before that, an extension put them there or into each component, with the reference in an
+attribute, scores under ``score/base`` and capitalized severities. Only the namespace names the version.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from shared.scanners import cyclonedx as bom
-from shared.scanners.markup import Element, elements, root_of
-from shared.scanners.report import Refusal, RefusalReason, shown
-from shared.scanners.values import number
+from shared.scanners import cyclonedx_bom as bom
+from shared.scanners.report_refusal import Refusal, RefusalReason
+from shared.scanners.values import parse_number
+from shared.scanners.xml_body import Element, iterate_elements, read_root
 
 NAMESPACE: Final = "http://cyclonedx.org/schema/bom/"
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", *bom.VERSIONS)
@@ -23,27 +23,26 @@ _NAME: Final = "a CycloneDX document"
 
 
 def read_bom(body: bytes) -> bom.Bom:
-    """Read an XML document. Raises Refusal when it isn't CycloneDX, isn't whole or isn't safe."""
-    root = root_of(body)
+    """Decode an XML document. Raises Refusal when it is not CycloneDX, is incomplete, or is not safe to parse."""
+    root = read_root(body)
     namespaces = [value for name, value in root.attributes.items() if name.startswith("xmlns")] if root else []
     version = next((value.removeprefix(NAMESPACE) for value in namespaces if value.startswith(NAMESPACE)), None)
     if root is None or root.name != "bom" or version is None:
-        # Reading on says whether it is broken, or something else.
-        for _ in elements(body, frozenset(), _NAME):
+        # Parsing the whole document refuses it with a better reason when it is not valid XML.
+        for _ in iterate_elements(body, frozenset(), _NAME):
             pass
-        raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: its root is not a bom of CycloneDX")
+        raise Refusal(RefusalReason.WRONG_SHAPE, "not a CycloneDX document: its root is not a CycloneDX bom element")
     if version not in VERSIONS:
-        known = ", ".join(VERSIONS)
-        raise Refusal(RefusalReason.WRONG_SCHEMA, f"CycloneDX {shown(version)} is not known here; known are: {known}")
-    return _gathered(body, version)
+        raise bom.unsupported_version(version, VERSIONS)
+    return _decoded(body, version)
 
 
-def _gathered(body: bytes, version: str) -> bom.Bom:
-    """Everything but the vulnerabilities, which are gone through once more, one at a time: they may be very many."""
+def _decoded(body: bytes, version: str) -> bom.Bom:
+    """The document. Its vulnerabilities may be many, so a second pass over the body decodes them one at a time."""
     metadata = bom.Metadata()
     tools: list[dict[str, str]] = []
     components: list[bom.Component] = []
-    for path, element in elements(body, _PARTS, _NAME):
+    for path, element in iterate_elements(body, _PARTS, _NAME):
         inside = path[1:2]
         if element.name == "timestamp" and inside == ("metadata",):
             metadata.timestamp = element.text.strip()
@@ -58,19 +57,19 @@ def _gathered(body: bytes, version: str) -> bom.Bom:
 
 
 def _vulnerabilities(body: bytes) -> Iterator[bom.Vulnerability]:
-    for path, element in elements(body, _HOLDERS, _NAME):
+    for path, element in iterate_elements(body, _HOLDERS, _NAME):
         if element.name == "vulnerability":
             yield _vulnerability(element, element.attributes.get("ref", ""))
         elif path[1:2] == ("components",):
-            yield from _within(element)
+            yield from _vulnerabilities_in(element)
 
 
-def _within(component: Element) -> Iterator[bom.Vulnerability]:
-    """Vulnerabilities of the extension, which stand in their component."""
+def _vulnerabilities_in(component: Element) -> Iterator[bom.Vulnerability]:
+    """Vulnerabilities of the extension, which are inside their component."""
     for one in component.all("vulnerabilities", "vulnerability"):
         yield _vulnerability(one, _ref(component))
     for inner in component.all("components", "component"):
-        yield from _within(inner)
+        yield from _vulnerabilities_in(inner)
 
 
 def _ref(element: Element) -> str:
@@ -125,7 +124,7 @@ def _rating(element: Element) -> bom.Rating:
     source = element.find("source")
     return bom.Rating(
         source=bom.Source(source.value("name") or None) if source else None,
-        score=number(element.value("score", "base") or element.value("score")),
+        score=parse_number(element.value("score", "base") or element.value("score")),
         severity=element.value("severity") or None,
         method=element.value("method") or None,
         vector=element.value("vector") or None,

@@ -3,11 +3,11 @@
 Facts of the rows (learn.microsoft.com: "List vulnerabilities by machine and software", "Export software vulnerabilities
 assessment per device", ``DeviceTvmSoftwareVulnerabilities`` of Advanced Hunting):
 
-* The same things have several names: ``machineId`` or ``deviceId``, ``productName`` or ``softwareName``, ``severity``
-  or ``vulnerabilitySeverityLevel``; Advanced Hunting begins them with capitals, and its exports as CSV keep that.
-* The export into files writes one row a line.
-* Only the export per device tells a time, ``lastSeenTimestamp``, in UTC without saying so.
-* The delta export (``eventTimestamp``) is what changed, not what there is.
+* The APIs name the same values differently: ``machineId`` or ``deviceId``, ``productName`` or ``softwareName``,
+  ``severity`` or ``vulnerabilitySeverityLevel``. Advanced Hunting and its CSV exports capitalize them.
+* The export to files writes one JSON object per line.
+* Only the export per device has a time, ``lastSeenTimestamp``, in UTC without an offset.
+* The delta export (``eventTimestamp``) contains what changed, not the current state.
 * A row without a CVE is of software without known vulnerabilities.
 """
 
@@ -18,65 +18,69 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from shared.domain.findings import Finding, FixState, OsInfo
 from shared.domain.policy import Severity
-from shared.scanners.report import Finding, FixState, OsInfo
-from shared.scanners.values import moment, score, severity_of, together
+from shared.scanners.values import parse_score, parse_severity, parse_timestamp, unique
 
 COLUMNS: Final = frozenset({"deviceid", "machineid"})
-"""Names of the column of devices, in lower case."""
+"""Names of the column with the device id, in lowercase."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """A row by its names in lower case."""
+    """A row, by lowercase column names."""
 
     values: Mapping[str, Any]
 
     @classmethod
-    def of(cls, named: Mapping[str, Any]) -> DeviceRow:
-        """A row by its names in any casing."""
-        return cls({name.casefold(): value for name, value in named.items()})
+    def from_columns(cls, columns: Mapping[str, Any]) -> DeviceRow:
+        """A row from columns named in any casing."""
+        return cls({name.casefold(): value for name, value in columns.items()})
 
     def text(self, *names: str) -> str:
-        """The first of the values that there is, as text."""
+        """The first of the columns that has a value, as text; empty when none has."""
         found = (self.values.get(name) for name in names)
         return next((str(value) for value in found if value not in (None, "", [])), "")
 
     @property
     def device(self) -> str:
+        """The id of the machine."""
         return self.text("machineid", "deviceid")
 
     @property
-    def known(self) -> bool:
-        """Whether this is such a row at all."""
+    def is_device_row(self) -> bool:
+        """Whether the columns are those of a vulnerability of a device."""
         return bool(self.device) and ("cveid" in self.values)
 
     @property
     def cve(self) -> str:
+        """The CVE id; empty for software without known vulnerabilities."""
         return self.text("cveid")
 
     @property
     def severity(self) -> Severity:
-        return severity_of(self.text("severity", "vulnerabilityseveritylevel"))
+        """The severity as Defender rates it."""
+        return parse_severity(self.text("severity", "vulnerabilityseveritylevel"))
 
     @property
-    def seen(self) -> datetime | None:
-        """When Defender saw it last."""
-        told = self.text("lastseentimestamp")
-        return moment(told) or moment(f"{told}Z")
+    def last_seen(self) -> datetime | None:
+        """When Defender last found the vulnerability (UTC), or None when the row has no time."""
+        text = self.text("lastseentimestamp")
+        return parse_timestamp(text) or parse_timestamp(f"{text}Z")
 
     @property
-    def of_changes(self) -> bool:
-        """Whether it is of a delta export."""
+    def is_delta(self) -> bool:
+        """Whether the row is of a delta export."""
         return "eventtimestamp" in self.values
 
     @property
     def os(self) -> OsInfo | None:
+        """The operating system of the machine, or None when the row does not name it."""
         platform = self.text("osplatform")
         return OsInfo(platform, self.text("osversion")) if platform else None
 
     def finding(self) -> Finding:
-        """The vulnerability that it is of."""
+        """The vulnerability. Call it only for a row with a CVE."""
         fixed = self.text("fixingkbid", "recommendedsecurityupdateid", "recommendedsecurityupdate")
         places = self.values.get("diskpaths")
         return Finding(
@@ -86,11 +90,11 @@ class DeviceRow:
             severity=self.severity,
             fixed=fixed or None,
             severity_source="Microsoft",
-            cvss_score=score(self.text("cvssscore")),
-            where=together((self.text("productvendor", "softwarevendor"), *_texts(places))),
+            cvss_score=parse_score(self.text("cvssscore")),
+            where=unique((self.text("productvendor", "softwarevendor"), *_text_list(places))),
             fix_state=FixState.FIXED if fixed else FixState.UNKNOWN,
         )
 
 
-def _texts(value: Any) -> list[str]:
+def _text_list(value: Any) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

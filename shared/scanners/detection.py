@@ -1,8 +1,8 @@
-"""Which format a body is of, when nobody says.
+"""Detection of a report's format from its body.
 
-One pass over the body at most, keeping nothing of it: JSON by the keys of its outermost object (or of the first object
-of a list), XML by its root, CSV by the names of its columns. What is recognised as something else is called by its
-name.
+JSON is detected from the keys of the outermost object, or of the first object of a list; XML from the root element;
+CSV from the column names. This takes at most one pass over the body and keeps nothing of it. A body that is recognized
+as something other than a report is refused by its name.
 """
 
 from __future__ import annotations
@@ -11,250 +11,259 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners import defender_rows, nessus, qualys, tables
-from shared.scanners.jsons import Wire, broken, decode, present
-from shared.scanners.markup import elements, root_of
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.domain.scan_formats import (
+    CYCLONEDX,
+    DEFENDER,
+    GRYPE,
+    INSPECTOR,
+    NESSUS,
+    QUALYS,
+    RINGMASTER,
+    SARIF,
+    TRIVY,
+)
+from shared.scanners import csv_body, defender_rows, nessus, qualys
+from shared.scanners.json_body import WireStruct, decode, invalid_json, is_present
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted, unknown_format
+from shared.scanners.xml_body import iterate_elements, read_root
 
-_NOTHING: Final = msgspec.Raw(b"")
+_ABSENT: Final = msgspec.Raw(b"")
 
 
-class _Keys(Wire):
-    """Keys that tell formats apart. A value is a piece of the body, not a copy."""
+class _ObjectKeys(WireStruct):
+    """Keys that distinguish the formats. A value is a slice of the body, not a copy."""
 
-    schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
-    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
-    cluster: msgspec.Raw = msgspec.field(name="ClusterName", default=_NOTHING)
-    matches: msgspec.Raw = _NOTHING
-    descriptor: msgspec.Raw = _NOTHING
-    runs: msgspec.Raw = _NOTHING
-    bom_format: msgspec.Raw = msgspec.field(name="bomFormat", default=_NOTHING)
-    spec_version: msgspec.Raw = msgspec.field(name="specVersion", default=_NOTHING)
+    schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_ABSENT)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_ABSENT)
+    cluster: msgspec.Raw = msgspec.field(name="ClusterName", default=_ABSENT)
+    matches: msgspec.Raw = _ABSENT
+    descriptor: msgspec.Raw = _ABSENT
+    runs: msgspec.Raw = _ABSENT
+    bom_format: msgspec.Raw = msgspec.field(name="bomFormat", default=_ABSENT)
+    spec_version: msgspec.Raw = msgspec.field(name="specVersion", default=_ABSENT)
     schema: Any = None
-    findings: msgspec.Raw = _NOTHING
-    hub_findings: msgspec.Raw = msgspec.field(name="Findings", default=_NOTHING)
-    results: msgspec.Raw = msgspec.field(name="Results", default=_NOTHING)
-    value: msgspec.Raw = _NOTHING
-    data: msgspec.Raw = _NOTHING
-    spdx: msgspec.Raw = msgspec.field(name="spdxVersion", default=_NOTHING)
-    context: msgspec.Raw = msgspec.field(name="@context", default=_NOTHING)
-    document: msgspec.Raw = _NOTHING
+    findings: msgspec.Raw = _ABSENT
+    hub_findings: msgspec.Raw = msgspec.field(name="Findings", default=_ABSENT)
+    results: msgspec.Raw = msgspec.field(name="Results", default=_ABSENT)
+    value: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = _ABSENT
+    spdx: msgspec.Raw = msgspec.field(name="spdxVersion", default=_ABSENT)
+    context: msgspec.Raw = msgspec.field(name="@context", default=_ABSENT)
+    document: msgspec.Raw = _ABSENT
     kind: Any = None
     type: Any = None
 
 
-class _First(Wire):
-    """Keys of the first object of a list."""
+class _FirstRow(WireStruct):
+    """Keys of the first object in a list of rows."""
 
-    target: msgspec.Raw = msgspec.field(name="Target", default=_NOTHING)
+    target: msgspec.Raw = msgspec.field(name="Target", default=_ABSENT)
     type: Any = None
-    properties: msgspec.Raw = _NOTHING
-    cve_id: msgspec.Raw = msgspec.field(name="cveId", default=_NOTHING)
-    machine_id: msgspec.Raw = msgspec.field(name="machineId", default=_NOTHING)
-    device_id: msgspec.Raw = msgspec.field(name="deviceId", default=_NOTHING)
-    hunted_cve_id: msgspec.Raw = msgspec.field(name="CveId", default=_NOTHING)
-    hunted_device_id: msgspec.Raw = msgspec.field(name="DeviceId", default=_NOTHING)
-    finding_arn: msgspec.Raw = msgspec.field(name="findingArn", default=_NOTHING)
-    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
+    properties: msgspec.Raw = _ABSENT
+    cve_id: msgspec.Raw = msgspec.field(name="cveId", default=_ABSENT)
+    machine_id: msgspec.Raw = msgspec.field(name="machineId", default=_ABSENT)
+    device_id: msgspec.Raw = msgspec.field(name="deviceId", default=_ABSENT)
+    hunted_cve_id: msgspec.Raw = msgspec.field(name="CveId", default=_ABSENT)
+    hunted_device_id: msgspec.Raw = msgspec.field(name="DeviceId", default=_ABSENT)
+    finding_arn: msgspec.Raw = msgspec.field(name="findingArn", default=_ABSENT)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_ABSENT)
 
     @property
-    def of_endpoint(self) -> bool:
-        """Of Defender for Endpoint: by machine, by device, or as Advanced Hunting names the same."""
-        by_machine = present(self.cve_id) and (present(self.machine_id) or present(self.device_id))
-        return by_machine or (present(self.hunted_cve_id) and present(self.hunted_device_id))
+    def is_endpoint_row(self) -> bool:
+        """Whether this is a row of Defender for Endpoint: by machine, by device, or of Advanced Hunting."""
+        by_machine = is_present(self.cve_id) and (is_present(self.machine_id) or is_present(self.device_id))
+        return by_machine or (is_present(self.hunted_cve_id) and is_present(self.hunted_device_id))
 
 
-class _Whole(Wire):
-    """Keys of an object that is a whole report, wherever it stands."""
+class _ReportKeys(WireStruct):
+    """Keys by which an object is a complete report, also as the entry of a list."""
 
-    schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_NOTHING)
-    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_NOTHING)
-    bom_format: msgspec.Raw = msgspec.field(name="bomFormat", default=_NOTHING)
-    runs: msgspec.Raw = _NOTHING
-    matches: msgspec.Raw = _NOTHING
-    descriptor: msgspec.Raw = _NOTHING
+    schema_version: msgspec.Raw = msgspec.field(name="SchemaVersion", default=_ABSENT)
+    product_arn: msgspec.Raw = msgspec.field(name="ProductArn", default=_ABSENT)
+    bom_format: msgspec.Raw = msgspec.field(name="bomFormat", default=_ABSENT)
+    runs: msgspec.Raw = _ABSENT
+    matches: msgspec.Raw = _ABSENT
+    descriptor: msgspec.Raw = _ABSENT
     schema: Any = None
 
 
-_BESIDE: Final = {
-    "inspector": frozenset({"findings", "Findings", "nextToken", "NextToken"}),
-    "defender": frozenset(
+_RESPONSE_KEYS: Final = {
+    INSPECTOR: frozenset({"findings", "Findings", "nextToken", "NextToken"}),
+    DEFENDER: frozenset(
         {"value", "data", "Results", "Schema", "Stats", "nextLink", "@odata.context", "@odata.nextLink", "@odata.count",
          "count", "totalRecords", "total_records", "facets", "resultTruncated", "result_truncated", "$skipToken",
          "skip_token"}
     ),
 }  # fmt: skip
-"""What stands beside rows in answers of the format's services."""
-_OBJECTS: Final = msgspec.json.Decoder(_Keys)
-_WHOLES: Final = msgspec.json.Decoder(_Whole)
+"""Keys next to the rows in responses of the services that write these formats."""
+_OBJECT_KEYS: Final = msgspec.json.Decoder(_ObjectKeys)
+_REPORT_KEYS: Final = msgspec.json.Decoder(_ReportKeys)
 _NAMES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_FIRSTS: Final = msgspec.json.Decoder(_First)
-_ROOTS: Final = {"bom": "cyclonedx", nessus.ROOT: nessus.FORMAT} | dict.fromkeys(qualys.ROOTS, "qualys")
+_FIRST_ROWS: Final = msgspec.json.Decoder(_FirstRow)
+_ROOTS: Final = {"bom": CYCLONEDX, nessus.ROOT: NESSUS} | dict.fromkeys(qualys.ROOTS, QUALYS)
 
 
 def detect(body: bytes) -> str:
-    """The format's name in the registry. Raises Refusal when the body is broken or of no format that is read."""
-    begin = _begin(body)
+    """The name of the body's format. Raises Refusal when the body is broken, or in none of the known formats."""
+    begin = _first_character(body)
     if begin == b"{":
         try:
-            return _of_object(decode(_OBJECTS, body, "a report"), body)
+            return _format_of_object(decode(_OBJECT_KEYS, body, "a report"), body)
         except Refusal as refusal:
-            return _of_lines(body, refusal)
+            return _format_of_lines(body, refusal)
     if begin == b"[":
-        return _of_list(decode(_LISTS, body, "a report"))
+        return _format_of_list(decode(_LISTS, body, "a report"))
     if begin == b"<":
-        return _of_xml(body)
-    return _of_table(body)
+        return _format_of_xml(body)
+    return _format_of_table(body)
 
 
-def unlisted(body: bytes) -> bytes:
-    """The report in a list of that one alone, as ``jq --slurp`` writes it; every other body as it is.
+def unwrap_single_report(body: bytes) -> bytes:
+    """The report in a list of exactly one report, as ``jq --slurp`` writes it; any other body unchanged.
 
-    Raises Refusal for a list of several reports: which of them is meant?
+    Raises Refusal for a list of several reports, since a release needs to know which one is meant.
     """
-    if _begin(body) != b"[":
+    if _first_character(body) != b"[":
         return body
     try:
         listed = _LISTS.decode(body)
-        whole = bool(listed) and _is_whole(_WHOLES.decode(listed[0]))
+        of_reports = bool(listed) and _is_report(_REPORT_KEYS.decode(listed[0]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body  # of something else, or broken: its reader says so
-    if whole and len(listed) > 1:
-        told = f"this is a list of {len(listed)} reports, of which each is of something else. Send one"
-        raise Refusal(RefusalReason.WRONG_SHAPE, told)
-    return bytes(listed[0]) if whole else body
+        return body  # not a list of objects, or broken: the reader refuses it with the reason
+    if of_reports and len(listed) > 1:
+        raise Refusal(RefusalReason.WRONG_SHAPE, f"the body is a list of {len(listed)} reports. Send a single report")
+    return bytes(listed[0]) if of_reports else body
 
 
-def _begin(body: bytes) -> bytes:
+def _first_character(body: bytes) -> bytes:
     return body[:256].lstrip()[:1] or body.lstrip()[:1]
 
 
-def _is_whole(keys: _Whole) -> bool:
+def _is_report(keys: _ReportKeys) -> bool:
     return (
-        (present(keys.schema_version) and not present(keys.product_arn))
-        or present(keys.bom_format)
-        or present(keys.runs)
-        or (present(keys.matches) and present(keys.descriptor))
+        (is_present(keys.schema_version) and not is_present(keys.product_arn))
+        or is_present(keys.bom_format)
+        or is_present(keys.runs)
+        or (is_present(keys.matches) and is_present(keys.descriptor))
         or (isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."))
     )
 
 
-def _of_object(keys: _Keys, body: bytes) -> str:
-    told = {
-        "ringmaster": isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
-        "cyclonedx": present(keys.bom_format),
-        "sarif": present(keys.runs),
-        "trivy": (present(keys.schema_version) and not present(keys.product_arn)) or present(keys.cluster),
-        "grype": present(keys.matches) and present(keys.descriptor),
-        "inspector": present(keys.product_arn),
+def _format_of_object(keys: _ObjectKeys, body: bytes) -> str:
+    matches = {
+        RINGMASTER: isinstance(keys.schema, str) and keys.schema.startswith("ringmaster."),
+        CYCLONEDX: is_present(keys.bom_format),
+        SARIF: is_present(keys.runs),
+        TRIVY: (is_present(keys.schema_version) and not is_present(keys.product_arn)) or is_present(keys.cluster),
+        GRYPE: is_present(keys.matches) and is_present(keys.descriptor),
+        INSPECTOR: is_present(keys.product_arn),
     }
-    found = next((name for name, yes in told.items() if yes), None)
+    found = next((name for name, yes in matches.items() if yes), None)
     for name, rows in (
-        ("inspector", keys.findings),
-        ("inspector", keys.hub_findings),
-        ("defender", keys.value),
-        ("defender", keys.data),
-        ("defender", keys.results),
+        (INSPECTOR, keys.findings),
+        (INSPECTOR, keys.hub_findings),
+        (DEFENDER, keys.value),
+        (DEFENDER, keys.data),
+        (DEFENDER, keys.results),
     ):
-        if found is None and present(rows) and _is_of(name, rows, body):
+        if found is None and is_present(rows) and _are_rows_of(name, rows, body):
             found = name
-    if found is None and (_names_sub_assessment(keys.type) or decode(_FIRSTS, body, "a report").of_endpoint):
-        found = "defender"
+    if found is None and (_is_assessment_type(keys.type) or decode(_FIRST_ROWS, body, "a report").is_endpoint_row):
+        found = DEFENDER
     if found is None:
-        raise _unknown(_other_object(keys, body))
+        raise unknown_format(_describe_object(keys, body))
     return found
 
 
-def _is_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
-    """Whether rows are the format's. An empty list is, when nothing else stands beside it that the format hasn't."""
-    first = _first_of(rows)
+def _are_rows_of(name: str, rows: msgspec.Raw, body: bytes) -> bool:
+    """Whether rows are of a format. An empty list is, when the object has no other keys than the format's responses."""
+    first = _first_row(rows)
     if first is None:
-        return set(decode(_NAMES, body, "a report")) <= _BESIDE[name]
-    if name == "inspector":
-        return present(first.finding_arn) or present(first.product_arn)
-    return present(first.properties) or first.of_endpoint
+        return set(decode(_NAMES, body, "a report")) <= _RESPONSE_KEYS[name]
+    if name == INSPECTOR:
+        return is_present(first.finding_arn) or is_present(first.product_arn)
+    return is_present(first.properties) or first.is_endpoint_row
 
 
-def _of_lines(body: bytes, refusal: Refusal) -> str:
-    """Rows that stand one a line, as Defender for Endpoint writes them into files."""
+def _format_of_lines(body: bytes, refusal: Refusal) -> str:
+    """The format of a body with one JSON object per line, as Defender for Endpoint exports to files.
+
+    Raises ``refusal``, with which decoding the body as one document failed, when it is not that.
+    """
     line = body[: body.find(b"\n") + 1]
     try:
-        if line.strip() and _FIRSTS.decode(line).of_endpoint:
-            return "defender"
+        if line.strip() and _FIRST_ROWS.decode(line).is_endpoint_row:
+            return DEFENDER
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     raise refusal
 
 
-def _of_list(rows: list[msgspec.Raw]) -> str:
-    first = _first_of(rows)
+def _format_of_list(rows: list[msgspec.Raw]) -> str:
+    first = _first_row(rows)
     if first is None:
-        raise _unknown("an empty list")
-    if present(first.target):
-        return "trivy"  # the legacy form, which its reader refuses with the reason
-    if _names_sub_assessment(first.type) or first.of_endpoint:
-        return "defender"
-    if present(first.product_arn):
-        return "inspector"
-    raise _unknown("a list")
+        raise unknown_format("an empty list")
+    if is_present(first.target):
+        return TRIVY  # the schema before 0.20, which the reader refuses with the reason
+    if _is_assessment_type(first.type) or first.is_endpoint_row:
+        return DEFENDER
+    if is_present(first.product_arn):
+        return INSPECTOR
+    raise unknown_format("a list")
 
 
-def _first_of(rows: msgspec.Raw | list[msgspec.Raw]) -> _First | None:
-    """The keys of the first row; None when there are no rows, or no rows of objects."""
+def _first_row(rows: msgspec.Raw | list[msgspec.Raw]) -> _FirstRow | None:
+    """The keys of the first row, or None for an empty list. A row that is not an object has none of the keys."""
     try:
         listed = rows if isinstance(rows, list) else _LISTS.decode(rows)
-        return _FIRSTS.decode(listed[0]) if listed else None
+        return _FIRST_ROWS.decode(listed[0]) if listed else None
     except msgspec.ValidationError:
-        return _First()
+        return _FirstRow()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise broken(b"", error) from error
+        raise invalid_json(b"", error) from error
 
 
-def _names_sub_assessment(kind: object) -> bool:
+def _is_assessment_type(kind: object) -> bool:
     return isinstance(kind, str) and kind.casefold().startswith("microsoft.security/assessments")
 
 
-def _other_object(keys: _Keys, body: bytes) -> str:
+def _describe_object(keys: _ObjectKeys, body: bytes) -> str:
     named = {
-        "an SPDX document": present(keys.spdx),
-        "a VEX document, which says nothing of what was scanned": present(keys.context),
-        "a CSAF document": present(keys.document),
-        "a Kubernetes object, such as the Trivy operator's": isinstance(keys.kind, str),
-        "matches without a descriptor, which a whole report of Grype has": present(keys.matches),
+        "an SPDX document": is_present(keys.spdx),
+        "a VEX document, which does not say what was scanned": is_present(keys.context),
+        "a CSAF document": is_present(keys.document),
+        "a Kubernetes object, for example of the Trivy Operator": isinstance(keys.kind, str),
+        "an object with matches, but without the descriptor of a complete Grype report": is_present(keys.matches),
     }
     found = next((name for name, yes in named.items() if yes), None)
     if found is not None:
         return found
-    first = ", ".join(shown(key) for key in list(decode(_NAMES, body, "a report"))[:5])
-    return f"an object of a kind that is not known, with the keys {first}" if first else "an empty object"
+    first = ", ".join(quoted(key) for key in list(decode(_NAMES, body, "a report"))[:5])
+    return f"an object of an unknown kind, with the keys {first}" if first else "an empty object"
 
 
-def _of_xml(body: bytes) -> str:
-    root = root_of(body)
+def _format_of_xml(body: bytes) -> str:
+    root = read_root(body)
     if root is None:
-        for _ in elements(body, frozenset(), "a report"):
+        for _ in iterate_elements(body, frozenset(), "a report"):
             pass
-        raise Refusal(RefusalReason.NOT_XML, "not XML: there is no element in it")
+        raise Refusal(RefusalReason.NOT_XML, "not XML: the document has no element")
     if root.name not in _ROOTS:
-        raise _unknown(f"XML whose root is {shown(root.name)}")
+        raise unknown_format(f"an XML document with the root {quoted(root.name)}")
     return _ROOTS[root.name]
 
 
-def _of_table(body: bytes) -> str:
-    names = tables.header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
+def _format_of_table(body: bytes) -> str:
+    names = csv_body.read_header(body, nessus.COLUMNS | qualys.COLUMNS | defender_rows.COLUMNS)
     if names is None and body.strip() in {b"null", b"true", b"false"}:
-        raise _unknown("JSON, but neither an object nor a list")
+        raise unknown_format("JSON, but neither an object nor a list")
     if names is None:
-        raise _unknown("neither JSON, nor XML, nor CSV of Tenable, Qualys or Defender")
+        raise unknown_format("neither JSON, nor XML, nor a CSV export of Tenable, Qualys or Microsoft Defender")
     if qualys.COLUMNS.intersection(names):
-        return qualys.FORMAT
+        return QUALYS
     if nessus.COLUMNS.intersection(names):
-        return nessus.FORMAT
+        return NESSUS
     if {"id", "properties"} <= set(names) or "cveid" in names:
-        return "defender"
-    raise _unknown("CSV, but neither of Tenable, nor of Qualys, nor of Defender")
-
-
-def _unknown(what: str) -> Refusal:
-    return Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {what[:300]}")
+        return DEFENDER
+    raise unknown_format("CSV, but not an export of Tenable, Qualys or Microsoft Defender")

@@ -1,14 +1,14 @@
-"""Amazon Inspector's findings as it writes them, and as Security Hub's are made to look before they are judged."""
+"""Findings of Amazon Inspector: decoded from its own format, or converted from that of Security Hub."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from shared.scanners.jsons import Wire
+from shared.scanners.json_body import WireStruct
 
 
-class Cvss(Wire, rename="camel"):
-    """A score."""
+class Cvss(WireStruct, rename="camel"):
+    """The score of one CVSS version, by one source."""
 
     base_score: float | None = None
     scoring_vector: str = ""
@@ -16,8 +16,8 @@ class Cvss(Wire, rename="camel"):
     version: str = ""
 
 
-class Package(Wire, rename="camel"):
-    """A package that is vulnerable."""
+class Package(WireStruct, rename="camel"):
+    """A vulnerable package."""
 
     name: str = ""
     version: str = ""
@@ -27,14 +27,14 @@ class Package(Wire, rename="camel"):
     file_path: str | None = None
 
 
-class Epss(Wire):
-    """The chance of exploitation."""
+class Epss(WireStruct):
+    """The EPSS probability of exploitation, 0 to 1."""
 
     score: float | None = None
 
 
-class Details(Wire, rename="camel"):
-    """A vulnerability, and the packages that have it."""
+class Details(WireStruct, rename="camel"):
+    """A vulnerability, and the packages that it affects."""
 
     vulnerability_id: str
     source: str = ""
@@ -44,20 +44,20 @@ class Details(Wire, rename="camel"):
     vulnerable_packages: list[Package] | None = None
     vendor_created_at: Any = None
     fix_available: str = ""
-    """Here and ``epss``: where Security Hub writes them; Inspector itself has them in the finding."""
+    """Set here, as ``epss``, when the finding is of Security Hub; Inspector itself has both in the finding."""
     epss: Epss | None = None
 
 
-class Resource(Wire):
-    """What was looked at."""
+class Resource(WireStruct):
+    """A resource that was scanned."""
 
     id: str
     type: str = ""
     details: dict[str, Any] | None = None
 
 
-class Inspected(Wire, rename="camel"):
-    """A finding as Inspector writes it."""
+class InspectorFinding(WireStruct, rename="camel"):
+    """A finding of Inspector."""
 
     finding_arn: str
     type: str
@@ -69,12 +69,12 @@ class Inspected(Wire, rename="camel"):
     resources: list[Resource] | None = None
     package_vulnerability_details: Details | None = None
     vulnerabilities: list[Details] | None = None
-    """Where Security Hub passes the finding on."""
+    """Set when the finding is of Security Hub."""
     last_observed_at: Any = None
     updated_at: Any = None
 
     @property
     def details(self) -> list[Details]:
-        """Its vulnerabilities; none for a finding of another kind."""
+        """The vulnerabilities; empty for a finding of another type."""
         own = self.package_vulnerability_details
         return [own] if own is not None else self.vulnerabilities or []

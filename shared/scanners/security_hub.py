@@ -1,15 +1,15 @@
-"""Amazon Inspector's findings as AWS Security Hub passes them on, in its own format (ASFF).
+"""Findings of Amazon Inspector in AWS Security Hub's own format (ASFF).
 
-Taken are answers of ``aws securityhub get-findings`` (``{"Findings": […]}``), bare lists and single findings. Facts of
+Accepted are responses of ``aws securityhub get-findings`` (``{"Findings": […]}``), lists and single findings. Facts of
 the format (AWS Security Finding Format 2018-10-08; exports of it):
 
-* Security Hub gathers findings of many products; ``ProductArn`` ends with the product. What isn't Inspector's is passed
-  over, and a document without any of Inspector's is refused. Trivy has a template for this format too: it names no
-  operating system, and Trivy's own JSON says more.
-* ``RecordState`` ARCHIVED is a finding that is gone, ``Workflow.Status`` SUPPRESSED one that somebody put aside.
-  RESOLVED is what somebody says, not what Inspector saw, so such a finding still counts.
-* ``Vulnerabilities`` may be empty; then the title names the CVE and no package.
-* The system stands in ``ProductFields``, under a name that ends with ``platform``.
+* Security Hub contains findings of many products; ``ProductArn`` ends with the product. Findings of other products are
+  skipped, and a document without findings of Inspector is refused. Trivy has a template for this format too: it names
+  no operating system, and Trivy's own JSON contains more.
+* ``RecordState`` ARCHIVED is a finding that no longer exists, ``Workflow.Status`` SUPPRESSED one that a person
+  suppressed. RESOLVED is set by a person and not by Inspector, so such a finding still counts.
+* ``Vulnerabilities`` may be empty. The title then names the CVE, and no package is named.
+* The operating system is in ``ProductFields``, under a name that ends with ``platform``.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.scanners.inspector_rows import Cvss, Details, Epss, Inspected, Package, Resource
-from shared.scanners.jsons import Wire, decode, each
-from shared.scanners.report import Refusal, RefusalReason, shown
-from shared.scanners.values import cves_in, number, severity_at, together
+from shared.scanners.inspector_rows import Cvss, Details, Epss, InspectorFinding, Package, Resource
+from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.report_refusal import quoted, unknown_format
+from shared.scanners.values import find_cves, parse_number, severity_for_score, unique
 
 _INSPECTOR: Final = "/aws/inspector"
 _NAME: Final = "findings of AWS Security Hub"
 
 
-class _Label(Wire, rename="pascal"):
+class _Label(WireStruct, rename="pascal"):
     label: str | None = None
     normalized: float | None = None
 
 
-class _Workflow(Wire, rename="pascal"):
+class _Workflow(WireStruct, rename="pascal"):
     status: str | None = None
 
 
-class _Place(Wire, rename="pascal"):
+class _Place(WireStruct, rename="pascal"):
     id: str
     type: str = ""
 
 
-class _Score(Wire, rename="pascal"):
+class _Score(WireStruct, rename="pascal"):
     version: str = ""
     base_score: float | str | None = None
     base_vector: str = ""
     source: str = ""
 
 
-class _Vulnerable(Wire, rename="pascal"):
+class _Vulnerable(WireStruct, rename="pascal"):
     name: str = ""
     version: str = ""
     release: str | None = None
@@ -58,13 +58,13 @@ class _Vulnerable(Wire, rename="pascal"):
     file_path: str | None = None
 
 
-class _Vendor(Wire, rename="pascal"):
+class _Vendor(WireStruct, rename="pascal"):
     name: str = ""
     vendor_severity: str | None = None
     vendor_created_at: str | None = None
 
 
-class _Vulnerability(Wire, rename="pascal"):
+class _Vulnerability(WireStruct, rename="pascal"):
     id: str
     vulnerable_packages: list[_Vulnerable] | None = None
     cvss: list[_Score] | None = None
@@ -74,7 +74,7 @@ class _Vulnerability(Wire, rename="pascal"):
     epss_score: float | str | None = None
 
 
-class _Finding(Wire, rename="pascal"):
+class _Finding(WireStruct, rename="pascal"):
     id: str
     product_arn: str
     title: str = ""
@@ -90,14 +90,14 @@ class _Finding(Wire, rename="pascal"):
     updated_at: str | None = None
 
 
-class _Answer(Wire, rename="pascal"):
+class _Answer(WireStruct, rename="pascal"):
     product_arn: msgspec.Raw = msgspec.Raw(b"")
     findings: list[msgspec.Raw] | None = None
     small: list[msgspec.Raw] | None = msgspec.field(name="findings", default=None)
     next_token: str | None = None
 
 
-class _Arn(Wire):
+class _Arn(WireStruct):
     arn: msgspec.Raw = msgspec.field(name="ProductArn", default=msgspec.Raw(b""))
 
 
@@ -107,8 +107,11 @@ _ARNS: Final = msgspec.json.Decoder(_Arn)
 _FINDINGS: Final = msgspec.json.Decoder(_Finding)
 
 
-def rows(body: bytes) -> tuple[list[msgspec.Raw], bool, bool]:
-    """Findings of Security Hub, whether there are more on a next page, and whether it is Security Hub's at all."""
+def unwrap_findings(body: bytes) -> tuple[list[msgspec.Raw], bool, bool]:
+    """The findings of a body, whether it is one page of several, and whether it is in Security Hub's format.
+
+    Raises Refusal when the body is not JSON or is incomplete.
+    """
     if body.lstrip()[:1] == b"[":
         return decode(_LISTS, body, _NAME), False, True
     answer = decode(_ANSWERS, body, _NAME)
@@ -119,47 +122,49 @@ def rows(body: bytes) -> tuple[list[msgspec.Raw], bool, bool]:
     return listed or [], bool(answer.next_token), bool(memoryview(first.arn).nbytes)
 
 
-def inspected(listed: list[msgspec.Raw]) -> Iterator[Inspected]:
-    """Inspector's findings among those of Security Hub. Raises Refusal when there is none."""
+def inspector_findings(listed: list[msgspec.Raw]) -> Iterator[InspectorFinding]:
+    """The findings of Inspector among those of Security Hub, converted to Inspector's format.
+
+    Raises Refusal after the last finding when there was none of Inspector.
+    """
     others: dict[str, None] = {}
     own = 0
-    for found in each(_FINDINGS, listed, _NAME):
+    for found in decode_each(_FINDINGS, listed, _NAME):
         if found.product_arn.endswith(_INSPECTOR):
             own += 1
-            yield _inspected(found)
+            yield _converted(found)
         elif len(others) < 3:
-            others.setdefault(_product(found))
+            others.setdefault(_product_name(found))
     if not own:
-        named = ", ".join(map(shown, others))
-        told = f"findings of AWS Security Hub (ASFF), but of {named} and none of Amazon Inspector"
+        products = ", ".join(map(quoted, others))
         hint = ". Send Trivy's own report (--format json)" if any("aqua" in other for other in others) else ""
-        raise Refusal(RefusalReason.UNKNOWN_FORMAT, f"no format is recognised: this is {told}{hint}")
+        raise unknown_format(f"findings of {products} in AWS Security Hub (ASFF), none of Amazon Inspector{hint}")
 
 
-def _product(found: _Finding) -> str:
+def _product_name(found: _Finding) -> str:
     _, _, product = found.product_arn.partition(":product/")
-    return "/".join(together((found.company_name, found.product_name))) or product or "an unnamed product"
+    return "/".join(unique((found.company_name, found.product_name))) or product or "an unnamed product"
 
 
-def _inspected(found: _Finding) -> Inspected:
-    return Inspected(
+def _converted(found: _Finding) -> InspectorFinding:
+    return InspectorFinding(
         finding_arn=found.id,
         type="PACKAGE_VULNERABILITY",
         severity=_severity(found),
         status=_status(found),
         title=found.title,
-        resources=[Resource(place.id, place.type, _details(found)) for place in found.resources or ()],
-        vulnerabilities=[_vulnerability(one) for one in found.vulnerabilities or ()] or _titled(found),
+        resources=[Resource(place.id, place.type, _platform(found)) for place in found.resources or ()],
+        vulnerabilities=[_vulnerability(one) for one in found.vulnerabilities or ()] or _details_from_title(found),
         last_observed_at=found.last_observed_at,
         updated_at=found.updated_at,
     )
 
 
 def _severity(found: _Finding) -> str:
-    told = found.severity or _Label()
-    if told.label or told.normalized is None:
-        return told.label or ""
-    return severity_at(told.normalized / 10).value  # 0 to 100, in findings of before 2020
+    severity = found.severity or _Label()
+    if severity.label or severity.normalized is None:
+        return severity.label or ""
+    return severity_for_score(severity.normalized / 10).value  # 0 to 100, in findings from before 2020
 
 
 def _status(found: _Finding) -> str:
@@ -169,14 +174,14 @@ def _status(found: _Finding) -> str:
     return "SUPPRESSED" if suppressed else "ACTIVE"
 
 
-def _details(found: _Finding) -> dict[str, object]:
+def _platform(found: _Finding) -> dict[str, object]:
     fields = found.product_fields or {}
     platform = next((value for name, value in fields.items() if name.endswith("/platform")), None)
     return {"fields": {"platform": platform}} if platform else {}
 
 
-def _titled(found: _Finding) -> list[Details]:
-    return [Details(id_) for id_ in cves_in(found.title)]
+def _details_from_title(found: _Finding) -> list[Details]:
+    return [Details(id_) for id_ in find_cves(found.title)]
 
 
 def _vulnerability(one: _Vulnerability) -> Details:
@@ -186,7 +191,10 @@ def _vulnerability(one: _Vulnerability) -> Details:
         source=vendor.name,
         vendor_severity=vendor.vendor_severity,
         related_vulnerabilities=one.related_vulnerabilities,
-        cvss=[Cvss(number(told.base_score), told.base_vector, told.source, told.version) for told in one.cvss or ()],
+        cvss=[
+            Cvss(parse_number(score.base_score), score.base_vector, score.source, score.version)
+            for score in one.cvss or ()
+        ],
         vulnerable_packages=[
             Package(
                 package.name, package.version, package.release, package.fixed_in_version, package.package_manager,
@@ -196,5 +204,5 @@ def _vulnerability(one: _Vulnerability) -> Details:
         ],
         vendor_created_at=vendor.vendor_created_at,
         fix_available=one.fix_available,
-        epss=Epss(number(one.epss_score)),
+        epss=Epss(parse_number(one.epss_score)),
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Values that all formats have: severities, scores, moments, package URLs, names of vulnerabilities.
+"""Values that reports of all formats contain: severities, scores, times, package URLs, CVE ids.
 
-CVSS bands are those of the specification (v3.1 §5, v4.0 §6): none 0.0, low from 0.1, medium from 4.0, high from 7.0,
-critical from 9.0. CVSS 2 has no critical; NVD's bands for it end at high.
+CVSS severity ratings are those of the specification (v3.1 section 5, v4.0 section 6): none 0.0, low from 0.1, medium
+from 4.0, high from 7.0, critical from 9.0. CVSS 2 has no critical; NVD's ratings for it end at high.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 from packageurl import PackageURL
 
+from shared.domain.identifiers import CVE_ID
 from shared.domain.policy import Severity
 
-_WORDS: Final = {
+_SEVERITIES: Final = {
     "critical": Severity.CRITICAL,
     "urgent": Severity.CRITICAL,
     "important": Severity.HIGH,
@@ -37,17 +38,18 @@ _WORDS: Final = {
     "info": Severity.NEGLIGIBLE,
     "none": Severity.NEGLIGIBLE,
 }
-_MORE_DIGITS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
-CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]+", re.IGNORECASE)
+_NANOSECONDS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
+"""Digits beyond microseconds, which ``datetime`` does not accept."""
+_MAX_PURL: Final = 4096
 
 
-def severity_of(word: str | None) -> Severity:
-    """A severity in any scanner's words. A word that isn't known is UNKNOWN, never the least."""
-    return _WORDS.get((word or "").strip().casefold(), Severity.UNKNOWN)
+def parse_severity(word: str | None) -> Severity:
+    """The severity for any scanner's word, in any casing. An unknown word is UNKNOWN, never the lowest severity."""
+    return _SEVERITIES.get((word or "").strip().casefold(), Severity.UNKNOWN)
 
 
-def severity_at(score: float | None) -> Severity:
-    """The severity of a CVSS 3 or 4 score; UNKNOWN without one, or for one that is out of range."""
+def severity_for_score(score: float | None) -> Severity:
+    """The severity rating of a CVSS 3 or 4 score, or UNKNOWN for None and for a score outside 0 to 10."""
     if score is None or not 0 <= score <= 10:
         return Severity.UNKNOWN
     bands = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.1, Severity.LOW))
@@ -55,10 +57,10 @@ def severity_at(score: float | None) -> Severity:
 
 
 @lru_cache(maxsize=16_384)
-def score_of(vector: str) -> float | None:
-    """The base score of a CVSS vector of version 2, 3.0, 3.1 or 4.0; None when it can't be read."""
+def score_of_vector(vector: str) -> float | None:
+    """The base score of a CVSS vector of version 2.0, 3.0, 3.1 or 4.0, or None for an invalid vector."""
     try:
-        return score(str(_base_score(vector)))
+        return parse_score(str(_base_score(vector)))
     except (CVSSError, ValueError, KeyError, ArithmeticError):
         return None
 
@@ -73,8 +75,8 @@ def _base_score(vector: str) -> object:
     return CVSS2(vector.strip("()").removeprefix("CVSS2#")).scores()[0]
 
 
-def number(text: str | float | None) -> float | None:
-    """A number, however it is written; None for anything else."""
+def parse_number(text: str | float | None) -> float | None:
+    """A finite number, given as a number or as text, or None for anything else."""
     try:
         found = float(text.strip() if isinstance(text, str) else text if text is not None else "")
     except (ValueError, OverflowError):
@@ -82,46 +84,52 @@ def number(text: str | float | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def score(value: str | float | None) -> float | None:
-    """A CVSS score: a number from 0 to 10, or None."""
-    found = number(value)
+def parse_score(value: str | float | None) -> float | None:
+    """A CVSS score from 0 to 10, or None for anything else."""
+    found = parse_number(value)
     return found if found is not None and 0 <= found <= 10 else None
 
 
-def points(given: str | float | None, vector: str | None) -> float | None:
-    """A CVSS score as it is given, or else that of its vector; None without either."""
-    found = score(given)
-    return score_of(vector) if found is None and vector else found
+def cvss_score(given: str | float | None, vector: str | None) -> float | None:
+    """The given CVSS score, or the base score of the vector when no valid score is given, or None without either."""
+    found = parse_score(given)
+    return score_of_vector(vector) if found is None and vector else found
 
 
-def probability(value: str | float | None) -> float | None:
-    """An EPSS probability: a number from 0 to 1, or None."""
-    found = number(value)
+def parse_probability(value: str | float | None) -> float | None:
+    """An EPSS probability from 0 to 1, or None for anything else."""
+    found = parse_number(value)
     return found if found is not None and 0 <= found <= 1 else None
 
 
-def moment(text: str | None) -> datetime | None:
-    """An ISO 8601 time with a zone, in UTC. Go writes nanoseconds, and year 1 for a time that was never set."""
+def parse_timestamp(text: str | None) -> datetime | None:
+    """An ISO 8601 time with a UTC offset, converted to UTC, or None for anything else.
+
+    Go programs write nanoseconds, and the year 1 for a time that was never set.
+    """
     try:
-        found = datetime.fromisoformat(_MORE_DIGITS.sub(r"\1", (text or "").strip()))
-        return in_utc(found) if found.tzinfo is not None else None
+        found = datetime.fromisoformat(_NANOSECONDS.sub(r"\1", (text or "").strip()))
+        return to_utc(found) if found.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
 
 
-def day(text: str | None) -> datetime | None:
-    """The begin (UTC) of a day that stands at the head of a text; a whole time with a zone is taken as it is."""
-    whole = moment(text)
-    if whole is not None:
-        return whole
+def parse_date(text: str | None) -> datetime | None:
+    """Midnight UTC of the date that a text begins with (``2026-05-01`` or ``2026/05/01``), or None.
+
+    A text that is a whole ISO 8601 time with a UTC offset is that time.
+    """
+    timestamp = parse_timestamp(text)
+    if timestamp is not None:
+        return timestamp
     try:
-        return in_utc(datetime.strptime((text or "").strip()[:10].replace("/", "-"), "%Y-%m-%d").replace(tzinfo=UTC))
+        return to_utc(datetime.strptime((text or "").strip()[:10].replace("/", "-"), "%Y-%m-%d").replace(tzinfo=UTC))
     except ValueError:
         return None
 
 
-def in_utc(found: datetime) -> datetime | None:
-    """The same moment in UTC; None for years in which no scanner ran."""
+def to_utc(found: datetime) -> datetime | None:
+    """The same time in UTC, or None before 1990: no scanner ran then, so the time was never set."""
     try:
         return found.astimezone(UTC) if found.year >= 1990 else None
     except OverflowError:
@@ -129,9 +137,9 @@ def in_utc(found: datetime) -> datetime | None:
 
 
 @lru_cache(maxsize=65_536)
-def purl_of(text: str) -> str:
-    """A package URL in canonical form; empty when it can't be read."""
-    if not text or len(text) > 4096:
+def canonical_purl(text: str) -> str:
+    """A package URL in canonical form, or an empty text when it is invalid or longer than 4,096 characters."""
+    if not text or len(text) > _MAX_PURL:
         return ""
     try:
         return PackageURL.from_string(text).to_string()
@@ -139,21 +147,21 @@ def purl_of(text: str) -> str:
         return ""
 
 
-def purl_made(kind: str, name: str, version: str, namespace: str = "") -> str:
-    """The package URL of what a scanner names in other ways; empty when something is missing."""
+def build_purl(kind: str, name: str, version: str) -> str:
+    """The package URL of a package type, name and version; empty when type or name is empty or invalid."""
     if not (kind and name):
         return ""
     try:
-        return PackageURL(type=kind, namespace=namespace or None, name=name, version=version or None).to_string()
+        return PackageURL(type=kind, name=name, version=version or None).to_string()
     except (ValueError, UnicodeError):
         return ""
 
 
-def cves_in(*texts: str | None) -> tuple[str, ...]:
-    """Every CVE that is named, once, in order."""
-    return tuple(dict.fromkeys(found.upper() for text in texts if text for found in CVE.findall(text)))
+def find_cves(*texts: str | None) -> tuple[str, ...]:
+    """The CVE ids in the texts, in uppercase, each once, in order of appearance."""
+    return tuple(dict.fromkeys(found.upper() for text in texts if text for found in CVE_ID.findall(text)))
 
 
-def together(names: Iterable[str | None], but: str = "") -> tuple[str, ...]:
-    """Names once each, without empty ones and without ``but``."""
-    return tuple(name for name in dict.fromkeys(names) if name and name != but)
+def unique(names: Iterable[str | None], excluding: str = "") -> tuple[str, ...]:
+    """The names, each once and in order, without empty ones and without ``excluding``."""
+    return tuple(name for name in dict.fromkeys(names) if name and name != excluding)

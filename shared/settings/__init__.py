@@ -1,5 +1,5 @@
 """Application settings: environment variables in, checked values out."""
 
-from shared.settings.environment import LARGEST_REPORT, SETTINGS, Settings, SettingsFaults, read_settings
+from shared.settings.environment import SETTINGS, Settings, SettingsFaults, read_settings
 
-__all__ = ["LARGEST_REPORT", "SETTINGS", "Settings", "SettingsFaults", "read_settings"]
+__all__ = ["SETTINGS", "Settings", "SettingsFaults", "read_settings"]

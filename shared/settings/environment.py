@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.domain.limits import MAX_REPORT_BYTES
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
 from shared.settings.webhook_senders import LEAST_KEY, read_hosts, read_principals, read_readers, read_scanners
@@ -21,7 +22,6 @@ DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
 OWN_STORAGE: Final = "RINGMASTER_STORAGE"
 PLATFORM_AUTH: Final = "WEBSITE_AUTH_ENABLED"
 """Set by App Service, read-only: whether App Service Authentication is on ("Environment variables")."""
-LARGEST_REPORT: Final = 200 * 1024 * 1024
 
 # Storage's rule for queue names allows 63 characters; the host adds "-poison", and gives up on poison messages when
 # the result is too long.
@@ -122,8 +122,8 @@ SETTINGS: Final = (
     Setting("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", "How old a signed report may be, in seconds.", "300"),
     Setting(
         "RINGMASTER_MAX_REPORT_BYTES",
-        "The largest scan report that is taken, uncompressed; at most 209715200.",
-        "209715200",
+        f"The largest scan report that is taken, uncompressed; at most {MAX_REPORT_BYTES}.",
+        str(MAX_REPORT_BYTES),
     ),
 )
 
@@ -213,7 +213,7 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
         principals=read.principals("RINGMASTER_WEBHOOK_PRINCIPALS", "RINGMASTER_TRUST_EASYAUTH"),
         readers=read.readers("RINGMASTER_PAGE_READERS", "RINGMASTER_TRUST_EASYAUTH"),
         webhook_tolerance=timedelta(seconds=read.number("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", float, 1, 86_400)),
-        max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, LARGEST_REPORT),
+        max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, MAX_REPORT_BYTES),
         report_hosts=read_hosts("RINGMASTER_REPORT_HOSTS", read.text("RINGMASTER_REPORT_HOSTS"), read.faults),
         report_fetch_seconds=read.number("RINGMASTER_REPORT_FETCH_SECONDS", float, 1, 240),
     )
@@ -316,6 +316,9 @@ class _Reader:
         text = self.text(prefix)
         if text:
             return StorageSettings(prefix, connection_string=self._connection_string(prefix, text))
+        return self._storage_by_identity(prefix)
+
+    def _storage_by_identity(self, prefix: str) -> StorageSettings:
         account = self.text(f"{prefix}__accountName")
         if account and not _ACCOUNT_NAME.fullmatch(account):
             self.faults.append(

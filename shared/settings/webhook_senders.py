@@ -11,7 +11,6 @@ application id, have the same fields but for the keys, and a ``name`` where want
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -25,7 +24,9 @@ from pydantic import (
     ValidationError,
 )
 
-from shared.domain.references import InvalidReference, host_entry
+from shared.domain.identifiers import is_guid
+from shared.domain.report_reference import InvalidReference, host_entry
+from shared.domain.scan_formats import is_format_name
 from shared.domain.senders import Sender, definition_pattern
 
 LEAST_KEY: Final = 16
@@ -33,8 +34,6 @@ LEAST_KEY: Final = 16
 MOST_KEYS: Final = 4
 """Two are needed to change a key; every further one is work for each request."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EXPECTED: Final = {
     "keys": f"a list of one to {MOST_KEYS} keys is expected, newest first",
     "formats": "formats is no list of report formats such as trivy; leave it out to allow all",
@@ -49,12 +48,18 @@ def _long_enough(key: str) -> str:
     return key
 
 
+def _format_name(name: str) -> str:
+    if not is_format_name(name):
+        raise ValueError("is not the name of a report format")
+    return name
+
+
 class _Permitted(BaseModel):
     """What a sender may send. A misspelt field would be a permission that nobody notices to be missing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    formats: frozenset[Annotated[str, Field(pattern=f"^{_NAME.pattern}$")]] = Field(frozenset(), min_length=1)
+    formats: frozenset[Annotated[str, AfterValidator(_format_name)]] = Field(frozenset(), min_length=1)
     definitions: tuple[Annotated[str, AfterValidator(definition_pattern)], ...] = Field((), min_length=1)
 
 
@@ -75,7 +80,7 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
     found: dict[str, Sender] = {}
     for scanner, given in _object(name, text, expected, faults).items():
         where = f"{name}, scanner {scanner[:40]!r}"
-        if not _NAME.fullmatch(scanner):
+        if not is_format_name(scanner):
             faults.append(f"{where}: a name is expected, such as trivy: lower-case letters, digits and -")
         is_short = not isinstance(given, dict)
         read = _validated(_Scanner, {"keys": given} if is_short else given, where, faults)
@@ -91,7 +96,7 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
     found: dict[str, Sender] = {}
     for given_id, given in _object(name, text, expected, faults).items():
         where = f"{name}, principal {given_id[:40]!r}"
-        if not _ID.fullmatch(given_id.lower()):
+        if not is_guid(given_id):
             faults.append(f"{where}: an object or application id is expected, 8-4-4-4-12 hex digits")
         read = _validated(_Principal, given, where, faults)
         if read is not None:
@@ -106,7 +111,7 @@ def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
     faults.extend(
         f"{name}, {each[:40]!r}: an id of a person, group, application or tenant is expected, 8-4-4-4-12 hex digits"
         for each in sorted(found)
-        if not _ID.fullmatch(each)
+        if not is_guid(each)
     )
     return found
 

@@ -13,7 +13,7 @@ from shared.codec import Malformed
 from shared.domain.hop_states import FetchOrder, UnreadableState
 from shared.domain.messages import Command, ScanFinished
 from shared.domain.outcomes import Dropped, Finished, HopResult
-from shared.domain.references import shown
+from shared.domain.report_reference import shown
 from shared.ports import PassingFault, ReportRefused, World
 from shared.scan_gate.refusals import RefusalReason, RefusedReport, refuse
 from shared.scan_gate.reports import scan_finished

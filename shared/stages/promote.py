@@ -35,7 +35,7 @@ from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
-from shared.gallery.lease import definition_lease, write
+from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
 from shared.ports import Hop, PassingFault, World
 from shared.scan_gate.baseline import published_baseline
@@ -45,9 +45,6 @@ from shared.scan_gate.verdict import decided, judged
 log = logging.getLogger("ringmaster.promote")
 
 AT_ONCE: Final = timedelta(0)
-READ_BACK: Final = timedelta(seconds=10)
-WRITE_AGAIN_AFTER: Final = 30
-"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 TAKE_BACK_AFTER: Final = timedelta(seconds=5)

@@ -19,13 +19,10 @@ from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
-from shared.gallery.lease import definition_lease, write
+from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.revocation_scope import definitions_of, released_version
 from shared.ports import Hop
 
-READ_BACK: Final = timedelta(seconds=10)
-WRITE_AGAIN_AFTER: Final = 30
-"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
 EMPTY_POLL: Final = timedelta(minutes=10)
 NOT_COVERED: Final = Stalled(
     "the policy no longer covers this definition, so Ringmaster may not write to its galleries: exclude the version "

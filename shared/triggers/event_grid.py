@@ -13,7 +13,8 @@ import azure.functions as func
 
 from shared.codec import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
 from shared.domain.messages import ScanFinished
-from shared.domain.references import ReportReference, shown
+from shared.domain.report_reference import ReportReference, shown
+from shared.domain.scan_formats import AUTO_DETECT
 from shared.engine import intake
 from shared.ports import World
 from shared.scan_gate import reports
@@ -23,7 +24,6 @@ from shared.triggers.runtime import Runtime, utc_now
 
 log = logging.getLogger("ringmaster.events")
 
-AUTO: Final = "auto"
 SENDER: Final = "an event"
 """Who sent a report that came through Event Grid, where only those may publish whom the topic admits."""
 
@@ -75,7 +75,7 @@ async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
     if read.reference is not None:
         return await _refer(read, read.reference, world, now)
-    if read.report is not None and read.format == AUTO:
+    if read.report is not None and read.format == AUTO_DETECT:
         return await _detect(read, read.report, world, now)
     name = await _kept_report(read, world, now)
     if name is None:
@@ -85,20 +85,22 @@ async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str
 
 async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) -> str:
     from shared.scanners.registry import read as read_report
-    from shared.scanners.report import Refusal
+    from shared.scanners.report_refusal import Refusal
 
     try:
         found = read_report(None, body)
     except Refusal as refusal:
         why = RefusalReason(refusal.reason.value, str(refusal))
-        await refuse(RefusedReport(read.version, AUTO, why, sha256(body).hexdigest(), sender=SENDER), world, now=now)
+        await refuse(
+            RefusedReport(read.version, AUTO_DETECT, why, sha256(body).hexdigest(), sender=SENDER), world, now=now
+        )
         return f"refused: {refusal}"
     return await _scan_reported(replace(read, format=found.format), world, now)
 
 
 async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
     reason = world.report_source.why_not(reference.url)
-    if read.format == AUTO:
+    if read.format == AUTO_DETECT:
         reason = "a report by reference needs its format: it can't be looked at before it is fetched"
     if reason is None:
         return await reports.fetch_report(read.version, read.format, reference, SENDER, world, now=now)

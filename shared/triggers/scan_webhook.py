@@ -17,11 +17,12 @@ from typing import Final
 import azure.functions as func
 
 from shared.codec import CodecError, Malformed, TooLarge
-from shared.codec.fetch_orders import CONTENT_TYPE, decode_reference
 from shared.codec.gzipped import gunzipped
+from shared.codec.report_references import CONTENT_TYPE, decode_reference
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import ScanFinished
-from shared.domain.references import InvalidReference, ReportReference, check_digest, shown
+from shared.domain.report_reference import InvalidReference, ReportReference, check_digest, shown
+from shared.domain.scan_formats import AUTO_DETECT, SCAN_FORMATS
 from shared.domain.senders import Sender
 from shared.ports import World
 from shared.scan_gate import reports
@@ -36,8 +37,6 @@ log = logging.getLogger("ringmaster.http")
 READ_AT_ONCE: Final = 32 * 1024 * 1024
 """Bytes of a report that is read before the answer, so that a scanner hears at once what is wrong with it. A larger one
 is kept unread, and the scan gate reads it."""
-AUTO: Final = "auto"
-"""In place of a format: it is found from the report."""
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
@@ -114,7 +113,7 @@ def _check_permission(sent: Sent) -> None:
             f"{name} may not send reports about {sent.version.definition.gallery.name}/{sent.version.definition.name}"
         )
         raise Problem(403, "definition_not_allowed", text)
-    if sent.format != AUTO and not sent.sender.may_send(sent.format):
+    if sent.format != AUTO_DETECT and not sent.sender.may_send(sent.format):
         raise _not_allowed(sent.sender, sent.format)
 
 
@@ -162,10 +161,8 @@ def _reference(content: bytes) -> ReportReference:
 
 def _check_known(scan_format: str) -> None:
     """What lies elsewhere can't be looked at now, so its format must be named, and be one that is read."""
-    from shared.scanners.registry import READERS
-
-    if scan_format not in READERS:
-        known = ", ".join(sorted(READERS))
+    if scan_format not in SCAN_FORMATS:
+        known = ", ".join(sorted(SCAN_FORMATS))
         raise Problem(422, "unknown_format", f"a report by reference needs its format in the address, one of: {known}")
 
 
@@ -179,7 +176,7 @@ async def _take_report(content: bytes, sent: Sent, world: World) -> func.HttpRes
 async def _checked_format(content: bytes, sent: Sent, world: World) -> str:
     """The report's format, found where it is not named. Raises Problem for a report that is refused."""
     # Reading a report needs its parser; refusing a stranger does not.
-    from shared.scanners.report import Refusal
+    from shared.scanners.report_refusal import Refusal
 
     try:
         scan_format = _read(sent.format, content)
@@ -192,12 +189,12 @@ async def _checked_format(content: bytes, sent: Sent, world: World) -> str:
 
 def _read(scan_format: str, content: bytes) -> str:
     """The format of a report, which is read as well unless it is large. Raises Refusal."""
-    from shared.scanners.registry import READERS, detect, read
+    from shared.scanners.registry import detect, read
 
-    if len(content) <= READ_AT_ONCE or scan_format not in {AUTO, *READERS}:
-        found = read(None if scan_format == AUTO else scan_format, content)
-        return found.format if scan_format == AUTO else scan_format
-    return detect(content.removeprefix(BOM_UTF8)) if scan_format == AUTO else scan_format
+    if len(content) <= READ_AT_ONCE or scan_format not in {AUTO_DETECT, *SCAN_FORMATS}:
+        found = read(None if scan_format == AUTO_DETECT else scan_format, content)
+        return found.format if scan_format == AUTO_DETECT else scan_format
+    return detect(content.removeprefix(BOM_UTF8)) if scan_format == AUTO_DETECT else scan_format
 
 
 async def _refused(why: RefusalReason, content: bytes, sent: Sent, world: World, *, status: int = 422) -> Problem:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain.display import distance, span
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
-from shared.domain.wording import distance, span
 from shared.ports import World
 from shared.queries import status
 from shared.web.asking import Query, address

@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
+from shared.domain.display import distance
 from shared.domain.image import VersionId
 from shared.domain.release import Release, State
-from shared.domain.wording import distance
 from shared.ports import DeadLetter, World
 from shared.queries import status
 from shared.web.asking import Paging, Query, address

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.domain.wording import printable
+from shared.domain.display import printable
 from shared.web.asking import address
 
 if TYPE_CHECKING:

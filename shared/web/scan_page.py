@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.codec.listings import GroupWire, LineWire, ListingWire, read_listing, read_ranges
-from shared.domain.listing import Range, Standing, chosen, part, within
+from shared.domain.display import distance
+from shared.domain.findings_list import Range, Standing, chosen, part, within
 from shared.domain.merging import WORST_FIRST
 from shared.domain.policy import Severity
 from shared.domain.release import Gate, GateRecord, Release
-from shared.domain.wording import distance
 from shared.ports import Evidence, World
 from shared.scan_gate.listing_pages import groups_of, lines_of
 from shared.web.asking import Paging, Query, Unanswerable, address

@@ -14,7 +14,7 @@ import pytest
 
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command
-from shared.codec.fetch_orders import CONTENT_TYPE
+from shared.codec.report_references import CONTENT_TYPE
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.release import Gate, State

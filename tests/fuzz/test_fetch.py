@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.azure import report_source
-from shared.domain.references import InvalidReference, check_url, shown
+from shared.domain.report_reference import InvalidReference, check_url, shown
 from shared.ports import ReportRefused
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import STRINGS

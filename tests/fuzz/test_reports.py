@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from shared.cli.app import Session, run
 from shared.codec import CodecError
 from shared.codec.gzipped import gunzipped
+from shared.domain.findings import ScanReport
 from shared.scanners import registry
-from shared.scanners.command import document_of
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_json import report_document
+from shared.scanners.report_refusal import Refusal
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.reports import TEXTS, bodies, sound
 
@@ -39,7 +40,7 @@ def attempt(name: str | None, body: bytes) -> ScanReport | None:
         refused.encode()
         return None
     assert all(finding.id and finding.identity for finding in report.findings)
-    json.dumps(document_of(report), ensure_ascii=False, allow_nan=False).encode()
+    json.dumps(report_document(report), ensure_ascii=False, allow_nan=False).encode()
     return report
 
 

@@ -17,7 +17,7 @@ import azure.functions as func
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.codec.fetch_orders import CONTENT_TYPE
+from shared.codec.report_references import CONTENT_TYPE
 from shared.domain.messages import Kind
 from shared.domain.signature import sign
 from shared.triggers import scan_webhook

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.findings import ScanReport
 from shared.scanners import registry
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 
 REAL: Final = {
     "trivy": ("trivy/ubuntu-1804.json.golden", "trivy/fixtures/convert/npm-with-suppressed.json.golden"),

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.findings import Finding, OsInfo, ScanReport
 from shared.domain.judgement import ScanOutcome, judge
+from shared.domain.merging import merged
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.scanning import Finding, OsInfo, ScanReport, merged
 from shared.scanners import registry
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 
 NOW = datetime(2026, 5, 10, tzinfo=UTC)
 FINDINGS = st.lists(

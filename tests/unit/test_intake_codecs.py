@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from shared.codec import Malformed, TooLarge
-from shared.codec.fetch_orders import decode_reference
 from shared.codec.gzipped import MOST_RATIO, RATIO_FROM, Gunzip, gunzipped
 from shared.codec.principals import decode_principal
-from shared.domain.references import ReportReference
+from shared.codec.report_references import decode_reference
+from shared.domain.report_reference import ReportReference
 
 MB = 1024 * 1024
 

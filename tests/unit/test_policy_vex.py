@@ -280,8 +280,8 @@ def test_published_cyclonedx_documents_are_read_or_refused_for_want_of_a_reason_
 def test_every_format_that_is_read_can_be_named_in_a_policy_and_no_other() -> None:
     from typing import get_args
 
-    from shared.domain.policy import FORMATS
+    from shared.domain.scan_formats import SCAN_FORMATS
     from shared.policy_file.models import Format
     from shared.scanners.registry import READERS
 
-    assert set(FORMATS) == set(READERS) == set(get_args(Format))
+    assert set(SCAN_FORMATS) == set(READERS) == set(get_args(Format))

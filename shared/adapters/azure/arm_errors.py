@@ -86,9 +86,9 @@ def judged(
     wait = retry_after(headers, now or datetime.now(UTC)) or _asked_in_words(message)
     if _is_throttling(status, code, message, error):
         return Throttled(text, retry_after=wait)
-    if status in {408, 0} or status >= 500 or (status == 404 and not code):
+    if _is_unavailable(status, code):
         return Unavailable(text, retry_after=wait)
-    if status == 412 or (400 <= status < 500 and _is_passing(status, code, message)):
+    if _is_conflict(status, code, message):
         return Conflict(text, retry_after=wait)
     if status in {401, 403}:
         return Refused(code or "AuthorizationFailed", message or f"{what} is not allowed to this identity", status)
@@ -135,8 +135,15 @@ def _is_throttling(status: int, code: str, message: str, error: Mapping[str, Any
     return any(_THROTTLING.search(each) for each in codes) or bool(_THROTTLING_WORDS.search(message))
 
 
-def _is_passing(status: int, code: str, message: str) -> bool:
-    if code.lower() in _FINAL_CODES:
+def _is_unavailable(status: int, code: str) -> bool:
+    # ARM names a code with every 404 of its own; one without a code comes from something in between.
+    return status in {408, 0} or status >= 500 or (status == 404 and not code)
+
+
+def _is_conflict(status: int, code: str, message: str) -> bool:
+    if status == 412:
+        return True
+    if not 400 <= status < 500 or code.lower() in _FINAL_CODES:
         return False
     return (status == 409 and code.lower() in _PASSING_CODES) or bool(_PASSING_WORDS.search(message))
 

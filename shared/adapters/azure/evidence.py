@@ -26,10 +26,11 @@ from shared.adapters.common.names import (
     report_name,
     report_name_of,
 )
-from shared.adapters.common.report_bounds import LARGEST_REPORT, check_report, checked
+from shared.adapters.common.report_bounds import check_report, checked
 from shared.codec import TooLarge, decode_document, encode_document
 from shared.codec.documents import LARGEST_DOCUMENT
 from shared.domain.image import VersionId
+from shared.domain.limits import MAX_REPORT_BYTES
 from shared.ports import StoredReport
 
 EVIDENCE: Final = "ringmaster-evidence"
@@ -85,7 +86,7 @@ class AzureEvidence:
         return sorted(found, key=lambda report: (report.at, report.name), reverse=True)
 
     async def read_report(self, name: str) -> bytes | None:
-        return await self._read(self._reports, name, LARGEST_REPORT)
+        return await self._read(self._reports, name, MAX_REPORT_BYTES)
 
     async def _create(self, container: str, name: str, body: bytes, metadata: Mapping[str, str] | None = None) -> None:
         from azure.core.exceptions import ResourceExistsError

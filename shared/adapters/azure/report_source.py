@@ -2,7 +2,7 @@
 
 A sender chooses the address, so every step is held to what the settings allow:
 
-* The host is on the list; the address has one meaning (``shared.domain.references``).
+* The host is on the list; the address has one meaning (``shared.domain.report_reference``).
 * Every IP address is judged when its socket is made, after the name was resolved and at the very moment before the
   connection: a name that resolves to another address the second time gains nothing. A name that resolves to a public
   and a private address is not given the choice. Afterwards the peer of the connection is looked at once more.
@@ -21,11 +21,11 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-from shared.adapters.common.report_bounds import LARGEST_REPORT
 from shared.codec import Malformed, TooLarge
 from shared.codec.gzipped import Gunzip
 from shared.domain.addresses import why_not_public
-from shared.domain.references import InvalidReference, check_url, host_of, shown
+from shared.domain.limits import MAX_REPORT_BYTES
+from shared.domain.report_reference import InvalidReference, check_url, host_of, shown
 from shared.ports import ReportRefused, Throttled, Unavailable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class HttpsReportSource:
         self,
         hosts: Collection[str],
         *,
-        most_bytes: int = LARGEST_REPORT,
+        most_bytes: int = MAX_REPORT_BYTES,
         seconds: float = SECONDS,
         judge: Judge = why_not_public,
         tls: ssl.SSLContext | None = None,

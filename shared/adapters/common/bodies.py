@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
 from shared.codec import Malformed, Pointer, decode_pointer, encode_pointer
+from shared.domain.identifiers import is_sha256
 from shared.domain.messages import Command
 
 LONGEST_DELAY: Final = timedelta(days=7) - timedelta(hours=1)
 """A queue hides a message for at most seven days; the hour is for clocks that differ."""
-_NAME: Final = re.compile(r"[0-9a-f]{64}\.json")
+_SUFFIX: Final = ".json"
 
 
 def whole_seconds(delay: timedelta) -> int:
@@ -23,7 +23,7 @@ def whole_seconds(delay: timedelta) -> int:
 
 def body_name(body: bytes) -> str:
     """The blob for a body: named by its content, so that sending twice writes once."""
-    return f"{sha256(body).hexdigest()}.json"
+    return f"{sha256(body).hexdigest()}{_SUFFIX}"
 
 
 def pointed_at(body: bytes) -> str | None:
@@ -34,7 +34,7 @@ def pointed_at(body: bytes) -> str | None:
     pointer = decode_pointer(body)
     if pointer is None:
         return None
-    if not _NAME.fullmatch(pointer.name):
+    if not (pointer.name.endswith(_SUFFIX) and is_sha256(pointer.name.removesuffix(_SUFFIX))):
         raise Malformed(
             f"the queue message points to {pointer.name[:100]!r}, which is no body of ours: send the command again"
         )

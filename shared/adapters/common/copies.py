@@ -6,15 +6,16 @@ from typing import Final
 
 from shared.domain.facts import VersionFacts
 from shared.domain.image import InvalidId, VersionId
+from shared.domain.limits import MAX_TAG_VALUE
 from shared.ports import INCARNATION_TAG, ForeignTarget, Refused
 
 SOURCE_TAG: Final = "ringmaster-source"
-"""Tag of a copy in another gallery: the id of the version that it is a copy of (cut to a tag's 256 characters)."""
+"""Tag of a copy in another gallery: the id of the version that it is a copy of (cut to the length of a tag value)."""
 
 
 def copy_tags(source: VersionFacts) -> dict[str, str]:
     """Which version, and which bearer of its number, a copy is of."""
-    tags = {SOURCE_TAG: str(source.id)[:256]}
+    tags = {SOURCE_TAG: str(source.id)[:MAX_TAG_VALUE]}
     if source.published_at is not None:
         tags[INCARNATION_TAG] = source.published_at.isoformat()
     return tags

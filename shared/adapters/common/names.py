@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
+from shared.domain.identifiers import is_sha256
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.limits import MAX_BLOB_NAME
+from shared.domain.scan_formats import is_format_name
 
 _PARTS = re.compile(r"[^/\\?#\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_FORMAT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-LONGEST = 1024
-"""Characters that a blob's name may have."""
 
 
 def key(definition: DefinitionId) -> str:
@@ -48,9 +47,9 @@ def report_name(version: VersionId, scan_format: str, body: bytes) -> str:
 
 def report_name_of(version: VersionId, scan_format: str, digest: str) -> str:
     """The same for content whose SHA-256 is known. Raises ValueError also when that is no digest."""
-    if not _DIGEST.fullmatch(digest):
+    if not is_sha256(digest):
         raise ValueError(f"{digest[:80]!r} is no SHA-256 in 64 lower-case hex digits")
-    if not _FORMAT.fullmatch(scan_format):
+    if not is_format_name(scan_format):
         raise ValueError(f"{scan_format!r} is not the name of a report format: lower-case letters, digits and - only")
     return f"{report_folder(version)}{scan_format}/{digest}.json"
 
@@ -63,7 +62,7 @@ def report_format(name: str) -> str:
 def is_blob_name(name: str) -> bool:
     """Whether this can only mean one blob of the container it is looked up in."""
     parts = name.split("/")
-    return len(name) <= LONGEST and all(_PARTS.fullmatch(part) and part not in {".", ".."} for part in parts)
+    return len(name) <= MAX_BLOB_NAME and all(_PARTS.fullmatch(part) and part not in {".", ".."} for part in parts)
 
 
 def check_blob_name(name: str) -> str:

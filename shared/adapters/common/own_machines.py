@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from shared.domain.limits import MAX_TAG_VALUE
 from shared.domain.orders import MACHINE_PREFIX
 from shared.ports import ForeignTarget, MachineSpec, OwnMachine
 
 RELEASE_TAG: Final = "ringmaster-release"
 EXPIRES_TAG: Final = "ringmaster-expires"
 """When a sweep may take it, as an ISO 8601 time."""
-LONGEST_TAG: Final = 256
-"""Azure's limit for a tag's value, in characters."""
 
 _PART: Final = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"
@@ -29,7 +28,7 @@ _PART: Final = re.compile(
 
 def own_tags(spec: MachineSpec) -> dict[str, str]:
     """The tags of a machine and everything that is made with it."""
-    return {RELEASE_TAG: spec.release[:LONGEST_TAG], EXPIRES_TAG: spec.expires.isoformat()}
+    return {RELEASE_TAG: spec.release[:MAX_TAG_VALUE], EXPIRES_TAG: spec.expires.isoformat()}
 
 
 def check_machine_name(name: str) -> None:

@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 
 from shared.codec import TooLarge
+from shared.domain.limits import MAX_REPORT_BYTES
 from shared.ports import ReportRefused
-
-LARGEST_REPORT = 200 * 1024 * 1024
-"""Bytes of any scan report, whatever the settings allow."""
 
 
 def check_report(body: bytes) -> None:
     """Raise TooLarge for a report that no scanner of one image writes."""
-    if len(body) > LARGEST_REPORT:
-        raise TooLarge(f"the report takes {len(body) >> 20} MiB; at most {LARGEST_REPORT >> 20} MiB are kept")
+    if len(body) > MAX_REPORT_BYTES:
+        raise TooLarge(f"the report takes {len(body) >> 20} MiB; at most {MAX_REPORT_BYTES >> 20} MiB are kept")
 
 
 async def checked(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
@@ -23,8 +21,10 @@ async def checked(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[
     seen, size = sha256(), 0
     async for piece in pieces:
         size += len(piece)
-        if size > LARGEST_REPORT:
-            raise ReportRefused("too-large", f"the report takes more than the {LARGEST_REPORT >> 20} MiB that are kept")
+        if size > MAX_REPORT_BYTES:
+            raise ReportRefused(
+                "too-large", f"the report takes more than the {MAX_REPORT_BYTES >> 20} MiB that are kept"
+            )
         seen.update(piece)
         yield piece
     if seen.hexdigest() != expected:

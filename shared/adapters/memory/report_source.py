@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from shared.domain.references import InvalidReference, check_url, shown
+from shared.domain.report_reference import InvalidReference, check_url, shown
 from shared.ports import ReportRefused
 
 _PIECE = 64 * 1024

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
 from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
+from shared.domain.merging import merged
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.scanning import Finding, OsInfo, ScanReport, SuppressedFinding, merged
 
 NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
 PUBLISHED = NOW - timedelta(hours=2)

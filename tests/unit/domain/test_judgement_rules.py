@@ -12,7 +12,7 @@ from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, FixState, OsInfo, VexState
 from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.remedies import LINES, newest
+from shared.domain.remediation import LINES, newest
 from tests.unit.domain.test_judgement import NOW, PUBLISHED, finding, report
 
 OPEN = ScanRules(limits={Severity.CRITICAL: 99})

@@ -10,8 +10,8 @@ from shared.adapters.memory.evidence import MemoryEvidence
 from shared.codec import Malformed
 from shared.codec.listings import ListingWire, read_listing, read_ranges
 from shared.domain.findings import Finding
+from shared.domain.findings_list import listing
 from shared.domain.image import VersionNumber
-from shared.domain.listing import listing
 from shared.domain.policy import Severity
 from shared.domain.release import Release, State
 from shared.domain.verdicts import ScanOutcome, ScanVerdict

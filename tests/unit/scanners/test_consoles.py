@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 VM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm1"
 ASSESSMENT = "/providers/Microsoft.Security/assessments/1195afff-c881-495e-9bc5-1486211ae03f"
@@ -163,7 +163,7 @@ def test_only_active_findings_of_inspector_are_found_now() -> None:
     [
         ([inspected(1), inspected(2, resource="i-2")], {}, "2 machines"),
         ([inspected()], {"nextToken": "t"}, "one page"),
-        ([inspected(packageVulnerabilityDetails=None, type="NETWORK_REACHABILITY")], {}, "no findings of vulnerable"),
+        ([inspected(packageVulnerabilityDetails=None, type="NETWORK_REACHABILITY")], {}, "not of vulnerable packages"),
         ([inspected(packageVulnerabilityDetails={"vulnerabilityId": "CVE-2026-1", "vulnerablePackages": [
             {"name": "x", "packageManager": "PYTHON"}]})], {}, "no packages of an operating system"),
     ],

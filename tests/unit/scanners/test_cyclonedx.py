@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport, VexState
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 OS = {"type": "operating-system", "name": "ubuntu", "version": "22.04", "bom-ref": "os"}
 LIB = {"type": "library", "name": "openssl", "version": "3.0", "purl": "pkg:deb/ubuntu/openssl@3.0", "bom-ref": "lib"}
@@ -44,11 +44,11 @@ def test_system_packages_and_a_vulnerability_are_a_scan() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"vulnerabilities": []}, "nothing shows that any were looked for"),
-        ({"vulnerabilities": None}, "nothing shows that any were looked for"),
+        ({"vulnerabilities": []}, "nothing shows that a scanner looked for any"),
+        ({"vulnerabilities": None}, "nothing shows that a scanner looked for any"),
         ({"components": [LIB | {"purl": "pkg:npm/x@1"}]}, "no operating system"),
         ({"components": [OS]}, "none of its packages"),
-        ({"components": []}, "these are statements (VEX)"),
+        ({"components": []}, "it is a VEX document"),
     ],
 )
 def test_what_proves_no_scan_says_so(changes: dict[str, Any], told: str) -> None:
@@ -70,7 +70,7 @@ def test_without_a_component_of_the_system_package_urls_name_it(purl: str, syste
 
 
 def test_system_packages_of_nobody_knows_which_system_are_called_so() -> None:
-    assert "nothing says of which" in read(entry(), components=[LIB | {"purl": "pkg:deb/openssl@3"}]).not_scanned
+    assert "does not say which one" in read(entry(), components=[LIB | {"purl": "pkg:deb/openssl@3"}]).not_scanned
 
 
 def test_a_maker_that_writes_no_plain_sboms_may_find_nothing() -> None:

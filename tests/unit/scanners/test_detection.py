@@ -12,8 +12,17 @@ import pytest
 
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
-from shared.scanners.values import cves_in, moment, probability, purl_of, score, score_of, severity_at, severity_of
+from shared.scanners.report_refusal import Refusal, RefusalReason
+from shared.scanners.values import (
+    canonical_purl,
+    find_cves,
+    parse_probability,
+    parse_score,
+    parse_severity,
+    parse_timestamp,
+    score_of_vector,
+    severity_for_score,
+)
 
 
 def refused(body: bytes, named: str | None = None) -> Refusal:
@@ -28,14 +37,14 @@ def refused(body: bytes, named: str | None = None) -> Refusal:
         (b'{"spdxVersion": "SPDX-2.3"}', "an SPDX document"),
         (b'{"@context": "https://openvex.dev/ns/v0.2.0"}', "a VEX document"),
         (b'{"kind": "VulnerabilityReport"}', "Kubernetes"),
-        (b'{"matches": [], "source": {}}', "matches without a descriptor"),
+        (b'{"matches": [], "source": {}}', "matches, but without the descriptor"),
         (b"[]", "an empty list"),
         (b"[1]", "a list"),
         (b"null", "neither an object nor a list"),
         (b"{}", "an empty object"),
-        (b'{"scan": 1, "tool": {}}', "not known, with the keys 'scan', 'tool'"),
-        (b"<html><body/></html>", "XML whose root is 'html'"),
-        (b"name,age\nx,1\n", "nor CSV of"),
+        (b'{"scan": 1, "tool": {}}', "unknown kind, with the keys 'scan', 'tool'"),
+        (b"<html><body/></html>", "XML document with the root 'html'"),
+        (b"name,age\nx,1\n", "nor a CSV export of"),
         (b"\x00\x01\x02", "neither JSON"),
     ],
 )
@@ -87,7 +96,7 @@ def test_xml_that_is_nested_without_end_is_refused() -> None:
      ("Info", Severity.NEGLIGIBLE), ("untriaged", Severity.UNKNOWN), ("", Severity.UNKNOWN), (None, Severity.UNKNOWN)],
 )  # fmt: skip
 def test_words_for_severities(word: str | None, expected: Severity) -> None:
-    assert severity_of(word) is expected
+    assert parse_severity(word) is expected
 
 
 @pytest.mark.parametrize(
@@ -97,7 +106,7 @@ def test_words_for_severities(word: str | None, expected: Severity) -> None:
      (10.0, Severity.CRITICAL), (10.1, Severity.UNKNOWN), (-1.0, Severity.UNKNOWN), (None, Severity.UNKNOWN)],
 )  # fmt: skip
 def test_bands_of_scores(points: float | None, expected: Severity) -> None:
-    assert severity_at(points) is expected
+    assert severity_for_score(points) is expected
 
 
 @pytest.mark.parametrize(
@@ -113,28 +122,28 @@ def test_bands_of_scores(points: float | None, expected: Severity) -> None:
     ],
 )
 def test_scores_of_vectors(vector: str, expected: float | None) -> None:
-    assert score_of(vector) == expected
+    assert score_of_vector(vector) == expected
 
 
 @pytest.mark.parametrize("value", ["", "x", "nan", "inf", "11", "-1", None, "1e999"])
 def test_what_is_no_score_is_none(value: str | None) -> None:
-    assert score(value) is None
-    assert probability(value if value != "x" else "1.5") is None
+    assert parse_score(value) is None
+    assert parse_probability(value if value != "x" else "1.5") is None
 
 
 def test_package_urls_become_canonical_or_nothing() -> None:
-    assert purl_of("pkg:PYPI/Django_Rest@1.0") == "pkg:pypi/django-rest@1.0"
-    assert purl_of("pkg:") == purl_of("openssl") == purl_of("") == ""
+    assert canonical_purl("pkg:PYPI/Django_Rest@1.0") == "pkg:pypi/django-rest@1.0"
+    assert canonical_purl("pkg:") == canonical_purl("openssl") == canonical_purl("") == ""
 
 
 def test_times_are_in_utc_and_need_a_zone() -> None:
-    assert moment("2026-05-10T14:00:00.123456789+02:00") == datetime(2026, 5, 10, 12, 0, 0, 123456, UTC)
-    assert moment("2026-05-10T14:00:00") is None
-    assert moment("9999-12-31T23:59:59-14:00") is None
+    assert parse_timestamp("2026-05-10T14:00:00.123456789+02:00") == datetime(2026, 5, 10, 12, 0, 0, 123456, UTC)
+    assert parse_timestamp("2026-05-10T14:00:00") is None
+    assert parse_timestamp("9999-12-31T23:59:59-14:00") is None
 
 
 def test_cves_are_found_once_in_any_casing() -> None:
-    assert cves_in("cve-2026-1234, CVE-2026-1234", None, "x CVE-2025-99999.") == ("CVE-2026-1234", "CVE-2025-99999")
+    assert find_cves("cve-2026-1234, CVE-2026-1234", None, "x CVE-2025-99999.") == ("CVE-2026-1234", "CVE-2025-99999")
 
 
 def test_a_body_with_a_byte_order_mark_is_detected() -> None:

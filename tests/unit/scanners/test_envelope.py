@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport, VexState
 from shared.domain.image import VersionId
 from shared.scanners import envelope, registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 IMAGE = (
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/g/providers/Microsoft.Compute"

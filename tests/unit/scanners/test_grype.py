@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 
 def match(**changes: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_without_a_distribution_nothing_of_a_machine_was_scanned(distro: object)
 
 
 def test_a_distribution_without_data_is_not_clean_for_want_of_matches() -> None:
-    assert "nothing shows that Grype has data" in read(distro={"name": "gentoo", "version": "2"}).not_scanned
+    assert "nothing shows that Grype has" in read(distro={"name": "gentoo", "version": "2"}).not_scanned
 
 
 def test_a_match_of_the_distribution_shows_that_there_are_data() -> None:
@@ -62,7 +62,7 @@ def test_without_source_and_distribution_the_report_is_refused() -> None:
 
 
 def test_another_maker_of_the_same_frame_is_refused_by_name() -> None:
-    with pytest.raises(Refusal, match="it is by 'xeol'"):
+    with pytest.raises(Refusal, match="written by 'xeol'"):
         read(descriptor={"name": "xeol"})
 
 

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.findings import ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 # --- Nessus ----------------------------------------------------------------------------------------------------------
 

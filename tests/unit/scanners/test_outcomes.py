@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.scanners import registry
-from shared.scanners.command import REFUSED, read_document
-from shared.scanners.report import Refusal, ScanReport
+from shared.scanners.report_json import EXIT_REFUSED, read_document
+from shared.scanners.report_refusal import Refusal
 from tests.unit.scanners import independent
 
 TABLE = Path(__file__).with_name("outcomes.txt")
@@ -120,7 +121,7 @@ def test_the_command_prints_every_real_report_or_why_not(outcomes: dict[Path, Sc
         document, code = read_document(path)
         assert json.loads(json.dumps(document)) == document
         if isinstance(outcome, Refusal):
-            assert (document, code) == ({"refused": outcome.text}, REFUSED)
+            assert (document, code) == ({"refused": outcome.text}, EXIT_REFUSED)
         else:
             assert (set(document), code) == (keys, 0)
             assert len(document["findings"]) == len(outcome.findings)

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 MESSAGE = "Package: {}\nInstalled Version: 1.0\nVulnerability CVE-2026-1\nSeverity: {}\nFixed Version: {}\nLink: []()"
 
@@ -47,17 +47,17 @@ def test_an_empty_fixed_version_is_a_word_that_there_is_none() -> None:
 
 
 def test_no_results_prove_nothing() -> None:
-    assert "does not show that anything was looked at" in read().not_scanned
+    assert "does not say what was examined" in read().not_scanned
 
 
 def test_packages_of_applications_alone_are_no_scan_of_a_machine() -> None:
     report = read(result(), rules=[rule(name="LanguageSpecificPackageVulnerability")])
-    assert "only packages of applications" in report.not_scanned
+    assert "only application packages" in report.not_scanned
 
 
 def test_results_of_a_checker_of_code_are_no_scan(real_data: Path) -> None:
     body = (real_data / "scanner/defectdojo-scans/sarif/flawfinder.sarif").read_bytes()
-    assert "no results of a scan for vulnerable packages" in registry.read("sarif", body).not_scanned
+    assert "not of a scan for vulnerable packages" in registry.read("sarif", body).not_scanned
 
 
 def test_a_run_that_failed_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.findings import FixState, ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 PLATFORM = "aws/inspector/resources/1/resourceDetails/awsEc2InstanceDetails/platform"
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.domain.policy import Severity
-from shared.domain.scanning import ScanReport
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 PACKAGES = {"os-pkgs", "lang-pkgs"}
 
@@ -221,11 +221,11 @@ def test_an_os_whose_packages_were_looked_at_is_a_scan_even_without_findings() -
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"Results": []}, "its packages were not looked at"),
-        ({"Results": None}, "its packages were not looked at"),
-        ({"Results": [result(Class="lang-pkgs")]}, "its packages were not looked at"),
-        ({"Results": [result(Class="license")]}, "its packages were not looked at"),
-        ({"Metadata": {}, "Results": [result(Class="lang-pkgs")]}, "no operating system was found"),
+        ({"Results": []}, "did not examine its packages"),
+        ({"Results": None}, "did not examine its packages"),
+        ({"Results": [result(Class="lang-pkgs")]}, "did not examine its packages"),
+        ({"Results": [result(Class="license")]}, "did not examine its packages"),
+        ({"Metadata": {}, "Results": [result(Class="lang-pkgs")]}, "found no operating system"),
         ({"Metadata": {"OS": {"Family": "none"}}, "Results": [result(Class="lang-pkgs")]}, "no operating system"),
         ({"Results": [result(), result(Class="lang-pkgs", Packages=[{"Name": "x"}])]}, "but none of its packages"),
     ],
@@ -323,7 +323,7 @@ def test_a_byte_order_mark_is_no_fault() -> None:
 
 
 def test_a_format_that_is_not_known_is_refused_with_those_that_are() -> None:
-    with pytest.raises(Refusal, match=r"known are: cyclonedx, .*trivy") as caught:
+    with pytest.raises(Refusal, match=r"Known formats: cyclonedx, .*trivy") as caught:
         registry.read("snoopy", b"{}")
     assert caught.value.reason is RefusalReason.UNKNOWN_FORMAT
 
@@ -345,7 +345,7 @@ def test_a_body_over_the_bound_is_refused_without_being_read_to_its_end() -> Non
     with pytest.raises(Refusal) as caught:
         registry.read("trivy", Endless())  # pyright: ignore[reportArgumentType]
     assert caught.value.reason is RefusalReason.TOO_LARGE
-    assert Endless.taken == registry.MAX_BYTES + 1
+    assert Endless.taken == registry.MAX_BODY_BYTES + 1
 
 
 def test_every_format_of_the_registry_is_one_that_a_policy_may_name() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.findings import ScanReport
 from shared.domain.policy import Severity
 from shared.scanners import registry
-from shared.scanners.report import Refusal, RefusalReason, ScanReport
+from shared.scanners.report_refusal import Refusal, RefusalReason
 
 TRIVY: dict[str, Any] = {
     "SchemaVersion": 2,
@@ -88,7 +89,7 @@ def test_a_list_of_several_reports_is_refused_since_only_one_can_be_meant(named:
 
 def test_two_documents_one_after_the_other_are_not_one() -> None:
     refusal = refused((json.dumps(TRIVY) + "\n" + json.dumps(TRIVY)).encode())
-    assert "not one JSON document" in refusal.text
+    assert "not a single JSON document" in refusal.text
 
 
 def test_null_is_the_same_as_nothing() -> None:
@@ -141,4 +142,4 @@ def test_findings_of_tenables_explore_are_read_by_any_delimiter(between: str) ->
 
 
 def test_csv_of_somebody_else_is_called_so() -> None:
-    assert "CSV, but neither of Tenable" in refused(b"Name,Properties\nx,y\n").text
+    assert "CSV, but not an export of Tenable" in refused(b"Name,Properties\nx,y\n").text

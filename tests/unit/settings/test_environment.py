@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from local.docs.settings import page
-from shared.adapters.common.report_bounds import LARGEST_REPORT as LARGEST_KEPT
 from shared.domain.image import DefinitionId, GalleryId
+from shared.domain.limits import MAX_REPORT_BYTES
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
-from shared.settings import LARGEST_REPORT, SETTINGS, SettingsFaults, read_settings
+from shared.settings import SETTINGS, SettingsFaults, read_settings
 
 CONNECTION = (
     "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0LWtleQ==;EndpointSuffix=core.windows.net"
@@ -282,8 +282,10 @@ def test_a_broken_connection_string_is_not_shown() -> None:
     assert "c2VjcmV0" not in fault
 
 
-def test_the_largest_report_that_settings_allow_is_the_largest_that_is_kept() -> None:
-    assert LARGEST_REPORT == LARGEST_KEPT
+def test_settings_allow_no_larger_report_than_is_kept() -> None:
+    settings = read_settings({**LEAST, "RINGMASTER_MAX_REPORT_BYTES": str(MAX_REPORT_BYTES)})
+    assert settings.max_report_bytes == MAX_REPORT_BYTES
+    assert faults(**LEAST, RINGMASTER_MAX_REPORT_BYTES=str(MAX_REPORT_BYTES + 1))
 
 
 def test_the_page_names_every_setting() -> None:

@@ -5,8 +5,8 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.findings_list import Standing
 from shared.domain.image import VersionId
-from shared.domain.listing import Standing
 from shared.domain.policy import Severity
 from shared.ports import World
 from shared.web import site

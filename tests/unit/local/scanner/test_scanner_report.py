@@ -11,7 +11,7 @@ import pytest
 from local.scanner import grype_report_for, headers_for, report_for, sign
 from shared.domain.signature import verify
 from shared.scanners.registry import read
-from shared.scanners.report import Refusal
+from shared.scanners.report_refusal import Refusal
 
 IMAGE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/d/versions/1.2.3"
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

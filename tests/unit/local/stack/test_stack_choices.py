@@ -13,7 +13,7 @@ from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record
 from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, take_ready
-from shared.domain.policy import FORMATS
+from shared.domain.scan_formats import SCAN_FORMATS
 from shared.settings import read_settings
 
 
@@ -40,7 +40,7 @@ def test_the_app_s_settings_are_without_fault(tmp_path: Path) -> None:
 def test_the_one_key_of_the_stack_signs_reports_of_every_format(tmp_path: Path) -> None:
     plan = _plan(tmp_path)
     scanners = read_settings(app_settings(plan)).scanners
-    assert set(scanners) == set(FORMATS)
+    assert set(scanners) == set(SCAN_FORMATS)
     assert {key for each in scanners.values() for key in each.keys} == {plan.record.webhook_key.encode()}
 
 

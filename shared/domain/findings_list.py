@@ -22,10 +22,11 @@ from itertools import groupby
 from typing import Final
 
 from shared.domain.findings import Finding
-from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight
 from shared.domain.merging import WORST_FIRST
 from shared.domain.policy import ScanException, Severity
-from shared.domain.remedies import newest
+from shared.domain.remediation import newest
+from shared.domain.scan_exceptions import UsedException
+from shared.domain.verdicts import ScanOutcome, ScanVerdict, Weight
 
 
 class Standing(StrEnum):
@@ -130,8 +131,7 @@ def listing(verdict: ScanVerdict) -> Listing:
 
 def _lines(verdict: ScanVerdict) -> Iterator[Line]:
     codes = _codes(verdict)
-    excepted = {id(finding): used.exception for used in verdict.excused for finding in used.findings}
-    expired = {id(finding): used.exception for used in verdict.expired for finding in used.findings}
+    excepted, expired = _by_finding(verdict.excused), _by_finding(verdict.expired)
     apart = {id(finding): Standing.NO_FIX for finding in verdict.no_fix}
     apart.update((id(finding), Standing.FIX_TOO_YOUNG) for finding in verdict.young)
     new = {id(finding) for finding in verdict.delta.new} if verdict.delta else set[int]()
@@ -146,6 +146,10 @@ def _lines(verdict: ScanVerdict) -> Iterator[Line]:
         yield Line(finding, standing, key in new, codes.get(key, ()), excepted.get(key) or expired.get(key))
     yield from (Line(finding, Standing.LEFT_OUT) for finding in verdict.left_out)
     yield from (Line(finding, Standing.GONE) for finding in (verdict.delta.gone if verdict.delta else ()))
+
+
+def _by_finding(exceptions: Iterable[UsedException]) -> dict[int, ScanException]:
+    return {id(finding): used.exception for used in exceptions for finding in used.findings}
 
 
 def _codes(verdict: ScanVerdict) -> dict[int, tuple[str, ...]]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from shared.domain.excepting import UsedException
 from shared.domain.findings import Finding, shortened
 from shared.domain.merging import WORST_FIRST
+from shared.domain.scan_exceptions import UsedException
 
 LINES: Final = 20
 """Packages that are named one by one."""

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.domain.identifiers import is_sha256
+
 LONGEST_URL: Final = 4096
 _HOST: Final = r"(?=.{1,253}(?::|$))[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 _HOST_PORT: Final = re.compile(rf"({_HOST})(?::([1-9][0-9]{{0,4}}))?")
 _URL: Final = re.compile(r"https://(?P<authority>[A-Za-z0-9.:-]{1,259})(?P<rest>[/?][!-\[\]-~]*)?", re.ASCII)
 _NUMERIC: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class InvalidReference(ValueError):
@@ -63,7 +64,7 @@ def host_of(url: str) -> str:
 
 def check_digest(sha256: str) -> None:
     """Raise InvalidReference unless this is a SHA-256 in lower-case hex."""
-    if not _SHA256.fullmatch(sha256):
+    if not is_sha256(sha256):
         raise InvalidReference("sha256 must be the SHA-256 of the report: 64 hex digits in lower case")
 
 

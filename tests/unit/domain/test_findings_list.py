@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, OsInfo, ScanReport, VexState
+from shared.domain.findings_list import Listing, Standing, chosen, listing, part, within
 from shared.domain.judgement import judge
-from shared.domain.listing import Listing, Standing, chosen, listing, part, within
 from shared.domain.merging import WORST_FIRST, merged
 from shared.domain.policy import ScanException, ScanRules, Severity
 

@@ -1,8 +1,8 @@
-"""XML bodies, safely and in small pieces.
+"""XML bodies, parsed safely and in small pieces.
 
-Only expat is used, which fetches nothing: a document type that points to a DTD (as Qualys writes) is passed over. A
-document that declares entities is refused, whatever they are; scanners have no use for them, and bombs are made of
-them. Elements are handed out one at a time, so that a large report never stands in memory as a tree.
+The parser is expat, which loads nothing external: a document type declaration that points to a DTD (as Qualys writes)
+is ignored. A document that declares entities is refused: scanners do not use them, and entity expansion attacks do.
+Elements are returned one at a time, so that a large report is never in memory as a whole tree.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from xml.parsers import expat  # nothing external is ever loaded, and entities are refused: see above
+from xml.parsers import expat  # loads nothing external, and entities are refused: see above
 
-from shared.scanners.report import Refusal, RefusalReason, shown
+from shared.scanners.report_refusal import Refusal, RefusalReason, quoted, truncated
 
 _CHUNK: Final = 64 * 1024
-_DEEPEST: Final = 64
-"""Real reports nest about a dozen deep."""
-_ENDED_EARLY: Final = frozenset(
+_MAX_DEPTH: Final = 64
+"""Nested elements; real reports have about a dozen levels."""
+_INCOMPLETE: Final = frozenset(
     expat.errors.codes[text]
     for text in (
         expat.errors.XML_ERROR_NO_ELEMENTS,
@@ -30,7 +30,7 @@ _ENDED_EARLY: Final = frozenset(
 
 @dataclass(slots=True)
 class Element:
-    """An element with everything in it. Names are without their namespace prefixes."""
+    """An element with its attributes, child elements and text. Names are without namespace prefixes."""
 
     name: str
     attributes: dict[str, str]
@@ -38,14 +38,14 @@ class Element:
     text: str = ""
 
     def find(self, *path: str) -> Element | None:
-        """The first element along a path of names."""
+        """The first element at a path of child names, or None."""
         found: Element | None = self
         for name in path:
             found = next((child for child in found.children if child.name == name), None) if found else None
         return found
 
     def all(self, *path: str) -> Iterator[Element]:
-        """Every element along a path of names."""
+        """Every element at a path of child names, in document order."""
         if not path:
             yield self
             return
@@ -54,13 +54,13 @@ class Element:
                 yield from child.all(*path[1:])
 
     def value(self, *path: str) -> str:
-        """The text of the first element along a path, without space around it; empty when there is none."""
+        """The text of the first element at a path, without surrounding white space; empty when there is none."""
         found = self.find(*path)
         return found.text.strip() if found else ""
 
 
 class _Builder:
-    """Builds the elements that are asked for and forgets everything around them."""
+    """Builds the outermost elements with one of the names ``wanted``, and keeps nothing else."""
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self.root: Element | None = None
@@ -72,8 +72,8 @@ class _Builder:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
-        if len(self._path) >= _DEEPEST:
-            raise Refusal(RefusalReason.UNSAFE, f"XML that is nested more than {_DEEPEST} deep is not read")
+        if len(self._path) >= _MAX_DEPTH:
+            raise Refusal(RefusalReason.UNSAFE, f"the XML is nested more than {_MAX_DEPTH} levels deep")
         element = Element(name, attributes)
         if not self._path:
             self.root = element
@@ -97,8 +97,11 @@ class _Builder:
                 self.done.append((tuple(self._path), element))
 
 
-def root_of(body: bytes) -> Element | None:
-    """The first element's name and attributes, from the head of a body; None when it isn't XML."""
+def read_root(body: bytes) -> Element | None:
+    """The root element's name and attributes, without its content, or None when the body is not XML.
+
+    Reads at most the first 256 KiB.
+    """
     builder = _Builder(frozenset())
     parser = _parser(builder)
     try:
@@ -111,10 +114,11 @@ def root_of(body: bytes) -> Element | None:
     return builder.root
 
 
-def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[tuple[str, ...], Element]]:
-    """Every outermost element with one of the names, after its end, with the names of the elements around it.
+def iterate_elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[tuple[str, ...], Element]]:
+    """Every outermost element with one of the names ``wanted``, each with the names of its ancestors, root first.
 
-    ``name`` is what the document should be, in words. Raises Refusal.
+    ``name`` says what the document should be, for messages. Raises Refusal when the document is not XML, is incomplete,
+    declares an entity, or is nested too deeply.
     """
     builder = _Builder(wanted)
     parser = _parser(builder)
@@ -127,13 +131,14 @@ def elements(body: bytes, wanted: frozenset[str], name: str) -> Iterator[tuple[t
     except expat.ExpatError as error:
         raise _broken(error, len(body)) from error
     except (LookupError, ValueError) as error:
-        raise Refusal(RefusalReason.NOT_XML, f"not {name}: its encoding can't be read ({shown(str(error))})") from error
+        text = f"not {name}: its encoding cannot be decoded ({quoted(str(error))})"
+        raise Refusal(RefusalReason.NOT_XML, text) from error
     yield from builder.done
 
 
 def _broken(error: expat.ExpatError, size: int) -> Refusal:
-    if error.code in _ENDED_EARLY:
-        return Refusal(RefusalReason.TRUNCATED, f"the report ends in the middle, after {size} bytes")
+    if error.code in _INCOMPLETE:
+        return truncated(size)
     return Refusal(RefusalReason.NOT_XML, f"not XML: {error}")
 
 
@@ -149,4 +154,4 @@ def _parser(builder: _Builder) -> expat.XMLParserType:
 
 
 def _refuse_entity(entity_name: str, *_rest: object) -> None:
-    raise Refusal(RefusalReason.UNSAFE, f"the document declares an entity ({entity_name[:40]!r}): that is not read")
+    raise Refusal(RefusalReason.UNSAFE, f"the document declares an entity ({entity_name[:40]!r}), which is not allowed")

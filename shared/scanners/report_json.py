@@ -1,4 +1,4 @@
-"""Reading a report for people and programs: what ``ringmaster scan read`` prints."""
+"""A report as JSON: what ``ringmaster scan read --json`` prints."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from shared.domain.findings import Finding, ScanReport
 from shared.scanners import registry
-from shared.scanners.report import Finding, Refusal, ScanReport
+from shared.scanners.report_refusal import Refusal
 
-READ: Final = 0
-REFUSED: Final = 2
-"""Exit code for a body that is no report."""
+EXIT_READ: Final = 0
+EXIT_REFUSED: Final = 2
+"""Exit code for a body that is not a usable report."""
 
 
 def read_document(body: Path | bytes, format: str | None = None) -> tuple[dict[str, Any], int]:  # noqa: A002
-    """What a report says, as values for JSON, and the exit code.
+    """A report as JSON values, and the exit code.
 
-    Either ``{"format", "scanner", "target", "os", "scanned", "counts", "findings"}`` and 0, or ``{"refused": reason}``
-    and 2. ``counts`` are the document's own entries by severity; a finding is one vulnerability in one package. Raises
-    OSError when the file can't be read.
+    Either ``{"format", "scanner", "target", "os", "scanned", "counts", "findings"}`` and 0, or ``{"refused": text}``
+    and 2. ``counts`` are the entries of the document by severity; a finding is one vulnerability in one package. The
+    format is detected when ``format`` is None. Raises OSError when the file cannot be read.
     """
     try:
-        return document_of(report_in(body, format)), READ
+        return report_document(read_report(body, format)), EXIT_READ
     except Refusal as refusal:
-        return {"refused": refusal.text}, REFUSED
+        return {"refused": refusal.text}, EXIT_REFUSED
 
 
-def report_in(body: Path | bytes, format: str | None = None) -> ScanReport:  # noqa: A002
-    """The report in a file or in bytes. Raises Refusal, and OSError when the file can't be read."""
+def read_report(body: Path | bytes, format: str | None = None) -> ScanReport:  # noqa: A002
+    """The report in a file or in bytes. Raises Refusal, and OSError when the file cannot be read."""
     if isinstance(body, bytes):
         return registry.read(format, body)
     with body.open("rb") as opened:
         return registry.read(format, opened)
 
 
-def document_of(report: ScanReport) -> dict[str, Any]:
-    """A report as values for JSON."""
+def report_document(report: ScanReport) -> dict[str, Any]:
+    """A report as JSON values."""
     return {
         "format": report.format,
         "scanner": f"{report.scanner} {report.scanner_version}".strip(),
@@ -47,12 +48,12 @@ def document_of(report: ScanReport) -> dict[str, Any]:
         "os": str(report.os) if report.os else None,
         "scanned": report.scanned,
         "counts": {severity.value: count for severity, count in report.counts.items()},
-        "findings": [finding_of(finding) for finding in report.findings],
+        "findings": [finding_document(finding) for finding in report.findings],
     }
 
 
-def finding_of(finding: Finding) -> dict[str, Any]:
-    """A finding as values for JSON, without what is not known of it."""
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON values. Unknown values are omitted, except ``package`` and ``installed``."""
     values = {one.name: getattr(finding, one.name) for one in fields(finding)}
     values["fix_state"] = finding.fix
     values["severities"] = dict(finding.severities)

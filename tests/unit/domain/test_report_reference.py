@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.addresses import why_not_public
-from shared.domain.references import InvalidReference, check_digest, check_url, host_entry, host_of, shown
+from shared.domain.report_reference import InvalidReference, check_digest, check_url, host_entry, host_of, shown
 
 HOSTS = {"reports.example.com", "store.example.com:8443"}
 
