@@ -254,6 +254,18 @@ async def test_a_captured_request_cannot_be_used_for_another_image(
     assert await door.kept(other) == []
 
 
+async def test_a_request_with_two_signatures_cannot_be_used_again_with_one_of_them(
+    door: Door, version: VersionId, report: bytes
+) -> None:
+    other = door.play.publish("2.0.0", scan=None)
+    stamp = int(door.play.scheduler.now.timestamp())
+    newer, older = sign(stamp, report, KEY.encode()), sign(stamp, report, OLDER.encode())
+    both = {"x-ringmaster-timestamp": str(stamp), "x-ringmaster-signature": f"{newer},{older}"}
+    assert (await door.post(report, image=version, key=None, headers=both))[0] == 202
+    older_alone = {**both, "x-ringmaster-signature": older}
+    assert await door.refused(409, report, image=other, key=None, headers=older_alone) == "replayed"
+
+
 @pytest.mark.parametrize(
     "first", ["", str(DefinitionId(SOURCE.gallery, "unknown")) + "/versions/1.0.0"], ids=["unreadable", "not covered"]
 )

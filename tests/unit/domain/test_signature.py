@@ -121,6 +121,7 @@ def test_bad_headers_condemn_before_the_body_is_read() -> None:
 
 def test_the_same_request_again_has_the_same_name_and_another_one_has_not() -> None:
     assert judged().seen_as == judged(signature=f"{sign(STAMP, BODY, OTHER)},{sign(STAMP, BODY, KEY)}").seen_as
+    assert judged(signature=sign(STAMP, BODY, OTHER), keys=(OTHER, KEY)).seen_as == judged().seen_as
     later = verify(str(STAMP + 1), sign(STAMP + 1, BODY, KEY), BODY, (KEY,), now=NOW, tolerance=timedelta(minutes=5))
     assert later.seen_as not in {"", judged().seen_as}
 
