@@ -77,7 +77,6 @@ _PLATFORM: Final = {
     "resourceupdateblockedonplatformupdate",
     "internaloperationerror",
     "networkinginternaloperationerror",
-    "osprovisioninginternalerror",
     "vmstarttimedout",
     "diskimagenotready",
     "internalservererror",
@@ -96,6 +95,9 @@ _CONFIGURATION: Final = {
     "requestdisallowedbypolicy",
     "invalidresourcereference",
     "badrequest",
+    "resourcegroupnotfound",
+    "marketplacepurchaseeligibilityfailed",
+    "resourcepurchasevalidationfailed",
 }
 _AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
 _NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1,60} region", re.IGNORECASE | re.DOTALL)
@@ -112,7 +114,8 @@ def blame(code: str, message: str) -> Blame:
         return Blame.NOT_REPLICATED
     if lowered == "osprovisioningclienterror" or _AGENT_SEEN.search(message):
         return Blame.IMAGE
-    if lowered in {"osprovisioningtimedout", "vmagentstatuscommunicationerror"}:
+    if lowered in {"osprovisioningtimedout", "osprovisioninginternalerror", "vmagentstatuscommunicationerror"}:
+        # OSProvisioningInternalError is often the image's: an agent that cannot read what the platform gives it.
         return Blame.AMBIGUOUS
     if lowered in _CONFIGURATION:
         return Blame.CONFIGURATION

@@ -15,6 +15,8 @@ from typing import Final
 
 from shared.domain.policy import BootRules, Pattern
 
+_DUMP: Final = r"\bRIP:\s"
+_DEVICE: Final = r"Timed out waiting for device"
 _FAIL: Final = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
@@ -26,11 +28,15 @@ _FAIL: Final = tuple(
         ("kernel oops", r"\bInternal error: .*\[#\d+\]|\bUnhandled fault: |Synchronous Exception at"),
         ("kernel locking fault", r"possible (?:circular|recursive) locking|possible irq lock inversion"),
         ("kernel locking fault", r"inconsistent lock state|bad unlock balance|still has locks held"),
-        ("instruction pointer dump", r"\bRIP:\s"),
+        ("kernel locking fault", r"(?:HARD|SOFT)IRQ-safe -> (?:HARD|SOFT)IRQ-unsafe lock order detected"),
+        ("instruction pointer dump", _DUMP),
         # "Shutting down hard lockup detector" is what a healthy machine without hardware events says.
         ("soft or hard lockup", r"soft lockup - CPU|hard LOCKUP"),
         ("hung task", r"\bhung task\b|blocked (?:in I/O wait )?for more than \d+ seconds|can't die for more than"),
-        ("RCU stall", r"detected (?:expedited )?stalls? on CPU|self-detected stall"),
+        (
+            "RCU stall",
+            r"detected (?:expedited )?stalls? on CPU|self-detected stall|rcu_tasks\w* detected stalls on tasks",
+        ),
         ("boot loader prompt", r"^\s*grub(?: rescue)?>"),
         ("boot loader damage", r"(?:alloc|free) magic (?:is )?broken"),
         ("initramfs prompt", r"\(initramfs\)|^\s*dracut:/\S*#?\s*$"),
@@ -46,7 +52,11 @@ _FAIL: Final = tuple(
         ("no data source", r"Can not apply stage final, no datasource found"),
         ("root file system", r"Unable to mount root fs|Gave up waiting for (?:the )?root|Failed to start Switch Root"),
         ("mount failed", r"FAILED\s*\] Failed to mount |Dependency failed for Local File Systems"),
-        ("device missing", r"Timed out waiting for device|hv_storvsc: probe of \S+ failed"),
+        ("device missing", _DEVICE),
+        ("device missing", r"hv_storvsc: probe of \S+ failed"),
+        ("root disk full", r"No space left on device"),
+        ("guest agent failed", r"op=UnhandledError|Daemon ended with exception"),
+        ("cloud-init did not run", r"cloud-init does not appear to be running"),
         (
             "file system damage",
             r"EXT4-fs error \(|VFS: Can't find ext4 filesystem|Filesystem error recorded from previous",
@@ -68,6 +78,16 @@ _IGNORE: Final = tuple(
         r"EFI stub:.*FIRMWARE BUG: kernel image not aligned on 64k boundary",
     )
 )
+_WARNING_TRACE: Final = re.compile(r"\bUBSAN: |\bWARNING: (?:CPU|possible)|\bKASAN: |\bKCSAN: ")
+"""A line that opens a trace of a kernel that goes on; the register dump that follows belongs to it."""
+_TRACE_ENDS: Final = re.compile(r"</TASK>|---\[ end trace|\[\s*OK\s*\]|\blogin:")
+_LONGEST_TRACE: Final = 150
+"""Lines of a trace, however it ends: registers, modules and a stack of some sixty frames."""
+_RESOURCE_DISK: Final = re.compile(_DEVICE + r".*\bazure[/_]resource")
+"""The temporary disk, by cloud-init's and the agent's links to it. Many sizes have none ("Azure VM sizes with no local
+temporary disk"), and images mount it with nofail."""
+_FILE_SYSTEMS_MOUNTED: Final = re.compile(r"Reached target (?:\S+ - )?Local File Systems")
+"""systemd reaches it when every mount that is not marked nofail succeeded (systemd.special, local-fs.target)."""
 _ESCAPES: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>0-9A-Z]"
     r"|[\x00-\x08\x0b-\x1f\x7f]"
@@ -92,7 +112,7 @@ def console_text(raw: bytes) -> list[str]:
 
 def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     """Search a console for what condemns an image; the policy's own patterns count as well."""
-    lines = console_text(raw)
+    lines = _without_noise(console_text(raw))
     ignore = (*_IGNORE, *rules.serial_ignore)
     own = tuple((f"policy pattern {each.pattern!r}", each) for each in rules.serial_fail)
     reasons: list[str] = []
@@ -108,6 +128,25 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
         return ConsoleVerdict()
     start = max(0, first - 3)
     return ConsoleVerdict(tuple(reasons), tuple(line for line in lines[start : start + _LINES_SHOWN] if line))
+
+
+def _without_noise(lines: list[str]) -> list[str]:
+    """The lines, without those that only their context excuses.
+
+    A register dump in a trace that a mere warning opened is part of that warning. A temporary disk that did not appear
+    in time is no fault where systemd went on to mount every file system that the image needs.
+    """
+    mounted = max((at for at, line in enumerate(lines) if _FILE_SYSTEMS_MOUNTED.search(line)), default=-1)
+    opened: int | None = None
+    kept: list[str] = []
+    for at, line in enumerate(lines):
+        if _WARNING_TRACE.search(line):
+            opened = at
+        elif opened is not None and (at - opened > _LONGEST_TRACE or _TRACE_ENDS.search(line)):
+            opened = None
+        excused = (opened is not None and re.search(_DUMP, line)) or (at < mounted and _RESOURCE_DISK.search(line))
+        kept.append("" if excused else line)
+    return kept
 
 
 def _is_suspect(line: str, own: Sequence[tuple[str, Pattern]]) -> bool:

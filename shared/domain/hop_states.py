@@ -137,6 +137,8 @@ class BootTestState(HopState):
     """Machines of this test that failed before this one, or refusals by the platform."""
     absences: int = 0
     """How often the platform accepted the machine and did not know it afterwards."""
+    machines: int = 0
+    """Machines that the platform accepted for this test, since somebody last resent it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,9 +81,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The branch stops until people send it again."""
+    """The branch is parked until somebody resends it: with ``state``, where given, else with the state that it had."""
 
     reason: str
+    state: HopState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _described(result: HopResult) -> str:
             return _with(outcome.value, why)
         case Finished(note):
             return _with("finished", note)
-        case Stalled(reason):
+        case Stalled(reason=reason):
             return _with("stalled", reason)
         case PublicationFound(ring):
             return f"found the version published in {ring}, and recorded it"

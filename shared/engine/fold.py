@@ -78,8 +78,9 @@ def fold(
         case Finished(note):
             done = release.with_pending(command.branch, None)
             return Folded(done.with_history(now, note) if note else done)
-        case Stalled(reason):
-            return Folded(stalled(release, command, reason, now))
+        case Stalled(reason, state):
+            parked = command if state is None else replace(command, state=state)
+            return Folded(stalled(release, parked, reason, now))
         case Annotated(text):
             return Folded(release.with_history(now, text))
         case PublicationFound(ring):

@@ -29,7 +29,7 @@ from shared.domain.hop_states import (
     carried,
 )
 from shared.domain.messages import Command
-from shared.domain.outcomes import Decided, Finished, HopResult, Requeue
+from shared.domain.outcomes import Decided, Finished, HopResult, Requeue, Stalled
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe, probe_script
 from shared.domain.release import Answer, Gate
@@ -55,6 +55,8 @@ PLATFORM_TRIES: Final = 3
 AMBIGUOUS_TRIES: Final = 2
 ABSENCES: Final = 3
 """How often a machine may be accepted and not be there before that counts as a failure of the platform."""
+MOST_MACHINES: Final = 8
+"""Machines of one test that may fail without a verdict. Then people must look: law 13 (cost is bounded)."""
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
 EXPIRY_MARGIN: Final = timedelta(hours=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
@@ -106,6 +108,7 @@ async def _create(hop: Hop, state: CreateMachine) -> HopResult:
         region=region,
         began=hop.now,
         deadline=hop.now + hop.world.paced(hop.policy.boot.ready_within),
+        machines=state.machines + 1,
     )
     return Requeue(asked, FIRST_LOOK, note=f"creating {state.vm} in {region}")
 
@@ -352,13 +355,16 @@ def _rules(rules: BootRules) -> dict[str, Any]:
     }
 
 
-def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Requeue | None:
+def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Requeue | Stalled | None:
     """The test from the start, or None when an ambiguous failure has had its second chance."""
     tries = state.tries + 1
     if whose is Blame.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
     text = "; ".join(reasons)
-    create = CreateMachine(vm=_renamed(state.vm, tries), since=state.since, tries=tries)
+    if state.machines >= MOST_MACHINES:
+        fresh = CreateMachine(vm=_renamed(state.vm, tries))
+        return Stalled(f"{state.machines} machines failed without a verdict on the image, the last one: {text}", fresh)
+    create = CreateMachine(vm=_renamed(state.vm, tries), since=state.since, tries=tries, machines=state.machines)
     return _platform_again(create, text, PLATFORM_TRIES, note=f"again, attempt {tries + 1}: {text}")
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from shared.domain.release import State
+from shared.engine.poison import resend
+from shared.stages.boot_test import MOST_MACHINES
 from tests.flow.misfortunes import Meanwhile
 from tests.flow.rehearsal import SMALL, Rehearsal
 
@@ -48,5 +50,19 @@ def test_machines_that_vanish_for_ever_reject_nothing_and_are_told(method: str) 
     play.wait(4)
     release = play.release(version)
     assert not release.state.is_terminal
-    assert "the platform keeps failing" in release.stalls["boot_test"]
+    assert "machines failed without a verdict" in release.stalls["boot_test"]
     assert "disappeared" in release.stalls["boot_test"]
+
+
+@pytest.mark.parametrize("method", ["machines.view", "machines.probe"])
+def test_machines_that_vanish_for_ever_are_not_made_for_ever(method: str) -> None:
+    """Law 13 (cost is bounded): a week of a fault that nobody mends costs eight machines, and eight more a resend."""
+    play = vanishing(method, 10**6)
+    version = play.publish()
+    play.wait(hours=24 * 7)
+    made = len(play.effects("machines.create"))
+    assert (made <= MOST_MACHINES * 2, play.release(version).pending["boot_test"].parked) == (True, True)
+    play.do(lambda world, now: resend(version, world, now=now))
+    play.wait(hours=24)
+    again = len(play.effects("machines.create")) - made
+    assert 0 < again <= MOST_MACHINES * 2

@@ -37,7 +37,7 @@ def test_a_probe_is_not_finished_in_any_other_state(state):
         ("OSProvisioningTimedOut", f"{TIMED_OUT} However, the VM guest agent was detected running.", Blame.IMAGE),
         ("OSProvisioningTimedOut", f"{TIMED_OUT} The VM may still finish provisioning.", Blame.AMBIGUOUS),
         ("VMAgentStatusCommunicationError", "", Blame.AMBIGUOUS),
-        ("OSProvisioningInternalError", "", Blame.PLATFORM),
+        ("OSProvisioningInternalError", "", Blame.AMBIGUOUS),
         ("AllocationFailed", "", Blame.PLATFORM),
         ("ZonalAllocationFailed", "", Blame.PLATFORM),
         ("internalexecutionerror", "", Blame.PLATFORM),

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.console import console_text, judge_console
 from shared.domain.policy import BootRules
 
+FAULTS = Path(__file__).resolve().parents[4] / "shared" / "faults" / "consoles"
 RULES = BootRules()
 
 
@@ -184,3 +185,51 @@ def reports(real_data: Path) -> list[tuple[str | None, bytes]]:
         titles = [line for line in head.decode(errors="replace").split("\n") if line.startswith("TITLE: ")]
         made.append((titles[0] if titles else None, body))
     return made
+
+
+UBSAN = """[    5.539198] UBSAN: array-index-out-of-bounds in drivers/net/hyperv/netvsc.c:1449:41
+[    5.539216] Call Trace:
+[    5.539245] RIP: 0010:__slab_free+0x0/0x360
+[    5.539293]  </TASK>
+"""
+
+
+def test_a_register_dump_belongs_to_the_warning_that_opened_its_trace():
+    assert reasons(UBSAN.encode()) == ()
+
+
+@pytest.mark.parametrize("before", [UBSAN, "", "[  OK  ] Reached target Local File Systems.\n"])
+def test_a_register_dump_without_such_a_warning_condemns(before):
+    assert reasons((before + "[    9.1] RIP: 0010:init+0x0/0x360\n").encode()) == ("instruction pointer dump",)
+
+
+RESOURCE_DISK = b"[ TIME ] Timed out waiting for device /dev/disk/cloud/azure_resource-part1.\n"
+MOUNTED = b"[  OK  ] Reached target Local File Systems.\n"
+
+
+def test_a_missing_temporary_disk_condemns_only_where_the_file_systems_are_not_mounted():
+    assert (reasons(RESOURCE_DISK + MOUNTED), reasons(RESOURCE_DISK)) == ((), ("device missing",))
+
+
+def test_another_missing_device_condemns_also_where_the_file_systems_are_mounted():
+    other = RESOURCE_DISK.replace(b"cloud/azure_resource-part1", b"by-label/data")
+    assert reasons(other + MOUNTED) == ("device missing",)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("cp: error writing '/var/x': No space left on device", "root disk full"),
+        ("ERROR Event: name=WALinuxAgent, op=UnhandledError, message=Traceback", "guest agent failed"),
+        ("WARNING Daemon cloud-init does not appear to be running", "cloud-init did not run"),
+        ("INFO: rcu_tasks detected stalls on tasks:", "RCU stall"),
+        ("WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected", "kernel locking fault"),
+    ],
+)
+def test_what_was_missed_on_real_consoles_condemns(line, reason):
+    assert reason in reasons(line.encode())
+
+
+@pytest.mark.parametrize("path", sorted(FAULTS.glob("*.log")) if FAULTS.is_dir() else [], ids=lambda path: path.stem)
+def test_consoles_that_were_judged_wrongly_are_judged_rightly(path):
+    assert bool(reasons(path.read_bytes())) is path.name.startswith("bad-")
