@@ -23,6 +23,7 @@ from shared.domain.hop_states import (
     machine_of,
 )
 from shared.domain.image import VersionId
+from shared.domain.limits import MAX_TAG_VALUE
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.policy import DefinitionPolicy, Ring
@@ -105,6 +106,16 @@ def order_clean_up(release: Release, moment: Moment) -> Release:
             )
             kept[str(clean_up.branch)] = Pending(clean_up, moment.now, decided_at=moment.now)
     return replace(release, pending=kept)
+
+
+def release_tag(version: str) -> str:
+    """The value of the tag that names a machine's release: the version's id, or its digest where the id is too long.
+
+    An id can have 318 characters, a tag's value 256. What is cut off could not be attributed any more.
+    """
+    if len(version) <= MAX_TAG_VALUE:
+        return version
+    return f"sha256:{hashlib.sha256(version.encode()).hexdigest()}"
 
 
 def machine_name(release: VersionId, seq: int, ring: str | None, region: str | None) -> str:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from shared.domain.facts import VersionFacts
 from shared.domain.hop_states import machine_of
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
+from shared.domain.orders import release_tag
 from shared.domain.release import Pending, Release
 from shared.engine.commit import send_pending
 from shared.engine.intake import look_again, start
@@ -34,6 +36,8 @@ OVERDUE_GRACE: Final = timedelta(minutes=25)
 """A crashed host's message is invisible for ten minutes, and may be so twice."""
 SHOWN: Final = 20
 """Names of each sort in the line for the log."""
+MACHINE_STEM: Final = 14
+"""Characters of a machine's name that all machines of one test share; the last one counts them."""
 OUTAGE: Final = timedelta(hours=24)
 """For how long after its expiry a machine is left to a test that still goes on."""
 LOOKBACK: Final = timedelta(hours=24)
@@ -48,6 +52,7 @@ class Reconciled:
     started: list[str] = field(default_factory=list[str])
     looked_at: list[str] = field(default_factory=list[str])
     swept: list[str] = field(default_factory=list[str])
+    unattributed: list[str] = field(default_factory=list[str])
     asked: list[str] = field(default_factory=list[str])
     faults: list[str] = field(default_factory=list[str])
 
@@ -151,10 +156,15 @@ def _is_settled_on(release: Release) -> bool:
 
 async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
     """Delete what no running test owns. What has not expired is spared while its release might still create it."""
+    ours = await world.machines.ours()
+    if not ours:
+        return
+    # The rows are read after the machines: a row names its machine before the machine is made.
+    tests = await _running_tests(world)
     asked: set[str] = set()
     # Machines first: what was made with them goes with them, and can't be deleted before.
-    for found in sorted(await world.machines.ours(), key=lambda each: not _is_machine(each)):
-        if await _is_spared(found, world, now) or any(map(found.name.startswith, asked)):
+    for found in sorted(ours, key=lambda each: not _is_machine(each)):
+        if any(map(found.name.startswith, asked)) or await _is_spared(found, tests, world, now, done):
             continue
         try:
             if _is_machine(found):
@@ -167,6 +177,30 @@ async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
             _note(done, f"not swept: {found.name}", fault)
         else:
             done.swept.append(found.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _RunningTests:
+    """What the ledger says of boot tests that go on: their commands by the machine's name, and their releases' tags."""
+
+    by_machine: Mapping[str, Sequence[Pending]]
+    tags: frozenset[str]
+
+    def owners(self, name: str) -> Sequence[Pending]:
+        """The commands that know the machine, or that a disk or an interface of this name belongs to."""
+        return self.by_machine.get(name[:MACHINE_STEM], ())
+
+
+async def _running_tests(world: World) -> _RunningTests:
+    by_machine: dict[str, list[Pending]] = {}
+    tags: set[str] = set()
+    async for stored in world.ledger.rows(unsettled=True):
+        tags.add(release_tag(str(stored.release.version)))
+        for pending in stored.release.pending.values():
+            vm = machine_of(pending.command.state)
+            if vm and pending.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}:
+                by_machine.setdefault(vm[:MACHINE_STEM], []).append(pending)
+    return _RunningTests(by_machine, frozenset(tags))
 
 
 def _is_machine(found: OwnMachine) -> bool:
@@ -183,32 +217,29 @@ async def _ask_for_scans(world: World, now: datetime, done: Reconciled) -> None:
     done.asked += await rescan_request.run(world, now=now)
 
 
-async def _is_spared(found: OwnMachine, world: World, now: datetime) -> bool:
+async def _is_spared(found: OwnMachine, tests: _RunningTests, world: World, now: datetime, done: Reconciled) -> bool:
     """Whether a test still needs this machine, or may be about to make it.
 
     A test that goes on deletes its machine itself, however late an outage made it. One that waits for people keeps its
-    machine only until it expires.
+    machine only until it expires. A machine whose tag names no release that Ringmaster knows may be another
+    installation's: it is reported, and deleted when it has expired.
     """
-    owners = await _owners(found, world)
-    if found.expires is None or not owners:
+    owners = tests.owners(found.name)
+    if owners:
+        waits_for_people = all(each.parked for each in owners)
+        grace = timedelta(0) if waits_for_people else world.paced(OUTAGE)
+        return found.expires is not None and now < found.expires + grace
+    if found.release in tests.tags or await _is_known(found.release, world):
         return False
-    waits_for_people = all(each.parked for each in owners)
-    return now < (found.expires if waits_for_people else found.expires + world.paced(OUTAGE))
+    if found.expires is not None and now >= found.expires:
+        return False
+    done.unattributed.append(found.name)
+    return True
 
 
-async def _owners(found: OwnMachine, world: World) -> list[Pending]:
-    """What is pending in the release that the tag names, and knows this machine."""
+async def _is_known(release: str | None, world: World) -> bool:
     try:
-        version = VersionId.parse(found.release or "")
+        version = VersionId.parse(release or "")
     except InvalidId:
-        return []
-    stored = await world.ledger.read(version)
-    if stored is None:
-        return []
-    return [
-        each
-        for each in stored.release.pending.values()
-        if each.command.kind in {Kind.BOOT_TEST, Kind.CLEAN_UP}
-        and (vm := machine_of(each.command.state))
-        and found.name.startswith(vm[:-1])
-    ]
+        return False
+    return await world.ledger.read(version) is not None

@@ -1,5 +1,6 @@
 """Machines that do not come up, do not answer, cannot be had, or are left behind."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from shared.adapters.memory.characters import (
     READ_ONLY_ROOT,
     Character,
 )
+from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.release import Gate, State
 from shared.ports import MachineSpec, Refused
 from shared.timers import reconcile
@@ -144,6 +146,29 @@ def test_a_machine_of_a_running_test_is_not_swept() -> None:
     assert swept == []
 
 
+LONG = DefinitionId(GalleryId(SOURCE.gallery.subscription, "g" * 90, "a" * 80), "d" * 80)
+
+
+def test_a_release_with_the_longest_id_keeps_its_machine_over_a_round_of_the_sweep() -> None:
+    policy = replace(SMALL, source=LONG, rings=tuple(replace(each, definition=LONG) for each in SMALL.rings))
+    play = Rehearsal(policy)
+    version = play.publish(definition=LONG)
+    play.run()
+    assert len(str(version)) > 256
+    assert (play.release(version).state, play.left()) == (State.RELEASED, [])
+    assert [call for call in play.effects("machines.delete") if call.function == "reconcile"] == []
+
+
+def test_a_machine_that_no_release_explains_is_reported_and_deleted_when_it_expires() -> None:
+    play = Rehearsal(SMALL, reconcile=False, adopt=False)
+    orphans(play, "rm-aaaaaaaaaaaa", expires=timedelta(hours=2))
+    done = play.do(lambda world, now: reconcile.run(world, now=now))
+    left = ["rm-aaaaaaaaaaaa", "rm-aaaaaaaaaaaa-nic", "rm-aaaaaaaaaaaa-os"]
+    assert (done.swept, sorted(done.unattributed)) == ([], left)
+    play.wait(hours=3)
+    assert play.do(lambda world, now: reconcile.run(world, now=now)).swept == ["rm-aaaaaaaaaaaa"]
+
+
 def test_machines_of_others_are_not_touched() -> None:
     play = Rehearsal(SMALL)
     theirs = {
@@ -158,14 +183,14 @@ def test_machines_of_others_are_not_touched() -> None:
     assert set(theirs) <= set(play.cloud.machines.everything())
 
 
-def orphans(play: Rehearsal, *names: str) -> None:
+def orphans(play: Rehearsal, *names: str, expires: timedelta = timedelta(hours=-1)) -> None:
     """Machines that no release knows, of a version from before the adoption."""
     version = play.publish("0.0.1", events=[], scan=None)
     play.wait(25)
     for name in names:
-        expires = play.scheduler.now - timedelta(hours=1)
+        at = play.scheduler.now + expires
         spec = MachineSpec(
-            name, "westeurope", version, "Linux", "Generalized", "x64", "Standard_D2s_v5", "nobody's", expires
+            name, "westeurope", version, "Linux", "Generalized", "x64", "Standard_D2s_v5", "nobody's", at
         )
         play.do(lambda world, _, spec=spec: world.machines.create(spec))
 

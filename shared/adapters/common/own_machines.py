@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.domain.limits import MAX_TAG_VALUE
-from shared.domain.orders import MACHINE_PREFIX
+from shared.domain.orders import MACHINE_PREFIX, release_tag
 from shared.ports import ForeignTarget, MachineSpec, OwnMachine
 
 RELEASE_TAG: Final = "ringmaster-release"
@@ -28,7 +27,7 @@ _PART: Final = re.compile(
 
 def own_tags(spec: MachineSpec) -> dict[str, str]:
     """The tags of a machine and everything that is made with it."""
-    return {RELEASE_TAG: spec.release[:MAX_TAG_VALUE], EXPIRES_TAG: spec.expires.isoformat()}
+    return {RELEASE_TAG: release_tag(spec.release), EXPIRES_TAG: spec.expires.isoformat()}
 
 
 def check_machine_name(name: str) -> None:

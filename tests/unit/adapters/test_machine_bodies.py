@@ -58,7 +58,7 @@ def test_machine_and_nic_carry_release_and_expiry():
 
 
 def test_a_tag_is_never_longer_than_azure_allows():
-    assert len(machine_body(replace(SPEC, release="x" * 400), SUBNET)["tags"]["ringmaster-release"]) == 256
+    assert len(machine_body(replace(SPEC, release="x" * 400), SUBNET)["tags"]["ringmaster-release"]) <= 256
 
 
 def test_a_machine_has_no_public_address():
