@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     VERSION_GONE = "version deleted"
+    VERSION_RETURNED = "version found again"
     NUMBER_REUSED = "number reused"
     POLICY_CHANGED = "policy changed"
 
@@ -92,6 +93,8 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _ENDED) for state in _OPEN},
     **{(state, O.VERSION_GONE): Next(S.REJECTED, _ENDED) for state in _OPEN},
     **{(state, O.POLICY_CHANGED): _RESTART for state in _OPEN},
+    # A deleted version can be restored, and a gallery can be found again.
+    (S.REJECTED, O.VERSION_RETURNED): _RESTART,
     # A number can be used again at any time, also long after its first bearer was released.
     **{(state, O.NUMBER_REUSED): _RESTART for state in State},
 }
@@ -141,7 +144,7 @@ def _moved_on(release: Release, outcome: Outcome, follows: Next, policy: Definit
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
-    if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED}:
+    if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED, Outcome.VERSION_RETURNED}:
         release = _forgotten(release, outcome, policy)
     for send in follows.sends:
         release = order(release, send, policy, moment)
@@ -195,8 +198,9 @@ def _proven(release: Release, gate: Gate, ring: str | None, region: str | None) 
 
 def _forgotten(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:
     """What a restart forgets: verdicts of another incarnation, or of another policy, prove nothing."""
-    kept: tuple[Publication, ...] = release.published if outcome is Outcome.POLICY_CHANGED else ()
-    incarnation = release.incarnation if outcome is Outcome.POLICY_CHANGED else None
+    is_same = outcome is not Outcome.NUMBER_REUSED
+    kept: tuple[Publication, ...] = release.published if is_same else ()
+    incarnation = release.incarnation if is_same else None
     return replace(
         release,
         ring=None,

@@ -145,6 +145,12 @@ class Release:
         return self.state.is_terminal and not self.pending
 
     @property
+    def ended_as_gone(self) -> bool:
+        """Whether the release ended because its version was not found: rejected, and by no gate."""
+        own = (each for each in self.gates if each.incarnation == self.incarnation)
+        return self.state is State.REJECTED and not any(each.answer is Answer.REJECT for each in own)
+
+    @property
     def stalls(self) -> Mapping[str, str]:
         """Branches that need people, with the reason."""
         return {branch: pending.stalled for branch, pending in self.pending.items() if pending.stalled}

@@ -20,10 +20,17 @@ def incarnation_of(facts: VersionFacts) -> str | None:
 
 
 async def confirm_gone(version: VersionId, world: World, why: str) -> Redirected:
-    """The end of a release whose version isn't there, when the gallery says so twice.
+    """The end of a release whose version isn't there, when a readable image definition says so twice.
 
-    One 404 is not believed: it ends a release for good. Raises Conflict while the gallery's list still holds it.
+    One 404 is not believed: it ends a release. ARM answers 404 as well for a subscription, a resource group or a
+    gallery that it does not find, and then says nothing of the version. Raises Conflict while the definition's list
+    still holds the version, and while the definition itself is not found.
     """
+    if await world.galleries.definition(version.definition) is None:
+        raise Conflict(
+            f"neither {version.short} nor its image definition is found: check the gallery, its resource group and its "
+            "subscription"
+        )
     if any(each.id == version for each in await world.galleries.versions(version.definition)):
         raise Conflict(f"the gallery lists {version.short} and answers 404 for it")
     return Redirected(Outcome.VERSION_GONE, why)

@@ -47,7 +47,7 @@ async def run(hop: Hop) -> HopResult:
     if version is None:
         if now - since < world.paced(ABSENT_FOR):
             return Requeue(state, ABSENT_POLL, note="the gallery does not know the version yet")
-        return Redirected(Outcome.VERSION_GONE, "the version is not in the gallery")
+        return await confirm_gone(release.version, world, "the version is not in the gallery")
     if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:
         # Judged before under another policy: what is known of the former bearer must not pass to this one.
         return Redirected(Outcome.NUMBER_REUSED, f"published anew on {incarnation_of(version)}")
@@ -82,6 +82,8 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
             return Dropped("the version is gone, and its release has ended")
         return await confirm_gone(release.version, world, "the version was deleted while it was released")
     incarnation = incarnation_of(version)
+    if release.ended_as_gone and incarnation is not None and incarnation == release.incarnation:
+        return Redirected(Outcome.VERSION_RETURNED, "the version is in the gallery again")
     if incarnation is None or incarnation == release.incarnation:
         return Dropped("the same version as before: our own write, or one that changes no bearer")
     if _is_read_back(release):

@@ -141,7 +141,9 @@ async def _compare(
         # A version without a date is still being created.
         if (facts.published_at is None or facts.published_at >= since) and await start(facts.id, world, now=now):
             done.started.append(facts.id.short)
-    elif _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}:
+    elif release.ended_as_gone or (
+        _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}
+    ):
         await look_again(facts.id, world, now=now)
         done.looked_at.append(facts.id.short)
 

@@ -90,6 +90,30 @@ def test_a_version_deleted_on_the_way_ends_its_release(minutes: int) -> None:
     assert (play.release(version).state, play.left()) == (State.REJECTED, [])
 
 
+@pytest.mark.parametrize("minutes", [3, 6, 8, 11, 14, 17])
+def test_a_gallery_that_is_not_found_for_an_hour_costs_an_hour_and_no_release(minutes: int) -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    gallery = version.definition.gallery
+    play.after(minutes, lambda: play.cloud.galleries.hide(gallery))
+    play.after(minutes + 60, lambda: play.cloud.galleries.show(gallery))
+    play.run()
+    assert (play.release(version).state, play.letters(), play.left()) == (State.RELEASED, [], [])
+
+
+@pytest.mark.parametrize("minutes", [6, 11, 14])
+def test_a_version_that_is_restored_after_its_deletion_is_released(minutes: int) -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.after(minutes, lambda: play.cloud.galleries.remove(version))
+    play.until(lambda: play.has(version) and play.release(version).state is State.REJECTED)
+    play.cloud.galleries.restore(version)
+    play.wait(hours=4)
+    release = play.release(version)
+    assert (release.state, play.latest(SMALL.rings[0].definition, "westeurope")) == (State.RELEASED, "1.0.0")
+    assert any("version found again" in line.text for line in release.history)
+
+
 def test_a_version_deleted_after_its_release_leaves_the_record() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()

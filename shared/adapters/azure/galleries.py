@@ -7,7 +7,7 @@ alone, which is what ARM answers to a PATCH; a PUT may answer 200, 201 or 202.)
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import arm_faults
 from shared.adapters.azure.arm_fields import document
@@ -26,6 +26,8 @@ from shared.ports import Refused, Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.azure.arm import Arm
+
+_OUTSIDE: Final = {"subscriptionnotfound", "invalidsubscriptionid", "resourcegroupnotfound"}
 
 
 class AzureGalleries:
@@ -54,7 +56,7 @@ class AzureGalleries:
                     if version is not None:
                         found.append(read_version(listed, version))
         except Refused as refused:
-            if refused.status != 404:
+            if not _is_not_found(refused, what):
                 raise
             return []
         return found
@@ -122,9 +124,20 @@ async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
         with arm_faults(what):
             return document(await call, what)
     except Refused as refused:
-        if refused.status == 404:
+        if _is_not_found(refused, what):
             return None
         raise
+
+
+def _is_not_found(refused: Refused, what: str) -> bool:
+    """Whether ARM says that the resource is not there. Raises Unavailable where it does not find what it is in.
+
+    ARM's common error codes: SubscriptionNotFound and ResourceGroupNotFound say nothing of a resource. They come while
+    a subscription moves between tenants or is disabled, and while a group is deleted or its region is out of reach.
+    """
+    if refused.status == 404 and refused.code.lower() in _OUTSIDE:
+        raise Unavailable(f"{what}: {refused}") from refused
+    return refused.status == 404
 
 
 def _definition_path(definition: DefinitionId) -> tuple[str, str, str]:

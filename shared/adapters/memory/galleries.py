@@ -95,6 +95,8 @@ class MemoryGalleries:
         self._definitions: dict[DefinitionId, DefinitionFacts] = {}
         self._versions: dict[DefinitionId, dict[VersionNumber, _Version]] = {}
         self._sources: dict[str, SourceFacts] = {}
+        self._removed: dict[VersionId, _Version] = {}
+        self._hidden: set[GalleryId] = set()
 
     # --- what people and builders do ----------------------------------------------------------------------------------
 
@@ -129,7 +131,21 @@ class MemoryGalleries:
 
     def remove(self, version: VersionId) -> None:
         """Somebody deletes a version; its number is free again."""
-        self._versions.get(version.definition, {}).pop(version.number, None)
+        removed = self._versions.get(version.definition, {}).pop(version.number, None)
+        if removed is not None:
+            self._removed[version] = removed
+
+    def restore(self, version: VersionId) -> None:
+        """Somebody restores a soft-deleted version: it is the same incarnation, with its replicas."""
+        self._versions[version.definition][version.number] = self._removed.pop(version)
+
+    def hide(self, gallery: GalleryId) -> None:
+        """A gallery, or its resource group, is not found for a while: so is everything in it."""
+        self._hidden.add(gallery)
+
+    def show(self, gallery: GalleryId) -> None:
+        """The gallery is found again."""
+        self._hidden.discard(gallery)
 
     def resolve_latest(self, definition: DefinitionId, region: str) -> VersionNumber | None:
         """What the service deploys in a region when no version is named."""
@@ -154,21 +170,23 @@ class MemoryGalleries:
 
     async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
         self._on_call("version")
-        found = self._find(version)
+        found = None if version.definition.gallery in self._hidden else self._find(version)
         return None if found is None else self._seen(found, self._clock(), replication=replication)
 
     async def versions(self, definition: DefinitionId) -> Sequence[VersionFacts]:
         self._on_call("versions")
         now = self._clock()
+        if definition.gallery in self._hidden:
+            return []
         return [self._seen(each, now, replication=False) for each in self._versions.get(definition, {}).values()]
 
     async def definition(self, definition: DefinitionId) -> DefinitionFacts | None:
         self._on_call("definition")
-        return self._definitions.get(definition)
+        return None if definition.gallery in self._hidden else self._definitions.get(definition)
 
     async def gallery(self, gallery: GalleryId) -> GalleryFacts | None:
         self._on_call("gallery")
-        return self._galleries.get(gallery)
+        return None if gallery in self._hidden else self._galleries.get(gallery)
 
     async def source(self, version: VersionFacts) -> SourceFacts | None:
         self._on_call("source")
