@@ -5,6 +5,8 @@ Rules:
 * Resource ids are compared without regard to case. Azure answers with other casing than it was asked with
   (``resourcegroups``, ``Galleries``), so ids are kept here in one canonical, lower-case form.
 * A version number is three integers in the 32-bit range, ordered by major, minor, patch; that order decides ``latest``.
+  Azure takes leading zeros (calendar numbers such as ``202309.06.0``) and keeps them in the name: so does Ringmaster.
+* A resource group's name may have letters of any script ("Naming rules and restrictions for Azure resources").
 * Regions have a short name (``westus2``) and a display name (``West US 2``); ARM answers with either. Only the short
   form is kept.
 
@@ -19,16 +21,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})", re.ASCII)
+_NUMBER: Final = re.compile(r"([0-9]{1,13})\.([0-9]{1,13})\.([0-9]{1,13})")
 _LARGEST: Final = 2**31 - 1
 _VERSION_ID: Final = re.compile(
     r"/subscriptions/(?P<subscription>[0-9a-f-]{36})"
     r"/resourcegroups/(?P<group>[-\w.()]{1,90})"
     r"/providers/microsoft\.compute"
-    r"/galleries/(?P<gallery>[\w.]{1,80})"
-    r"(?:/images/(?P<definition>[-\w.]{1,80})"
-    r"(?:/versions/(?P<number>[0-9.]{1,40}))?)?/?",
-    re.ASCII | re.IGNORECASE,
+    r"/galleries/(?P<gallery>[0-9a-z_.]{1,80})"
+    r"(?:/images/(?P<definition>[-0-9a-z_.]{1,80})"
+    r"(?:/versions/(?P<number>[0-9.]{1,41}))?)?/?",
+    re.IGNORECASE,
 )
 _LOCATION_SEGMENT: Final = re.compile(r"/locations/[^/]+(?=/galleries/)", re.IGNORECASE)
 
@@ -49,11 +51,19 @@ def region_names(texts: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, order=True, slots=True)
 class VersionNumber:
-    """``Major.Minor.Patch``. Ordered as ARM orders versions when it looks for the latest."""
+    """``Major.Minor.Patch``. Ordered as ARM orders versions when it looks for the latest: by the three integers.
+
+    >>> str(VersionNumber.parse("202309.06.0"))
+    '202309.06.0'
+    >>> VersionNumber.parse("202309.06.0") < VersionNumber.parse("202309.10.0")
+    True
+    """
 
     major: int
     minor: int
     patch: int
+    spelling: str = ""
+    """The name in ARM where it is not the usual one, that is, where it has leading zeros. It names another resource."""
 
     @classmethod
     def parse(cls, text: str) -> VersionNumber:
@@ -62,15 +72,17 @@ class VersionNumber:
         parts = [int(part) for part in match.groups()] if match else []
         if not parts or max(parts) > _LARGEST:
             raise InvalidId(f"{text!r} is not a version number: Major.Minor.Patch, three integers up to {_LARGEST}")
-        return cls(*parts)
+        number = cls(*parts)
+        return number if str(number) == text else cls(*parts, spelling=text)
 
     def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
+        return self.spelling or f"{self.major}.{self.minor}.{self.patch}"
 
     @property
     def sort_key(self) -> str:
-        """Text that sorts as the number does."""
-        return f"{self.major:010d}.{self.minor:010d}.{self.patch:010d}"
+        """Text that sorts as the number does, another one for each spelling."""
+        spelled = f"={self.spelling}" if self.spelling else ""
+        return f"{self.major:010d}.{self.minor:010d}.{self.patch:010d}{spelled}"
 
 
 @dataclass(frozen=True, order=True, slots=True)

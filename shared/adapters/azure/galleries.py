@@ -47,19 +47,14 @@ class AzureGalleries:
     async def versions(self, definition: DefinitionId) -> Sequence[VersionFacts]:
         operations = self._compute(definition.gallery).gallery_image_versions
         what = f"list versions of {definition.gallery.name}/{definition.name}"
-        found: list[VersionFacts] = []
         try:
             with arm_faults(what):
                 paged = operations.list_by_gallery_image(*_definition_path(definition))
-                async for listed in self._items(paged, what):
-                    version = _listed(definition, listed)
-                    if version is not None:
-                        found.append(read_version(listed, version))
+                return [read_version(listed, _listed(definition, listed)) async for listed in self._items(paged, what)]
         except Refused as refused:
             if not _is_not_found(refused, what):
                 raise
             return []
-        return found
 
     async def definition(self, definition: DefinitionId) -> DefinitionFacts | None:
         operations = self._compute(definition.gallery).gallery_images
@@ -148,9 +143,14 @@ def _path(version: VersionId) -> tuple[str, str, str, str]:
     return (*_definition_path(version.definition), str(version.number))
 
 
-def _listed(definition: DefinitionId, listed: dict[str, Any]) -> VersionId | None:
+def _listed(definition: DefinitionId, listed: dict[str, Any]) -> VersionId:
+    """The version that a list names. Raises Unavailable where it can't be read.
+
+    ARM might resolve ``latest`` to it. Without it no prediction and no read-back would be worth anything.
+    """
+    name = str(listed.get("name") or "")
     try:
-        return definition.version(VersionNumber.parse(str(listed.get("name") or "")))
-    except InvalidId:
-        # Not a number that ARM could resolve ``latest`` to.
-        return None
+        return definition.version(VersionNumber.parse(name))
+    except InvalidId as error:
+        where = f"{definition.gallery.name}/{definition.name}"
+        raise Unavailable(f"{where} lists a version that cannot be read: {error}") from error
