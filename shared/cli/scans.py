@@ -17,7 +17,7 @@ from shared.cli.faults import CommandFault
 from shared.domain.delta import Baseline
 from shared.domain.findings import ScanReport
 from shared.domain.image import DefinitionId, InvalidId, VersionId
-from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
+from shared.domain.judgement import Effect, ScanOutcome, ScanVerdict, judge
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.policy_file import PolicyFaults, read_file
@@ -85,12 +85,12 @@ def as_text(judged: Judged) -> Iterator[str]:
         return
     yield verdict.outcome.value
     for reason in verdict.reasons:
-        mark = "-" if reason.weight is not Weight.TELLS else "note:"
+        mark = "-" if reason.effect is not Effect.INFORMS else "note:"
         yield f"  {mark} {reason.text}"
-    if verdict.remedies:
+    if verdict.remediation:
         yield "to pass:"
-        yield from (f"  - {line}" for line in verdict.remedies)
-    for used in verdict.excused:
+        yield from (f"  - {line}" for line in verdict.remediation)
+    for used in verdict.excepted:
         exception = used.exception
         yield (
             f"excused until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), by {exception.owner}"
@@ -103,7 +103,7 @@ def _told(verdict: ScanVerdict) -> dict[str, Any]:
         {
             "code": reason.code,
             "text": reason.text,
-            "effect": reason.weight.value,
+            "effect": reason.effect.value,
             "severity": reason.severity.value if reason.severity else None,
             "count": len(reason.findings),
             "findings": [
@@ -124,19 +124,19 @@ def _told(verdict: ScanVerdict) -> dict[str, Any]:
         "found": verdict.found,
         "counts": {severity.value: count for severity, count in verdict.counts.items()},
         "limits": {severity.value: limit for severity, limit in verdict.limits.items()},
-        "toPass": list(verdict.remedies),
+        "toPass": list(verdict.remediation),
         "comparedWith": verdict.baseline or None,
         "excused": [
             {"id": used.exception.id, "owner": used.exception.owner, "count": len(used.findings)}
-            for used in verdict.excused[:FINDINGS_SHOWN]
+            for used in verdict.excepted[:FINDINGS_SHOWN]
         ],
         "expired": [
             {"id": used.exception.id, "owner": used.exception.owner, "expired": used.exception.expires.isoformat()}
             for used in verdict.expired[:FINDINGS_SHOWN]
         ],
         "notFixable": len(verdict.no_fix),
-        "fixTooYoung": len(verdict.young),
-        "suppressedByScanner": len(verdict.left_out),
+        "fixTooYoung": len(verdict.in_grace_period),
+        "suppressedByScanner": len(verdict.suppressed),
     }
 
 
@@ -194,7 +194,7 @@ def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanR
         except Refusal as refusal:
             refused.append(f"{file}: {refusal}")
             continue
-        another = report.of_another_image(version) if version else ""
+        another = report.image_mismatch(version) if version else ""
         if another:
             refused.append(f"{file}: {another}")
         reports.append(report)

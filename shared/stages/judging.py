@@ -20,7 +20,7 @@ from shared.domain.judgement import ScanOutcome, ScanReason, ScanVerdict, judge,
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.domain.release import Answer, Gate, Release, State
-from shared.domain.scan_exceptions import UsedException
+from shared.domain.scan_exceptions import MatchedException
 from shared.domain.scan_formats import MULTI_SCANNER_FORMATS
 from shared.ports import StoredReport, World
 from shared.scanners.report_refusal import Refusal
@@ -89,7 +89,7 @@ async def _read(
     report = await _parsed(stored, world)
     if isinstance(report, Refused):
         return report
-    another = report.of_another_image(release.version)
+    another = report.image_mismatch(release.version)
     if another:
         return Refused("another-image", another)
     wrong = list(refusals(report, rules, _published(release), now))
@@ -174,7 +174,7 @@ async def passed_baseline(release: Release, rules: ScanRules, world: World) -> B
         return None
     evidence = await last_scan_evidence(release, world, passed=True)
     names = [str(each["name"]) for each in (evidence or {}).get("facts", {}).get("reports", ())]
-    return await _as_scanned(release, names, world, itself=True)
+    return await _as_scanned(release, names, world, is_same_version=True)
 
 
 async def last_scan_evidence(release: Release, world: World, *, passed: bool = False) -> Mapping[str, Any] | None:
@@ -188,7 +188,9 @@ async def last_scan_evidence(release: Release, world: World, *, passed: bool = F
     return await world.evidence.get(last.evidence) if last else None
 
 
-async def _as_scanned(release: Release, names: Sequence[str], world: World, *, itself: bool = False) -> Baseline:
+async def _as_scanned(
+    release: Release, names: Sequence[str], world: World, *, is_same_version: bool = False
+) -> Baseline:
     """What the newest readable report of each scanner found."""
     reports: dict[tuple[str, str], ScanReport] = {}
     kept = {each.name: each for each in await world.evidence.reports(release.version)}
@@ -203,7 +205,7 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
     made = [report.created_at for report in reports.values() if report.created_at is not None]
     together = merge_reports(reports.values())
     found = (*together.findings, *(left.finding for left in together.suppressed))
-    return Baseline(release.version.short, found, max(made, default=None), itself=itself)
+    return Baseline(release.version.short, found, max(made, default=None), is_same_version=is_same_version)
 
 
 # --- what becomes evidence --------------------------------------------------------------------------------------------
@@ -223,8 +225,8 @@ async def decided(
 
 
 def _to_pass(verdict: ScanVerdict) -> tuple[str, ...]:
-    lines = verdict.remedies[:REMEDIES_TOLD]
-    rest = len(verdict.remedies) - len(lines)
+    lines = verdict.remediation[:REMEDIES_TOLD]
+    rest = len(verdict.remediation) - len(lines)
     return (f"to pass: {'; '.join(lines)}" + (f"; and {rest} more" if rest else ""),) if lines else ()
 
 
@@ -243,14 +245,14 @@ def told(verdict: ScanVerdict) -> dict[str, Any]:
         "counts": {severity.value: count for severity, count in verdict.counts.items()},
         "reasons": [_reason(reason, share) for reason in verdict.reasons],
         "decidingCount": deciding,
-        "toPass": list(verdict.remedies),
+        "toPass": list(verdict.remediation),
         "comparedWith": verdict.baseline or None,
-        "excused": [_used(used) for used in verdict.excused[:EXCEPTIONS_KEPT]],
-        "excusedCount": sum(len(used.findings) for used in verdict.excused),
+        "excused": [_used(used) for used in verdict.excepted[:EXCEPTIONS_KEPT]],
+        "excusedCount": sum(len(used.findings) for used in verdict.excepted),
         "expired": [_used(used) for used in verdict.expired[:EXCEPTIONS_KEPT]],
         "notFixable": len(verdict.no_fix),
-        "fixTooYoung": len(verdict.young),
-        "suppressedByScanner": len(verdict.left_out),
+        "fixTooYoung": len(verdict.in_grace_period),
+        "suppressedByScanner": len(verdict.suppressed),
     }
 
 
@@ -258,7 +260,7 @@ def _reason(reason: ScanReason, share: int) -> dict[str, Any]:
     return {
         "code": reason.code,
         "text": reason.text,
-        "effect": reason.weight.value,
+        "effect": reason.effect.value,
         "severity": reason.severity.value if reason.severity else None,
         "count": len(reason.findings),
         "findings": [str(finding) for finding in reason.findings[:share]],
@@ -277,7 +279,7 @@ def _report(usable: Usable) -> dict[str, Any]:
     }
 
 
-def _used(used: UsedException) -> dict[str, Any]:
+def _used(used: MatchedException) -> dict[str, Any]:
     exception = used.exception
     return {
         "id": exception.id,
