@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.cli.answers import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
-from shared.cli.words import distance, moment, plain, span, word
+from shared.cli.words import format_duration, format_time, plain, relative_time, word
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
@@ -51,12 +51,14 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
         yield _gates_table(answer.gates, folder)
     yield Text("\nHistory", style="bold")
     for each in answer.history:
-        yield Text.assemble((moment(each.at), "dim"), "  ", plain(each.text))
+        yield Text.assemble((format_time(each.at), "dim"), "  ", plain(each.text))
 
 
 def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
-    took = span(timedelta(seconds=answer.seconds))
-    yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), under way for {took}")
+    took = format_duration(timedelta(seconds=answer.seconds))
+    yield Text(
+        f"started {format_time(answer.started_at)} UTC ({relative_time(answer.started_at, now)}), under way for {took}"
+    )
     yield plain(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
     for ring, regions in answer.published.items():
         where = f"{ring}: {', '.join(regions)}"
@@ -91,7 +93,7 @@ def _waits(release: Summary, now: datetime) -> Text:
     lines = [
         plain(f"{_what(each)} needs people", "red")
         if each.stalled
-        else plain(f"{_what(each)} until {moment(each.deadline)} ({distance(each.deadline, now)})")
+        else plain(f"{_what(each)} until {format_time(each.deadline)} ({relative_time(each.deadline, now)})")
         for each in release.waiting_for
     ]
     return Text("\n").join(lines)
@@ -127,7 +129,9 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     yield Text("\nMessages that nobody could work on", style="bold red")
     table = _table("at", "queue", "release", "reason", "id")
     for each in rows:
-        table.add_row(moment(each.at), plain(each.queue), plain(each.release or ""), plain(each.reason), each.id[:12])
+        table.add_row(
+            format_time(each.at), plain(each.queue), plain(each.release or ""), plain(each.reason), each.id[:12]
+        )
     yield table
 
 
@@ -135,8 +139,8 @@ def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
     table = _table("what", "looks again", "until", "attempt", "trouble")
     for each in waiting:
         trouble = plain(each.stalled, "red") if each.stalled else plain(each.fault or "", "yellow")
-        due = f"{moment(each.next_look)} ({distance(each.next_look, now)})"
-        until = f"{moment(each.deadline)} ({distance(each.deadline, now)})"
+        due = f"{format_time(each.next_look)} ({relative_time(each.next_look, now)})"
+        until = f"{format_time(each.deadline)} ({relative_time(each.deadline, now)})"
         table.add_row(plain(_what(each)), due, until, str(each.attempt), trouble)
     return table
 
@@ -153,6 +157,6 @@ def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
         place = "/".join(part for part in (each.ring, each.region) if part)
         said = Text("\n").join([word(each.answer), *(plain(reason) for reason in each.reasons)])
         table.add_row(
-            moment(each.at), plain(each.gate), plain(place), said, plain(each.evidence.removeprefix(folder), "dim")
+            format_time(each.at), plain(each.gate), plain(place), said, plain(each.evidence.removeprefix(folder), "dim")
         )
     return table

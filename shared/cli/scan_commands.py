@@ -18,7 +18,7 @@ from shared.codec.verdicts import verdict_facts
 from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, ScanReport
 from shared.domain.image import DefinitionId, InvalidId, VersionId
-from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
+from shared.domain.judgement import Effect, ScanOutcome, ScanVerdict, judge
 from shared.domain.merging import merge_reports
 from shared.domain.policy import DefinitionPolicy, ScanRules
 from shared.policy_file import PolicyFaults, read_file
@@ -85,12 +85,12 @@ def as_text(judged: Judged) -> Iterator[str]:
         return
     yield verdict.outcome.value
     for reason in verdict.reasons:
-        mark = "-" if reason.weight is not Weight.TELLS else "note:"
+        mark = "-" if reason.effect is not Effect.INFORMS else "note:"
         yield f"  {mark} {reason.text}"
-    if verdict.remedies:
+    if verdict.remediation:
         yield "to pass:"
-        yield from (f"  - {line}" for line in verdict.remedies)
-    for used in verdict.excused:
+        yield from (f"  - {line}" for line in verdict.remediation)
+    for used in verdict.excepted:
         exception = used.exception
         yield (
             f"excused until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), by {exception.owner}"
@@ -162,7 +162,7 @@ def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanR
         except Refusal as refusal:
             refused.append(f"{file}: {refusal}")
             continue
-        another = report.of_another_image(version) if version else ""
+        another = report.image_mismatch(version) if version else ""
         if another:
             refused.append(f"{file}: {another}")
         reports.append(report)

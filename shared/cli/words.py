@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from shared.domain.display import distance, moment, printable, span
+from shared.domain.display import format_duration, format_time, printable, relative_time
 
-__all__ = ["distance", "moment", "plain", "span", "word"]
+__all__ = ["format_duration", "format_time", "plain", "relative_time", "word"]
 
 _STYLES = {
     "released": "green",

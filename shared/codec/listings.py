@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.codec.errors import Malformed
-from shared.domain.findings_list import Group, Line, Listing, Range, Standing
+from shared.domain.findings_list import Disposition, Entry, FindingsList, Group, Range
 from shared.domain.policy import ScanException, Severity
 
 SCHEMA: Final = 1
@@ -40,7 +40,7 @@ class LineWire(msgspec.Struct, omit_defaults=True, frozen=True):
     package: str
     installed: str
     severity: Severity
-    standing: Standing
+    standing: Disposition
     fixed: str = ""
     fix: str = ""
     """What is known of a fix, where there is no fixed version."""
@@ -79,7 +79,7 @@ class GroupWire(msgspec.Struct, omit_defaults=True, frozen=True):
 class RangeWire(msgspec.Struct, omit_defaults=True, frozen=True):
     """Lines of one kind, which stand together."""
 
-    standing: Standing
+    standing: Disposition
     severity: Severity
     start: int
     count: int
@@ -110,7 +110,7 @@ class _GroupPage(msgspec.Struct):
     groups: list[GroupWire]
 
 
-def line_page(lines: Iterable[Line]) -> dict[str, Any]:
+def line_page(lines: Iterable[Entry]) -> dict[str, Any]:
     """A page of lines as a document."""
     return {"schema": SCHEMA, "lines": msgspec.to_builtins([_line(line) for line in lines])}
 
@@ -121,7 +121,7 @@ def group_page(groups: Iterable[Group]) -> dict[str, Any]:
 
 
 def listing_facts(
-    listing: Listing,
+    listing: FindingsList,
     *,
     folder: str,
     lines_a_page: int,
@@ -130,10 +130,12 @@ def listing_facts(
     group_pages: Sequence[str | dict[str, Any]],
 ) -> dict[str, Any]:
     """What the evidence of a verdict says of its listing, as plain data."""
-    ranges = tuple(RangeWire(each.standing, each.severity, each.start, each.count, each.new) for each in listing.ranges)
+    ranges = tuple(
+        RangeWire(each.disposition, each.severity, each.start, each.count, each.new) for each in listing.ranges
+    )
     wire = ListingWire(
         folder,
-        len(listing.lines),
+        len(listing.entries),
         len(listing.groups),
         ranges,
         lines_a_page,
@@ -171,14 +173,14 @@ def _converted[T](document: Mapping[str, Any], kind: type[T]) -> T:
         raise Malformed(f"this is no page of a listing of findings: {error}") from error
 
 
-def _line(line: Line) -> LineWire:
+def _line(line: Entry) -> LineWire:
     finding = line.finding
     return LineWire(
         id=_cut(finding.id, _NAME),
         package=_cut(finding.package, _NAME),
         installed=_cut(finding.installed, _NAME),
         severity=finding.severity,
-        standing=line.standing,
+        standing=line.disposition,
         fixed=_cut(finding.fixed or "", _NAME),
         fix="" if finding.fixed else finding.fix.value,
         new=line.new,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from shared.domain.findings import Finding
-from shared.domain.scan_exceptions import UsedException
+from shared.domain.scan_exceptions import MatchedException
 from shared.domain.verdicts import ScanReason, ScanVerdict
 
 FINDINGS_KEPT: Final = 200
@@ -25,16 +25,16 @@ def verdict_facts(verdict: ScanVerdict, show: Callable[[Finding], Any] = str) ->
         "limits": {severity.value: limit for severity, limit in verdict.limits.items()},
         "reasons": [_reason(reason, share, show) for reason in verdict.reasons],
         "decidingCount": deciding,
-        "toPass": list(verdict.remedies),
+        "toPass": list(verdict.remediation),
         "comparedWith": verdict.baseline or None,
-        "excused": [_used(used) for used in verdict.excused[:EXCEPTIONS_KEPT]],
-        "excusedCount": sum(len(used.findings) for used in verdict.excused),
+        "excused": [_used(used) for used in verdict.excepted[:EXCEPTIONS_KEPT]],
+        "excusedCount": sum(len(used.findings) for used in verdict.excepted),
         "expired": [
             {**_used(used), "expired": used.exception.expires.isoformat()} for used in verdict.expired[:EXCEPTIONS_KEPT]
         ],
         "notFixable": len(verdict.no_fix),
-        "fixTooYoung": len(verdict.young),
-        "suppressedByScanner": len(verdict.left_out),
+        "fixTooYoung": len(verdict.in_grace_period),
+        "suppressedByScanner": len(verdict.suppressed),
     }
 
 
@@ -42,14 +42,14 @@ def _reason(reason: ScanReason, share: int, show: Callable[[Finding], Any]) -> d
     return {
         "code": reason.code,
         "text": reason.text,
-        "effect": reason.weight.value,
+        "effect": reason.effect.value,
         "severity": reason.severity.value if reason.severity else None,
         "count": len(reason.findings),
         "findings": [show(finding) for finding in reason.findings[:share]],
     }
 
 
-def _used(used: UsedException) -> dict[str, Any]:
+def _used(used: MatchedException) -> dict[str, Any]:
     exception = used.exception
     return {
         "id": exception.id,

@@ -1,8 +1,8 @@
-"""What is new in a version, compared with what is published.
+"""What is new and what is resolved in a version, compared with a published one.
 
-Two findings are the same when they share a name (the id or an alias) and a package. Numbers in a package's name don't
-count: distributions put versions there (``linux-image-5.15.0-100-generic``, ``libssl1.1``), so that each update would
-make all of its findings look new.
+Two findings are the same when they share an id or alias and a package. Numbers in package names are ignored, since
+distributions put versions there (``linux-image-5.15.0-100-generic``, ``libssl1.1``) and an update would make all
+findings of the package new.
 """
 
 from __future__ import annotations
@@ -22,75 +22,75 @@ _NUMBERS: Final = re.compile(r"[0-9]+([.\-_~+:]*[0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a version is compared with: the findings of a version that is published already.
+    """What a version is compared with: the findings of a version that is already published.
 
-    ``version`` is how people are told of it. ``scanned_at`` is None when no report of it can be read any more; its
-    findings are then unknown, and whatever is found counts as new.
+    ``version`` is the name that people see. ``scanned_at`` is None when no report of that version can be read any more;
+    its findings are then unknown, and every finding counts as new.
     """
 
     version: str
     findings: tuple[Finding, ...] = ()
     scanned_at: datetime | None = None
-    itself: bool = False
-    """The very version that is judged, as it was when it passed: for the day after."""
+    is_same_version: bool = False
+    """The baseline is the judged version itself, as it was when it passed. Set when it is scanned again later."""
 
     def __str__(self) -> str:
-        if self.itself:
+        if self.is_same_version:
             return "this version when it passed"
         if self.scanned_at is None:
-            return f"{self.version}, which is published (of which no scan is kept, so all counts as new)"
-        return f"{self.version}, which is published (as scanned on {self.scanned_at:%Y-%m-%d})"
+            return f"{self.version} (published, but no scan of it is stored, so every finding counts as new)"
+        return f"{self.version} (published, scanned on {self.scanned_at:%Y-%m-%d})"
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """``new``: findings that the baseline does not have, worst first. ``gone``: the baseline's that are no more."""
+    """``new`` are findings that the baseline does not have, ``resolved`` findings that only the baseline has."""
 
     new: tuple[Finding, ...]
-    gone: tuple[Finding, ...]
+    resolved: tuple[Finding, ...]
 
 
 def compare(found: Iterable[Finding], baseline: Baseline) -> Delta:
-    """What of the findings is new, and which of the baseline's are not found any more."""
+    """Compare findings with those of the baseline."""
     found = tuple(found)
-    before, after = _Places(baseline.findings), _Places(found)
+    before, after = _FindingIndex(baseline.findings), _FindingIndex(found)
     return Delta(
         new=tuple(finding for finding in found if finding not in before),
-        gone=tuple(finding for finding in baseline.findings if finding not in after),
+        resolved=tuple(finding for finding in baseline.findings if finding not in after),
     )
 
 
-def improves(new: Collection[Finding], gone: int, baseline: Baseline) -> bool:
-    """Whether nothing came and something went; for a version compared with itself, whether nothing came."""
-    return baseline.scanned_at is not None and not new and (baseline.itself or gone > 0)
+def is_improvement(new: Collection[Finding], resolved: int, baseline: Baseline) -> bool:
+    """Whether no finding is new and at least one is resolved. A version compared with itself needs no resolved one."""
+    return baseline.scanned_at is not None and not new and (baseline.is_same_version or resolved > 0)
 
 
-class _Places:
-    """Findings, by name and package."""
+class _FindingIndex:
+    """Findings by id or alias and package: the package types under which each was found."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self._kinds: dict[tuple[str, str], tuple[str, ...]] = {}
-        kinds = self._kinds
+        self._types: dict[tuple[str, str], tuple[str, ...]] = {}
+        types = self._types
         for finding in findings:
-            kind, package = _package(finding)
+            type_, package = _package(finding)
             for name in (finding.id, *finding.aliases):
-                place = (name.casefold(), package)
-                known = kinds.get(place, ())
-                if kind not in known:
-                    kinds[place] = (*known, kind)
+                key = (name.casefold(), package)
+                known = types.get(key, ())
+                if type_ not in known:
+                    types[key] = (*known, type_)
 
     def __contains__(self, finding: Finding) -> bool:
-        kind, package = _package(finding)
+        type_, package = _package(finding)
         for name in (finding.id, *finding.aliases):
-            kinds = self._kinds.get((name.casefold(), package))
-            if kinds and (kind in kinds or not kind or "" in kinds):
+            types = self._types.get((name.casefold(), package))
+            if types and (type_ in types or not type_ or "" in types):
                 return True
         return False
 
 
 def _package(finding: Finding) -> tuple[str, str]:
-    kind, name = package_key(finding)
-    return kind, _without_numbers(name)
+    type_, name = package_key(finding)
+    return type_, _without_numbers(name)
 
 
 @lru_cache(maxsize=65_536)

@@ -1,4 +1,4 @@
-"""Times and foreign text as people read them, in a terminal and on a page."""
+"""Times, numbers and text from outside as people read them, in a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ from datetime import UTC, datetime, timedelta
 
 
 def printable(text: str) -> str:
-    r"""Foreign text in which nothing steers: control and formatting characters are written out (``\x1b``)."""
+    r"""Text from outside with its control and formatting characters escaped (``\x1b``); line breaks stay."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
-def moment(at: datetime) -> str:
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 finding``, ``12,345 findings``. ``many`` is the plural where it is not ``one`` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def format_time(at: datetime) -> str:
     """``2026-05-01 12:00:00``, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def distance(at: datetime, now: datetime) -> str:
+def relative_time(at: datetime, now: datetime) -> str:
     """``in 40 min`` or ``3 h ago``."""
-    return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
+    return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"
 
 
-def span(length: timedelta) -> str:
-    """A length of time in its two largest units at most."""
-    seconds = round(length.total_seconds())
+def format_duration(duration: timedelta) -> str:
+    """``45 s``, ``40 min``, ``3 h 5 min`` or ``2 d 4 h``: a duration in its two largest units at most."""
+    seconds = round(duration.total_seconds())
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

@@ -1,7 +1,7 @@
-"""What a scanner found, in the form that the reports of all scanners are read into.
+"""Scan reports and their findings, independent of the scanner and of the report's format.
 
-``shared.scanners`` builds these from bytes, ``shared.domain.merging`` makes one of what two scanners say, and
-``shared.domain.judgement`` judges. Nothing here knows any format.
+``shared.scanners`` reads reports into these types, ``shared.domain.merging`` merges the reports of several scanners,
+and ``shared.domain.judgement`` evaluates them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Final
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.policy import Severity
 
-LONGEST_TOLD: Final = 500
-"""Characters of what people are told of one finding: names come from outside, and may be of any length."""
+MAX_TEXT_LENGTH: Final = 500
+"""Characters of a text about one finding: names come from outside, and can have any length."""
 
 
-def shortened(text: str) -> str:
-    """The text, cut where it is too long to be told."""
-    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
+def shorten(text: str) -> str:
+    """The text, cut to ``MAX_TEXT_LENGTH`` characters."""
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
 
 
 class FixState(StrEnum):
-    """What is known of a fix. UNKNOWN is what a format says that doesn't speak of fixes; it is not NOT_FIXED."""
+    """Whether there is a fix. UNKNOWN is not NOT_FIXED: it means that the report does not say."""
 
     FIXED = "fixed"
     NOT_FIXED = "not-fixed"
@@ -35,7 +35,7 @@ class FixState(StrEnum):
 
 
 class VexState(StrEnum):
-    """What somebody says of a vulnerability in this very product, in the words of OpenVEX."""
+    """The status of a vulnerability in a product, as OpenVEX defines it (OpenVEX specification 0.2.0)."""
 
     NOT_AFFECTED = "not_affected"
     AFFECTED = "affected"
@@ -45,7 +45,10 @@ class VexState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OsInfo:
-    """The operating system that a scanner found. ``end_of_life`` when it says that fixes are no longer published."""
+    """The operating system that a scanner found.
+
+    ``name`` is its version. ``end_of_life`` is True when the scanner reports that it gets no more security fixes.
+    """
 
     family: str
     name: str = ""
@@ -66,108 +69,113 @@ class Finding:
     severity: Severity
     aliases: tuple[str, ...] = ()
     fixed: str | None = None
-    """The version, or versions, that have the fix; None when there is none or the format doesn't say (``fix``)."""
+    """The version or versions that contain the fix, or None when there is none or the report does not say (``fix``)."""
     severity_source: str = ""
-    """Who rated it: nvd, a distribution, an advisory database."""
+    """Who rated the severity: nvd, a distribution, an advisory database."""
     cvss_score: float | None = None
     purl: str = ""
-    """Package URL in its canonical form; empty when the scanner gave none, or none that can be read."""
+    """Package URL in canonical form; empty when the scanner gave none or an invalid one."""
     where: tuple[str, ...] = ()
-    """Operating system, file or directory in which the package was found."""
+    """Operating system, files or directories in which the package was found."""
     status: str = ""
-    """The vendor's word on it, as the scanner prints it: fixed, affected, will_not_fix …"""
+    """The vendor's status, as the scanner prints it: fixed, affected, will_not_fix …"""
     severities: tuple[tuple[str, Severity], ...] = ()
-    """Severity by source, where the report names several."""
+    """Severity by source, when the report names several sources."""
     cvss_vector: str = ""
     """The vector behind ``cvss_score``, in the notation of its CVSS version."""
     epss: float | None = None
     """Probability of exploitation in the next 30 days, 0 to 1 (FIRST's EPSS)."""
     known_exploited: bool = False
-    """Listed as exploited in the wild (CISA's KEV catalogue). False also when the format has no word for it."""
+    """In CISA's KEV catalog. False also when the format does not say."""
     fix_state: FixState | None = None
-    """None when ``fixed`` says it all."""
+    """None when ``fixed`` alone decides: a fix when it is set, no fix otherwise."""
     fix_published: datetime | None = None
-    """When the fix came out, where the report says so."""
+    """When the fix was published, if the report says so (UTC)."""
     published: datetime | None = None
-    """When the vulnerability was published, where the report says so."""
+    """When the vulnerability was published, if the report says so (UTC)."""
     vex: VexState | None = None
     check: str = ""
-    """The scanner's own name for what it tested (a Qualys QID, a Nessus plugin), which may cover many CVEs."""
+    """The scanner's id of its check (a Qualys QID, a Nessus plugin), which can cover many CVEs."""
     scanners: tuple[str, ...] = ()
-    """Who reported it, after reports of several scanners were merged."""
+    """The scanners that reported the finding. Set when reports of several scanners are merged."""
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The id and the package in any casing: what makes two findings of one report one."""
+        """The id and the package, casefolded: equal for two reports of the same finding."""
         return self.id.casefold(), self.package.casefold()
 
     @property
     def fix(self) -> FixState:
-        """What is known of a fix."""
+        """Whether there is a fix."""
         if self.fixed:
             return FixState.FIXED
         return self.fix_state or FixState.NOT_FIXED
 
     @property
     def fixable(self) -> bool:
-        """Whether there may be a fix. Where a format says nothing of fixes, there may."""
+        """Whether there may be a fix: True unless the report says that there is none."""
         return self.fix in {FixState.FIXED, FixState.UNKNOWN}
 
     def __str__(self) -> str:
         fix = f", fixed in {self.fixed}" if self.fixed else ""
-        return shortened(f"{self.id} in {self.package} {self.installed}".rstrip() + fix)
+        return shorten(f"{self.id} in {self.package} {self.installed}".rstrip() + fix)
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressedFinding:
-    """A finding that the scanner was told to leave out, with the word given for it."""
+    """A finding that the scanner was configured to suppress."""
 
     finding: Finding
     status: str
+    """The scanner's status word for the suppression."""
     statement: str = ""
+    """Why it is suppressed."""
     source: str = ""
+    """Where the suppression is declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """A scanner's report in the form that all formats are read into."""
+    """A scan report of any format."""
 
     format: str
     scanner: str
     scanner_version: str
     schema_version: str
     target: str
-    """What the scanner was pointed at, in its own words: a host, a disk, a directory."""
+    """What was scanned, as the scanner names it: a host, a disk, a directory."""
     os: OsInfo | None
     created_at: datetime | None
+    """When the scan was made (UTC), or None when the report does not say."""
     packages_seen: int | None
-    """How many packages the scanner looked at; None when the format doesn't say."""
+    """Number of packages that the scanner examined, or None when the format does not say."""
     findings: tuple[Finding, ...]
     suppressed: tuple[SuppressedFinding, ...] = ()
     target_kind: str = ""
     not_scanned: str = ""
-    """Why this doesn't prove a scan of a machine's packages; empty when it does."""
+    """Why the report does not prove a scan of the packages of a machine; empty when it does."""
     image: str = ""
-    """Resource id of the image version that the report itself says it is of; empty when it names none."""
+    """Resource id of the image version that the report names; empty when it names none."""
     entries: Mapping[Severity, int] | None = None
-    """The document's own entries by severity, where one entry is of several packages or CVEs and so is several
-    findings; None where every entry is one finding."""
+    """The document's entries by severity when an entry can be several findings (packages or CVEs). None when every
+    entry is one finding."""
 
     @property
     def scanned(self) -> bool:
+        """Whether the report proves a scan of the packages of a machine."""
         return not self.not_scanned
 
     @property
     def counts(self) -> dict[Severity, int]:
-        """The document's entries by severity, as a plain count of it finds them: nothing merged, nothing excused."""
+        """The document's entries by severity, before merging and exceptions."""
         if self.entries is not None:
             return dict(self.entries)
         return dict(Counter(finding.severity for finding in self.findings))
 
-    def of_another_image(self, version: VersionId) -> str:
-        """Why this report can't be of that version: it names another image version. Empty when it does not.
+    def image_mismatch(self, version: VersionId) -> str:
+        """Why the report is not of an image version: it names another one. Empty when it names the version or none.
 
-        Most scanners know nothing of galleries and name a disk or a host, which says neither yes nor no.
+        Most scanners do not know galleries: they name a disk or a host, which proves neither.
         """
         for named in (self.image, self.target):
             try:

@@ -1,16 +1,16 @@
-"""Everything that a scan verdict is about, in the order in which people read it.
+"""All findings of a scan verdict, in the order in which people read them.
 
 Rules:
 
-* A line is one finding and how it stands: it decided, an exception excuses it, it counts and is allowed, it does not
-  count (yet), the scanner left it out, or it is of the version compared with and gone here. A finding stands once,
-  under the first of these that holds.
-* Lines are sorted by standing, severity, new before known, and group, so that each combination of the first three is
-  one range: whoever shows a part of a hundred thousand lines counts, and searches nothing.
-* A group is what one repair repairs: a package in one installed version. The groups that decide come first. What is
-  gone or left out by the scanner has none.
+* An entry is one finding and its disposition: it decided the verdict, an exception applies to it, it counts and is
+  allowed, it does not count (yet), the scanner suppressed it, or it is in the baseline only. A finding is listed once,
+  with the first of these that applies.
+* Entries are sorted by disposition, severity, new before known, and group. Entries that are equal in the first three
+  form one range, so that a page of a hundred thousand entries is found by counting, without a search.
+* A group is what one update fixes: a package in one installed version. Groups with deciding findings come first.
+  Suppressed and resolved findings have no group.
 
-Nothing here is shortened; whoever writes it down does that.
+Nothing is shortened here; the code that stores the list does that.
 """
 
 from __future__ import annotations
@@ -22,50 +22,54 @@ from itertools import groupby
 from typing import Final
 
 from shared.domain.findings import Finding
-from shared.domain.merging import WORST_FIRST
+from shared.domain.merging import SEVERITY_RANK
 from shared.domain.policy import ScanException, Severity
-from shared.domain.remediation import newest
-from shared.domain.scan_exceptions import UsedException
-from shared.domain.verdicts import ScanOutcome, ScanVerdict, Weight
+from shared.domain.remediation import highest_version
+from shared.domain.scan_exceptions import MatchedException
+from shared.domain.verdicts import Effect, ScanOutcome, ScanVerdict
 
 
-class Standing(StrEnum):
-    """What became of a finding, in the order in which people want to read of them."""
+class Disposition(StrEnum):
+    """What became of a finding, in the order of the list. The values are part of evidence and of page addresses."""
 
     DECIDED = "decided"
     EXCEPTED = "excepted"
-    COUNTED = "counted"
-    FIX_TOO_YOUNG = "fix-too-young"
+    ALLOWED = "counted"
+    FIX_IN_GRACE_PERIOD = "fix-too-young"
     NO_FIX = "no-fix"
-    LEFT_OUT = "left-out"
-    """The scanner was told to leave it out, and the policy trusts it to."""
-    GONE = "gone"
-    """In the version compared with, and not in this one."""
+    SUPPRESSED = "left-out"
+    """The scanner was configured to suppress it, and the policy trusts suppressions."""
+    RESOLVED = "gone"
+    """In the baseline, and not in this version."""
 
 
-_STANDINGS: Final = tuple(Standing)
-_SEVERITIES: Final = tuple(WORST_FIRST)
-_UNGROUPED: Final = frozenset({Standing.LEFT_OUT, Standing.GONE})
+_DISPOSITIONS: Final = tuple(Disposition)
+_SEVERITIES: Final = tuple(SEVERITY_RANK)
+_UNGROUPED: Final = frozenset({Disposition.SUPPRESSED, Disposition.RESOLVED})
+
+type Run = tuple[int, int]
+"""Consecutive entries: the position of the first, counting from 0, and their number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One finding and how it stands. ``codes`` are those of the reasons that it decided."""
+class Entry:
+    """One finding and its disposition."""
 
     finding: Finding
-    standing: Standing
+    disposition: Disposition
     new: bool = False
-    """Not in the version compared with; False also where there is none."""
+    """Not in the baseline. False also without a baseline."""
     codes: tuple[str, ...] = ()
+    """The codes of the rejecting reasons that name the finding."""
     exception: ScanException | None = None
-    """The exception that excuses it or, where it stands otherwise, that has expired."""
+    """The exception that applies to it or, with another disposition, that has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Lines of one kind, which stand together. ``start`` counts from 0."""
+    """Consecutive entries of one disposition, severity and newness. ``start`` counts from 0."""
 
-    standing: Standing
+    disposition: Disposition
     severity: Severity
     new: bool
     start: int
@@ -74,121 +78,128 @@ class Range:
 
 @dataclass(slots=True)
 class Group:
-    """A package in one installed version, and what is found in it."""
+    """A package in one installed version, with the numbers of its findings."""
 
     package: str
     installed: str
     target: str = ""
-    """The version that has every fix that there is; empty where nothing is fixed."""
+    """The highest version that fixes any of the findings; empty when none is fixed."""
     fixable: int = 0
-    """Findings that the target removes."""
+    """Findings that the target fixes."""
     decided: int = 0
     excepted: int = 0
     new: int = 0
     by_rank: list[int] = field(default_factory=lambda: [0] * len(_SEVERITIES))
-    """Findings by severity, the worst first."""
-    runs: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """Where its lines stand: start and count; none goes beyond its range."""
+    """Findings by severity, the highest first."""
+    runs: list[Run] = field(default_factory=list[Run])
+    """Its entries. A run does not cross the end of a range."""
 
     @property
     def total(self) -> int:
+        """The number of findings."""
         return sum(self.by_rank)
 
     @property
     def severities(self) -> dict[Severity, int]:
+        """The number of findings by severity, the highest first."""
         return {severity: count for severity, count in zip(_SEVERITIES, self.by_rank, strict=True) if count}
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """All lines, in order, and the groups that they belong to."""
+class FindingsList:
+    """All entries in order, their groups, and their ranges."""
 
-    lines: tuple[Line, ...]
+    entries: tuple[Entry, ...]
     groups: tuple[Group, ...]
     ranges: tuple[Range, ...]
 
 
-type _Package = tuple[str, str]
-type _Kinds = dict[tuple[int, int, bool], list[Line]]
-"""Lines by standing, rank of severity, and whether they are known: in the order of these."""
+type _PackageVersion = tuple[str, str]
+type _ByKind = dict[tuple[int, int, bool], list[Entry]]
+"""Entries by position of the disposition, rank of the severity, and whether the finding is known: the sort order."""
 
 
-def listing(verdict: ScanVerdict) -> Listing:
-    """Put everything that the verdict is about in order."""
-    kinds = _kinds(_lines(verdict))
-    groups = _groups(kinds)
-    place = {package: place for place, package in enumerate(groups)}
-    lines: list[Line] = []
+def list_findings(verdict: ScanVerdict) -> FindingsList:
+    """List all findings of a verdict."""
+    by_kind = _by_kind(_entries(verdict))
+    groups = _groups(by_kind)
+    position = {package: index for index, package in enumerate(groups)}
+    entries: list[Entry] = []
     ranges: list[Range] = []
-    for (standing, rank, known), found in sorted(kinds.items()):
-        found.sort(key=lambda line: (place.get((line.finding.package, line.finding.installed), -1), line.finding.id))
-        ranges.append(Range(_STANDINGS[standing], _SEVERITIES[rank], not known, len(lines), len(found)))
-        if _STANDINGS[standing] not in _UNGROUPED:
-            _note_runs(found, len(lines), groups)
-        lines += found
-    return Listing(tuple(lines), tuple(groups.values()), tuple(ranges))
+    for (order, rank, known), found in sorted(by_kind.items()):
+        found.sort(key=lambda each: (position.get(_package_version(each), -1), each.finding.id))
+        ranges.append(Range(_DISPOSITIONS[order], _SEVERITIES[rank], not known, len(entries), len(found)))
+        if _DISPOSITIONS[order] not in _UNGROUPED:
+            _add_runs(found, len(entries), groups)
+        entries += found
+    return FindingsList(tuple(entries), tuple(groups.values()), tuple(ranges))
 
 
-def _lines(verdict: ScanVerdict) -> Iterator[Line]:
-    codes = _codes(verdict)
-    excepted, expired = _by_finding(verdict.excused), _by_finding(verdict.expired)
-    apart = {id(finding): Standing.NO_FIX for finding in verdict.no_fix}
-    apart.update((id(finding), Standing.FIX_TOO_YOUNG) for finding in verdict.young)
+def _package_version(entry: Entry) -> _PackageVersion:
+    return entry.finding.package, entry.finding.installed
+
+
+def _entries(verdict: ScanVerdict) -> Iterator[Entry]:
+    codes = _deciding_codes(verdict)
+    excepted, expired = _by_finding(verdict.excepted), _by_finding(verdict.expired)
+    not_counted = {id(finding): Disposition.NO_FIX for finding in verdict.no_fix}
+    not_counted.update((id(finding), Disposition.FIX_IN_GRACE_PERIOD) for finding in verdict.in_grace_period)
     new = {id(finding) for finding in verdict.delta.new} if verdict.delta else set[int]()
     for finding in verdict.findings:
         key = id(finding)
         if key in codes:
-            standing = Standing.DECIDED
+            disposition = Disposition.DECIDED
         elif key in excepted:
-            standing = Standing.EXCEPTED
+            disposition = Disposition.EXCEPTED
         else:
-            standing = apart.get(key, Standing.COUNTED)
-        yield Line(finding, standing, key in new, codes.get(key, ()), excepted.get(key) or expired.get(key))
-    yield from (Line(finding, Standing.LEFT_OUT) for finding in verdict.left_out)
-    yield from (Line(finding, Standing.GONE) for finding in (verdict.delta.gone if verdict.delta else ()))
+            disposition = not_counted.get(key, Disposition.ALLOWED)
+        yield Entry(finding, disposition, key in new, codes.get(key, ()), excepted.get(key) or expired.get(key))
+    yield from (Entry(finding, Disposition.SUPPRESSED) for finding in verdict.suppressed)
+    yield from (Entry(finding, Disposition.RESOLVED) for finding in (verdict.delta.resolved if verdict.delta else ()))
 
 
-def _by_finding(exceptions: Iterable[UsedException]) -> dict[int, ScanException]:
-    return {id(finding): used.exception for used in exceptions for finding in used.findings}
+def _by_finding(matches: Iterable[MatchedException]) -> dict[int, ScanException]:
+    return {id(finding): match.exception for match in matches for finding in match.findings}
 
 
-def _codes(verdict: ScanVerdict) -> dict[int, tuple[str, ...]]:
-    """The codes of the reasons that each finding decided; nothing where the version passes."""
-    found: dict[int, tuple[str, ...]] = {}
+def _deciding_codes(verdict: ScanVerdict) -> dict[int, tuple[str, ...]]:
+    """The codes of the rejecting reasons by finding. Empty when the version passes."""
+    codes: dict[int, tuple[str, ...]] = {}
     if verdict.outcome is not ScanOutcome.REJECT:
-        return found
+        return codes
     for reason in verdict.reasons:
-        if reason.weight is not Weight.TELLS:
+        if reason.effect is not Effect.INFORMS:
             for finding in reason.findings:
-                known = found.get(id(finding), ())
-                found[id(finding)] = known if reason.code in known else (*known, reason.code)
-    return found
+                known = codes.get(id(finding), ())
+                codes[id(finding)] = known if reason.code in known else (*known, reason.code)
+    return codes
 
 
-def _kinds(lines: Iterable[Line]) -> _Kinds:
-    kinds: _Kinds = {}
-    # Looking up an enumeration is slow, and the next line is mostly of the same.
-    severity, rank = Severity.UNKNOWN, WORST_FIRST[Severity.UNKNOWN]
-    standing, order = Standing.DECIDED, 0
-    for line in lines:
-        if line.finding.severity is not severity:
-            severity, rank = line.finding.severity, WORST_FIRST[line.finding.severity]
-        if line.standing is not standing:
-            standing, order = line.standing, _STANDINGS.index(line.standing)
-        kinds.setdefault((order, rank, not line.new), []).append(line)
-    return kinds
+def _by_kind(entries: Iterable[Entry]) -> _ByKind:
+    by_kind: _ByKind = {}
+    # Lookups by enumeration are slow, and the next entry is mostly of the same severity and disposition.
+    severity, rank = Severity.UNKNOWN, SEVERITY_RANK[Severity.UNKNOWN]
+    disposition, order = Disposition.DECIDED, 0
+    for entry in entries:
+        if entry.finding.severity is not severity:
+            severity, rank = entry.finding.severity, SEVERITY_RANK[entry.finding.severity]
+        if entry.disposition is not disposition:
+            disposition, order = entry.disposition, _DISPOSITIONS.index(entry.disposition)
+        by_kind.setdefault((order, rank, not entry.new), []).append(entry)
+    return by_kind
 
 
-def _groups(kinds: _Kinds) -> dict[_Package, Group]:
-    """The groups, what decides and is worst first, and then what holds most."""
-    groups: dict[_Package, Group] = {}
-    fixes: dict[_Package, set[str]] = {}
-    for (standing, rank, known), lines in kinds.items():
-        if _STANDINGS[standing] in _UNGROUPED:
+def _groups(by_kind: _ByKind) -> dict[_PackageVersion, Group]:
+    """The groups: those with deciding findings first, then by number and severity of the findings."""
+    groups: dict[_PackageVersion, Group] = {}
+    fixes: dict[_PackageVersion, set[str]] = {}
+    for (order, rank, known), entries in by_kind.items():
+        disposition = _DISPOSITIONS[order]
+        if disposition in _UNGROUPED:
             continue
-        decided, excepted = (_STANDINGS[standing] is each for each in (Standing.DECIDED, Standing.EXCEPTED))
-        for line in lines:
-            package = (line.finding.package, line.finding.installed)
+        decided, excepted = disposition is Disposition.DECIDED, disposition is Disposition.EXCEPTED
+        for entry in entries:
+            package = _package_version(entry)
             group = groups.get(package)
             if group is None:
                 group = groups[package] = Group(*package)
@@ -196,52 +207,52 @@ def _groups(kinds: _Kinds) -> dict[_Package, Group]:
             group.decided += decided
             group.excepted += excepted
             group.new += not known
-            if line.finding.fixed:
+            if entry.finding.fixed:
                 group.fixable += 1
-                fixes.setdefault(package, set()).add(line.finding.fixed)
+                fixes.setdefault(package, set()).add(entry.finding.fixed)
     for package, versions in fixes.items():
-        groups[package].target = newest(versions) if len(versions) > 1 else next(iter(versions))
-    return dict(sorted(groups.items(), key=lambda each: _weight(each[1])))
+        groups[package].target = highest_version(versions) if len(versions) > 1 else next(iter(versions))
+    return dict(sorted(groups.items(), key=lambda each: _sort_key(each[1])))
 
 
-def _weight(group: Group) -> tuple[bool, list[int], str, str]:
+def _sort_key(group: Group) -> tuple[bool, list[int], str, str]:
     return not group.decided, [-count for count in (group.decided, *group.by_rank)], group.package, group.installed
 
 
-def _note_runs(lines: Sequence[Line], start: int, groups: Mapping[_Package, Group]) -> None:
-    """Where these lines of one range, which begins at ``start``, stand by group."""
-    for package, same in groupby(lines, key=lambda line: (line.finding.package, line.finding.installed)):
+def _add_runs(entries: Sequence[Entry], start: int, groups: Mapping[_PackageVersion, Group]) -> None:
+    """Add the entries of a range, which begins at ``start``, to the runs of their groups."""
+    for package, same in groupby(entries, key=_package_version):
         count = sum(1 for _ in same)
         groups[package].runs.append((start, count))
         start += count
 
 
-def chosen(
+def select_ranges(
     ranges: Iterable[Range],
     *,
-    standings: Collection[Standing] | None = None,
+    dispositions: Collection[Disposition] | None = None,
     severity: Severity | None = None,
     new: bool | None = None,
 ) -> tuple[Range, ...]:
-    """The ranges of these kinds; None means any."""
+    """The ranges with any of the dispositions, this severity, and this newness. None accepts any."""
     return tuple(
         each
         for each in ranges
-        if (standings is None or each.standing in standings)
+        if (dispositions is None or each.disposition in dispositions)
         and (severity is None or each.severity is severity)
         and (new is None or each.new is new)
     )
 
 
-def within(runs: Iterable[tuple[int, int]], ranges: Iterable[Range]) -> tuple[tuple[int, int], ...]:
-    """The runs of a group that lie in some of these ranges."""
+def runs_in_ranges(runs: Iterable[Run], ranges: Iterable[Range]) -> tuple[Run, ...]:
+    """The runs of a group that are in any of the ranges."""
     bounds = [(each.start, each.start + each.count) for each in ranges]
     return tuple(run for run in runs if any(low <= run[0] < high for low, high in bounds))
 
 
-def part(runs: Iterable[tuple[int, int]], first: int, count: int) -> tuple[tuple[int, int], ...]:
-    """``count`` lines from the ``first`` on (counting from 0), of all that stand in these runs."""
-    found: list[tuple[int, int]] = []
+def slice_runs(runs: Iterable[Run], first: int, count: int) -> tuple[Run, ...]:
+    """Runs of ``count`` of the entries in the given runs, from the ``first`` of them on, counting from 0."""
+    found: list[Run] = []
     for start, length in runs:
         skipped = min(first, length)
         first -= skipped

@@ -72,8 +72,9 @@ class VersionNumber:
         parts = [int(part) for part in match.groups()] if match else []
         if not parts or max(parts) > _LARGEST:
             raise InvalidId(f"{text!r} is not a version number: Major.Minor.Patch, three integers up to {_LARGEST}")
-        number = cls(*parts)
-        return number if str(number) == text else cls(*parts, spelling=text)
+        major, minor, patch = parts
+        number = cls(major, minor, patch)
+        return number if str(number) == text else cls(major, minor, patch, text)
 
     def __str__(self) -> str:
         return self.spelling or f"{self.major}.{self.minor}.{self.patch}"

@@ -1,14 +1,15 @@
-"""One finding for one vulnerability of one package, whoever found it and under whatever name.
+"""Merging of findings: one finding for one vulnerability of one package, whichever scanners found it by which ids.
 
 Rules:
 
-* Names: a vulnerability is known by its CVE; where a finding has another name (GHSA, GO, SNYK …), any report that ties
-  that name to exactly one CVE says which. Two different CVEs are never one finding. Names of *bundles* (an RHSA or USN
-  fixes many vulnerabilities, a Windows KB too) tie nothing together.
-* Packages: equal by package URL without version and qualifiers, in the casing of its type. Packages of operating
-  systems are known by their names alone: one scanner says ``pkg:deb/debian/openssl``, another says ``openssl``. A
-  finding without a package URL joins one that has it when the names agree.
-* What stays: the worst severity, any fix, any mark of exploitation, all places, all names, every source's severity.
+* Ids: a vulnerability is identified by its CVE. A finding with another id (GHSA, GO, SNYK …) has the CVE that any
+  report lists with that id, if it is exactly one. Two different CVEs are never merged. Ids of *bundles* merge nothing:
+  an RHSA, a USN or a Windows KB fixes many vulnerabilities.
+* Packages: equal by package URL without version and qualifiers, casefolded. Packages of operating systems are equal by
+  name: one scanner writes ``pkg:deb/debian/openssl``, another ``openssl``. A finding without a package URL is merged
+  with one that has it when the names are equal.
+* The merged finding has the highest severity, any fix, any known exploitation, all locations, all ids, and the
+  severities of all sources.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from shared.domain.findings import Finding, FixState, ScanReport, SuppressedFind
 from shared.domain.identifiers import CVE_ID
 from shared.domain.policy import Severity
 
-WORST_FIRST: Final = {
+SEVERITY_RANK: Final = {
     severity: rank
     for rank, severity in enumerate(
         (
@@ -38,67 +39,72 @@ WORST_FIRST: Final = {
         )
     )
 }
-"""Unknown could be anything; it stands where the policy counts it."""
+"""Rank by severity, 0 for the most severe. UNKNOWN ranks next to HIGH, since the policy counts it as high."""
 
-_OF_ONE: Final = re.compile(
+_SINGLE_VULNERABILITY_ID: Final = re.compile(
     r"(cve|ghsa|go|pysec|rustsec|osv|snyk|gms|mal|temp|ghsl|psf|hsec|curl|wordfence|sonatype|cga|bit)-.+"
 )
-"""Names that stand for one vulnerability. All others may be bundles."""
-_SYSTEM_TYPES: Final = frozenset({"deb", "rpm", "apk", "apkv2", "alpm", "portage", "ebuild", "windows", "kb", "swid"})
-_SYSTEM: Final = "os"
+"""Ids that identify one vulnerability. All others may be of bundles."""
+_OS_PACKAGE_TYPES: Final = frozenset(
+    {"deb", "rpm", "apk", "apkv2", "alpm", "portage", "ebuild", "windows", "kb", "swid"}
+)
+_OS: Final = "os"
 
 Package = tuple[str, str]
-"""Kind of package ("" when it isn't known) and name."""
+"""Package type (empty when it is unknown) and name."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergedReports:
-    """What several scanners say of one version, each vulnerability of each package once."""
+    """The findings of several reports about one version, each vulnerability of a package once."""
 
     findings: tuple[Finding, ...]
     suppressed: tuple[SuppressedFinding, ...]
-    """Left out by every scanner that knew it: what one leaves out and another reports is a finding."""
+    """Suppressed by every scanner that found them: what one suppresses and another reports is a finding."""
 
 
 def merge_reports(reports: Iterable[ScanReport]) -> MergedReports:
-    """Make one of what several reports say. Whether each may be believed is not asked here."""
+    """Merge the findings of several reports. Whether a report is usable is not checked here.
+
+    When the reports are of more than one scanner, each finding names its scanners.
+    """
     listed = list(reports)
-    # Of one scanner alone there is nothing to tell apart, and a hundred thousand copies would be made to say its name.
-    by = (
-        [(report.scanner,) for report in listed]
-        if len({report.scanner for report in listed}) > 1
-        else [()] * len(listed)
+    # With a single scanner, naming it would copy a hundred thousand findings for nothing.
+    several = len({report.scanner for report in listed}) > 1
+    by_scanner = [(report, (report.scanner,) if several else ()) for report in listed]
+    found = merge_findings(
+        _with_scanners(finding, scanners) for report, scanners in by_scanner for finding in report.findings
     )
-    named = list(zip(listed, by, strict=True))
-    found = merged(_named(finding, scanners) for report, scanners in named for finding in report.findings)
-    left_out = [
-        replace(left, finding=_named(left.finding, scanners))
-        for report, scanners in named
-        for left in report.suppressed
+    suppressed = [
+        replace(each, finding=_with_scanners(each.finding, scanners))
+        for report, scanners in by_scanner
+        for each in report.suppressed
     ]
-    if not left_out:
+    if not suppressed:
         return MergedReports(found, ())
-    groups = _Names([*found, *(left.finding for left in left_out)])
+    ids = _VulnerabilityIds([*found, *(each.finding for each in suppressed)])
     reported: dict[str, list[Package]] = {}
     for finding in found:
-        reported.setdefault(groups.name(finding), []).append(package_key(finding))
-    suppressed = tuple(left for left in left_out if not _among(left.finding, reported.get(groups.name(left.finding))))
-    return MergedReports(found, suppressed)
+        reported.setdefault(ids.common_id(finding), []).append(package_key(finding))
+    not_reported = (
+        each for each in suppressed if not _is_any_of(each.finding, reported.get(ids.common_id(each.finding)))
+    )
+    return MergedReports(found, tuple(not_reported))
 
 
-def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Every vulnerability of a package once. Worst first, then by id."""
+def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Every vulnerability of a package once, sorted by severity (highest first), then by id and package."""
     listed = list(findings)
-    names = _Names(listed)
+    ids = _VulnerabilityIds(listed)
     by_name: dict[str, list[Finding]] = {}
     for finding in listed:
-        by_name.setdefault(names.name(finding), []).append(finding)
-    unique = (_one(name, same) for name, found in by_name.items() for same in _by_package(found))
-    return tuple(sorted(unique, key=lambda found: (WORST_FIRST[found.severity], found.identity)))
+        by_name.setdefault(ids.common_id(finding), []).append(finding)
+    unique = (_merge_group(name, same) for name, found in by_name.items() for same in _by_package(found))
+    return tuple(sorted(unique, key=lambda found: (SEVERITY_RANK[found.severity], found.identity)))
 
 
 def package_key(finding: Finding) -> Package:
-    """Kind and name of a finding's package, as they are compared."""
+    """Type and name of a finding's package, casefolded for comparison. Operating system packages have one type."""
     return _purl_key(finding.purl) if finding.purl else ("", finding.package.casefold())
 
 
@@ -107,34 +113,34 @@ def _purl_key(purl: str) -> Package:
     path = purl.removeprefix("pkg:").split("?", 1)[0].split("#", 1)[0]
     kind, _, name = path.rpartition("@")[0].partition("/") if "@" in path else path.partition("/")
     kind, name = kind.casefold(), unquote(name).casefold()
-    if kind in _SYSTEM_TYPES:
-        return _SYSTEM, name.rsplit("/", 1)[-1]
+    if kind in _OS_PACKAGE_TYPES:
+        return _OS, name.rsplit("/", 1)[-1]
     return kind, name
 
 
 *_OTHER_FIELDS, _LAST_FIELD = (field.name for field in fields(Finding))
-assert _LAST_FIELD == "scanners", "it is set by its place"
-_all_but_scanners: Final = attrgetter(*_OTHER_FIELDS)
-_finding: Callable[..., Finding] = Finding
+assert _LAST_FIELD == "scanners", "it is set by position"
+_fields_without_scanners: Final = attrgetter(*_OTHER_FIELDS)
+_new_finding: Callable[..., Finding] = Finding
 
 
-def _named(finding: Finding, scanners: tuple[str, ...]) -> Finding:
-    # What dataclasses.replace does, in less than half of its time: it is done a hundred thousand times.
-    return finding if finding.scanners or not scanners else _finding(*_all_but_scanners(finding), scanners)
+def _with_scanners(finding: Finding, scanners: tuple[str, ...]) -> Finding:
+    # Does what dataclasses.replace does in less than half the time, for a hundred thousand findings.
+    return finding if finding.scanners or not scanners else _new_finding(*_fields_without_scanners(finding), scanners)
 
 
-def _among(finding: Finding, packages: Sequence[Package] | None) -> bool:
+def _is_any_of(finding: Finding, packages: Sequence[Package] | None) -> bool:
     return any(_same_package(package_key(finding), package) for package in packages or ())
 
 
 def _same_package(one: Package, other: Package) -> bool:
     if one[0] and other[0]:
         return one == other
-    return one[1] == other[1] or (one[1] in _short(other) or other[1] in _short(one))
+    return one[1] == other[1] or (one[1] in _spellings(other) or other[1] in _spellings(one))
 
 
-def _short(package: Package) -> tuple[str, ...]:
-    """Other ways to write a package's name: ``log4j-core``, ``org.apache.logging.log4j:log4j-core``."""
+def _spellings(package: Package) -> tuple[str, ...]:
+    """How scanners write a package's name: ``log4j-core``, ``org.apache.logging.log4j:log4j-core``."""
     kind, name = package
     if not kind or "/" not in name:
         return (name,)
@@ -142,8 +148,12 @@ def _short(package: Package) -> tuple[str, ...]:
     return name, f"{group}:{last}", last
 
 
-class _Names:
-    """Under which name each vulnerability goes, given everything that is said of names."""
+class _VulnerabilityIds:
+    """The common id of each vulnerability, from all ids and aliases of the findings.
+
+    Ids that are aliases of each other are joined in a disjoint-set forest, and its root stands for all of them. If
+    exactly one CVE is an alias of any of them, the CVE does; if several are, each id stands for itself.
+    """
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._parent: dict[str, str] = {}
@@ -152,7 +162,7 @@ class _Names:
         for finding in findings:
             if not finding.aliases:
                 continue
-            cves, others = _split(finding)
+            cves, others = _cves_and_others(finding)
             for other in others[1:]:
                 self._join(others[0], other)
             if others and len(cves) == 1:
@@ -160,12 +170,12 @@ class _Names:
         for name, cve in ties:
             self._cves.setdefault(self._root(name), set()).add(cve)
 
-    def name(self, finding: Finding) -> str:
-        """The one name of the vulnerability, in lower case."""
+    def common_id(self, finding: Finding) -> str:
+        """The common id of a finding's vulnerability, in lowercase."""
         own = finding.id.casefold()
         if CVE_ID.fullmatch(own):
             return own
-        cves, others = _split(finding)
+        cves, others = _cves_and_others(finding)
         if len(cves) == 1:
             return cves[0]
         if cves or not others:
@@ -188,11 +198,11 @@ class _Names:
             self._parent[second] = first
 
 
-def _split(finding: Finding) -> tuple[list[str], list[str]]:
-    """A finding's CVEs, and its other names that stand for one vulnerability."""
+def _cves_and_others(finding: Finding) -> tuple[list[str], list[str]]:
+    """The CVEs of a finding, and its other ids that identify one vulnerability, in lowercase."""
     names = dict.fromkeys(name.casefold() for name in (finding.id, *finding.aliases))
     cves = [name for name in names if CVE_ID.fullmatch(name)]
-    return cves, [name for name in names if name not in cves and _OF_ONE.fullmatch(name)]
+    return cves, [name for name in names if name not in cves and _SINGLE_VULNERABILITY_ID.fullmatch(name)]
 
 
 def _by_package(findings: list[Finding]) -> Iterator[list[Finding]]:
@@ -206,19 +216,19 @@ def _by_package(findings: list[Finding]) -> Iterator[list[Finding]]:
         (typed if key[0] else untyped).setdefault(key, []).append(finding)
     by_short: dict[str, Package] = {}
     for key in sorted(typed, reverse=True):
-        by_short.update(dict.fromkeys(_short(key), key))
+        by_short.update(dict.fromkeys(_spellings(key), key))
     for key, found in untyped.items():
         typed.setdefault(by_short.get(key[1], key), []).extend(found)
     yield from typed.values()
 
 
-def _one(name: str, findings: list[Finding]) -> Finding:
+def _merge_group(name: str, findings: list[Finding]) -> Finding:
     if len(findings) == 1:
-        return _called(findings[0], name)
-    ranked = sorted(findings, key=lambda found: WORST_FIRST[found.severity])
+        return _with_common_id(findings[0], name)
+    ranked = sorted(findings, key=lambda found: SEVERITY_RANK[found.severity])
     id_, aliases = _id_and_aliases(name, ranked)
     return replace(
-        _filled(ranked[0], ranked),
+        _completed(ranked[0], ranked),
         id=id_,
         aliases=aliases,
         where=tuple(dict.fromkeys(place for found in ranked for place in found.where)),
@@ -230,7 +240,7 @@ def _one(name: str, findings: list[Finding]) -> Finding:
 
 
 def _id_and_aliases(name: str, ranked: list[Finding]) -> tuple[str, tuple[str, ...]]:
-    """The spelling of the common name, and the other names in the order in which the findings have them."""
+    """The common id as a finding spells it, and the other ids in the order of the findings."""
     worst = ranked[0]
     spelled = {name.casefold(): name for found in reversed(ranked) for name in (*found.aliases, found.id)}
     id_ = worst.id if worst.id.casefold() == name else spelled.get(name, worst.id)
@@ -238,8 +248,8 @@ def _id_and_aliases(name: str, ranked: list[Finding]) -> tuple[str, tuple[str, .
     return id_, tuple(spelled[each] for each in order if each not in {name, id_.casefold()})
 
 
-def _called(finding: Finding, name: str) -> Finding:
-    """The finding by its CVE, where it has one: a database's own number tells people less."""
+def _with_common_id(finding: Finding, name: str) -> Finding:
+    """The finding with its CVE as id, if the CVE is an alias: people know it rather than a database's own id."""
     if finding.id.casefold() == name or not finding.aliases:
         return finding
     known = next((alias for alias in finding.aliases if alias.casefold() == name), None)
@@ -248,9 +258,9 @@ def _called(finding: Finding, name: str) -> Finding:
     return replace(finding, id=known, aliases=(finding.id, *(alias for alias in finding.aliases if alias != known)))
 
 
-def _filled(worst: Finding, ranked: list[Finding]) -> Finding:
-    """The worst of them, with what it lacks taken from the next that has it."""
-    # The highest score, whoever gives it: the order of reports must not decide.
+def _completed(worst: Finding, ranked: list[Finding]) -> Finding:
+    """The finding of the highest severity, with what it lacks from the next one that has it."""
+    # The highest score of any source, so that the order of reports makes no difference.
     scored = max(ranked, key=lambda found: -1.0 if found.cvss_score is None else found.cvss_score)
     typed = next((found for found in ranked if found.purl), worst)
     return replace(
@@ -267,7 +277,7 @@ def _filled(worst: Finding, ranked: list[Finding]) -> Finding:
 
 
 def _fix_state(ranked: list[Finding]) -> FixState | None:
-    """Somebody's word that there is no fix counts for more than silence; a fix counts for more than both."""
+    """A fix takes precedence over a statement that there is none, which takes precedence over UNKNOWN."""
     states = {found.fix for found in ranked}
     for state in (FixState.FIXED, FixState.WONT_FIX, FixState.NOT_FIXED):
         if state in states:

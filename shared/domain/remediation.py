@@ -1,4 +1,4 @@
-"""What would have to change for a rejected version to pass: one line for each package, for people."""
+"""Remediation steps: what to change so that a rejected version passes, one line for each package."""
 
 from __future__ import annotations
 
@@ -6,69 +6,68 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from shared.domain.findings import Finding, shortened
-from shared.domain.merging import WORST_FIRST
-from shared.domain.scan_exceptions import UsedException
+from shared.domain.findings import Finding, shorten
+from shared.domain.merging import SEVERITY_RANK
+from shared.domain.scan_exceptions import MatchedException
 
-LINES: Final = 20
-"""Packages that are named one by one."""
-_IDS: Final = 3
-_PARTS: Final = re.compile(r"[0-9]+|[^0-9]+")
+MAX_STEPS: Final = 20
+"""Steps of a kind that are listed; the others are counted."""
+_MAX_IDS: Final = 3
+_VERSION_PARTS: Final = re.compile(r"[0-9]+|[^0-9]+")
 
 
-def remedies(deciding: Iterable[Finding], expired: Iterable[UsedException]) -> tuple[str, ...]:
-    """Upgrades first, then what has no fix, then exceptions to renew. Bounded: the rest is counted."""
+def remediation_steps(deciding: Iterable[Finding], expired: Iterable[MatchedException]) -> tuple[str, ...]:
+    """Upgrades first, then packages without a fix, then exceptions to renew; each at most ``MAX_STEPS``."""
     by_package: dict[tuple[str, str], list[Finding]] = {}
     for finding in {id(each): each for each in deciding}.values():
         by_package.setdefault((finding.package, finding.installed), []).append(finding)
-    worst = sorted(by_package.items(), key=lambda each: (min(WORST_FIRST[f.severity] for f in each[1]), each[0]))
+    worst = sorted(by_package.items(), key=lambda each: (min(SEVERITY_RANK[f.severity] for f in each[1]), each[0]))
     fixable = [(package, fixed) for package, found in worst if (fixed := [each for each in found if each.fixed])]
     unfixed = [(package, left) for package, found in worst if (left := [each for each in found if not each.fixed])]
     return (
-        *_bounded(fixable, lambda each: _upgrade(*each[0], each[1]), "upgrades"),
-        *_bounded(unfixed, lambda each: _except(*each[0], each[1]), "packages without a fix"),
-        *_bounded(list(expired), _renewal, "expired exceptions"),
+        *_limited(fixable, lambda each: _upgrade_step(*each[0], each[1]), "upgrades"),
+        *_limited(unfixed, lambda each: _exception_step(*each[0], each[1]), "packages without a fix"),
+        *_limited(list(expired), _renewal_step, "expired exceptions"),
     )
 
 
-def newest(versions: Iterable[str]) -> str:
-    """The highest of some versions of one package, numbers compared as numbers.
+def highest_version(versions: Iterable[str]) -> str:
+    """The highest version of a package, with numbers compared as numbers.
 
-    Not the rules of any package manager: good enough for people, who are told "or later".
+    These are not the comparison rules of a package manager. They are close enough for a text that says "or later".
     """
-    return max(versions, key=_natural)
+    return max(versions, key=_sort_key)
 
 
-def _upgrade(package: str, installed: str, found: list[Finding]) -> str:
-    target = newest(finding.fixed or "" for finding in found)
+def _upgrade_step(package: str, installed: str, found: list[Finding]) -> str:
+    target = highest_version(finding.fixed or "" for finding in found)
     return f"upgrade {package} {installed}".rstrip() + f" to {target} or later ({_ids(found)})"
 
 
-def _except(package: str, installed: str, found: list[Finding]) -> str:
+def _exception_step(package: str, installed: str, found: list[Finding]) -> str:
     no_fix = f"no fix is known for {_ids(found)} in {package} {installed}".rstrip()
-    return f"{no_fix}: remove it, or except it with an owner, a reason and a last day"
+    return f"{no_fix}: remove the package, or add an exception with an owner, a reason and an expiry date"
 
 
-def _renewal(used: UsedException) -> str:
-    exception = used.exception
-    return (
-        f"fix {exception.id}, or have {exception.owner} renew the exception that ended on {exception.expires:%Y-%m-%d}"
-        + (f" ({exception.source})" if exception.source else "")
-    )
+def _renewal_step(match: MatchedException) -> str:
+    exception = match.exception
+    source = f" ({exception.source})" if exception.source else ""
+    expired = f"{exception.expires:%Y-%m-%d}{source}"
+    return f"fix {exception.id}, or ask {exception.owner} to renew the exception that expired on {expired}"
 
 
-def _bounded[T](found: list[T], line: Callable[[T], str], what: str) -> Iterator[str]:
-    # Only the lines that are told are made: there may be ten thousand packages.
-    yield from (shortened(line(each)) for each in found[:LINES])
-    if len(found) > LINES:
-        yield f"and {len(found) - LINES} more {what}"
+def _limited[T](found: list[T], line: Callable[[T], str], what: str) -> Iterator[str]:
+    # Only the listed lines are formatted: there may be ten thousand packages.
+    yield from (shorten(line(each)) for each in found[:MAX_STEPS])
+    if len(found) > MAX_STEPS:
+        yield f"and {len(found) - MAX_STEPS} more {what}"
 
 
 def _ids(found: list[Finding]) -> str:
     ids = list(dict.fromkeys(finding.id for finding in found))
-    rest = f" and {len(ids) - _IDS} more" if len(ids) > _IDS else ""
-    return ", ".join(ids[:_IDS]) + rest
+    rest = f" and {len(ids) - _MAX_IDS} more" if len(ids) > _MAX_IDS else ""
+    return ", ".join(ids[:_MAX_IDS]) + rest
 
 
-def _natural(version: str) -> list[tuple[int, int, str]]:
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in _PARTS.findall(version)]
+def _sort_key(version: str) -> list[tuple[int, int, str]]:
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in _VERSION_PARTS.findall(version)]

@@ -1,12 +1,12 @@
-"""Which findings the policy's exceptions excuse, and which exceptions would have, had they not expired.
+"""Which findings the policy's exceptions apply to, and which they would apply to if they had not expired.
 
 Rules:
 
-* An exception excuses until the end of its day and nothing after it.
-* It goes by the vulnerability's name or any alias of either side, in any casing, and by its package where it names one:
-  a package's name, or a package URL up to one of its joints (``pkg:deb/ubuntu/`` is every package of Ubuntu,
-  ``pkg:deb/ubuntu/openssl`` every version of one, ``pkg:deb/ubuntu/openssl@3.0.2`` that version alone).
-* A finding whose package URL isn't known is never excused by one: it might be another package.
+* An exception applies until the end of its expiry date.
+* It applies to a vulnerability by its id or any alias of either side, in any casing, and by its package if it names
+  one: a package name, or a package URL or the beginning of one up to a separator (``pkg:deb/ubuntu/`` is every package
+  of Ubuntu, ``pkg:deb/ubuntu/openssl`` every version of one package, ``pkg:deb/ubuntu/openssl@3.0.2`` one version).
+* An exception with a package URL never applies to a finding without one: it might be another package.
 """
 
 from __future__ import annotations
@@ -21,43 +21,45 @@ from shared.domain.policy import ScanException
 
 
 @dataclass(frozen=True, slots=True)
-class UsedException:
-    """An exception of the policy, and the findings that it excuses (or, expired, would have excused)."""
+class MatchedException:
+    """An exception of the policy, and the findings that it applies to (or would apply to if it had not expired)."""
 
     exception: ScanException
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Excepted:
-    """What exceptions leave: findings that stand, exceptions that excused the others, expired ones that would have."""
+class ExceptionMatches:
+    """The findings that no valid exception applies to, the exceptions of the others, and the expired exceptions."""
 
-    standing: tuple[Finding, ...]
-    excused: tuple[UsedException, ...]
-    expired: tuple[UsedException, ...]
+    remaining: tuple[Finding, ...]
+    excepted: tuple[MatchedException, ...]
+    expired: tuple[MatchedException, ...]
 
 
-def apply_exceptions(findings: Iterable[Finding], exceptions: Iterable[ScanException], now: datetime) -> Excepted:
-    """Sort findings by whether an exception that holds now excuses them."""
+def apply_exceptions(
+    findings: Iterable[Finding], exceptions: Iterable[ScanException], now: datetime
+) -> ExceptionMatches:
+    """Separate the findings that an exception applies to at the time ``now`` from the remaining ones."""
     by_name: dict[str, list[ScanException]] = {}
     for exception in exceptions:
         for name in dict.fromkeys(name.casefold() for name in (exception.id, *exception.aliases)):
             by_name.setdefault(name, []).append(exception)
     if not by_name:
-        return Excepted(tuple(findings), (), ())
-    standing: list[Finding] = []
-    excused: dict[ScanException, list[Finding]] = {}
+        return ExceptionMatches(tuple(findings), (), ())
+    remaining: list[Finding] = []
+    excepted: dict[ScanException, list[Finding]] = {}
     expired: dict[ScanException, list[Finding]] = {}
     for finding in findings:
         matching = _matching(finding, by_name)
         valid = next((exception for exception in matching if now <= exception.expires), None)
         if valid is not None:
-            excused.setdefault(valid, []).append(finding)
+            excepted.setdefault(valid, []).append(finding)
             continue
-        standing.append(finding)
+        remaining.append(finding)
         for exception in matching:
             expired.setdefault(exception, []).append(finding)
-    return Excepted(tuple(standing), _used(excused), _used(expired))
+    return ExceptionMatches(tuple(remaining), _matches(excepted), _matches(expired))
 
 
 def _matching(finding: Finding, by_name: Mapping[str, list[ScanException]]) -> list[ScanException]:
@@ -65,29 +67,29 @@ def _matching(finding: Finding, by_name: Mapping[str, list[ScanException]]) -> l
     if by_name.keys().isdisjoint(names):
         return []
     found = dict.fromkeys(each for name in names for each in by_name.get(name, ()))
-    return [each for each in found if in_scope(each, finding)]
+    return [each for each in found if covers_package(each, finding)]
 
 
-def in_scope(exception: ScanException, finding: Finding) -> bool:
-    """Whether an exception's package is the finding's."""
-    wanted = exception.package
-    if wanted is None:
+def covers_package(exception: ScanException, finding: Finding) -> bool:
+    """Whether an exception applies to the package of a finding. One without a package applies to every package."""
+    package = exception.package
+    if package is None:
         return True
-    if wanted.casefold().startswith("pkg:"):
-        return bool(finding.purl) and _begins_with(_plain(finding.purl), _plain(wanted))
-    return wanted.casefold() == finding.package.casefold()
+    if package.casefold().startswith("pkg:"):
+        return bool(finding.purl) and _is_prefix(_comparable(package), _comparable(finding.purl))
+    return package.casefold() == finding.package.casefold()
 
 
-def _plain(purl: str) -> str:
-    """A package URL without qualifiers and subpath, unescaped, in lower case: made to be compared, not to be used."""
+def _comparable(purl: str) -> str:
+    """A package URL without qualifiers and subpath, decoded, in lowercase. For comparison only."""
     return unquote(purl.split("#", 1)[0].split("?", 1)[0]).casefold()
 
 
-def _begins_with(purl: str, beginning: str) -> bool:
-    if not purl.startswith(beginning):
+def _is_prefix(prefix: str, purl: str) -> bool:
+    if not purl.startswith(prefix):
         return False
-    return beginning.endswith("/") or purl[len(beginning) :][:1] in {"", "@", "/"}
+    return prefix.endswith("/") or purl[len(prefix) :][:1] in {"", "@", "/"}
 
 
-def _used(found: Mapping[ScanException, list[Finding]]) -> tuple[UsedException, ...]:
-    return tuple(UsedException(exception, tuple(findings)) for exception, findings in found.items())
+def _matches(found: Mapping[ScanException, list[Finding]]) -> tuple[MatchedException, ...]:
+    return tuple(MatchedException(exception, tuple(findings)) for exception, findings in found.items())

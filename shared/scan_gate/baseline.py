@@ -49,7 +49,7 @@ async def passed_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     release, world = hop.release, hop.world
     evidence = await last_scan_evidence(release, world, passed=True)
     names = [str(each["name"]) for each in (evidence or {}).get("facts", {}).get("reports", ())]
-    return await _as_scanned(release, names, world, itself=True)
+    return await _as_scanned(release, names, world, is_same_version=True)
 
 
 async def last_scan_evidence(release: Release, world: World, *, passed: bool = False) -> Mapping[str, Any] | None:
@@ -63,7 +63,9 @@ async def last_scan_evidence(release: Release, world: World, *, passed: bool = F
     return await world.evidence.get(last.evidence) if last else None
 
 
-async def _as_scanned(release: Release, names: Sequence[str], world: World, *, itself: bool = False) -> Baseline:
+async def _as_scanned(
+    release: Release, names: Sequence[str], world: World, *, is_same_version: bool = False
+) -> Baseline:
     """What the newest readable report of each scanner found."""
     reports: dict[tuple[str, str], ScanReport] = {}
     kept = {each.name: each for each in await world.evidence.reports(release.version)}
@@ -78,4 +80,4 @@ async def _as_scanned(release: Release, names: Sequence[str], world: World, *, i
     made = [report.created_at for report in reports.values() if report.created_at is not None]
     together = merge_reports(reports.values())
     found = (*together.findings, *(left.finding for left in together.suppressed))
-    return Baseline(release.version.short, found, max(made, default=None), itself=itself)
+    return Baseline(release.version.short, found, max(made, default=None), is_same_version=is_same_version)

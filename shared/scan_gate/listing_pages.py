@@ -24,7 +24,7 @@ from shared.codec.listings import (
     read_lines,
 )
 from shared.domain.evidence_names import evidence_folder
-from shared.domain.findings_list import listing
+from shared.domain.findings_list import list_findings
 from shared.domain.release import Release
 from shared.domain.verdicts import ScanVerdict
 from shared.ports import Evidence, World
@@ -40,11 +40,11 @@ INLINE: Final = 400
 
 async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str, Any]:
     """Write the listing of a verdict; answers what its evidence says of it."""
-    whole = listing(verdict)
+    whole = list_findings(verdict)
     folder = evidence_folder(release.version, release.incarnation)
 
     async def pages[T](entries: Sequence[T], page: Callable[[Sequence[T]], dict[str, Any]], size: int) -> list[Page]:
-        if len(whole.lines) <= INLINE:
+        if len(whole.entries) <= INLINE:
             return [page(entries)]
         return [await _kept(page(some), folder, world) for some in batched(entries, size, strict=False)]
 
@@ -53,7 +53,7 @@ async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str
         folder=folder,
         lines_a_page=LINES_A_PAGE,
         groups_a_page=GROUPS_A_PAGE,
-        line_pages=await pages(whole.lines, line_page, LINES_A_PAGE),
+        line_pages=await pages(whole.entries, line_page, LINES_A_PAGE),
         group_pages=await pages(whole.groups, group_page, GROUPS_A_PAGE),
     )
 

@@ -78,7 +78,7 @@ async def _read(stored: StoredReport, hop: Hop, rules: ScanRules) -> ScanReport 
     report = await read_report(stored, hop.world)
     if isinstance(report, RefusalReason):
         return report
-    another = report.of_another_image(hop.release.version)
+    another = report.image_mismatch(hop.release.version)
     if another:
         return RefusalReason("another-image", another)
     wrong = list(refusals(report, rules, version_published(hop.release), hop.now))

@@ -34,8 +34,8 @@ async def decided(hop: Hop, gate: Gate, on_hand: ReportsOnHand, verdict: ScanVer
 
 
 def _to_pass(verdict: ScanVerdict) -> tuple[str, ...]:
-    lines = verdict.remedies[:REMEDIES_TOLD]
-    rest = len(verdict.remedies) - len(lines)
+    lines = verdict.remediation[:REMEDIES_TOLD]
+    rest = len(verdict.remediation) - len(lines)
     return (f"to pass: {'; '.join(lines)}" + (f"; and {rest} more" if rest else ""),) if lines else ()
 
 

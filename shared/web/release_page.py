@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.display import distance, span
+from shared.domain.display import format_duration, relative_time
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.ports import World
@@ -58,8 +58,8 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         now=now,
         release=release,
         short=short,
-        took=span(timedelta(seconds=short["seconds"])),
-        ago=distance(release.started_at, now),
+        took=format_duration(timedelta(seconds=short["seconds"])),
+        ago=relative_time(release.started_at, now),
         waits=[_wait(each, now) for each in short["waiting_for"]],
         rings=_rings(release, world.policy.covering(release.version)),
         gates=[_gate(each, release) for each in gates[:GATES]],
@@ -74,8 +74,8 @@ def _wait(waiting: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
         **waiting,
         "what": f"{waiting['what']} ({waiting['step']})" if waiting["step"] else waiting["what"],
-        "due": f"{due:%Y-%m-%d %H:%M} UTC ({distance(due, now)})",
-        "until": f"{deadline:%Y-%m-%d %H:%M} UTC ({distance(deadline, now)})",
+        "due": f"{due:%Y-%m-%d %H:%M} UTC ({relative_time(due, now)})",
+        "until": f"{deadline:%Y-%m-%d %H:%M} UTC ({relative_time(deadline, now)})",
         "trouble": waiting["stalled"] or waiting["fault"] or "",
     }
 
@@ -109,7 +109,7 @@ def _ring(ring: Ring, release: Release) -> RingRow:
         ring.name,
         ring.definition.gallery.name,
         ", ".join(regions),
-        f"bake {span(ring.bake)}" if ring.bake else "no bake",
+        f"bake {format_duration(ring.bake)}" if ring.bake else "no bake",
         standing,
         published.at if published else None,
     )

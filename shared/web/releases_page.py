@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from shared.domain.display import distance
+from shared.domain.display import relative_time
 from shared.domain.image import VersionId
 from shared.domain.release import Release, State
 from shared.ports import DeadLetter, World
@@ -144,4 +144,4 @@ def _row(release: Release, now: datetime) -> Row:
 def _wait(waiting: dict[str, Any], now: datetime) -> Wait:
     what = f"{waiting['what']} ({waiting['step']})" if waiting["step"] else waiting["what"]
     deadline = datetime.fromisoformat(waiting["deadline"])
-    return Wait(what, deadline, distance(deadline, now), bool(waiting["stalled"]))
+    return Wait(what, deadline, relative_time(deadline, now), bool(waiting["stalled"]))

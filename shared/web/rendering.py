@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from shared.domain.display import printable
+from shared.domain.display import count, printable
 from shared.web.asking import address
 
 if TYPE_CHECKING:
@@ -74,11 +74,6 @@ def advisory_link(name: str) -> str:
     if _CVE.fullmatch(name):
         return f"https://www.cve.org/CVERecord?id={name}"
     return f"https://github.com/advisories/{name}" if _GHSA.fullmatch(name) else ""
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """``1 finding``, ``12,345 findings``."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def clipped(text: str, most: int = 2000) -> str:

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.codec.listings import GroupWire, LineWire, ListingWire, read_listing, read_ranges
-from shared.domain.display import distance
-from shared.domain.findings_list import Range, Standing, chosen, part, within
-from shared.domain.merging import WORST_FIRST
+from shared.domain.display import relative_time
+from shared.domain.findings_list import Disposition, Range, runs_in_ranges, select_ranges, slice_runs
+from shared.domain.merging import SEVERITY_RANK
 from shared.domain.policy import Severity
 from shared.domain.release import Gate, GateRecord, Release
 from shared.ports import Evidence, World
@@ -30,17 +30,17 @@ VERDICTS: Final = 20
 EXCEPTIONS: Final = 50
 REASONS: Final = 40
 
-WORDS: Final[Mapping[Standing, str]] = {
-    Standing.DECIDED: "decided",
-    Standing.EXCEPTED: "excepted",
-    Standing.COUNTED: "allowed",
-    Standing.FIX_TOO_YOUNG: "fix too young to count",
-    Standing.NO_FIX: "no fix, not counted",
-    Standing.LEFT_OUT: "left out by the scanner",
-    Standing.GONE: "gone",
+WORDS: Final[Mapping[Disposition, str]] = {
+    Disposition.DECIDED: "decided",
+    Disposition.EXCEPTED: "excepted",
+    Disposition.ALLOWED: "allowed",
+    Disposition.FIX_IN_GRACE_PERIOD: "fix is more recent than the grace period",
+    Disposition.NO_FIX: "no fix",
+    Disposition.SUPPRESSED: "suppressed by the scanner",
+    Disposition.RESOLVED: "resolved",
 }
 """How people read of each standing."""
-_HERE: Final = frozenset(Standing) - {Standing.GONE, Standing.LEFT_OUT}
+_HERE: Final = frozenset(Disposition) - {Disposition.RESOLVED, Disposition.SUPPRESSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Asked:
     """Which findings are asked for, and where on the way through them."""
 
     severity: Severity | None
-    standing: Standing | None
+    standing: Disposition | None
     new: bool
     group: int | None
     page: int
@@ -100,7 +100,7 @@ class Findings:
 
     wire: ListingWire
     rows: Sequence[SeverityRow]
-    standings: Sequence[tuple[Standing, int]]
+    standings: Sequence[tuple[Disposition, int]]
     new: int
     same: int
     gone: int
@@ -143,14 +143,14 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         shown_exceptions=EXCEPTIONS,
         found=await _findings(facts, rules, asked, world.evidence),
         words=WORDS,
-        severities=tuple(WORST_FIRST),
+        severities=tuple(SEVERITY_RANK),
     )
 
 
 def _asked(query: Query) -> Asked:
-    standing = query.one_of("standing", Standing)
+    standing = query.one_of("standing", Disposition)
     if query.only("decided"):
-        standing = Standing.DECIDED
+        standing = Disposition.DECIDED
     return Asked(
         severity=query.one_of("severity", Severity),
         standing=standing,
@@ -202,7 +202,7 @@ def _freshness(created: str | None, hours: float | None, now: datetime) -> dict[
         return {"at": None, "age": "", "until": None, "stale": False}
     at = datetime.fromisoformat(created)
     until = at + timedelta(hours=hours) if hours else None
-    return {"at": at, "age": distance(at, now), "until": until, "stale": until is not None and until < now}
+    return {"at": at, "age": relative_time(at, now), "until": until, "stale": until is not None and until < now}
 
 
 def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
@@ -210,7 +210,9 @@ def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, An
     used = [*facts.get("expired", ()), *facts.get("excused", ())]
     dated = [{**each, "until": datetime.fromisoformat(each["expires"])} for each in used]
     then = len(facts.get("expired", ()))
-    return [{**each, "expired": place < then, "left": distance(each["until"], now)} for place, each in enumerate(dated)]
+    return [
+        {**each, "expired": place < then, "left": relative_time(each["until"], now)} for place, each in enumerate(dated)
+    ]
 
 
 # --- the findings -----------------------------------------------------------------------------------------------------
@@ -229,19 +231,21 @@ async def _findings(
     paging = Paging(sum(count for _, count in runs), asked.page, LINES)
     group_paging = Paging(wire.groups, asked.groups, GROUPS)
     groups = await groups_of(wire, group_paging.start, GROUPS, evidence) if group is None else []
-    here = chosen(ranges, standings=_HERE)
-    new = _count(chosen(here, new=True))
+    here = select_ranges(ranges, dispositions=_HERE)
+    new = _count(select_ranges(here, new=True))
     return Findings(
         wire=wire,
         rows=_severity_rows(here, facts.get("counts", {}), rules.get("limits", {})),
-        standings=[(each, count) for each in Standing if (count := _count(chosen(ranges, standings={each})))],
+        standings=[
+            (each, count) for each in Disposition if (count := _count(select_ranges(ranges, dispositions={each})))
+        ],
         new=new,
         same=_count(here) - new,
-        gone=_count(chosen(ranges, standings={Standing.GONE})),
+        gone=_count(select_ranges(ranges, dispositions={Disposition.RESOLVED})),
         groups=tuple(enumerate(groups, group_paging.start)),
         group_paging=group_paging,
         group=group,
-        lines=await lines_of(wire, part(runs, paging.start, LINES), evidence),
+        lines=await lines_of(wire, slice_runs(runs, paging.start, LINES), evidence),
         paging=paging,
     )
 
@@ -257,17 +261,17 @@ async def _group(wire: ListingWire, number: int | None, evidence: Evidence) -> G
 
 def _runs(ranges: Sequence[Range], asked: Asked, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
     """Where the lines stand that are asked for. What is gone from here is shown to those who ask for it."""
-    standings = {asked.standing} if asked.standing else frozenset(Standing) - {Standing.GONE}
-    found = chosen(ranges, standings=standings, severity=asked.severity, new=True if asked.new else None)
-    return tuple((each.start, each.count) for each in found) if group is None else within(group.runs, found)
+    standings = {asked.standing} if asked.standing else frozenset(Disposition) - {Disposition.RESOLVED}
+    found = select_ranges(ranges, dispositions=standings, severity=asked.severity, new=True if asked.new else None)
+    return tuple((each.start, each.count) for each in found) if group is None else runs_in_ranges(group.runs, found)
 
 
 def _severity_rows(ranges: Sequence[Range], held: Mapping[str, int], limits: Mapping[str, int]) -> list[SeverityRow]:
     rows: list[SeverityRow] = []
-    for severity in WORST_FIRST:
-        these = chosen(ranges, severity=severity)
+    for severity in SEVERITY_RANK:
+        these = select_ranges(ranges, severity=severity)
         if these or severity in limits:
-            counts = [_count(chosen(these, standings={each})) for each in Standing if each in _HERE]
+            counts = [_count(select_ranges(these, dispositions={each})) for each in Disposition if each in _HERE]
             rows.append(SeverityRow(severity, _count(these), counts, held.get(severity), limits.get(severity)))
     return rows
 

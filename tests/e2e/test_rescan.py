@@ -69,5 +69,5 @@ def test_the_release_was_judged_anew_and_people_are_warned(scanned_again: dict[s
     gates = {each["gate"]: each["answer"] for each in scanned_again["gates"]}
     assert (gates["scan"], gates["rescan"]) == ("pass", "reject")
     (warning,) = scanned_again["warnings"]
-    assert warning.startswith("since it was published: 7 high, 5 allowed: CVE-2024-")
+    assert warning.startswith("since it was published: 7 high findings exceed the limit of 5: CVE-2024-")
     assert scanned_again["state"] == "released"

@@ -328,7 +328,7 @@ class TestDelta:
         play, version = self.second(self.DELTA, [OLD], [OLD, BAD])
         release = play.release(version)
         assert release.state is State.REJECTED
-        assert "1 critical not in gal_build/ubuntu/1.0.0, which is published" in release.reasons[0]
+        assert "1 new critical finding compared with gal_build/ubuntu/1.0.0 (published" in release.reasons[0]
         assert OLD not in release.reasons[0]
 
     def test_the_first_version_is_compared_with_nothing(self) -> None:

@@ -63,7 +63,7 @@ BASELINES = st.none() | st.builds(
     version=st.just("v"),
     findings=SOME.map(tuple),
     scanned_at=st.sampled_from([None, NOW]),
-    itself=st.booleans(),
+    is_same_version=st.booleans(),
 )
 
 
@@ -115,5 +115,5 @@ def test_a_reject_has_a_reason_and_says_what_would_have_to_change(
     some: list[Finding], rules: ScanRules, baseline: Baseline | None
 ) -> None:
     verdict = judged(rules, baseline, report(some))
-    assert bool(verdict.remedies) is (verdict.outcome is ScanOutcome.REJECT)
+    assert bool(verdict.remediation) is (verdict.outcome is ScanOutcome.REJECT)
     assert verdict.texts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.domain.findings import Finding, OsInfo, ScanReport
 from shared.domain.judgement import ScanOutcome, judge
-from shared.domain.merging import merged
+from shared.domain.merging import merge_findings
 from shared.domain.policy import ScanException, ScanRules, Severity
 from shared.scanners import registry
 from shared.scanners.report_refusal import Refusal
@@ -68,10 +68,10 @@ def test_any_json_is_a_report_or_a_refusal(value: Any, results: Any) -> None:
 
 @given(FINDINGS)
 def test_merging_keeps_every_vulnerability_once_at_its_worst(findings: list[Finding]) -> None:
-    unique = merged(findings)
+    unique = merge_findings(findings)
     assert {found.identity for found in unique} == {found.identity for found in findings}
     assert len(unique) == len({found.identity for found in unique})
-    assert merged(unique) == unique
+    assert merge_findings(unique) == unique
 
 
 @given(FINDINGS, FINDINGS, LIMITS)

@@ -56,7 +56,7 @@ def test_people_read_how_many_packages_were_looked_at(real_data: Path, capsys: p
 
 def test_people_read_why_a_report_is_no_scan(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = answer(capsys, str(real_data / "scanner/trivy/npm.json.golden"))[1]
-    assert "not scanned: no operating system was found" in out
+    assert "not scanned: the scanner found no operating system" in out
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_a_pass_exits_0(asked: Any) -> None:
 def test_a_reject_exits_1_and_says_why_and_what_would_have_to_change(asked: Any) -> None:
     code, text = asked(report("CVE-2026-1"))
     assert code == 1
-    assert "- 1 high, 0 allowed: CVE-2026-1 in openssl 1, fixed in 2" in text
+    assert "- 1 high finding exceeds the limit of 0: CVE-2026-1 in openssl 1, fixed in 2" in text
     assert "to pass:\n  - upgrade openssl 1 to 2 or later (CVE-2026-1)" in text
 
 
@@ -113,7 +113,7 @@ def test_a_baseline_lets_what_is_not_new_be_told_apart(asked: Any, tmp_path: Pat
     baseline = ("--baseline", str(tmp_path / "old.json"))
     assert asked(report("CVE-2026-1"), *baseline)[0] == 0
     code, text = asked(report("CVE-2026-1", "CVE-2026-2"), *baseline)
-    assert (code, "1 high not in old.json" in text, "CVE-2026-1" in text) == (1, True, False)
+    assert (code, "1 new high finding compared with old.json" in text, "CVE-2026-1" in text) == (1, True, False)
 
 
 def test_a_ring_that_does_not_exist_is_told(asked: Any) -> None:

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, OsInfo, ScanReport, VexState
-from shared.domain.findings_list import Listing, Standing, chosen, listing, part, within
+from shared.domain.findings_list import (
+    Disposition,
+    FindingsList,
+    list_findings,
+    runs_in_ranges,
+    select_ranges,
+    slice_runs,
+)
 from shared.domain.judgement import judge
-from shared.domain.merging import WORST_FIRST, merged
+from shared.domain.merging import SEVERITY_RANK, merge_findings
 from shared.domain.policy import ScanException, ScanRules, Severity
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -25,54 +32,59 @@ def finding(id_: str = "CVE-2026-0001", package: str = "openssl", **changes: Any
     return Finding(id_, package, given.pop("installed", "1"), **given)
 
 
-def listed(*findings: Finding, baseline: Iterable[Finding] | None = None, **rules: Any) -> Listing:
+def listed(*findings: Finding, baseline: Iterable[Finding] | None = None, **rules: Any) -> FindingsList:
     report = ScanReport("trivy", "Trivy", "1", "2", "disk", OsInfo("ubuntu"), NOW, None, findings)
     compared = None if baseline is None else Baseline("0.9.0", tuple(baseline), NOW)
     limits = rules.pop("limits", {Severity.CRITICAL: 0})
-    return listing(judge(report, ScanRules(limits, **rules), version_published=None, now=NOW, baseline=compared))
+    return list_findings(judge(report, ScanRules(limits, **rules), version_published=None, now=NOW, baseline=compared))
 
 
-def standings(found: Listing) -> dict[str, Standing]:
-    return {line.finding.id: line.standing for line in found.lines}
+def standings(found: FindingsList) -> dict[str, Disposition]:
+    return {line.finding.id: line.disposition for line in found.entries}
 
 
 class TestStandings:
     @pytest.mark.parametrize(
         ("found", "rules", "standing"),
         [
-            (finding(), {}, Standing.DECIDED),
-            (finding(severity=Severity.LOW), {}, Standing.COUNTED),
-            (finding(fixed=None), {"only_fixable": True}, Standing.NO_FIX),
-            (finding(fix_published=NOW - DAY), {"fix_grace": 2 * DAY}, Standing.FIX_TOO_YOUNG),
-            (finding(vex=VexState.NOT_AFFECTED), {"trust_suppressions": True}, Standing.LEFT_OUT),
-            (finding(fixed=None, known_exploited=True), {"only_fixable": True}, Standing.DECIDED),
+            (finding(), {}, Disposition.DECIDED),
+            (finding(severity=Severity.LOW), {}, Disposition.ALLOWED),
+            (finding(fixed=None), {"only_fixable": True}, Disposition.NO_FIX),
+            (finding(fix_published=NOW - DAY), {"fix_grace": 2 * DAY}, Disposition.FIX_IN_GRACE_PERIOD),
+            (finding(vex=VexState.NOT_AFFECTED), {"trust_suppressions": True}, Disposition.SUPPRESSED),
+            (finding(fixed=None, known_exploited=True), {"only_fixable": True}, Disposition.DECIDED),
         ],
-        ids=lambda each: each.value if isinstance(each, Standing) else "",
+        ids=lambda each: each.value if isinstance(each, Disposition) else "",
     )
-    def test_a_finding_stands_as_it_was_judged(self, found: Finding, rules: dict[str, Any], standing: Standing) -> None:
+    def test_a_finding_stands_as_it_was_judged(
+        self, found: Finding, rules: dict[str, Any], standing: Disposition
+    ) -> None:
         assert standings(listed(found, **rules)) == {found.id: standing}
 
-    @pytest.mark.parametrize(("days", "standing"), [(1, Standing.EXCEPTED), (-1, Standing.DECIDED)])
-    def test_an_exception_stands_beside_what_it_excuses_or_would_have(self, days: int, standing: Standing) -> None:
+    @pytest.mark.parametrize(("days", "standing"), [(1, Disposition.EXCEPTED), (-1, Disposition.DECIDED)])
+    def test_an_exception_stands_beside_what_it_excuses_or_would_have(self, days: int, standing: Disposition) -> None:
         exception = ScanException("CVE-2026-0001", "owner", "why", NOW + days * DAY)
-        (line,) = listed(finding(), exceptions=(exception,)).lines
-        assert (line.standing, line.exception) == (standing, exception)
+        (line,) = listed(finding(), exceptions=(exception,)).entries
+        assert (line.disposition, line.exception) == (standing, exception)
 
     def test_what_is_gone_from_the_published_version_is_listed_last(self) -> None:
         found = listed(finding(), baseline=[finding("CVE-2026-0002"), finding()])
-        assert list(standings(found).items()) == [("CVE-2026-0001", Standing.DECIDED), ("CVE-2026-0002", Standing.GONE)]
+        assert list(standings(found).items()) == [
+            ("CVE-2026-0001", Disposition.DECIDED),
+            ("CVE-2026-0002", Disposition.RESOLVED),
+        ]
 
     def test_what_the_published_version_has_not_is_new(self) -> None:
         found = listed(finding(), finding("CVE-2026-0002"), baseline=[finding()])
-        assert {line.finding.id: line.new for line in found.lines} == {"CVE-2026-0001": False, "CVE-2026-0002": True}
+        assert {line.finding.id: line.new for line in found.entries} == {"CVE-2026-0001": False, "CVE-2026-0002": True}
 
     def test_a_finding_names_every_reason_that_it_decided(self) -> None:
-        (line,) = listed(finding(known_exploited=True, cvss_score=9.9), max_score=9.0).lines
+        (line,) = listed(finding(known_exploited=True, cvss_score=9.9), max_score=9.0).entries
         assert line.codes == ("known-exploited", "over-limit", "over-score")
 
     def test_nothing_decided_where_the_version_passes(self) -> None:
         found = listed(finding(), baseline=[finding(), finding("CVE-2026-0002")], improvement_passes=True)
-        assert standings(found)["CVE-2026-0001"] is Standing.COUNTED
+        assert standings(found)["CVE-2026-0001"] is Disposition.ALLOWED
 
 
 class TestGroups:
@@ -117,28 +129,29 @@ def test_every_finding_stands_once_and_ranges_and_runs_hold_them_all(
     findings: list[Finding], before: list[Finding], only_fixable: bool, some_excused: bool
 ) -> None:
     exceptions = tuple(ScanException(each.id, "owner", "why", NOW + DAY) for each in findings[::3] if some_excused)
-    found = listed(*findings, baseline=merged(before), only_fixable=only_fixable, exceptions=exceptions)
-    here = [line for line in found.lines if line.standing is not Standing.GONE]
+    found = listed(*findings, baseline=merge_findings(before), only_fixable=only_fixable, exceptions=exceptions)
+    here = [line for line in found.entries if line.disposition is not Disposition.RESOLVED]
     assert {line.finding.identity for line in here} == {each.identity for each in findings}
-    assert len({(line.finding.identity, line.standing) for line in found.lines}) == len(found.lines)
-    held = [found.lines[at] for each in found.ranges for at in range(each.start, each.start + each.count)]
-    assert held == list(found.lines)
+    assert len({(line.finding.identity, line.disposition) for line in found.entries}) == len(found.entries)
+    held = [found.entries[at] for each in found.ranges for at in range(each.start, each.start + each.count)]
+    assert held == list(found.entries)
     for each in found.ranges:
-        for line in found.lines[each.start : each.start + each.count]:
-            assert (line.standing, line.finding.severity, line.new) == (each.standing, each.severity, each.new)
+        for line in found.entries[each.start : each.start + each.count]:
+            assert (line.disposition, line.finding.severity, line.new) == (each.disposition, each.severity, each.new)
     grouped = sorted(at for group in found.groups for start, count in group.runs for at in range(start, start + count))
-    assert grouped == [at for at, line in enumerate(found.lines) if line.standing is not Standing.GONE]
+    assert grouped == [at for at, line in enumerate(found.entries) if line.disposition is not Disposition.RESOLVED]
     for group in found.groups:
-        own = [found.lines[at].finding for start, count in group.runs for at in range(start, start + count)]
+        own = [found.entries[at].finding for start, count in group.runs for at in range(start, start + count)]
         assert {(each.package, each.installed) for each in own} == {(group.package, group.installed)}
         assert len(own) == group.total
-        assert within(group.runs, found.ranges) == tuple(group.runs)
+        assert runs_in_ranges(group.runs, found.ranges) == tuple(group.runs)
 
 
 @given(SOME)
 def test_lines_are_sorted_by_standing_and_severity(findings: list[Finding]) -> None:
     order = [
-        (list(Standing).index(each.standing), WORST_FIRST[each.finding.severity]) for each in listed(*findings).lines
+        (list(Disposition).index(each.disposition), SEVERITY_RANK[each.finding.severity])
+        for each in listed(*findings).entries
     ]
     assert all(one <= other for one, other in pairwise(order))
 
@@ -146,13 +159,13 @@ def test_lines_are_sorted_by_standing_and_severity(findings: list[Finding]) -> N
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 9)), max_size=6), st.integers(0, 60), st.integers(0, 20))
 def test_a_part_of_runs_is_the_same_part_of_their_lines(runs: list[tuple[int, int]], first: int, count: int) -> None:
     whole = [at for start, length in runs for at in range(start, start + length)]
-    found = [at for start, length in part(runs, first, count) for at in range(start, start + length)]
+    found = [at for start, length in slice_runs(runs, first, count) for at in range(start, start + length)]
     assert found == whole[first : first + count]
 
 
 def test_ranges_are_chosen_by_standing_severity_and_novelty() -> None:
     low = finding("CVE-2026-0002", severity=Severity.LOW)
     ranges = listed(finding(), low, baseline=[low]).ranges
-    assert [each.severity for each in chosen(ranges, severity=Severity.LOW)] == [Severity.LOW]
-    assert [each.standing for each in chosen(ranges, new=True)] == [Standing.DECIDED]
-    assert chosen(ranges, standings={Standing.GONE}) == ()
+    assert [each.severity for each in select_ranges(ranges, severity=Severity.LOW)] == [Severity.LOW]
+    assert [each.disposition for each in select_ranges(ranges, new=True)] == [Disposition.DECIDED]
+    assert select_ranges(ranges, dispositions={Disposition.RESOLVED}) == ()

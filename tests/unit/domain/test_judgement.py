@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
 from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
-from shared.domain.merging import merged
+from shared.domain.merging import merge_findings
 from shared.domain.policy import ScanException, ScanRules, Severity
 
 NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
@@ -56,7 +56,7 @@ class TestLimits:
         assert verdict.outcome is ScanOutcome.REJECT
         assert verdict.counts == {Severity.CRITICAL: 0, Severity.HIGH: 2}
         assert verdict.reasons[0].text.startswith(
-            "2 high, 1 allowed: CVE-2026-0 in openssl 1.0, fixed in 1.1; CVE-2026-1"
+            "2 high findings exceed the limit of 1: CVE-2026-0 in openssl 1.0, fixed in 1.1; CVE-2026-1"
         )
 
     def test_a_severity_without_a_limit_is_unlimited(self) -> None:
@@ -79,7 +79,7 @@ class TestLimits:
         verdict = judged(finding("H", Severity.HIGH), finding("U", Severity.UNKNOWN))
         assert verdict.outcome is ScanOutcome.REJECT
         assert verdict.reasons[0].severity is Severity.HIGH
-        assert "2 high (1 of unknown severity counted in), 1 allowed" in verdict.texts[0]
+        assert "2 high findings exceed the limit of 1 (including 1 of unknown severity)" in verdict.texts[0]
 
     def test_unknown_severity_has_a_limit_of_its_own_where_the_policy_says_so(self) -> None:
         rules = replace(RULES, limits={**RULES.limits, Severity.UNKNOWN: 1})
@@ -100,14 +100,14 @@ class TestMerging:
     def test_the_same_id_in_the_same_package_counts_once_at_its_worst(self) -> None:
         low = finding(severity=Severity.LOW, fixed="2", where=("a",), aliases=("X",))
         worst = finding("cve-2026-1", Severity.CRITICAL, fixed=None, where=("b",), package="OpenSSL")
-        (one,) = merged([low, worst, low])
+        (one,) = merge_findings([low, worst, low])
         assert (one.severity, one.fixed, set(one.where), one.aliases) == (Severity.CRITICAL, "2", {"a", "b"}, ("X",))
 
     def test_the_same_id_in_two_packages_counts_twice(self) -> None:
-        assert len(merged([finding(), finding(package="libssl")])) == 2
+        assert len(merge_findings([finding(), finding(package="libssl")])) == 2
 
     def test_unknown_severity_outweighs_medium(self) -> None:
-        (one,) = merged([finding(severity=Severity.MEDIUM), finding(severity=Severity.UNKNOWN)])
+        (one,) = merge_findings([finding(severity=Severity.MEDIUM), finding(severity=Severity.UNKNOWN)])
         assert one.severity is Severity.UNKNOWN
 
     def test_a_duplicate_does_not_break_a_limit(self) -> None:
@@ -118,9 +118,9 @@ class TestExceptions:
     def test_a_valid_exception_excuses_and_is_named(self) -> None:
         verdict = judged(finding(), rules=with_exceptions(exception()))
         assert verdict.outcome is ScanOutcome.PASS
-        (used,) = verdict.excused
+        (used,) = verdict.excepted
         assert (used.exception.owner, [found.id for found in used.findings]) == ("ada", ["CVE-2026-1"])
-        assert "1 excused by the policy" in verdict.texts[0]
+        assert "1 finding excepted by the policy" in verdict.texts[0]
 
     @pytest.mark.parametrize("spelling", ["cve-2026-1", "CVE-2026-1"])
     def test_an_exception_matches_in_any_casing(self, spelling: str) -> None:
@@ -133,7 +133,7 @@ class TestExceptions:
     def test_an_exception_for_another_package_or_id_excuses_nothing(self) -> None:
         for other in (exception(package="curl"), exception(id="CVE-2026-2"), exception(id="CVE-2026")):
             verdict = judged(finding(), rules=with_exceptions(other))
-            assert (verdict.outcome, verdict.excused, verdict.expired) == (ScanOutcome.REJECT, (), ())
+            assert (verdict.outcome, verdict.excepted, verdict.expired) == (ScanOutcome.REJECT, (), ())
 
     def test_an_expired_exception_excuses_nothing_and_says_when_it_expired(self) -> None:
         gone = exception(expires=datetime(2026, 5, 9, 23, 59, 59, 999999, tzinfo=UTC))
@@ -151,7 +151,11 @@ class TestExceptions:
     def test_a_valid_exception_counts_beside_an_expired_one(self) -> None:
         rules = with_exceptions(exception(expires=NOW - timedelta(days=1)), exception(owner="grace"))
         verdict = judged(finding(), rules=rules)
-        assert (verdict.outcome, verdict.excused[0].exception.owner, verdict.expired) == (ScanOutcome.PASS, "grace", ())
+        assert (verdict.outcome, verdict.excepted[0].exception.owner, verdict.expired) == (
+            ScanOutcome.PASS,
+            "grace",
+            (),
+        )
 
     def test_an_expired_exception_alone_does_not_reject_what_is_within_the_limits(self) -> None:
         found = finding(severity=Severity.LOW)
@@ -168,7 +172,7 @@ class TestSuppressions:
 
     def test_unless_the_policy_trusts_it(self) -> None:
         verdict = judged(suppressed=self.LEFT_OUT, rules=replace(RULES, trust_suppressions=True))
-        assert (verdict.outcome, len(verdict.left_out)) == (ScanOutcome.PASS, 1)
+        assert (verdict.outcome, len(verdict.suppressed)) == (ScanOutcome.PASS, 1)
 
 
 class TestEndOfLife:

@@ -12,7 +12,7 @@ from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, FixState, OsInfo, VexState
 from shared.domain.judgement import ScanOutcome, ScanVerdict, judge
 from shared.domain.policy import ScanException, ScanRules, Severity
-from shared.domain.remediation import LINES, newest
+from shared.domain.remediation import MAX_STEPS, highest_version
 from tests.unit.domain.test_judgement import NOW, PUBLISHED, finding, report
 
 OPEN = ScanRules(limits={Severity.CRITICAL: 99})
@@ -68,8 +68,12 @@ class TestScores:
     def test_the_highest_are_named_first_with_their_scores(self) -> None:
         found = [finding(f"CVE-2026-{i}", Severity.LOW, cvss_score=float(i), epss=i / 10) for i in (8, 9)]
         score, epss = judged(*found, max_score=5, max_epss=0.5).texts
-        assert score.startswith("2 with a CVSS score above 5: CVE-2026-9 in openssl 1.0, fixed in 1.1 (CVSS 9)")
-        assert epss.startswith("2 more likely to be exploited in 30 days than 50.00%: CVE-2026-9")
+        assert score.startswith(
+            "2 findings exceed the CVSS score limit of 5: CVE-2026-9 in openssl 1.0, fixed in 1.1 (CVSS 9)"
+        )
+        assert epss.startswith(
+            "2 findings exceed the EPSS limit of 50.00% (probability of exploitation within 30 days): CVE-2026-9"
+        )
 
     def test_what_has_no_fix_is_left_out_where_only_fixable_findings_count(self) -> None:
         found = finding(**LOW, fixed=None, cvss_score=9.9, epss=0.9)
@@ -85,7 +89,7 @@ class TestFixGrace:
     def test_a_fix_counts_from_its_age_on(self, age: timedelta | None, passes: bool) -> None:
         found = finding(fix_published=NOW - age if age is not None else None)
         verdict = judged(found, fix_grace=timedelta(days=7), limits={Severity.CRITICAL: 0})
-        assert (verdict.outcome is ScanOutcome.PASS, len(verdict.young)) == (passes, int(passes))
+        assert (verdict.outcome is ScanOutcome.PASS, len(verdict.in_grace_period)) == (passes, int(passes))
 
     def test_what_has_no_fix_is_not_young(self) -> None:
         found = finding(fixed=None, fix_state=FixState.NOT_FIXED, fix_published=NOW)
@@ -126,7 +130,9 @@ class TestDelta:
     def test_what_it_does_not_have_rejects(self) -> None:
         verdict = judged(finding(), finding("CVE-2026-3"), **self.NO_NEW)
         assert (verdict.outcome, codes(verdict)) == (ScanOutcome.REJECT, ["new"])
-        assert verdict.texts[0].startswith("1 critical not in g/d/1.0.0, which is published (as scanned on 2026-05-07)")
+        assert verdict.texts[0].startswith(
+            "1 new critical finding compared with g/d/1.0.0 (published, scanned on 2026-05-07)"
+        )
 
     def test_the_same_vulnerability_in_another_package_is_new(self) -> None:
         assert judged(finding(package="curl"), **self.NO_NEW).outcome is ScanOutcome.REJECT
@@ -155,7 +161,7 @@ class TestDelta:
     def test_of_a_published_version_whose_scan_is_lost_everything_is_new(self) -> None:
         verdict = judged(finding(), no_new=(Severity.CRITICAL,), baseline=Baseline("g/d/1.0.0"))
         assert verdict.outcome is ScanOutcome.REJECT
-        assert "of which no scan is kept, so all counts as new" in verdict.texts[0]
+        assert "no scan of it is stored, so every finding counts as new" in verdict.texts[0]
 
 
 class TestImprovement:
@@ -167,7 +173,7 @@ class TestImprovement:
             ScanOutcome.PASS,
             ["within-limits", "only-improves", "over-limit"],
         )
-        assert "passes as an improvement" in verdict.texts[0]
+        assert "accepted as an improvement" in verdict.texts[0]
 
     def test_the_same_findings_are_no_improvement(self) -> None:
         assert judged(*BASE.findings, **self.RULES).outcome is ScanOutcome.REJECT
@@ -187,7 +193,7 @@ class TestImprovement:
         assert judged(finding(), os=old, **self.RULES).outcome is ScanOutcome.REJECT
 
     def test_on_the_day_after_the_same_findings_pass_and_one_more_does_not(self) -> None:
-        rules = {**self.RULES, "baseline": replace(BASE, itself=True)}
+        rules = {**self.RULES, "baseline": replace(BASE, is_same_version=True)}
         assert judged(*BASE.findings, **rules).outcome is ScanOutcome.PASS
         assert judged(*BASE.findings, finding("CVE-2026-3"), **rules).outcome is ScanOutcome.REJECT
 
@@ -226,7 +232,7 @@ class TestSaidByTheScanner:
         found = finding(vex=VexState.NOT_AFFECTED)
         assert judged(found, limits={Severity.CRITICAL: 0}).outcome is ScanOutcome.REJECT
         verdict = judged(found, limits={Severity.CRITICAL: 0}, trust_suppressions=True)
-        assert (verdict.outcome, len(verdict.left_out)) == (ScanOutcome.PASS, 1)
+        assert (verdict.outcome, len(verdict.suppressed)) == (ScanOutcome.PASS, 1)
 
 
 class TestRemedies:
@@ -234,34 +240,42 @@ class TestRemedies:
 
     def test_each_package_is_told_once_with_the_newest_fix(self) -> None:
         found = [finding(f"CVE-2026-{i}", fixed=f"1.1.{i}") for i in (2, 10, 9)]
-        assert judged(*found, **self.STRICT).remedies == (
+        assert judged(*found, **self.STRICT).remediation == (
             "upgrade openssl 1.0 to 1.1.10 or later (CVE-2026-10, CVE-2026-2, CVE-2026-9)",
         )
 
     def test_what_has_no_fix_is_to_be_removed_or_excepted(self) -> None:
-        (line,) = judged(finding(fixed=None), **self.STRICT).remedies
-        assert line.startswith("no fix is known for CVE-2026-1 in openssl 1.0: remove it, or except it with an owner")
+        (line,) = judged(finding(fixed=None), **self.STRICT).remediation
+        assert line.startswith(
+            "no fix is known for CVE-2026-1 in openssl 1.0: remove the package, or add an exception with an owner"
+        )
 
     def test_an_exception_that_ran_out_is_to_be_renewed(self) -> None:
         gone = excepted("CVE-2026-1", expires=NOW - timedelta(days=1), source="vex.json: statements[0]")
         verdict = judged(finding(), exceptions=(gone,), **self.STRICT)
-        assert "have ada renew the exception that ended on 2026-05-09 (vex.json: statements[0])" in verdict.remedies[-1]
+        assert (
+            "ask ada to renew the exception that expired on 2026-05-09 (vex.json: statements[0])"
+            in verdict.remediation[-1]
+        )
 
     def test_there_are_none_where_nothing_must_change(self) -> None:
-        assert judged(finding()).remedies == ()
+        assert judged(finding()).remediation == ()
 
     def test_many_packages_are_counted(self) -> None:
-        found = [finding(f"CVE-2026-{i}", package=f"package-{i}") for i in range(LINES + 5)]
-        remedies = judged(*found, **self.STRICT).remedies
-        assert (len(remedies), remedies[-1]) == (LINES + 1, "and 5 more upgrades")
+        found = [finding(f"CVE-2026-{i}", package=f"package-{i}") for i in range(MAX_STEPS + 5)]
+        remedies = judged(*found, **self.STRICT).remediation
+        assert (len(remedies), remedies[-1]) == (MAX_STEPS + 1, "and 5 more upgrades")
 
     def test_numbers_in_versions_are_compared_as_numbers(self) -> None:
-        assert newest(["1:3.0.2-0ubuntu1.9", "1:3.0.2-0ubuntu1.18", "1:3.0.2-0ubuntu1.2"]) == "1:3.0.2-0ubuntu1.18"
+        assert (
+            highest_version(["1:3.0.2-0ubuntu1.9", "1:3.0.2-0ubuntu1.18", "1:3.0.2-0ubuntu1.2"])
+            == "1:3.0.2-0ubuntu1.18"
+        )
 
 
 def test_a_hundred_thousand_findings_stay_readable() -> None:
     found = [finding(f"CVE-2026-{i}", package=f"package-{i % 5000}", epss=0.5, cvss_score=9.0) for i in range(100_000)]
     verdict = judged(*found, limits={Severity.CRITICAL: 0}, max_score=5, max_epss=0.1)
     assert verdict.outcome is ScanOutcome.REJECT
-    assert len("\n".join((*verdict.texts, *verdict.remedies))) < 10_000
-    assert "and 99990 more" in verdict.texts[0]
+    assert len("\n".join((*verdict.texts, *verdict.remediation))) < 10_000
+    assert "and 99,990 more" in verdict.texts[0]

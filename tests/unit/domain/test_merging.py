@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.domain.findings import Finding, FixState, OsInfo, ScanReport, SuppressedFinding
-from shared.domain.merging import merge_reports, merged, package_key
+from shared.domain.merging import merge_findings, merge_reports, package_key
 from shared.domain.policy import Severity
 from shared.scanners import registry
 
@@ -28,34 +28,36 @@ def report(scanner: str, *findings: Finding, suppressed: tuple[SuppressedFinding
 
 
 def test_a_ghsa_and_its_cve_are_one_finding_under_the_cve() -> None:
-    (one,) = merged([finding("GHSA-a", aliases=("CVE-2026-1",)), finding("CVE-2026-1")])
+    (one,) = merge_findings([finding("GHSA-a", aliases=("CVE-2026-1",)), finding("CVE-2026-1")])
     assert (one.id, one.aliases) == ("CVE-2026-1", ("GHSA-a",))
 
 
 def test_a_ghsa_that_names_its_cve_goes_under_the_cve_also_alone() -> None:
-    (one,) = merged([finding("GHSA-a", aliases=("GO-1", "CVE-2026-1"))])
+    (one,) = merge_findings([finding("GHSA-a", aliases=("GO-1", "CVE-2026-1"))])
     assert (one.id, one.aliases) == ("CVE-2026-1", ("GHSA-a", "GO-1"))
 
 
 def test_what_one_report_knows_of_names_serves_for_another() -> None:
-    (one,) = merged([finding("GHSA-a"), finding("GO-1", aliases=("GHSA-a",)), finding("CVE-2026-1", aliases=("GO-1",))])
+    (one,) = merge_findings(
+        [finding("GHSA-a"), finding("GO-1", aliases=("GHSA-a",)), finding("CVE-2026-1", aliases=("GO-1",))]
+    )
     assert (one.id, set(one.aliases)) == ("CVE-2026-1", {"GO-1", "GHSA-a"})
 
 
 def test_names_without_a_cve_are_one_too() -> None:
-    (one,) = merged([finding("GO-1", aliases=("GHSA-a",)), finding("GHSA-a")])
+    (one,) = merge_findings([finding("GO-1", aliases=("GHSA-a",)), finding("GHSA-a")])
     assert {one.id, *one.aliases} == {"GO-1", "GHSA-a"}
 
 
 @pytest.mark.parametrize("bundle", ["RHSA-2026:1", "USN-1-1", "DSA-1-1", "ALAS-2026-1", "KB5000001", "qid:1"])
 def test_a_bundle_that_fixes_two_vulnerabilities_does_not_make_them_one(bundle: str) -> None:
     found = [finding("CVE-2026-1", aliases=(bundle,)), finding("CVE-2026-2", aliases=(bundle,))]
-    assert len(merged(found)) == 2
+    assert len(merge_findings(found)) == 2
 
 
 def test_a_name_that_is_tied_to_two_cves_stays_by_itself() -> None:
     found = [finding("CVE-2026-1", aliases=("GHSA-a",)), finding("CVE-2026-2", aliases=("GHSA-a",)), finding("GHSA-a")]
-    assert len(merged(found)) == 3
+    assert len(merge_findings(found)) == 3
 
 
 @pytest.mark.parametrize(
@@ -69,17 +71,17 @@ def test_a_name_that_is_tied_to_two_cves_stays_by_itself() -> None:
     ],
 )
 def test_packages_are_the_same_by_type_and_name(purl: str, other: str, same: bool) -> None:
-    assert len(merged([finding(purl=purl), finding(purl=other)])) == (1 if same else 2)
+    assert len(merge_findings([finding(purl=purl), finding(purl=other)])) == (1 if same else 2)
 
 
 @pytest.mark.parametrize("name", ["org.a:core", "core", "org.a/core", "CORE"])
 def test_a_package_without_a_url_joins_one_of_that_name(name: str) -> None:
-    (one,) = merged([finding(package=name), finding(package="core", purl="pkg:maven/org.a/core@1")])
+    (one,) = merge_findings([finding(package=name), finding(package="core", purl="pkg:maven/org.a/core@1")])
     assert one.purl == "pkg:maven/org.a/core@1"
 
 
 def test_of_two_the_worst_severity_and_everything_else_that_is_known_stays() -> None:
-    (one,) = merged([
+    (one,) = merge_findings([
         finding(severity=Severity.LOW, fixed="2", epss=0.1, known_exploited=True, where=("a",), cvss_score=5.0,
                 severity_source="debian", cvss_vector="V"),
         finding(severity=Severity.CRITICAL, epss=0.7, where=("b",), severity_source="nvd"),
@@ -90,7 +92,7 @@ def test_of_two_the_worst_severity_and_everything_else_that_is_known_stays() -> 
 
 
 def test_a_word_that_there_is_no_fix_counts_for_more_than_silence() -> None:
-    (one,) = merged([finding(fix_state=FixState.UNKNOWN), finding(fix_state=FixState.WONT_FIX)])
+    (one,) = merge_findings([finding(fix_state=FixState.UNKNOWN), finding(fix_state=FixState.WONT_FIX)])
     assert one.fix is FixState.WONT_FIX
 
 
@@ -118,7 +120,7 @@ def test_what_one_scanner_leaves_out_and_another_reports_is_a_finding() -> None:
 
 def test_a_real_report_and_its_own_sarif_tell_of_the_same_findings(real_data: Path) -> None:
     sarif = registry.read("sarif", (real_data / "scanner/trivy/alpine-310.sarif.golden").read_bytes())
-    assert len(merge_reports([sarif, replace(sarif, scanner="Other")]).findings) == len(merged(sarif.findings))
+    assert len(merge_reports([sarif, replace(sarif, scanner="Other")]).findings) == len(merge_findings(sarif.findings))
 
 
 def test_trivy_and_grype_of_one_image_agree_on_its_packages(real_data: Path) -> None:

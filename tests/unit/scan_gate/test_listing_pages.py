@@ -10,7 +10,7 @@ from shared.adapters.memory.evidence import MemoryEvidence
 from shared.codec import Malformed
 from shared.codec.listings import ListingWire, read_listing, read_ranges
 from shared.domain.findings import Finding
-from shared.domain.findings_list import listing
+from shared.domain.findings_list import list_findings
 from shared.domain.image import VersionNumber
 from shared.domain.policy import Severity
 from shared.domain.release import Release, State
@@ -38,11 +38,11 @@ async def kept(count: int) -> tuple[ListingWire, MemoryEvidence]:
 @pytest.mark.parametrize("count", [0, 1, INLINE, INLINE + 1, LINES_A_PAGE, LINES_A_PAGE + 1, 3 * LINES_A_PAGE])
 async def test_what_is_read_back_is_what_was_listed(count: int) -> None:
     wire, evidence = await kept(count)
-    whole = listing(verdict(count))
+    whole = list_findings(verdict(count))
     assert read_ranges(wire) == whole.ranges
     lines = await lines_of(wire, [(0, count)], evidence)
     assert [(each.id, each.package) for each in lines] == [
-        (each.finding.id, each.finding.package) for each in whole.lines
+        (each.finding.id, each.finding.package) for each in whole.entries
     ]
     groups = await groups_of(wire, 0, 99, evidence)
     assert [(each.package, each.total, list(each.runs)) for each in groups] == [
@@ -67,7 +67,7 @@ async def test_the_same_findings_are_kept_once_however_often_they_are_judged() -
 async def test_lines_across_pages_come_in_the_order_that_is_asked_for() -> None:
     wire, evidence = await kept(3 * LINES_A_PAGE)
     runs = [(2 * LINES_A_PAGE - 2, 4), (0, 1)]
-    expected = [each.finding.id for each in listing(verdict(3 * LINES_A_PAGE)).lines]
+    expected = [each.finding.id for each in list_findings(verdict(3 * LINES_A_PAGE)).entries]
     found = [each.id for each in await lines_of(wire, runs, evidence)]
     assert found == [*expected[2 * LINES_A_PAGE - 2 : 2 * LINES_A_PAGE + 2], expected[0]]
 

@@ -52,8 +52,8 @@ def test_an_envelope_is_read() -> None:
 
 def test_a_report_that_names_another_image_is_of_another_image() -> None:
     report = read()
-    assert report.of_another_image(VersionId.parse(IMAGE.upper())) == ""
-    assert "another image version" in report.of_another_image(VersionId.parse(IMAGE.replace("1.2.3", "1.2.4")))
+    assert report.image_mismatch(VersionId.parse(IMAGE.upper())) == ""
+    assert "another image version" in report.image_mismatch(VersionId.parse(IMAGE.replace("1.2.3", "1.2.4")))
 
 
 @pytest.mark.parametrize(

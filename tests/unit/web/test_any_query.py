@@ -5,7 +5,7 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.findings_list import Standing
+from shared.domain.findings_list import Disposition
 from shared.domain.image import VersionId
 from shared.domain.policy import Severity
 from shared.ports import World
@@ -28,7 +28,7 @@ def scene() -> tuple[World, VersionId]:
 NAMES = ("page", "groups", "group", "severity", "standing", "decided", "new", "evidence", "definition", "state")
 VALUES = st.one_of(
     st.integers(-2, 300).map(str),
-    st.sampled_from([*Severity, *Standing, "only", "rejected"]),
+    st.sampled_from([*Severity, *Disposition, "only", "rejected"]),
     st.text(max_size=12),
 )
 

@@ -106,7 +106,7 @@ async def test_its_evidence_stays_small_and_counts_what_it_does_not_name(large: 
     assert len(json.dumps(large.document)) < LARGEST_EVIDENCE
     assert (facts["found"], facts["decidingCount"], facts["listing"]["lines"]) == (FINDINGS, 25_000, FINDINGS)
     assert named <= 200
-    assert "and 24990 more" in facts["reasons"][0]["text"]
+    assert "and 24,990 more" in facts["reasons"][0]["text"]
 
 
 async def test_no_document_beside_it_is_large(large: Large) -> None:

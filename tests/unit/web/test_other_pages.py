@@ -100,7 +100,7 @@ class TestOneRelease:
         play, version = judged([finding()])
         page = await read(play.cloud.world, "release", version=version)
         scan = page.rows("Verdicts, the newest first")[0]
-        assert scan.startswith("scan reject 1 critical, 0 allowed: CVE-2026-0001 in openssl")
+        assert scan.startswith("scan reject 1 critical finding exceeds the limit of 0: CVE-2026-0001 in openssl")
         assert {"evidence", "findings"} <= set(page.links())
 
     async def test_rings_tell_where_it_is_published_and_where_not(self) -> None:

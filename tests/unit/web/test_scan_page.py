@@ -28,7 +28,7 @@ class TestTheHead:
         play, version = judged([finding()])
         page = await read(play.cloud.world, "scan", version=version)
         assert "rejected" in page.text
-        assert "1 critical, 0 allowed: CVE-2026-0001 in openssl 1.0, fixed in 1.1" in page.text
+        assert "1 critical finding exceeds the limit of 0: CVE-2026-0001 in openssl 1.0, fixed in 1.1" in page.text
 
     async def test_it_says_what_would_have_to_change(self) -> None:
         play, version = judged([finding()])
@@ -203,7 +203,7 @@ class TestComparison:
         page = await read(play.cloud.world, "scan", version=version)
         assert "rejected after it had passed" in page.text
         numbers = [(str(term), str(what)) for term, what in zip(page.all("dt"), page.all("dd"), strict=True)]
-        assert numbers == [("new", "1"), ("gone", "1"), ("in both", "1")]
+        assert numbers == [("new", "1"), ("resolved", "1"), ("in both", "1")]
         gone = await read(play.cloud.world, "scan", version=version, standing="gone")
         assert [each.split()[1] for each in gone.rows(FINDINGS)] == ["CVE-2026-0001"]
 

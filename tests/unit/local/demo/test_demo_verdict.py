@@ -14,8 +14,8 @@ from shared.policy_file import load_policy
 
 RELEASED = next(story for story in STORIES if story.title == "clean")
 REJECTED = next(story for story in STORIES if story.title == "has a critical CVE")
-PASSED = ("over the limits, but none that is new, and 3 fewer, than in gal_build/ci-runner/2.0.0, which is published",)
-KNOWN = "1 known to be exploited, none allowed without an exception: CVE-2025-24813 in tomcat-embed-core"
+PASSED = ("limits are exceeded, but no finding is new and 3 are resolved compared with gal_build/ci-runner/2.0.0",)
+KNOWN = "1 known exploited vulnerability without an exception: CVE-2025-24813 in tomcat-embed-core"
 
 
 def _release(story: Story, **changes: Any) -> dict[str, Any]:
