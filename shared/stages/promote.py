@@ -78,12 +78,13 @@ async def overtaken(
 ) -> PublicationFound | Dropped:
     """What a command of a release that has moved on comes to: a hop of it may have published its ring all the same.
 
-    It wrote while the release was held, say, or died between the write and the row. A number that is used again, or a
-    policy that has changed, is another round, which looks for itself.
+    It wrote while the release was held, say, or died between the write and the row, or another deployment judged the
+    release by a policy that had changed while this one wrote. A number that is used again is another round, which looks
+    for itself.
     """
     dropped = Dropped("stale: the release has moved on")
     may_have = isinstance(command.state, PublishingState) and now <= command.not_after
-    if not may_have or policy is None or policy.digest != release.policy_digest:
+    if not may_have or policy is None:
         return dropped
     ring = next((each for each in policy.rings if each.name == command.ring), None)
     if ring is None or release.published_in(ring.name):

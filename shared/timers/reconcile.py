@@ -22,7 +22,8 @@ from shared.domain.hop_states import machine_of
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.orders import release_tag
-from shared.domain.release import Pending, Release
+from shared.domain.policy import DefinitionPolicy
+from shared.domain.release import Pending, Release, State
 from shared.engine.commit import send_pending
 from shared.engine.intake import look_again, start
 from shared.gallery.incarnation import incarnation_of
@@ -54,6 +55,8 @@ class Reconciled:
     swept: list[str] = field(default_factory=list[str])
     unattributed: list[str] = field(default_factory=list[str])
     asked: list[str] = field(default_factory=list[str])
+    differences: list[str] = field(default_factory=list[str])
+    """Where galleries and ledger disagree on what is published: for people, since only they know who was right."""
     faults: list[str] = field(default_factory=list[str])
 
     def __str__(self) -> str:
@@ -132,6 +135,35 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
         if version not in found and not release.state.is_terminal:
             await look_again(version, world, now=now)
             done.looked_at.append(version.short)
+    await _find_differences(world.policy.definitions[definition], rows, tuple(found.values()), world, done)
+
+
+async def _find_differences(
+    policy: DefinitionPolicy,
+    rows: Mapping[VersionId, Release],
+    source: Sequence[VersionFacts],
+    world: World,
+    done: Reconciled,
+) -> None:
+    """Name what a ring's gallery shows to ``latest`` and the ledger does not call published, and the reverse."""
+    listed: dict[DefinitionId, Sequence[VersionFacts]] = {policy.source: source}
+    for ring in policy.rings:
+        if ring.definition not in listed:
+            listed[ring.definition] = await world.galleries.versions(ring.definition)
+        for facts in listed[ring.definition]:
+            release = rows.get(policy.source.version(facts.id.number))
+            if release is None or not release.is_settled:
+                continue
+            shown = [region for region in ring.region_names if facts.visible_in(region)]
+            recorded = release.published_in(ring.name) is not None and release.state is not State.REVOKED
+            if shown and not recorded:
+                done.differences.append(
+                    f"{facts.id.short} is visible in {', '.join(shown)} of {ring.name}, and not published by the ledger"
+                )
+            elif recorded and len(shown) < len(ring.region_names):
+                done.differences.append(
+                    f"{facts.id.short} is published in {ring.name} by the ledger, and not visible in every region"
+                )
 
 
 async def _compare(

@@ -8,11 +8,14 @@ import pytest
 from shared.adapters.memory.galleries import Replication
 from shared.domain.image import VersionId
 from shared.domain.lifecycle import missing_proof
-from shared.domain.messages import VersionWritten
+from shared.domain.messages import Command, Kind, VersionWritten
 from shared.domain.policy import BootRules, Severity
 from shared.domain.release import Gate, State
-from shared.engine import intake
+from shared.engine import dispatch, intake
+from shared.timers import reconcile
+from tests.flow.misfortunes import Call, Meanwhile
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal, ring
+from tests.flow.test_replication import hide
 
 OTHER = replace(SOURCE, name="other")
 UNRELATED = replace(SMALL, name="other", source=OTHER, rings=(ring("canary", OTHER, "westeurope"),), digest="o")
@@ -151,3 +154,43 @@ def test_a_policy_that_changes_while_a_region_is_repaired_rejects_nothing() -> N
     play.run()
     release = play.release(version)
     assert (release.state, release.policy_digest) == (State.RELEASED, "digest-2")
+
+
+def test_what_an_old_deployment_publishes_after_the_policy_changed_stands_in_the_ledger() -> None:
+    meanwhile = Meanwhile("galleries.write_targets", "promote", times=1)
+    play = Rehearsal(SMALL, misfortunes=[meanwhile])
+    strict = replace(SMALL, digest="strict", scan=replace(SMALL.scan, limits={Severity.CRITICAL: 0, Severity.HIGH: 0}))
+    version = play.publish()
+
+    def newer_deployment(call: Call) -> None:
+        play.change_policy(strict)
+        hint = Command(Kind.VALIDATE, version, seq=0, not_after=play.scheduler.now + timedelta(hours=1))
+        policy = play.host.world.policy
+        play.do(lambda world, now: dispatch.handle(hint, replace(world, policy=policy), now=now))
+
+    meanwhile.act = newer_deployment
+    play.until(lambda: play.has(version) and play.latest(SOURCE, "westeurope") == "1.0.0")
+    play.wait(minutes=1)
+    release = play.release(version)
+    assert release.policy_digest == "strict"
+    assert [each.ring for each in release.published] == ["canary"]
+
+
+def test_what_is_visible_and_not_published_by_the_ledger_is_told() -> None:
+    play = Rehearsal(SMALL, reconcile=False)
+    version = play.publish(scan="critical-cve", excluded=False)
+    play.run()
+    assert play.release(version).state is State.REJECTED
+    done = play.do(lambda world, now: reconcile.run(world, now=now))
+    assert done.differences == [f"{version.short} is visible in westeurope of canary, and not published by the ledger"]
+
+
+def test_what_somebody_hid_after_its_publication_is_told() -> None:
+    play = Rehearsal(SMALL, reconcile=False)
+    version = play.publish()
+    play.run()
+    hide(play, version)
+    done = play.do(lambda world, now: reconcile.run(world, now=now))
+    assert done.differences == [
+        f"{version.short} is published in canary by the ledger, and not visible in every region"
+    ]
