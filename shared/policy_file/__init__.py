@@ -5,6 +5,12 @@
 digests, ``reference`` writes the documentation and the JSON Schema from the models.
 
 Nothing here asks Azure whether a thing exists, and nothing reads a clock: a policy does not become invalid overnight.
+
+    >>> try:
+    ...     load_policy("definitions: []", name="promotion.yaml")
+    ... except PolicyFaults as faults:
+    ...     print(str(faults).splitlines()[0])
+    promotion.yaml:1:...: ...
 """
 
 from shared.policy_file.load import load_policy, read_file
