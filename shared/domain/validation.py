@@ -114,6 +114,7 @@ def validate(
             *_generalization(facts),
             *_features(facts.definition),
             *_ring_definitions(facts, policy),
+            *_reach(version, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
             *_visibility(version, policy.validation),
@@ -253,12 +254,49 @@ def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Itera
             yield from _same_kind(ring.name, facts.definition, target)
 
 
+def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+    """Rings that the version cannot get to, told before the first one is published."""
+    shallow = (version.replication_mode or "").casefold() == "shallow"
+    encrypted = any("encryption" in target.kept for target in version.targets)
+    for ring in policy.rings:
+        elsewhere = [region for region in ring.region_names if region not in version.regions]
+        copied = ring.definition != policy.source
+        if shallow and (copied or elsewhere):
+            yield _error(
+                "shallow-elsewhere",
+                "the version is a shallow replica, which Azure neither copies nor replicates, and the ring "
+                f"{ring.name!r} needs it elsewhere: build it with replication mode Full",
+            )
+        if encrypted and copied:
+            yield _error(
+                "encrypted-copy",
+                "the version is encrypted with a customer-managed key, and Azure copies no such version to the gallery "
+                f"of the ring {ring.name!r}: build it without, or build it in that gallery",
+            )
+        elif encrypted and elsewhere:
+            yield _error(
+                "encryption-set-missing",
+                f"the version is encrypted with a customer-managed key, and names no disk encryption set for "
+                f"{', '.join(elsewhere)} of the ring {ring.name!r}: let the build name these regions with their sets",
+            )
+
+
+_COMPARED_FEATURES: Final = (
+    "SecurityType",
+    "DiskControllerTypes",
+    "IsHibernateSupported",
+    "IsAcceleratedNetworkSupported",
+)
+"""Features of an image definition that decide which machines can be made of a version."""
+
+
 def _same_kind(ring: str, definition: DefinitionFacts, target: DefinitionFacts) -> Iterator[ValidationFinding]:
     comparisons = (
         ("OS type", definition.os_type, target.os_type),
         ("OS state", definition.os_state, target.os_state),
         ("generation", definition.hyper_v_generation or "V1", target.hyper_v_generation or "V1"),
         ("architecture", definition.architecture or "x64", target.architecture or "x64"),
+        *((name, definition.features.get(name), target.features.get(name)) for name in _COMPARED_FEATURES),
     )
     for what, here, there in comparisons:
         if _differs(here, there):

@@ -188,17 +188,25 @@ def targets_body(version: VersionFacts, targets: Sequence[RegionTargetFacts], *,
 
 
 def copy_body(source: VersionFacts, *, location: str, targets: Sequence[RegionTargetFacts]) -> dict[str, Any]:
-    """The PUT that starts a copy: hidden as a whole and in every region, tagged with what it is a copy of."""
+    """The PUT that starts a copy: hidden as a whole and in every region, tagged with what it is a copy of.
+
+    It has its source's end of life and its protection until then; ``version_properties`` says what becomes of the rest.
+    """
+    end_of_life = {} if source.end_of_life is None else {"endOfLifeDate": source.end_of_life.isoformat()}
     return {
         "location": location,
         "tags": {**source.tags, **copy_tags(source)},
         "properties": {
             "publishingProfile": {
+                **end_of_life,
                 "targetRegions": [{**_entry(target), "excludeFromLatest": True} for target in targets],
                 "excludeFromLatest": True,
             },
             "storageProfile": {"source": {"id": str(source.id)}},
-            "safetyProfile": {"allowDeletionOfReplicatedLocations": False},
+            "safetyProfile": {
+                **source.kept.get("safetyProfile", {}),
+                "allowDeletionOfReplicatedLocations": False,
+            },
         },
     }
 

@@ -193,6 +193,13 @@ class TestRingsInOtherGalleries:
     def test_the_definition_copied_to_must_be_of_the_same_kind(self, changes: dict[str, str]) -> None:
         assert codes(judged(target(**changes))) == ["error:ring-definition-differs"]
 
+    @pytest.mark.parametrize(
+        "name", ["SecurityType", "DiskControllerTypes", "IsHibernateSupported", "IsAcceleratedNetworkSupported"]
+    )
+    def test_the_definition_copied_to_must_have_the_same_features(self, name: str) -> None:
+        facts = replace(target(features={name: "Standard"}), definition=replace(DEFINITION, features={name: "Other"}))
+        assert "error:ring-definition-differs" in codes(judged(facts))
+
     def test_an_architecture_left_out_is_x64(self) -> None:
         assert judged(target(architecture=None)).findings == ()
 
@@ -245,8 +252,27 @@ class TestMetadata:
         )
         assert codes(verdict) == ["warning:platform-validation"]
 
-    def test_a_shallow_replica_is_a_warning(self) -> None:
-        assert codes(judged(replication_mode="Shallow")) == ["warning:shallow"]
+    def test_a_shallow_replica_is_a_warning_where_no_ring_needs_it_elsewhere(self) -> None:
+        policy = replace(POLICY, rings=(Ring("canary", SOURCE, (RegionTarget("westeurope"),)),))
+        assert FACTS.version is not None
+        shallow = replace(FACTS.version, replication_mode="Shallow", targets=(RegionTargetFacts("westeurope"),))
+        verdict = validate(replace(FACTS, version=shallow), policy, now=NOW)
+        assert codes(verdict) == ["warning:shallow"]
+
+    def test_a_shallow_replica_reaches_no_other_region_and_no_other_gallery(self) -> None:
+        assert "error:shallow-elsewhere" in codes(judged(replication_mode="Shallow"))
+
+    def test_a_version_with_a_key_of_its_own_is_not_copied(self) -> None:
+        own_key = RegionTargetFacts("westeurope", kept={"encryption": {"osDiskImage": {"diskEncryptionSetId": "/s"}}})
+        assert codes(judged(targets=(own_key,))) == ["error:encrypted-copy"]
+
+    def test_a_version_with_a_key_of_its_own_needs_a_key_in_each_region(self) -> None:
+        own_key = RegionTargetFacts("westeurope", kept={"encryption": {"osDiskImage": {"diskEncryptionSetId": "/s"}}})
+        rings = (Ring("canary", SOURCE, (RegionTarget("westeurope"), RegionTarget("eastus"))),)
+        assert FACTS.version is not None
+        facts = replace(FACTS, version=replace(FACTS.version, targets=(own_key,)))
+        verdict = validate(facts, replace(POLICY, rings=rings), now=NOW)
+        assert codes(verdict) == ["error:encryption-set-missing"]
 
 
 class TestVisibility:
