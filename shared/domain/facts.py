@@ -144,6 +144,24 @@ class VersionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchasePlan:
+    """The marketplace plan of an image definition. Every machine that is made of it must name it."""
+
+    publisher: str
+    product: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.publisher}/{self.product}/{self.name}"
+
+    @classmethod
+    def read(cls, text: str) -> PurchasePlan | None:
+        """The plan that a text names, or None."""
+        parts = text.split("/")
+        return cls(*parts) if len(parts) == 3 and all(parts) else None
+
+
+@dataclass(frozen=True, slots=True)
 class DefinitionFacts:
     """An image definition as its gallery describes it. OS type, OS state and generation never change."""
 
@@ -160,6 +178,7 @@ class DefinitionFacts:
     """x64 or Arm64; None when not said, which the service takes for x64."""
     features: Mapping[str, str] = field(default_factory=dict[str, str])
     """Feature name -> value, for example SecurityType -> TrustedLaunchSupported."""
+    plan: PurchasePlan | None = None
     end_of_life: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 

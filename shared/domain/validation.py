@@ -296,6 +296,7 @@ def _same_kind(ring: str, definition: DefinitionFacts, target: DefinitionFacts) 
         ("OS state", definition.os_state, target.os_state),
         ("generation", definition.hyper_v_generation or "V1", target.hyper_v_generation or "V1"),
         ("architecture", definition.architecture or "x64", target.architecture or "x64"),
+        ("purchase plan", str(definition.plan or "none"), str(target.plan or "none")),
         *((name, definition.features.get(name), target.features.get(name)) for name in _COMPARED_FEATURES),
     )
     for what, here, there in comparisons:

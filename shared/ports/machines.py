@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.facts import PurchasePlan
 from shared.domain.image import VersionId
 
 
@@ -26,6 +27,8 @@ class MachineSpec:
     """Value of the release tag; proof, with name and resource group, that the machine is ours."""
     expires: datetime
     trusted_launch: bool = False
+    plan: PurchasePlan | None = None
+    """The definition's marketplace plan. Azure refuses a machine without it (``VMMarketplaceInvalidInput``)."""
     data_disks: int = 0
     """How many data disks the image has: each must be told to go with the machine."""
     data_disk_luns: tuple[int, ...] = ()

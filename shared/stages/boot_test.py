@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from shared.domain.boot import Blame, MachineFacts, blame
 from shared.domain.console import judge_console
+from shared.domain.facts import PurchasePlan
 from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProbe,
@@ -127,6 +128,7 @@ def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
         release=f"{hop.release.version}",
         expires=hop.now + hop.world.paced(bounds),
         trusted_launch=traits.get("trustedLaunch") == "yes",
+        plan=PurchasePlan.read(traits.get("plan", "")),
         data_disks=int(traits.get("dataDisks", "0")),
         data_disk_luns=tuple(int(lun) for lun in traits.get("dataDiskLuns", "").split()),
     )

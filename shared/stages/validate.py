@@ -139,6 +139,7 @@ def _traits(version: VersionFacts, definition: DefinitionFacts) -> Mapping[str, 
         "dataDisks": str(len(version.data_disks_gb)),
         "dataDiskLuns": " ".join(str(lun) for lun in version.data_disk_luns),
         "trustedLaunch": "yes" if security.startswith("trustedlaunch") else "no",
+        **({"plan": str(definition.plan)} if definition.plan else {}),
     }
 
 

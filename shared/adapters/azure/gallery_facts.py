@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.adapters.azure.arm_fields import number, part, parts, tags, text, text_or_none
+from shared.adapters.azure.version_properties import kept_in
 from shared.adapters.common.copies import copy_tags
 from shared.domain.facts import (
     DefinitionFacts,
     ExecutedValidation,
     GalleryFacts,
     ProvisioningState,
+    PurchasePlan,
     RegionReplication,
     RegionState,
     RegionTargetFacts,
@@ -26,8 +28,8 @@ from shared.domain.facts import (
 from shared.domain.image import DefinitionId, GalleryId, VersionId, region_name
 
 _SET_BY_US: Final = {"name", "regionalReplicaCount", "storageAccountType", "excludeFromLatest"}
-_KEPT_OF_PUBLISHING: Final = ("replicaCount", "targetExtendedLocations")
-_KEPT_OF_SAFETY: Final = ("blockDeletionBeforeEndOfLife",)
+_KEPT_OF_PUBLISHING: Final = kept_in("publishingProfile")
+_KEPT_OF_SAFETY: Final = kept_in("safetyProfile")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -82,9 +84,15 @@ def read_definition(document: Mapping[str, Any], definition: DefinitionId) -> De
             for each in parts(properties, "features")
             if text(each.get("name"))
         },
+        plan=_plan(part(properties, "purchasePlan")),
         end_of_life=read_time(properties.get("endOfLifeDate")),
         tags=tags(document),
     )
+
+
+def _plan(plan: Mapping[str, Any]) -> PurchasePlan | None:
+    publisher, product, name = (text(plan.get(each)) for each in ("publisher", "product", "name"))
+    return PurchasePlan(publisher, product, name) if publisher and product and name else None
 
 
 def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFacts:

@@ -39,7 +39,11 @@ def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
             "securityType": "TrustedLaunch",
             "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
         }
-    return {"location": spec.region, "tags": own_tags(spec), "properties": properties}
+    body = {"location": spec.region, "tags": own_tags(spec), "properties": properties}
+    if spec.plan is not None:
+        # "Attach Azure Marketplace purchase plan information to images": publisher, product and name of the definition.
+        body["plan"] = {"publisher": spec.plan.publisher, "product": spec.plan.product, "name": spec.plan.name}
+    return body
 
 
 def probe_body(region: str, script: str, within: timedelta) -> dict[str, Any]:

@@ -62,3 +62,10 @@ PROPERTIES: Final[Mapping[str, Handling]] = {
     "properties.validationsProfile": Handling(OnUpdate.UNTOUCHED, OnCopy.FROM_SOURCE),
 }
 """By path. What only Azure sets (read-only in its types) is not listed."""
+
+
+def kept_in(profile: str) -> tuple[str, ...]:
+    """Names of the properties of a profile that a write gives back as it read them."""
+    prefix = f"properties.{profile}."
+    found = (path.removeprefix(prefix) for path, handling in PROPERTIES.items() if handling.update is OnUpdate.KEPT)
+    return tuple(name for name in found if "." not in name)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
+from shared.domain.facts import PurchasePlan
 from shared.domain.image import DefinitionId, GalleryId, VersionNumber
 from shared.ports import MachineSpec
 
@@ -204,3 +205,11 @@ def test_a_run_command_that_ran_is_not_one_that_succeeded():
 
 def test_a_run_command_without_a_view_is_unknown():
     assert read_probe({"properties": {"provisioningState": "Succeeded"}}).execution_state == "Unknown"
+
+
+def test_the_plan_of_the_definition_is_named_where_there_is_one():
+    plan = PurchasePlan("canonical", "0001-com-ubuntu-pro", "pro-22_04")
+    expected = {"publisher": "canonical", "product": "0001-com-ubuntu-pro", "name": "pro-22_04"}
+    assert machine_body(replace(SPEC, plan=plan), SUBNET)["plan"] == expected
+    assert "plan" not in machine_body(SPEC, SUBNET)
+    assert PurchasePlan.read(str(plan)) == plan

@@ -14,6 +14,7 @@ from shared.domain.facts import (
     ExecutedValidation,
     GalleryFacts,
     ProvisioningState,
+    PurchasePlan,
     RegionTargetFacts,
     SourceFacts,
     SourceKind,
@@ -187,10 +188,11 @@ class TestRingsInOtherGalleries:
             {"os_state": "Specialized"},
             {"hyper_v_generation": "V1"},
             {"architecture": "Arm64"},
+            {"plan": PurchasePlan("canonical", "ubuntu", "pro")},
         ],
         ids=str,
     )
-    def test_the_definition_copied_to_must_be_of_the_same_kind(self, changes: dict[str, str]) -> None:
+    def test_the_definition_copied_to_must_be_of_the_same_kind(self, changes: dict[str, Any]) -> None:
         assert codes(judged(target(**changes))) == ["error:ring-definition-differs"]
 
     @pytest.mark.parametrize(
