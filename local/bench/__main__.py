@@ -20,8 +20,8 @@ from local.bench import (
     cold_start,
     critical_path,
     growth,
-    retention,
-    scan_page,
+    page_rendering,
+    retention_plan,
     scan_report,
     simulated,
     throughput,
@@ -49,11 +49,11 @@ def _journey(options: Options) -> Mapping[str, Figure]:
 
 
 MEASURES: Mapping[tuple[str, ...], Measure] = {
-    ("retention",): lambda _: {"retention": retention.measure()},
+    ("retention",): lambda _: {"retention": retention_plan.measure()},
     ("growth",): lambda _: {"growth": growth.measure()},
     ("simulated",): lambda _: {"simulated": simulated.measure()},
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
-    ("scan_page",): lambda _: {"scan_page": scan_page.measure()},
+    ("scan_page",): lambda _: {"scan_page": page_rendering.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
     ("end_to_end", "arm_calls"): _journey,

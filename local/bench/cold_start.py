@@ -24,8 +24,8 @@ from typing import Final
 import requests
 
 from local.azurite import Azurite
-from local.bench.app import empty_app
 from local.bench.figures import Figure, Unmeasured
+from local.bench.function_apps import empty_app
 from local.stack.options import PROJECT_ROOT
 
 BOUND: Final = 2.0

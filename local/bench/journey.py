@@ -23,8 +23,8 @@ import aiohttp
 
 from local.arm.store import Store
 from local.arm.tokens import identity
-from local.bench.app import linked_app
 from local.bench.figures import Unmeasured
+from local.bench.function_apps import linked_app
 from local.demo.builder import builder
 from local.demo.follow import Follower
 from local.demo.scenario import GROUP, PRODUCTION, SOURCE, TEST_GROUP, Story, world

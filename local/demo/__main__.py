@@ -22,10 +22,10 @@ from rich.live import Live
 from local.arm.tokens import identity
 from local.demo import show
 from local.demo.builder import Builder, builder
-from local.demo.evidence import scan_evidence, why_it_passed
+from local.demo.demo_run import Play
 from local.demo.follow import Follower
 from local.demo.later_scan import SecondScanner
-from local.demo.play import Play
+from local.demo.scan_evidence import scan_evidence, why_it_passed
 from local.demo.scenario import STORIES, faults, world
 from local.demo.verdict import Result, calls_by_version, judge, judge_latest, left_behind
 from local.stack import Stack, StackError, StackOptions

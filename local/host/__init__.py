@@ -6,8 +6,8 @@ bindings. Of the app it knows only what the worker library reports, `host.json` 
 runs under `func start` and in Azure.
 """
 
-from local.host.app import FunctionsHost
-from local.host.clock import Clock
-from local.host.errors import ConfigError, HostError, IndexingError
+from local.host.functions_host import FunctionsHost
+from local.host.host_clock import Clock
+from local.host.host_errors import ConfigError, HostError, IndexingError
 
 __all__ = ["Clock", "ConfigError", "FunctionsHost", "HostError", "IndexingError"]

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 from local.host import log
-from local.host.app import FunctionsHost
+from local.host.app_settings import load_settings_file
 from local.host.authentication import Authentication
-from local.host.clock import Clock
 from local.host.config import load_host_config
-from local.host.errors import ConfigError, HostError, IndexingError
+from local.host.functions_host import FunctionsHost
+from local.host.host_clock import Clock
+from local.host.host_errors import ConfigError, HostError, IndexingError
 from local.host.people import load_people
-from local.host.settings import load_settings_file
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

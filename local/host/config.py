@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 from local.host.timespan import parse_timespan
 
 MAX_BATCH_SIZE = 32

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.host.errors import ConfigError
-from local.host.settings import resolve
+from local.host.app_settings import resolve
+from local.host.host_errors import ConfigError
 
 TRIGGERS = frozenset({"httpTrigger", "queueTrigger", "timerTrigger", "eventGridTrigger"})
 OUTPUTS = frozenset({"http", "queue"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 EVENT_GRID_KEY = "eventgrid_extension"
 

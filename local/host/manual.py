@@ -6,9 +6,9 @@ from datetime import timedelta
 from azure.storage.queue import QueueMessage
 
 from local.host.admin import ManualRun
-from local.host.clock import Clock
 from local.host.eventgrid import EventGridWebhook
 from local.host.functions import FunctionSpec
+from local.host.host_clock import Clock
 from local.host.invoker import Invoker, Result
 from local.host.queue_message import trigger_metadata, trigger_value
 from local.host.worker import Datum

@@ -13,7 +13,7 @@ from azure.storage.queue.aio import QueueClient
 
 from local.host.functions import Binding, FunctionSpec
 from local.host.invoker import OutputError
-from local.host.storage import DEFAULT_CONNECTION, Storage
+from local.host.queue_connections import DEFAULT_CONNECTION, Storage
 from local.host.worker import Datum, Reply
 
 

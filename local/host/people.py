@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 PROVIDER = "aad"
 """App Service Authentication's name of Microsoft Entra, also in its addresses ("Customize sign-in and sign-out")."""

@@ -19,9 +19,9 @@ from local.host.config import QueuesConfig
 from local.host.functions import FunctionSpec
 from local.host.invoker import Invoker
 from local.host.outputs import send_creating
+from local.host.queue_connections import DEFAULT_CONNECTION, Storage
 from local.host.queue_lease import LEASE_SECONDS, MessageLease, is_gone
 from local.host.queue_message import UndecodableBody, body_of, trigger_metadata, trigger_value
-from local.host.storage import DEFAULT_CONNECTION, Storage
 from local.host.wakeup import Wakeups
 
 logger = logging.getLogger("local.host.queue")

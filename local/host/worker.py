@@ -22,7 +22,7 @@ from azure_functions_runtime.handle_event import _functions as _registry
 from azure_functions_runtime.native_invocation import invocation_request_native
 from azure_functions_runtime.utils import threadpool
 
-from local.host.errors import IndexingError
+from local.host.host_errors import IndexingError
 
 __all__ = ["Datum", "IndexedFunction", "Reply", "Worker"]
 

@@ -2,7 +2,7 @@
 again, and posts signed Trivy reports about them. `grype_report_for` is what another scanner would say.
 """
 
-from local.scanner.grype import grype_report_for
+from local.scanner.grype_report import grype_report_for
 from local.scanner.report import report_for
 from local.scanner.service import Scanner, ScannerSettings
 from local.scanner.signing import headers_for, sign

@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from local.scanner.arm import ArmReader
+from local.scanner.image_reader import ArmReader
 from local.scanner.service import Scanner, ScannerSettings
 
 _NEEDED = ("RINGMASTER_URL", "RINGMASTER_WEBHOOK_KEY", "ARM_ENDPOINT", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")

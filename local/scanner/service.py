@@ -22,11 +22,11 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
-from local.scanner.arm import ArmReader, ArmUnavailable, Image
-from local.scanner.events import BadEvents, Greeting, Notified, Requested, allowed_origin, heard
-from local.scanner.memory import Memory
+from local.scanner.image_reader import ArmReader, ArmUnavailable, Image
 from local.scanner.report import report_for, words_of
+from local.scanner.scan_state import Memory
 from local.scanner.signing import headers_for
+from local.scanner.webhook_events import BadEvents, Greeting, Notified, Requested, allowed_origin, heard
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = "trivy"

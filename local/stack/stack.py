@@ -15,10 +15,10 @@ from typing import Self
 from local.azurite import InstallError, ensure_installed
 from local.certificates import ensure_ca, write_bundle
 from local.stack import processes
+from local.stack.event_subscriptions import subscribe
 from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
 from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, take_ready
-from local.stack.subscriptions import subscribe
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0

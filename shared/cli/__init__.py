@@ -3,6 +3,6 @@
 It speaks to the app over HTTP alone, so it needs no right in Azure and no SDK; ``policy check`` needs no app either.
 """
 
-from shared.cli.app import main
+from shared.cli.command_line import main
 
 __all__ = ["main"]

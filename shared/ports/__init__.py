@@ -10,10 +10,18 @@ Rules for every port:
 """
 
 from shared.ports.evidence import Evidence, StoredReport
-from shared.ports.faults import Conflict, ForeignTarget, PassingFault, Refused, ReportRefused, Throttled, Unavailable
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import Machines, MachineSpec, OwnMachine
+from shared.ports.port_errors import (
+    Conflict,
+    ForeignTarget,
+    PassingFault,
+    Refused,
+    ReportRefused,
+    Throttled,
+    Unavailable,
+)
 from shared.ports.publisher import Publisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource

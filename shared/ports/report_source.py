@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from shared.ports.faults import ReportRefused
+from shared.ports.port_errors import ReportRefused
 
 
 class ReportSource(Protocol):

@@ -27,9 +27,9 @@ from shared.ports import World
 from shared.scan_gate import reports
 from shared.scan_gate.refusals import Refused, Told, refuse
 from shared.settings import Settings
-from shared.triggers.callers import Caller, caller_of
-from shared.triggers.http_answers import Problem, answer, now_or_later
+from shared.triggers.http_responses import Problem, answer, now_or_later
 from shared.triggers.runtime import Runtime, utc_now
+from shared.triggers.webhook_authentication import Caller, caller_of
 
 log = logging.getLogger("ringmaster.http")
 

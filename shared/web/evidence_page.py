@@ -8,8 +8,8 @@ from typing import Final
 
 from shared.domain.release import GateRecord, Release
 from shared.ports import World
-from shared.web.asking import Query, Unanswerable
-from shared.web.rendering import Page, clipped, render
+from shared.web.query_parameters import Query, Unanswerable
+from shared.web.templating import Page, clipped, render
 
 LONGEST: Final = 120_000
 """Characters of a document that are shown."""

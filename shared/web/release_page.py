@@ -12,9 +12,9 @@ from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.domain.wording import distance, span
 from shared.ports import World
 from shared.queries import status
-from shared.web.asking import Query, address
 from shared.web.evidence_page import key, read_release
-from shared.web.rendering import Page, render
+from shared.web.query_parameters import Query, address
+from shared.web.templating import Page, render
 
 GATES: Final = 200
 _SCANS: Final = {Gate.SCAN, Gate.RESCAN}

@@ -14,8 +14,8 @@ from shared.domain.release import Release, State
 from shared.domain.wording import distance
 from shared.ports import DeadLetter, World
 from shared.queries import status
-from shared.web.asking import Paging, Query, address
-from shared.web.rendering import Page, render
+from shared.web.query_parameters import Paging, Query, address
+from shared.web.templating import Page, render
 
 PAGE: Final = 100
 STALLED: Final = 50

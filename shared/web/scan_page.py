@@ -20,9 +20,9 @@ from shared.domain.release import Gate, GateRecord, Release
 from shared.domain.wording import distance
 from shared.ports import Evidence, World
 from shared.scan_gate.listing_pages import groups_of, lines_of
-from shared.web.asking import Paging, Query, Unanswerable, address
 from shared.web.evidence_page import key, read_release
-from shared.web.rendering import Page, render
+from shared.web.query_parameters import Paging, Query, Unanswerable, address
+from shared.web.templating import Page, render
 
 LINES: Final = 200
 GROUPS: Final = 25
@@ -178,7 +178,7 @@ def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
 
 def _awaited(release: Release) -> Page:
     told = [each for each in release.history if "scan" in each.text or "refused" in each.text]
-    return render("awaited", release=release, told=told[::-1][:VERDICTS])
+    return render("no_verdict", release=release, told=told[::-1][:VERDICTS])
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------

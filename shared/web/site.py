@@ -11,8 +11,8 @@ from typing import Final
 
 from shared.codec import CodecError
 from shared.ports import World
-from shared.web.asking import Query, Unanswerable
-from shared.web.rendering import Page, render
+from shared.web.query_parameters import Query, Unanswerable
+from shared.web.templating import Page, render
 
 log = logging.getLogger("ringmaster.web")
 

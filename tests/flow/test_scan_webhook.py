@@ -22,7 +22,7 @@ from shared.domain.signature import sign
 from shared.ports import ReportRefused, Unavailable, World
 from shared.settings import read_settings
 from shared.triggers import event_grid, scan_webhook
-from shared.triggers.http_answers import now_or_later
+from shared.triggers.http_responses import now_or_later
 from shared.triggers.runtime import Runtime
 from tests.flow.rehearsal import SMALL, SOURCE, Rehearsal, small_report
 

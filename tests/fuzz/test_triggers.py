@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.codec import CodecError, decode_command, encode_command
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
-from shared.triggers import event_grid, http, storage_queues
+from shared.triggers import event_grid, http_api, storage_queues
 from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, addresses_in_place, moment, run, tell_no_secrets
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
@@ -182,7 +182,7 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
 def function(app: App, name: str) -> Callable[[func.HttpRequest], Coroutine[Any, Any, func.HttpResponse]]:
     """A function of the app, as the worker would call it."""
     indexed = func.FunctionApp()
-    indexed.register_functions(http.blueprint(app.runtime))
+    indexed.register_functions(http_api.blueprint(app.runtime))
     return next(each.get_user_function() for each in indexed.get_functions() if each.get_function_name() == name)
 
 

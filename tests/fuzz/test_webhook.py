@@ -21,7 +21,7 @@ from shared.codec.fetch_orders import CONTENT_TYPE
 from shared.domain.messages import Kind
 from shared.domain.signature import sign
 from shared.triggers import scan_webhook
-from shared.triggers.http_answers import now_or_later
+from shared.triggers.http_responses import now_or_later
 from tests.fuzz.app import (
     CI_KEY,
     CI_OBJECT,

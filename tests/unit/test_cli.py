@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared.cli.app import Session, run
 from shared.cli.client import Client
+from shared.cli.command_line import Session, run
 from shared.cli.exit_codes import NoAnswer
 from shared.cli.target import Target
 from tests.unit.cli_app import GALLERY, KEY, NOW, OTHER_GALLERY, AppDouble, summary, version_id, waiting
@@ -376,7 +376,7 @@ def test_a_wrong_command_line_exits_2(ringmaster: Terminal):
 
 def test_asking_for_status_imports_no_sdk_and_no_policy_reader():
     script = (
-        "import sys; from shared.cli.app import run, Session; "
+        "import sys; from shared.cli.command_line import run, Session; "
         "code = run(['status'], Session({'RINGMASTER_URL': 'http://127.0.0.1:9'})); "
         "print(code, [name for name in sys.modules if name.partition('.')[0] in "
         "{'azure', 'yaml', 'requests', 'aiohttp', 'opentelemetry'}])"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli.app import Session, run
+from shared.cli.command_line import Session, run
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.cli.app import Session, run
+from shared.cli.command_line import Session, run
 from tests.unit.policy_texts import BUILD, MINIMAL
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)

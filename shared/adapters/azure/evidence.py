@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.azure.storage_clients import AzureStorage, creating
 from shared.adapters.azure.storage_errors import code_of, speaking
 from shared.adapters.common.names import (
     check_blob_name,

@@ -18,7 +18,7 @@ from shared.adapters.azure.gallery_facts import (
     read_version,
     targets_body,
 )
-from shared.adapters.azure.sources import read_source
+from shared.adapters.azure.source_facts import read_source
 from shared.adapters.common.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber

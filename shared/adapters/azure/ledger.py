@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from shared.adapters.azure import entities
 from shared.adapters.azure.entities import entity_of, instant, release_of
-from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.azure.storage_clients import AzureStorage, creating
 from shared.adapters.azure.storage_errors import code_of, speaking
 from shared.adapters.common.dead_letters import cut
 from shared.adapters.common.names import key

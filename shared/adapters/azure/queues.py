@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.adapters.azure.storage import AzureStorage, creating
+from shared.adapters.azure.storage_clients import AzureStorage, creating
 from shared.adapters.azure.storage_errors import code_of, speaking
 from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
 from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, unwrapped

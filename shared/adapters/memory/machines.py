@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.adapters.common.own_machines import check_machine_name, check_part, check_tags, own_tags, owned
 from shared.adapters.memory.characters import CLEAN, Character
-from shared.adapters.memory.guest import Ran, run_script
+from shared.adapters.memory.probe_runner import Ran, run_script
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.docs.settings import page
+from local.docs.settings_reference import page
 from shared.adapters.common.report_bounds import LARGEST_REPORT as LARGEST_KEPT
 from shared.domain.image import DefinitionId, GalleryId
 from shared.domain.messages import Kind

@@ -15,7 +15,7 @@ from shared.settings import read_settings
 from shared.triggers.pages import answered
 from shared.triggers.runtime import Runtime
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal
 from tests.unit.web.scene import Read
 

@@ -19,7 +19,7 @@ from shared.ports import StoredReport, World
 from shared.scan_gate.listing_pages import LINES_A_PAGE
 from shared.scan_gate.verdict import OnHand, Usable, decided, judged
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import Read
 

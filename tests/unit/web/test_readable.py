@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.policy import DayAfter, Severity
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, DEFINITION, Rehearsal
 from tests.unit.web.scene import Read, exception, finding, read, report
 

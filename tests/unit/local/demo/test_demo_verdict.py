@@ -7,7 +7,7 @@ import pytest
 
 from local.demo import show
 from local.demo.__main__ import POLICY
-from local.demo.evidence import why_it_passed
+from local.demo.scan_evidence import why_it_passed
 from local.demo.scenario import EXCUSED, GALLERIES, IMPROVED, REVOKED, STORIES, Story, world
 from local.demo.verdict import Result, judge, judge_latest
 from shared.policy_file import load_policy

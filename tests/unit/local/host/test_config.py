@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from local.host.app_settings import as_environment, load_settings_file
 from local.host.config import load_host_config, parse_host_config
-from local.host.errors import ConfigError
 from local.host.functions import is_disabled, parse_function
-from local.host.settings import as_environment, load_settings_file
-from local.host.storage import Storage
+from local.host.host_errors import ConfigError
+from local.host.queue_connections import Storage
 from local.host.timespan import format_timespan, parse_timespan
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.scanner.events import BadEvents, Notified, Requested, allowed_origin, heard
+from local.scanner.webhook_events import BadEvents, Notified, Requested, allowed_origin, heard
 
 CLOUD = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 EVENT: dict[str, Any] = {

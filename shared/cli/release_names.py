@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.cli.answers import Summary
 from shared.cli.exit_codes import NoSuchRelease
+from shared.cli.responses import Summary
 from shared.domain.image import InvalidId, VersionId, VersionNumber
 
 

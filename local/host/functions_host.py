@@ -12,25 +12,25 @@ from typing import Self
 from aiohttp import web
 
 from local.host.admin import Admin
+from local.host.app_settings import as_environment
 from local.host.authentication import Authentication
-from local.host.clock import Clock
 from local.host.config import HostConfig, load_host_config
-from local.host.errors import ConfigError
 from local.host.eventgrid import EventGridWebhook
 from local.host.functions import FunctionSpec, is_disabled, parse_function
-from local.host.http import REQUEST_SECONDS, HttpFront
+from local.host.host_clock import Clock
+from local.host.host_errors import ConfigError
+from local.host.http_server import REQUEST_SECONDS, HttpFront
 from local.host.invoker import Invoker
 from local.host.keys import KeyStore, load_keys
 from local.host.manual import manual_run
 from local.host.ncrontab import ScheduleError
 from local.host.outputs import QueueOutputs
+from local.host.queue_connections import Storage
 from local.host.queue_lease import LEASE_SECONDS
 from local.host.queue_trigger import QueueListener
 from local.host.records import Journal
 from local.host.routes import RouteError
-from local.host.settings import as_environment
-from local.host.storage import Storage
-from local.host.timers import DirectoryTimerStore, MemoryTimerStore, TimerListener
+from local.host.timer_listener import DirectoryTimerStore, MemoryTimerStore, TimerListener
 from local.host.wakeup import Wakeups
 from local.host.worker import IndexedFunction, Worker
 

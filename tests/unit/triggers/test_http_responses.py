@@ -8,7 +8,7 @@ import azure.functions as func
 import pytest
 
 from shared.codec import Malformed
-from shared.triggers.http_answers import now_or_later
+from shared.triggers.http_responses import now_or_later
 
 
 async def spoilt() -> func.HttpResponse:

@@ -8,7 +8,7 @@ from shared.domain.image import InvalidId, VersionId
 from shared.engine import poison
 from shared.queries import status
 from shared.triggers import scan_webhook
-from shared.triggers.http_answers import answer, now_or_later, problem
+from shared.triggers.http_responses import answer, now_or_later, problem
 from shared.triggers.runtime import Runtime, utc_now
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 DEFAULT_CONNECTION = "AzureWebJobsStorage"
 # The emulator's published account, the same on every machine; no secret.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from os import environ
 from pathlib import Path
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 _PLACEHOLDER = re.compile(r"%([^%]+)%")
 

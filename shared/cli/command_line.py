@@ -58,36 +58,36 @@ class Session:
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Every release: its state, its ring, where it is published, what it waits for and until when."""
-    from shared.cli import answers, render
+    from shared.cli import output, responses
 
     body = _client(context).overview()
     if as_json:
         _raw(body)
     else:
-        render.show(_console(), render.overview(answers.read(body, answers.Overview), _session(context).now))
+        output.show(_console(), output.overview(responses.read(body, responses.Overview), _session(context).now))
 
 
 @app.command()
 def explain(context: typer.Context, version: Version, as_json: Json = False) -> None:
     """All about one release: its gates with their evidence, what it waits for, its history."""
-    from shared.cli import answers, render
+    from shared.cli import output, responses
 
     body = _client(context).release(_meant(context, version))
     if as_json:
         _raw(body)
     else:
-        render.show(_console(), render.explanation(answers.read(body, answers.Explanation), _session(context).now))
+        output.show(_console(), output.explanation(responses.read(body, responses.Explanation), _session(context).now))
 
 
 @app.command()
 def resend(context: typer.Context, version: Version) -> None:
     """Send the commands of a release again that were given up, once what stopped them is gone."""
-    from shared.cli import answers
+    from shared.cli import responses
 
     client, full = _client(context), _meant(context, version)
     # The app answers "nothing was stalled" also for what it has never heard of; people should learn which it is.
-    name = answers.read(client.release(full), answers.Summary).name
-    count = answers.read(client.resend(full), answers.Resent).resent
+    name = responses.read(client.release(full), responses.Summary).name
+    count = responses.read(client.resend(full), responses.Resent).resent
     typer.echo(f"{name}: {count} sent again" if count else f"{name}: nothing has stalled, nothing was sent")
 
 
@@ -139,7 +139,7 @@ def judge(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """Judge scan reports as the scan gate would. Exits 0 for pass, 1 for reject, 2 for refused."""
-    from shared.cli import scan_commands, words
+    from shared.cli import scan_commands, styled_text
 
     moment = published.replace(tzinfo=UTC) if published else None
     question = scan_commands.Question(tuple(files), policy_file, image, report_format, ring, moment, baseline)
@@ -148,7 +148,7 @@ def judge(
         typer.echo(scan_commands.as_json(judged))
     else:
         for line in scan_commands.as_text(judged):
-            typer.echo(words.plain(line).plain)
+            typer.echo(styled_text.plain(line).plain)
     raise typer.Exit(judged.exit_code)
 
 
@@ -161,14 +161,14 @@ def read_report(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """What a report says: who scanned what, how many findings of which severity. Exits 2 when it is refused."""
-    from shared.cli import report_reading, words
+    from shared.cli import report_reading, styled_text
 
     read = report_reading.read_file(file, report_format)
     if as_json:
         typer.echo(report_reading.as_json(read))
     else:
         for line in report_reading.as_text(read):
-            typer.echo(words.plain(line).plain)
+            typer.echo(styled_text.plain(line).plain)
     raise typer.Exit(report_reading.exit_code(read))
 
 
@@ -204,13 +204,13 @@ def _client(context: typer.Context) -> Client:
 
 
 def _meant(context: typer.Context, version: str) -> str:
-    from shared.cli import answers, naming
+    from shared.cli import release_names, responses
 
-    full = naming.full_id(version)
+    full = release_names.full_id(version)
     if full is not None:
         return full
-    known = answers.read(_client(context).overview(), answers.Overview)
-    return naming.meant(version, known.releases)
+    known = responses.read(_client(context).overview(), responses.Overview)
+    return release_names.meant(version, known.releases)
 
 
 def _console() -> Console:

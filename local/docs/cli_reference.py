@@ -20,7 +20,7 @@ def page() -> str:
     """The document."""
     from typer.main import get_command
 
-    from shared.cli.app import app
+    from shared.cli.command_line import app
 
     command = get_command(app)
     return "\n".join((_HEAD, *_section(command, "ringmaster"), f"{_text(command.epilog)}\n"))

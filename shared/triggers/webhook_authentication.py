@@ -15,7 +15,7 @@ from shared.codec.principals import decode_principal
 from shared.domain.senders import Sender
 from shared.domain.signature import verify
 from shared.settings import Settings
-from shared.triggers.http_answers import Problem
+from shared.triggers.http_responses import Problem
 
 log = logging.getLogger("ringmaster.http")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.demo.play import Play
+from local.demo.demo_run import Play
 from local.demo.scenario import AGED, EXCUSED, IMPROVED, REVOKED, STORIES, WORSENED, Story
 
 

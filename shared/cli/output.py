@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.answers import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
-from shared.cli.words import distance, moment, plain, span, word
+from shared.cli.responses import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
+from shared.cli.styled_text import distance, moment, plain, span, word
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from local.host.clock import Clock
 from local.host.functions import FunctionSpec
+from local.host.host_clock import Clock
 from local.host.invoker import Invoker
 from local.host.ncrontab import Schedule, parse_schedule
 from local.host.worker import Datum

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shared.domain.wording import printable
-from shared.web.asking import address
+from shared.web.query_parameters import address
 
 if TYPE_CHECKING:
     from jinja2 import Environment
