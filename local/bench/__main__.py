@@ -26,8 +26,8 @@ from local.bench import (
     simulated,
     throughput,
 )
-from local.bench.figures import Figure, Unmeasured, load
-from local.bench.journey import Journey, travel
+from local.bench.figures import Figure, MeasurementFailed, load
+from local.bench.release_run import ReleaseRun, run_release
 from local.stack import StackError
 
 type Measure = Callable[["Options"], Mapping[str, Figure]]
@@ -42,10 +42,10 @@ class Options(argparse.Namespace):
     releases: int
 
 
-def _journey(options: Options) -> Mapping[str, Figure]:
+def _one_release(options: Options) -> Mapping[str, Figure]:
     """Two figures of one release: the same run serves both."""
-    journey: Journey = asyncio.run(travel(speed=options.speed, seed=options.seed, patience=900))
-    return {"end_to_end": critical_path.end_to_end(journey), "arm_calls": arm_calls.arm_calls(journey)}
+    release_run: ReleaseRun = asyncio.run(run_release(speed=options.speed, seed=options.seed, wait_seconds=900))
+    return {"end_to_end": critical_path.end_to_end(release_run), "arm_calls": arm_calls.arm_calls(release_run)}
 
 
 MEASURES: Mapping[tuple[str, ...], Measure] = {
@@ -56,7 +56,7 @@ MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("scan_page",): lambda _: {"scan_page": page_rendering.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
-    ("end_to_end", "arm_calls"): _journey,
+    ("end_to_end", "arm_calls"): _one_release,
 }
 """What is measured together, the short ones first."""
 FIGURES = tuple(name for names in MEASURES for name in names)
@@ -83,7 +83,7 @@ def _measured(names: Sequence[str], measure: Measure, options: Options) -> dict[
     _tell(f"measuring {', '.join(names)} …")
     try:
         figures = measure(options)
-    except (Unmeasured, StackError) as reason:
+    except (MeasurementFailed, StackError) as reason:
         _tell(f"  could not be measured: {reason}")
         return {name: {"unmeasured": str(reason)} for name in names}
     found = {}

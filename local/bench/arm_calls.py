@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from local.bench.figures import Figure
-from local.bench.journey import COPIED, RINGS, Journey
+from local.bench.release_run import COPIED, RINGS, ReleaseRun
 
 BOUND: Final = 1.5
 
@@ -65,22 +65,22 @@ def least() -> dict[str, int]:
     }
 
 
-def arm_calls(journey: Journey) -> Figure:
-    """The figure of one journey."""
+def arm_calls(release_run: ReleaseRun) -> Figure:
+    """The figure of one release run."""
     fewest = least()
-    throttled = [call for call in journey.calls if call["status"] == 429]
+    throttled = [call for call in release_run.calls if call["status"] == 429]
     return Figure(
-        value=len(journey.calls) / sum(fewest.values()),
+        value=len(release_run.calls) / sum(fewest.values()),
         relation="<=",
         bound=BOUND,
         unit="ratio",
         within=not throttled,
         parts={
-            "calls": len(journey.calls),
+            "calls": len(release_run.calls),
             "least": sum(fewest.values()),
             "least_by_purpose": fewest,
-            "calls_by_purpose": by_purpose(journey),
-            "calls_by_operation": dict(sorted(Counter(call["operation"] for call in journey.calls).items())),
+            "calls_by_purpose": by_purpose(release_run),
+            "calls_by_operation": dict(sorted(Counter(call["operation"] for call in release_run.calls).items())),
             "throttled": len(throttled),
             "throttled_operations": sorted({call["operation"] for call in throttled}),
         },
@@ -88,10 +88,10 @@ def arm_calls(journey: Journey) -> Figure:
     )
 
 
-def by_purpose(journey: Journey) -> dict[str, int]:
+def by_purpose(release_run: ReleaseRun) -> dict[str, int]:
     """The requests made, by what they are about: machines are the boot tests' alone."""
     found: Counter[str] = Counter()
-    for call in journey.calls:
+    for call in release_run.calls:
         found[_purpose(call)] += 1
     return dict(found)
 

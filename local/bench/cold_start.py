@@ -24,15 +24,15 @@ from typing import Final
 import requests
 
 from local.azurite import Azurite
-from local.bench.figures import Figure, Unmeasured
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.function_apps import empty_app
 from local.stack.options import PROJECT_ROOT
 
 BOUND: Final = 2.0
 RUNS: Final = 5
-_PATIENCE: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 _READY: Final = re.compile(r"^ready (http://\S+)$", re.MULTILINE)
-_STRANGERS: Final = "/api/scans/trivy"
+_UNSIGNED_PATH: Final = "/api/scans/trivy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def measure(runs: int = RUNS) -> Figure:
             here = directory / str(number)
             one = {
                 "ringmaster": _start(PROJECT_ROOT, here / "a", settings, "GET", "/api/releases", 200),
-                "stranger": _start(PROJECT_ROOT, here / "b", settings, "POST", _STRANGERS, 401),
+                "stranger": _start(PROJECT_ROOT, here / "b", settings, "POST", _UNSIGNED_PATH, 401),
                 "empty": _start(empty, here / "c", {}, "GET", "/api/ping", 200),
             }
             for name, start in one.items():
@@ -115,15 +115,15 @@ def _neutral() -> dict[str, str]:
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
         text = log.read_text(encoding="utf-8", errors="replace")
         if found := _READY.search(text):
             return found[1]
         if process.poll() is not None:
-            raise Unmeasured(f"the host ended while starting: {text.strip()[-600:]}")
+            raise MeasurementFailed(f"the host ended while starting: {text.strip()[-600:]}")
         time.sleep(0.002)
-    raise Unmeasured(f"the host was not ready within {_PATIENCE:.0f} s")
+    raise MeasurementFailed(f"the host was not ready within {_TIMEOUT_SECONDS:.0f} s")
 
 
 def _key(file: Path) -> str:
@@ -133,6 +133,8 @@ def _key(file: Path) -> str:
 def _ask(method: str, url: str, key: str, status: int) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request(method, url, headers={"x-functions-key": key}, data=b"", timeout=_PATIENCE)
+        answer = session.request(method, url, headers={"x-functions-key": key}, data=b"", timeout=_TIMEOUT_SECONDS)
     if answer.status_code != status:
-        raise Unmeasured(f"{method} {url} was answered with {answer.status_code}, not {status}: {answer.text[:300]}")
+        raise MeasurementFailed(
+            f"{method} {url} was answered with {answer.status_code}, not {status}: {answer.text[:300]}"
+        )

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 from local.arm.characters import named
 from local.arm.characters.timeline import first_boot
-from local.bench.figures import Figure, Unmeasured
-from local.bench.journey import COPIED, COPY, RINGS, STORY, Journey
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.own_speed import at_own_speed
+from local.bench.release_run import COPIED, COPY, RINGS, STORY, ReleaseRun
 
 BOUND: Final = 1.05
 BAKE: Final = timedelta(0)
@@ -48,10 +48,10 @@ class Boot:
         return self.ready + self.probe + self.deletion
 
 
-def end_to_end(journey: Journey) -> Figure:
-    """The figure of one journey."""
-    path = critical_path(journey)
-    measured = (_published(journey)[list(RINGS)[-1]] - ready_at(journey)) * journey.speed
+def end_to_end(release_run: ReleaseRun) -> Figure:
+    """The figure of one release run."""
+    path = critical_path(release_run)
+    measured = (_published(release_run)[list(RINGS)[-1]] - ready_at(release_run)) * release_run.speed
     least = sum(path.values())
     return Figure(
         value=measured / least,
@@ -62,10 +62,10 @@ def end_to_end(journey: Journey) -> Figure:
             "azure_seconds": measured,
             "critical_path_azure_seconds": least,
             "critical_path": path,
-            "stages_azure_seconds": stages(journey),
-            "speed": journey.speed,
-            "real_seconds_lost": (measured - least) / journey.speed,
-            "with_the_build_of_the_version": _with_build(journey, measured, least),
+            "stages_azure_seconds": stages(release_run),
+            "speed": release_run.speed,
+            "real_seconds_lost": (measured - least) / release_run.speed,
+            "with_the_build_of_the_version": _with_build(release_run, measured, least),
             "at_azures_own_speed": at_own_speed(),
         },
         notes=(
@@ -76,33 +76,35 @@ def end_to_end(journey: Journey) -> Figure:
     )
 
 
-def critical_path(journey: Journey) -> dict[str, float]:
+def critical_path(release_run: ReleaseRun) -> dict[str, float]:
     """The parts of the path, in Azure's seconds and in order."""
-    boots = boot_tests(journey)
+    boots = boot_tests(release_run)
     path = {"smoke test": boots[0].seconds}
     left = list(boots[1:])
     for ring, regions in RINGS.items():
         own = [boot for boot in left if boot.region in regions][: len(regions)]
         if sorted(boot.region for boot in own) != sorted(regions):
-            raise Unmeasured(f"ring {ring} was boot-tested in {[boot.region for boot in own]}, not once in each region")
+            raise MeasurementFailed(
+                f"ring {ring} was boot-tested in {[boot.region for boot in own]}, not once in each region"
+            )
         left = [boot for boot in left if boot not in own]
-        path |= _ring(journey, ring, regions, own)
+        path |= _ring(release_run, ring, regions, own)
     if left:
-        raise Unmeasured(f"a boot test was repeated: {left}; measure again")
+        raise MeasurementFailed(f"a boot test was repeated: {left}; measure again")
     return path
 
 
-def _ring(journey: Journey, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
+def _ring(release_run: ReleaseRun, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
     version = (COPY if ring == COPIED else STORY.id).lower()
-    replicas = [journey.regions[version][region] for region in regions]
-    new = [each for each in replicas if each["begun_at"] > ready_at(journey)]
+    replicas = [release_run.regions[version][region] for region in regions]
+    new = [each for each in replicas if each["begun_at"] > ready_at(release_run)]
     parts = {}
     before = _ring_before(ring)
     if before is not None and ring != COPIED:
-        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(journey, before) * journey.speed
+        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(release_run, before) * release_run.speed
     if new:
         begun, done = min(each["begun_at"] for each in new), max(each["done_at"] for each in new)
-        parts[f"{ring}: replicas"] = (done - begun) * journey.speed
+        parts[f"{ring}: replicas"] = (done - begun) * release_run.speed
     parts[f"{ring}: slowest boot test"] = max(boot.seconds for boot in own)
     return parts
 
@@ -113,81 +115,83 @@ def _ring_before(ring: str) -> str | None:
     return names[index - 1] if index else None
 
 
-def ready_at(journey: Journey) -> float:
+def ready_at(release_run: ReleaseRun) -> float:
     """When the version's own operation ended: before that there is nothing to validate."""
-    written = [one for one in journey.operations if one["resource_id"].lower() == STORY.id.lower()]
+    written = [one for one in release_run.operations if one["resource_id"].lower() == STORY.id.lower()]
     return min(one["ended_at"] for one in written)
 
 
-def _with_build(journey: Journey, measured: float, least: float) -> float:
-    begun = min(one["begun_at"] for one in journey.operations if one["resource_id"].lower() == STORY.id.lower())
-    build = (ready_at(journey) - begun) * journey.speed
+def _with_build(release_run: ReleaseRun, measured: float, least: float) -> float:
+    begun = min(one["begun_at"] for one in release_run.operations if one["resource_id"].lower() == STORY.id.lower())
+    build = (ready_at(release_run) - begun) * release_run.speed
     return (measured + build) / (least + build)
 
 
-def _write_of(journey: Journey, ring: str) -> float:
+def _write_of(release_run: ReleaseRun, ring: str) -> float:
     """How long the write that published a ring kept its version busy, in real seconds."""
-    published = _published(journey)[ring]
+    published = _published(release_run)[ring]
     writes = [
         one
-        for one in journey.operations
+        for one in release_run.operations
         if one["resource_id"].lower() == STORY.id.lower() and one["begun_at"] <= published
     ]
     last = max(writes, key=lambda one: one["begun_at"])
     return last["ended_at"] - last["begun_at"]
 
 
-def boot_tests(journey: Journey) -> list[Boot]:
+def boot_tests(release_run: ReleaseRun) -> list[Boot]:
     """Every boot test of the run, in the order of their beginning."""
     machines: dict[str, list[Row]] = {}
-    for one in journey.operations:
+    for one in release_run.operations:
         path = one["resource_id"].lower()
         if _MACHINES in path:
             name = path.split(_MACHINES)[1].split("/")[0]
             machines.setdefault(name, []).append(one)
-    found = [_boot(journey, name, rows) for name, rows in machines.items()]
+    found = [_boot(release_run, name, rows) for name, rows in machines.items()]
     return sorted(found, key=lambda boot: boot.begun_at)
 
 
-def _boot(journey: Journey, name: str, rows: Sequence[Row]) -> Boot:
+def _boot(release_run: ReleaseRun, name: str, rows: Sequence[Row]) -> Boot:
     kinds = {kind: [row for row in rows if row["done"] == kind] for kind in _KINDS}
     if any(len(each) != 1 for each in kinds.values()):
         counts = {kind: len(each) for kind, each in kinds.items()}
-        raise Unmeasured(f"machine {name} was not created, probed and deleted once each: {counts}; measure again")
+        raise MeasurementFailed(
+            f"machine {name} was not created, probed and deleted once each: {counts}; measure again"
+        )
     (made,), (probed,), (deleted,) = kinds.values()
     # The simulator draws a machine's times from its id, so they can be drawn again after the machine is gone.
-    seed = f"{journey.seed} {made['resource_id'].lower()}"
-    line = first_boot(named(STORY.character), made["begun_at"], journey.speed, seed)
+    seed = f"{release_run.seed} {made['resource_id'].lower()}"
+    line = first_boot(named(STORY.character), made["begun_at"], release_run.speed, seed)
     if line.agent_ready is None or abs(line.provisioned - made["done_at"]) > 0.01:
-        raise Unmeasured(f"the times of machine {name} could not be drawn again from the simulator's seed")
+        raise MeasurementFailed(f"the times of machine {name} could not be drawn again from the simulator's seed")
     return Boot(
         region=made["location"],
         begun_at=made["begun_at"],
-        ready=(line.agent_ready - made["begun_at"]) * journey.speed,
-        probe=(probed["ended_at"] - probed["begun_at"]) * journey.speed,
-        deletion=(deleted["ended_at"] - deleted["begun_at"]) * journey.speed,
+        ready=(line.agent_ready - made["begun_at"]) * release_run.speed,
+        probe=(probed["ended_at"] - probed["begun_at"]) * release_run.speed,
+        deletion=(deleted["ended_at"] - deleted["begun_at"]) * release_run.speed,
     )
 
 
 _KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
 
 
-def _published(journey: Journey) -> dict[str, float]:
+def _published(release_run: ReleaseRun) -> dict[str, float]:
     """When each ring was found published, by the release's own evidence."""
     return {
         gate["ring"]: datetime.fromisoformat(gate["at"]).timestamp()
-        for gate in journey.release["gates"]
+        for gate in release_run.release["gates"]
         if gate["gate"] == "publication"
     }
 
 
-def stages(journey: Journey) -> dict[str, float]:
+def stages(release_run: ReleaseRun) -> dict[str, float]:
     """How long each stage really took, in Azure's seconds: for comparing with the path's parts."""
-    found, before = {}, ready_at(journey)
-    for line in journey.release["history"]:
+    found, before = {}, ready_at(release_run)
+    for line in release_run.release["history"]:
         if (what := _STAGES.get(line["text"].split(":")[0])) is not None:
             at = datetime.fromisoformat(line["at"]).timestamp()
-            found[f"{len(found) + 1}. {what}"] = (at - before) * journey.speed
+            found[f"{len(found) + 1}. {what}"] = (at - before) * release_run.speed
             before = at
     return found
 

@@ -17,7 +17,7 @@ _HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 
 
-class Unmeasured(Exception):
+class MeasurementFailed(Exception):
     """The figure could not be measured. The text says why, and what to do where something can be done."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from local.bench.figures import Unmeasured
+from local.bench.figures import MeasurementFailed
 from local.scanner.report import report_for
 from local.simulation.engine import Engine
 from local.simulation.faults import Call, Fates, Run, all_well
@@ -66,7 +66,7 @@ def _targets(*regions: str) -> tuple[RegionTarget, ...]:
     return tuple(RegionTarget(region) for region in regions)
 
 
-class _Nobody:
+class _NoOpWatcher:
     """A watcher who doesn't look."""
 
     def before(self, call: Call) -> None:
@@ -100,7 +100,7 @@ def run(
     policy = Policy(TEST, {each.source: each for each in policies})
     extra: dict[str, Any] = {"replication": replication} if replication else {}
     house = House(engine.clock, policy, home=HOME, casting=casting, **extra)
-    host = Host(engine, house.world, house.queues, fates=fates, watcher=_Nobody(), parallel=parallel)
+    host = Host(engine, house.world, house.queues, fates=fates, watcher=_NoOpWatcher(), parallel=parallel)
     versions = [each.source.version(NUMBER) for each in policies]
     report = json.dumps(_small_report(versions[0])).encode()
     began = time.process_time()
@@ -132,7 +132,7 @@ def scanned(report: bytes) -> Scanned:
     engine = Engine(BEGIN)
     definition = definition_policy("image")
     house = House(engine.clock, Policy(TEST, {definition.source: definition}), home=HOME)
-    host = Host(engine, house.world, house.queues, fates=all_well, watcher=_Nobody())
+    host = Host(engine, house.world, house.queues, fates=all_well, watcher=_NoOpWatcher())
     version = definition.source.version(NUMBER)
     _publish(house, host, version, 0, report)
 
@@ -141,7 +141,7 @@ def scanned(report: bytes) -> Scanned:
         return [each.evidence for row in rows for each in row.gates if each.gate is Gate.SCAN]
 
     if not engine.run(lambda: bool(found()), until=BEGIN + timedelta(hours=1)):
-        raise Unmeasured(f"the scan gate gave no answer: {[each.history for each in _drained(house)]}")
+        raise MeasurementFailed(f"the scan gate gave no answer: {[each.history for each in _drained(house)]}")
     return Scanned(house.world, version, house.evidence.documents()[found()[0]], engine.now)
 
 
@@ -183,12 +183,12 @@ def _small_report(version: VersionId) -> dict[str, Any]:
 def _released(house: House, count: int) -> list[Release]:
     rows = list(_drained(house))
     if len(rows) != count:
-        raise Unmeasured(f"{count} versions were published and {len(rows)} releases started")
+        raise MeasurementFailed(f"{count} versions were published and {len(rows)} releases started")
     others = [
         f"{row.version.short} {row.state}: {row.reasons or row.history[-1:]}" for row in rows if not _is_done(row)
     ]
     if others:
-        raise Unmeasured(f"{len(others)} of {len(rows)} were not released: {others[:3]}")
+        raise MeasurementFailed(f"{len(others)} of {len(rows)} were not released: {others[:3]}")
     return rows
 
 

@@ -31,7 +31,7 @@ CALL: Final = (0.05, 0.3)
 
 
 @dataclass(slots=True)
-class Dice:
+class DurationModel:
     """Draws the durations of one release, and remembers them by where they were."""
 
     random: Random
@@ -83,7 +83,7 @@ def at_own_speed(runs: int = RUNS) -> Mapping[str, Any]:
     """The ratio over so many releases, and its parts in seconds."""
     ratios, measured, least = [], [], []
     for seed in range(runs):
-        dice = Dice(Random(seed))
+        dice = DurationModel(Random(seed))
         found = run(1, fates=dice.meet, replication=dice.replicate, casting=dice.cast, parallel=16)
         path = dice.critical_path()
         took = found.releases[0].published[-1].at - BEGIN

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from local.bench.figures import Figure, Unmeasured
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.made_report import write_report
 from local.bench.memory_run import BEGIN, Scanned, scanned
 from shared.ports import Evidence
@@ -80,5 +80,5 @@ async def _page(found: Scanned, query: Mapping[str, str]) -> dict[str, float]:
     page = await site.page("scan", {"version": str(found.version), **query}, world, now=found.now)
     seconds = time.perf_counter() - began
     if page.status != 200:
-        raise Unmeasured(f"the page answered {page.status}: {page.body[-400:]}")
+        raise MeasurementFailed(f"the page answered {page.status}: {page.body[-400:]}")
     return {"seconds": seconds, "bytes": len(page.body.encode()), "documents": counted.documents}

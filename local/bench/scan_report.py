@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from local.bench.figures import Figure, Unmeasured
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.made_report import write_report
 from local.bench.memory_run import BEGIN, scan_evidence
 from local.stack.options import PROJECT_ROOT
@@ -28,14 +28,14 @@ FINDINGS: Final = 100_000
 def measure(size: int = SIZE, findings: int = FINDINGS) -> Figure:
     """The figure."""
     if not Path("/proc/self/status").exists():
-        raise Unmeasured("peak memory is read from /proc/self/status, which only Linux has")
+        raise MeasurementFailed("peak memory is read from /proc/self/status, which only Linux has")
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         file = Path(temporary) / "report.json"
         written = write_report(file, findings=findings, size=size, created_at=BEGIN + timedelta(seconds=1))
         read = _read(file)
         judged = _judged(file)
     if read["findings"] != findings:
-        raise Unmeasured(f"the report has {findings} findings and {read['findings']} were read")
+        raise MeasurementFailed(f"the report has {findings} findings and {read['findings']} were read")
     return Figure(
         value=(read["peak"] - read["before"]) / written,
         relation="<=",
@@ -54,7 +54,7 @@ def _read(file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "local.bench.reading", str(file)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unmeasured(f"reading ended with exit code {done.returncode}: {done.stderr.strip()[-600:]}")
+        raise MeasurementFailed(f"reading ended with exit code {done.returncode}: {done.stderr.strip()[-600:]}")
     return json.loads(done.stdout)
 
 

@@ -24,8 +24,8 @@ import aiohttp
 from azure.storage.queue.aio import QueueClient
 
 from local.arm.tokens import identity
-from local.bench.figures import Figure, Unmeasured
-from local.bench.journey import policy as one_policy
+from local.bench.figures import Figure, MeasurementFailed
+from local.bench.release_run import policy as one_policy
 from local.demo.scenario import GALLERY, GROUP, SOURCE, Story, world
 from local.stack import Stack, StackOptions
 
@@ -34,7 +34,7 @@ RELEASES: Final = 300
 MESSAGES: Final = 400
 """How many messages the bare loop handles."""
 QUEUE_FUNCTIONS: Final = frozenset({"validate", "scan", "boot_test", "replicate", "promote"})
-_PATIENCE: Final = 240.0
+_TIMEOUT_SECONDS: Final = 240.0
 _CONCURRENT: Final = 16
 
 
@@ -127,12 +127,12 @@ async def _deliver(stack: Stack, stories: Sequence[Story]) -> float:
     params = {"functionName": "on_image_version_written", "code": stack.plan.event_grid_key()}
     headers = {"aeg-event-type": "Notification"}
     events = [_event(story) for story in stories]
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)) as session:
         for start in range(0, len(events), 25):
             batch = events[start : start + 25]
             async with session.post(url, params=params, headers=headers, json=batch) as answer:
                 if answer.status >= 300:
-                    raise Unmeasured(f"events were answered with {answer.status}: {(await answer.text())[:300]}")
+                    raise MeasurementFailed(f"events were answered with {answer.status}: {(await answer.text())[:300]}")
     return time.time()
 
 
@@ -157,7 +157,7 @@ def _event(story: Story) -> dict[str, Any]:
 
 async def _until_begun(stack: Stack, releases: int) -> float:
     """Wait until every release has its machine, by the simulator's own count of requests; returns when."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     connector = aiohttp.TCPConnector(ssl=False)
     made = 0
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -167,7 +167,9 @@ async def _until_begun(stack: Stack, releases: int) -> float:
             if made >= releases:
                 return time.time()
             await asyncio.sleep(0.5)
-    raise Unmeasured(f"after {_PATIENCE:.0f} s, {made} of {releases} releases had reached their first gates")
+    raise MeasurementFailed(
+        f"after {_TIMEOUT_SECONDS:.0f} s, {made} of {releases} releases had reached their first gates"
+    )
 
 
 def _handled(log: Path, began: float, ended: float) -> Mapping[str, int]:
@@ -181,7 +183,7 @@ def _handled(log: Path, began: float, ended: float) -> Mapping[str, int]:
         if record["function"] in QUEUE_FUNCTIONS and began <= at <= ended:
             found[record["function"]] += 1
     if not found:
-        raise Unmeasured("the host's log tells of no queue message")
+        raise MeasurementFailed("the host's log tells of no queue message")
     return dict(sorted(found.items()))
 
 

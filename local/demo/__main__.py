@@ -22,7 +22,7 @@ from rich.live import Live
 from local.arm.tokens import identity
 from local.demo import show
 from local.demo.builder import Builder, builder
-from local.demo.demo_run import Play
+from local.demo.demo_run import DemoRun
 from local.demo.follow import Follower
 from local.demo.later_scan import SecondScanner
 from local.demo.scan_evidence import scan_evidence, why_it_passed
@@ -33,15 +33,15 @@ from local.stack.options import PROJECT_ROOT
 
 POLICY = Path(__file__).with_name("policy.yaml")
 WIDTH = 150
-PATIENCE = 300.0
+TIMEOUT_SECONDS = 300.0
 """Seconds before the demo gives up waiting for verdicts, at the usual speed or a higher one."""
-USUAL_SPEED = 240.0
+DEFAULT_SPEED = 240.0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--speed", type=float, default=USUAL_SPEED, help="seconds of Azure's time per real second")
+    parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="seconds of Azure's time per real second")
     parser.add_argument("--seed", type=int, default=1, help="of durations, duplicates and disorder")
     parser.add_argument("--began", type=int, metavar="EPOCH", help="when set-up began, to print how long it took")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the stack's state and logs in this folder")
@@ -59,21 +59,21 @@ async def run(stack: Stack, console: Console) -> Result:
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
         gallery = await opened.enter_async_context(builder(environment))
         follower = Follower(session, environment)
-        play = Play(gallery, follower, SecondScanner(session, environment))
+        play = DemoRun(gallery, follower, SecondScanner(session, environment))
         result = Result()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            async for releases in play.run(seconds=PATIENCE * max(1.0, USUAL_SPEED / stack.options.speed)):
+            async for releases in play.run(seconds=TIMEOUT_SECONDS * max(1.0, DEFAULT_SPEED / stack.options.speed)):
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
         result.seconds = time.monotonic() - began
         result.latest = play.latest
-        result.faults += [f"could not go on: {missed}" for missed in play.missed]
+        result.faults += [f"could not go on: {failures}" for failures in play.failures]
         refused = [(story.name, status) for story, status in play.answers if status != 202]
         result.faults += [f"the later scan of {name} was answered {status}" for name, status in refused]
-        await _look_back(result, follower, gallery, session, environment)
+        await _verify(result, follower, gallery, session, environment)
     return result
 
 
-async def _look_back(
+async def _verify(
     result: Result, follower: Follower, gallery: Builder, session: aiohttp.ClientSession, environment: Mapping[str, str]
 ) -> None:
     overview = await follower.all()
@@ -141,9 +141,9 @@ def main() -> int:
         print(json.dumps(result.document(), ensure_ascii=False))
     else:
         console.print(show.final(STORIES, result))
-        console.print(show.fallen_back(result.latest))
-    console.print(show.closing(result))
-    console.print(show.where_to_look(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
+        console.print(show.latest_changes(result.latest))
+    console.print(show.summary(result))
+    console.print(show.pages_hint(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
     if given.began:
         took = time.time() - given.began
         console.print(f"Set-up took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")

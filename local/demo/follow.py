@@ -9,7 +9,7 @@ import aiohttp
 
 from local.demo.scenario import Story
 
-LOOK_EVERY = 0.7
+POLL_SECONDS = 0.7
 
 
 class Follower:

@@ -61,7 +61,7 @@ class Story:
         )
 
 
-BY_THEMSELVES: Final = (
+INDEPENDENT: Final = (
     Story("ubuntu-22-04", "1.0.0", "critical-cve", "has a critical CVE", "rejected", r"CVE-2021-44228"),
     Story(
         "ubuntu-22-04",
@@ -86,7 +86,7 @@ BY_THEMSELVES: Final = (
 )
 """Versions that are built at the beginning; nothing happens to them afterwards."""
 
-AGED: Final = Story(
+RESCANNED: Final = Story(
     "ci-runner",
     "2.0.0",
     "high-cves-later",
@@ -131,7 +131,7 @@ REVOKED: Final = Story(
     r"1 known to be exploited, none allowed without an exception: .*CVE-2025-24813",
     rings=TWO_RINGS,
 )
-STORIES: Final = (*BY_THEMSELVES, AGED, IMPROVED, WORSENED, EXCUSED, REVOKED)
+STORIES: Final = (*INDEPENDENT, RESCANNED, IMPROVED, WORSENED, EXCUSED, REVOKED)
 
 THROTTLED: Final = "almalinux-9"
 

@@ -17,7 +17,7 @@ from local.demo.scenario import GALLERIES, REVOKED, Story
 from local.demo.verdict import Result
 
 _COLOURS = {"released": "green", "rejected": "red", "superseded": "yellow", "revoked": "magenta"}
-_LONGEST = 168
+_MAX_REASON = 168
 """Characters of a reason that are shown; the app has it whole."""
 
 
@@ -60,7 +60,7 @@ def final(stories: Sequence[Story], result: Result) -> Group:
         table.add_row(
             f"{story.name}\n[dim]{story.title}[/dim]",
             _state(release),
-            escape("\n".join(_cut(line) for line in _words(release, result))),
+            escape("\n".join(_cut(line) for line in _reasons(release, result))),
             _rings(release),
             f"{release['seconds']:.0f} s",
             str(result.arm_calls.get(story.id.lower(), 0)),
@@ -74,7 +74,7 @@ def _places(releases: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(places)
 
 
-def _words(release: Mapping[str, Any], result: Result) -> list[str]:
+def _reasons(release: Mapping[str, Any], result: Result) -> list[str]:
     """Why it ended so; for one that passed, why it did although not clean; and what a later scan found."""
     told = release["reasons"] or result.passed.get(release["version_id"], ())
     return [*told, *(() if release["reasons"] else release["warnings"])]
@@ -88,29 +88,29 @@ def _rings(release: Mapping[str, Any]) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_REASON else f"{line[: _MAX_REASON - 1]}…"
 
 
-def fallen_back(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Text:
+def latest_changes(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Text:
     """What `latest` was in every region before and after the later scan, as read from ARM."""
     before, after = latest.get("before"), latest.get("after")
     if before is None or after is None:
         return Text(f"There was no later scan of {REVOKED.name}.", style="red")
     lines = [
-        f"  {ring:11} " + ", ".join(f"{region} {_moved(before, after, GALLERIES[ring], region)}" for region in regions)
+        f"  {ring:11} " + ", ".join(f"{region} {_change(before, after, GALLERIES[ring], region)}" for region in regions)
         for ring, regions in REVOKED.rings.items()
     ]
     return Text(f"latest of {REVOKED.definition} in ARM, before and after the later scan:\n" + "\n".join(lines))
 
 
-def _moved(
+def _change(
     before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]], gallery: str, region: str
 ) -> str:
     numbers = [moment.get(gallery, {}).get(region, "nothing") for moment in (before, after)]
     return " → ".join(numbers)
 
 
-def closing(result: Result) -> Text:
+def summary(result: Result) -> Text:
     """The last words: what is left, what was wrong."""
     if result.left_behind:
         left = Text(f"Left behind: {', '.join(result.left_behind)}\n", style="red")
@@ -121,7 +121,7 @@ def closing(result: Result) -> Text:
     return left + Text(f"Everything ended as it should, in {result.seconds:.0f} s.", style="green")
 
 
-def where_to_look(policy: Path, kept: Path | None) -> Text:
+def pages_hint(policy: Path, kept: Path | None) -> Text:
     """How to look at pages in a browser when the demo's own stack is gone; or at these very releases, if kept."""
     if kept is None:
         return Text("Pages in a browser: `make up` prints their address; `make demo KEEP=DIR` keeps these releases.")

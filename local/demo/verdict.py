@@ -9,7 +9,11 @@ from typing import Any
 
 from local.demo.scenario import EXCUSED, GALLERIES, REVOKED, TEST_GROUP, Story
 
-_MACHINERY = ("microsoft.compute/virtualmachines", "microsoft.compute/disks", "microsoft.network/networkinterfaces")
+_TEST_RESOURCE_TYPES = (
+    "microsoft.compute/virtualmachines",
+    "microsoft.compute/disks",
+    "microsoft.network/networkinterfaces",
+)
 _MACHINE = re.compile(r"\brm-[0-9a-f]{12}\b")
 
 
@@ -101,7 +105,7 @@ def left_behind(state: Mapping[str, Any]) -> list[str]:
     return sorted(
         resource
         for kind, resources in state["resources"].items()
-        if kind.lower() in _MACHINERY
+        if kind.lower() in _TEST_RESOURCE_TYPES
         for resource in resources
         if group in resource.lower()
     )

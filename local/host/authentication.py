@@ -29,8 +29,8 @@ _PREFIX = "/.auth"
 _LOGIN_DONE, _LOGOUT_DONE = "/.auth/login/done", "/.auth/logout/complete"
 _LOGIN_TARGET, _LOGOUT_TARGET = "post_login_redirect_uri", "post_logout_redirect_uri"
 # One slash, since two begin a host's name; a browser takes a backslash for a slash, and leaves out tabs and line ends.
-_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-_CLAIMED = re.compile(r"x-ms-(client-principal|token-).*", re.IGNORECASE)
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_IDENTITY_HEADERS = re.compile(r"x-ms-(client-principal|token-).*", re.IGNORECASE)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -62,15 +62,15 @@ class Authentication:
         """Answer what is below /.auth; hand everything else on, with whoever has signed in."""
         path = request.path.rstrip("/").lower()
         if path == _PREFIX or path.startswith(f"{_PREFIX}/"):
-            return await self._own(request, path)
+            return await self._handle_endpoint(request, path)
         person = self._signed_in(request)
-        return await handler(request.clone(headers=_told(request, person)))
+        return await handler(request.clone(headers=_request_headers(request, person)))
 
-    async def _own(self, request: web.Request, path: str) -> web.Response:
+    async def _handle_endpoint(self, request: web.Request, path: str) -> web.Response:
         """The endpoints below /.auth, which the app never sees."""
         match (request.method, path):
             case ("GET", "/.auth/login/aad"):
-                return self._offer(request)
+                return self._sign_in_form(request)
             case ("POST", "/.auth/login/aad/callback"):
                 return await self._sign_in(request)
             case ("GET", "/.auth/logout"):
@@ -83,9 +83,9 @@ class Authentication:
                 return _page("You have signed out", f'<p><a href="{LOGIN}">Sign in</a></p>')
         return web.Response(status=404)
 
-    def _offer(self, request: web.Request) -> web.Response:
+    def _sign_in_form(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGIN_TARGET)
         action = html.escape(f"{CALLBACK}?{urlencode({_LOGIN_TARGET: target})}")
         buttons = "".join(
@@ -98,7 +98,7 @@ class Authentication:
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGIN_TARGET)
         person = self._people.get(str((await request.post()).get("person", "")))
         if person is None:
@@ -116,7 +116,7 @@ class Authentication:
 
     def _sign_out(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGOUT_TARGET, _LOGOUT_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGOUT_TARGET)
         answer = _redirect(target)
         answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
@@ -135,14 +135,16 @@ class Authentication:
         return self._people.get(holder) if holder else None
 
 
-def is_own_path(target: str) -> bool:
+def is_local_path(target: str) -> bool:
     """Whether a browser that is sent there stays at this host: a path, printable, and no other host in disguise."""
-    return _OWN_PATH.fullmatch(target) is not None
+    return _LOCAL_PATH.fullmatch(target) is not None
 
 
-def _told(request: web.Request, person: Person | None) -> CIMultiDict[str]:
+def _request_headers(request: web.Request, person: Person | None) -> CIMultiDict[str]:
     """The request's headers, with nobody's word for who asks but ours."""
-    headers = CIMultiDict((name, value) for name, value in request.headers.items() if not _CLAIMED.fullmatch(name))
+    headers = CIMultiDict(
+        (name, value) for name, value in request.headers.items() if not _IDENTITY_HEADERS.fullmatch(name)
+    )
     headers.update(person.headers() if person else {})
     return headers
 

@@ -25,7 +25,7 @@ from local.host.keys import KeyStore, load_keys
 from local.host.manual import manual_run
 from local.host.ncrontab import ScheduleError
 from local.host.outputs import QueueOutputs
-from local.host.queue_connections import Storage
+from local.host.queue_connections import QueueConnections
 from local.host.queue_lease import LEASE_SECONDS
 from local.host.queue_trigger import QueueListener
 from local.host.records import Journal
@@ -80,7 +80,7 @@ class FunctionsHost:
         self.keys: KeyStore
         self.invoker: Invoker
         self._worker = Worker(self.app_dir)
-        self._storage = Storage(self.settings)
+        self._storage = QueueConnections(self.settings)
         self._wakeups = Wakeups()
         self._listeners: list[QueueListener] = []
         self._loops: list[asyncio.Task[None]] = []

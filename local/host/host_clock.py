@@ -4,7 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-_LONGEST_NAP = 30.0  # real seconds; a machine that was suspended notices within this time that an hour has passed
+_MAX_SLEEP = 30.0  # real seconds; a machine that was suspended notices within this time that an hour has passed
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
     async def sleep_until(self, moment: datetime) -> None:
         """Return when `now()` has reached `moment`; at once when it already has."""
         while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 -- time itself is awaited
-            await asyncio.sleep(min(left / self.speed, _LONGEST_NAP))
+            await asyncio.sleep(min(left / self.speed, _MAX_SLEEP))
 
     def real_seconds(self, seconds: float) -> float:
         """How long `seconds` of this clock take on the wall."""

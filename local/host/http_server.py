@@ -23,7 +23,7 @@ _HOMEPAGE = (
     "<!DOCTYPE html><html><head><title>Function App</title></head>"
     "<body><h1>Your Functions app is up and running</h1></body></html>"
 )
-_NO_CHARGE = {"content-length", "transfer-encoding", "connection"}  # set by the server from the body
+_SERVER_HEADERS = {"content-length", "transfer-encoding", "connection"}  # set by the server from the body
 
 
 def given_key(request: web.Request) -> str | None:
@@ -149,7 +149,7 @@ def response_of(spec: FunctionSpec, result: Result) -> web.Response:
     fields = datum.value
     headers: CIMultiDict[str] = CIMultiDict()
     for name, value in fields["headers"].items():
-        if name.lower() not in _NO_CHARGE:
+        if name.lower() not in _SERVER_HEADERS:
             headers[name] = value.value
     _add_cookies(headers, fields.get("cookies"))
     body = fields["body"].value

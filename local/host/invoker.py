@@ -50,7 +50,7 @@ class Invoker:
         self._timeout = timeout
         self._write_outputs = write_outputs
         self._running: set[asyncio.Task[Reply]] = set()
-        self._giving_up = False
+        self._cancelling = False
         self.names: dict[
             str, str
         ] = {}  # invocation id -> function, while it runs: log lines of the app are labelled with it
@@ -121,7 +121,7 @@ class Invoker:
                 ok=False, error=f"Timeout value of {limit} was exceeded by function: Functions.{spec.name}"
             )
         if task.cancelled():
-            if self._giving_up:
+            if self._cancelling:
                 raise asyncio.CancelledError  # the trigger must leave its work as a crash would
             return "failed", Reply(ok=False, error="CancelledError")
         reply = task.result()
@@ -137,7 +137,7 @@ class Invoker:
         if not self._running:
             return 0
         _, left = await asyncio.wait(set(self._running), timeout=seconds)
-        self._giving_up = True
+        self._cancelling = True
         for task in left:
             task.cancel()
         return len(left)

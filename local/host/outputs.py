@@ -13,14 +13,14 @@ from azure.storage.queue.aio import QueueClient
 
 from local.host.functions import Binding, FunctionSpec
 from local.host.invoker import OutputError
-from local.host.queue_connections import DEFAULT_CONNECTION, Storage
+from local.host.queue_connections import DEFAULT_CONNECTION, QueueConnections
 from local.host.worker import Datum, Reply
 
 
 class QueueOutputs:
     """Writes queue outputs; creates a missing queue; tells the host's own listeners, so that they look at once."""
 
-    def __init__(self, storage: Storage, base64_bodies: bool, written: Callable[[str, str], None]) -> None:
+    def __init__(self, storage: QueueConnections, base64_bodies: bool, written: Callable[[str, str], None]) -> None:
         self._storage = storage
         self._base64 = base64_bodies
         self._written = written

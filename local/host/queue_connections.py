@@ -21,7 +21,7 @@ _DEV_CONNECTION = (
 )
 
 
-class Storage:
+class QueueConnections:
     """Hands out queue clients and closes them. One transport for each connection."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from local.host.config import QueuesConfig
 from local.host.functions import FunctionSpec
 from local.host.invoker import Invoker
 from local.host.outputs import send_creating
-from local.host.queue_connections import DEFAULT_CONNECTION, Storage
+from local.host.queue_connections import DEFAULT_CONNECTION, QueueConnections
 from local.host.queue_lease import LEASE_SECONDS, MessageLease, is_gone
 from local.host.queue_message import UndecodableBody, body_of, trigger_metadata, trigger_value
 from local.host.wakeup import Wakeups
@@ -43,7 +43,7 @@ class QueueListener:
     def __init__(
         self,
         spec: FunctionSpec,
-        storage: Storage,
+        storage: QueueConnections,
         config: QueuesConfig,
         invoker: Invoker,
         wakeups: Wakeups,
@@ -84,7 +84,7 @@ class QueueListener:
             if messages:
                 self._backoff.reset()
             elif not self._stopping:
-                await self._nap(self._backoff.next())
+                await self._wait_for_wakeup(self._backoff.next())
 
     async def _fetch(self) -> list[QueueMessage]:
         try:
@@ -113,7 +113,7 @@ class QueueListener:
             logger.info("queue %s can be read again", self.queue)
         return True
 
-    async def _nap(self, seconds: float) -> None:
+    async def _wait_for_wakeup(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:

@@ -82,7 +82,7 @@ class Reply:
     traceback: str = ""
 
 
-def _said_by_the_host(record: logging.LogRecord) -> bool:
+def _is_not_invocation_failure(record: logging.LogRecord) -> bool:
     """False for the library's line about a failed invocation: it no longer knows which; the host's line does."""
     return record.msg != "Native invocation failed"
 
@@ -110,7 +110,7 @@ class Worker:
             threadpool.start_threadpool_executor()
         _users_of_threadpool.add(self._instance)
         await self._initialise()
-        logging.getLogger("azure.functions").addFilter(_said_by_the_host)
+        logging.getLogger("azure.functions").addFilter(_is_not_invocation_failure)
         metadata = await functions_metadata_request(None)
         functions = [self._adopt(item) for item in metadata.function_metadata_results or []]
         if not functions:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(slots=True)
-class Memory:
+class ScanState:
     """Image versions to be scanned with the time (seconds since the epoch) they are due, and those that are done.
 
     A version is known by its id and the time it was published, since a number can be used again. `requests` are
@@ -21,7 +21,7 @@ class Memory:
     answered: set[str] = field(default_factory=set)
 
     @classmethod
-    def load(cls, file: Path | None) -> "Memory":
+    def load(cls, file: Path | None) -> "ScanState":
         """Read the file, or begin anew where there is none or (after a crash of the whole machine) half of one."""
         if file is None or not file.is_file():
             return cls(file)
@@ -37,7 +37,7 @@ class Memory:
         except (ValueError, KeyError, TypeError):
             return cls(file)
 
-    def forget(self, image: str, event: str | None) -> None:
+    def complete(self, image: str, event: str | None) -> None:
         """An image was seen to. A request that came meanwhile stands: it is for another scan."""
         if event is not None:
             self.answered.add(event)

@@ -24,9 +24,16 @@ from aiohttp import web
 
 from local.scanner.image_reader import ArmReader, ArmUnavailable, Image
 from local.scanner.report import report_for, words_of
-from local.scanner.scan_state import Memory
+from local.scanner.scan_state import ScanState
 from local.scanner.signing import headers_for
-from local.scanner.webhook_events import BadEvents, Greeting, Notified, Requested, allowed_origin, heard
+from local.scanner.webhook_events import (
+    InvalidEvents,
+    ScanRequested,
+    ValidationRequest,
+    VersionsWritten,
+    allowed_origin,
+    parse_request,
+)
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = "trivy"
@@ -63,8 +70,8 @@ class Scanner:
     ) -> None:
         self.settings, self._arm, self._clock = settings, arm, clock
         self.host, self.port = host, port
-        self._memory = Memory.load(state / "scanner.json" if state else None)
-        self._woken = asyncio.Event()
+        self._state = ScanState.load(state / "scanner.json" if state else None)
+        self._wakeup = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
         self.posted: list[tuple[str, int]] = []
         self.work: asyncio.Task[None]
@@ -81,8 +88,8 @@ class Scanner:
             application = web.Application()
             application.add_routes(
                 [
-                    web.post("/events", self._hear),
-                    web.options("/events", self._allow),
+                    web.post("/events", self._receive),
+                    web.options("/events", self._cloud_events_handshake),
                     web.get("/health", self._health),
                 ]
             )
@@ -102,42 +109,42 @@ class Scanner:
         await self._stack.aclose()
 
     async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"waiting": len(self._memory.waiting), "done": len(self._memory.done)})
+        return web.json_response({"waiting": len(self._state.waiting), "done": len(self._state.done)})
 
-    async def _allow(self, request: web.Request) -> web.Response:
+    async def _cloud_events_handshake(self, request: web.Request) -> web.Response:
         """The handshake of CloudEvents: Event Grid asks whether it may send."""
         _on_loopback(request)
         return web.Response(headers=allowed_origin(request.headers))
 
-    async def _hear(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         """Event Grid's webhook: the handshake, and notifications, which are remembered before they are answered."""
         _on_loopback(request)
         try:
-            found = heard(request.headers, await request.read())
-        except BadEvents as error:
+            found = parse_request(request.headers, await request.read())
+        except InvalidEvents as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         match found:
-            case Greeting(code):
+            case ValidationRequest(code):
                 return web.json_response({"validationResponse": code})
-            case Requested() as asked:
+            case ScanRequested() as asked:
                 self._take_request(asked)
-            case Notified(subjects):
+            case VersionsWritten(subjects):
                 for subject in subjects:
-                    self._wait_for(subject)
-        self._memory.save()
-        self._woken.set()
+                    self._schedule(subject)
+        self._state.save()
+        self._wakeup.set()
         return web.Response(status=202)
 
-    def _take_request(self, asked: Requested) -> None:
+    def _take_request(self, asked: ScanRequested) -> None:
         """Remember a request that is new and ours. Event Grid may deliver one twice."""
         if asked.formats and _FORMAT not in asked.formats:
             _LOG.info("%s: scans are wanted in %s, not in %s", asked.image, ", ".join(asked.formats), _FORMAT)
-        elif asked.event not in self._memory.answered:
-            self._memory.requests[asked.image.lower()] = asked.event
-            self._wait_for(asked.image)
+        elif asked.event not in self._state.answered:
+            self._state.requests[asked.image.lower()] = asked.event
+            self._schedule(asked.image)
 
-    def _wait_for(self, image: str) -> None:
-        self._memory.waiting.setdefault(image.lower(), self._clock() + self._duration(image))
+    def _schedule(self, image: str) -> None:
+        self._state.waiting.setdefault(image.lower(), self._clock() + self._duration(image))
 
     def _duration(self, image: str) -> float:
         dice = random.Random(f"{self.settings.seed}/{image.lower()}")
@@ -145,14 +152,14 @@ class Scanner:
 
     async def _run(self) -> None:
         while True:
-            self._woken.clear()
+            self._wakeup.clear()
             now = self._clock()
-            for image in [image for image, due in self._memory.waiting.items() if due <= now]:
+            for image in [image for image, due in self._state.waiting.items() if due <= now]:
                 await self._scan(image)
-            due = min(self._memory.waiting.values(), default=None)
+            due = min(self._state.waiting.values(), default=None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
-                    await self._woken.wait()
+                    await self._wakeup.wait()
 
     async def _scan(self, image: str) -> None:
         """Scan one image version if it is new and ours to scan; put it off while ARM cannot be asked."""
@@ -160,19 +167,19 @@ class Scanner:
             found = await self._arm.read(image)
         except ArmUnavailable as error:
             _LOG.warning("%s: %s; again later", image, error)
-            self._memory.waiting[image] = self._clock() + self.settings.retry_seconds
-            self._memory.save()
+            self._state.waiting[image] = self._clock() + self.settings.retry_seconds
+            self._state.save()
             return
-        known = found is not None and found.incarnation in self._memory.done
-        event = self._memory.requests.get(image)
+        known = found is not None and found.incarnation in self._state.done
+        event = self._state.requests.get(image)
         if found is not None and (event is not None or not known):
-            if (reason := _why_not(found)) is not None:
+            if (reason := _skip_reason(found)) is not None:
                 _LOG.info("%s is not scanned: %s", found.id, reason)
             else:
                 await self._report(found, later=known)
-            self._memory.done.add(found.incarnation)
-        self._memory.forget(image, event)
-        self._memory.save()
+            self._state.done.add(found.incarnation)
+        self._state.complete(image, event)
+        self._state.save()
 
     async def _report(self, image: Image, *, later: bool) -> None:
         """Post the report until it is taken or refused for good. Every attempt is signed anew."""
@@ -209,7 +216,7 @@ def _on_loopback(request: web.Request) -> None:
         raise web.HTTPForbidden(text="the scanner answers on loopback only")
 
 
-def _why_not(image: Image) -> str | None:
+def _skip_reason(image: Image) -> str | None:
     """Why a scanner has nothing to say about an image, or None."""
     if image.is_copy:
         return "it is a copy of a version that is scanned itself"

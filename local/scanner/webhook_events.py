@@ -15,26 +15,26 @@ _REQUESTED: Final = "Ringmaster.ScanRequested"
 _CLOUD_EVENT: Final = "application/cloudevents+json"
 
 
-class BadEvents(Exception):
+class InvalidEvents(Exception):
     """A body that is not what Event Grid sends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class ValidationRequest:
     """The handshake of Event Grid schema: the code is to be answered."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Notified:
+class VersionsWritten:
     """Resource ids of image versions that were written; those of other events are left out."""
 
     subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class ScanRequested:
     """A scan that Ringmaster asks for. `event` tells one request from its repetition; `formats` are those it takes,
     none when it doesn't say.
     """
@@ -52,29 +52,29 @@ def allowed_origin(headers: Mapping[str, str]) -> dict[str, str]:
     return {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"} if origin else {}
 
 
-def heard(headers: Mapping[str, str], body: bytes) -> Greeting | Notified | Requested:
+def parse_request(headers: Mapping[str, str], body: bytes) -> ValidationRequest | VersionsWritten | ScanRequested:
     """What a POST says; raises BadEvents."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() == _CLOUD_EVENT:
         return _cloud_event(body)
     try:
         events = json.loads(body)
         if headers.get("aeg-event-type") == "SubscriptionValidation":
-            return Greeting(events[0]["data"]["validationCode"])
-        return Notified(tuple(one["subject"] for one in events if _is_write(one)))
+            return ValidationRequest(events[0]["data"]["validationCode"])
+        return VersionsWritten(tuple(one["subject"] for one in events if _is_write(one)))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise BadEvents(f"not an array of events in Event Grid schema: {error!r}") from error
+        raise InvalidEvents(f"not an array of events in Event Grid schema: {error!r}") from error
 
 
-def _cloud_event(body: bytes) -> Notified | Requested:
+def _cloud_event(body: bytes) -> VersionsWritten | ScanRequested:
     try:
         event = json.loads(body)
         if event["type"] != _REQUESTED:
-            return Notified()
+            return VersionsWritten()
         data = event["data"]
         formats = tuple(str(each) for each in data.get("formats") or ())
-        return Requested(str(data["version"]), f"{event['source']} {event['id']}", formats)
+        return ScanRequested(str(data["version"]), f"{event['source']} {event['id']}", formats)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadEvents(f"not a CloudEvent of Ringmaster's: {error!r}") from error
+        raise InvalidEvents(f"not a CloudEvent of Ringmaster's: {error!r}") from error
 
 
 def _is_write(event: dict[str, Any]) -> bool:

@@ -55,7 +55,7 @@ def _up(given: argparse.Namespace) -> int:
         stack.stop()
         stack.reset()
     if stack.running:
-        _warn_of_differences(given, stack.options, wanted)
+        _warn_about_differences(given, stack.options, wanted)
     else:
         stack = Stack(given.directory, wanted)
     began = time.monotonic()
@@ -68,10 +68,10 @@ def _up(given: argparse.Namespace) -> int:
     else:
         print(f"The stack is up ({time.monotonic() - began:.1f} s; speed {stack.options.speed:g}).")
     _print_addresses(stack)
-    return _stay(stack) if given.foreground else 0
+    return _run_in_foreground(stack) if given.foreground else 0
 
 
-def _warn_of_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
+def _warn_about_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
     names = [
         name for name in ("speed", "seed", "policy", "world", "scanner", "sign_in") if getattr(given, name) is not None
     ]
@@ -91,7 +91,7 @@ def _print_addresses(stack: Stack) -> None:
     print(f"  {'for your shell':25}. {str(stack.directory / 'env')!r}")
 
 
-def _stay(stack: Stack) -> int:
+def _run_in_foreground(stack: Stack) -> int:
     """Wait for Ctrl-C or SIGTERM and stop; tell when a service ends by itself."""
 
     def leave(number: int, frame: object) -> None:

@@ -43,7 +43,7 @@ class StackOptions:
     sign_in: bool = False
 
     @classmethod
-    def recorded(cls, document: Mapping[str, Any]) -> "StackOptions":
+    def from_record(cls, document: Mapping[str, Any]) -> "StackOptions":
         """The choices of a stack that runs, as it has recorded them."""
         paths = {name: Path(document[name]) for name in _PATHS if document.get(name) is not None}
         return cls(**{**document, **paths})

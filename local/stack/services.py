@@ -22,7 +22,7 @@ PEOPLE = PROJECT_ROOT / "local" / "stack" / "people.json"
 """Who can sign in: all are of one tenant, and the last one is of another group than the readers."""
 READERS = "5f0a9d1e-6c55-5f3b-9d8a-3a1c8f0b7e42"
 """The group that may read pages."""
-READ_BY_PEOPLE: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
+PAGE_READER_SETTINGS: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
 _OURS = ("RINGMASTER_", "AzureWebJobs", "AZURE_", "IDENTITY_", "FUNCTIONS_", "MSI_")
 
 
@@ -191,7 +191,7 @@ def app_settings(plan: Plan) -> dict[str, str]:
         "RINGMASTER_PACE": str(plan.options.speed),
         "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": plan.topic_endpoint,
         "RINGMASTER_WEBHOOK_KEYS": json.dumps({name: [plan.record.webhook_key] for name in FORMATS}),
-        **(READ_BY_PEOPLE if plan.options.sign_in else {}),
+        **(PAGE_READER_SETTINGS if plan.options.sign_in else {}),
         **plan.record.identity,
         "SSL_CERT_FILE": str(plan.bundle),
         "REQUESTS_CA_BUNDLE": str(plan.bundle),
@@ -199,7 +199,7 @@ def app_settings(plan: Plan) -> dict[str, str]:
     }
 
 
-def take_ready(plan: Plan, name: str, log: str) -> bool:
+def read_readiness(plan: Plan, name: str, log: str) -> bool:
     """Whether the log says that the service is ready; if so, remember its ports and what else it tells."""
     if name == "azurite":
         found = listening_ports(log)

@@ -18,7 +18,7 @@ from local.stack import processes
 from local.stack.event_subscriptions import subscribe
 from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
-from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, take_ready
+from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, read_readiness
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
@@ -38,8 +38,8 @@ class Stack:
         self.directory = directory.resolve()
         self._record = Record.load(self.directory / "stack.json")
         chosen = self._record.chosen
-        self.options = options or (StackOptions.recorded(chosen) if chosen else StackOptions())
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self.options = options or (StackOptions.from_record(chosen) if chosen else StackOptions())
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -108,7 +108,7 @@ class Stack:
                 raise
             self._write_env()
         if not detached:
-            self._guard()
+            self._start_watchdog()
         return missing
 
     def stop(self) -> list[str]:
@@ -118,7 +118,7 @@ class Stack:
             ran = list(self.running)
             self._stop(SERVICES)
             (self.directory / "env").unlink(missing_ok=True)
-        self._dismiss_guardian()
+        self._stop_watchdog()
         return ran
 
     def kill(self, name: str) -> None:
@@ -211,7 +211,7 @@ class Stack:
         while True:
             alive = process.alive
             text = _read_from(self.log(name), offset)
-            if take_ready(self.plan, name, text):
+            if read_readiness(self.plan, name, text):
                 self._record.save()
                 return
             if not alive or time.monotonic() > until:
@@ -232,19 +232,19 @@ class Stack:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()]
         write_private(self.directory / "env", "\n".join(lines) + "\n")
 
-    def _guard(self) -> None:
-        if self._guardian is None:
-            command = [sys.executable, "-m", "local.stack.guardian", str(self._record.file)]
-            self._guardian = subprocess.Popen(
+    def _start_watchdog(self) -> None:
+        if self._watchdog is None:
+            command = [sys.executable, "-m", "local.stack.watchdog", str(self._record.file)]
+            self._watchdog = subprocess.Popen(
                 command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
             )
 
-    def _dismiss_guardian(self) -> None:
-        if self._guardian is not None:
-            assert self._guardian.stdin is not None
-            self._guardian.stdin.close()
-            self._guardian.wait()
-            self._guardian = None
+    def _stop_watchdog(self) -> None:
+        if self._watchdog is not None:
+            assert self._watchdog.stdin is not None
+            self._watchdog.stdin.close()
+            self._watchdog.wait()
+            self._watchdog = None
 
 
 def _known(name: str) -> str:

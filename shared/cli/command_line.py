@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.exit_codes import DONE, FAULTS_FOUND, CommandFault
+from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,9 +62,9 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
     body = _client(context).overview()
     if as_json:
-        _raw(body)
+        _print_body(body)
     else:
-        output.show(_console(), output.overview(responses.read(body, responses.Overview), _session(context).now))
+        output.show(_console(), output.overview(responses.decode(body, responses.Overview), _session(context).now))
 
 
 @app.command()
@@ -72,11 +72,13 @@ def explain(context: typer.Context, version: Version, as_json: Json = False) -> 
     """All about one release: its gates with their evidence, what it waits for, its history."""
     from shared.cli import output, responses
 
-    body = _client(context).release(_meant(context, version))
+    body = _client(context).release(_resolve(context, version))
     if as_json:
-        _raw(body)
+        _print_body(body)
     else:
-        output.show(_console(), output.explanation(responses.read(body, responses.Explanation), _session(context).now))
+        output.show(
+            _console(), output.explanation(responses.decode(body, responses.Explanation), _session(context).now)
+        )
 
 
 @app.command()
@@ -84,10 +86,10 @@ def resend(context: typer.Context, version: Version) -> None:
     """Send the commands of a release again that were given up, once what stopped them is gone."""
     from shared.cli import responses
 
-    client, full = _client(context), _meant(context, version)
+    client, full = _client(context), _resolve(context, version)
     # The app answers "nothing was stalled" also for what it has never heard of; people should learn which it is.
-    name = responses.read(client.release(full), responses.Summary).name
-    count = responses.read(client.resend(full), responses.Resent).resent
+    name = responses.decode(client.release(full), responses.Summary).name
+    count = responses.decode(client.resend(full), responses.Resent).resent
     typer.echo(f"{name}: {count} sent again" if count else f"{name}: nothing has stalled, nothing was sent")
 
 
@@ -106,7 +108,7 @@ def check(
         typer.echo(str(faults))
         count = len(faults.faults)
         typer.echo(f"{count} fault{'s' if count > 1 else ''}", err=True)
-        raise typer.Exit(FAULTS_FOUND) from faults
+        raise typer.Exit(POLICY_INVALID) from faults
     typer.echo(summary(read, _session(context).now))
 
 
@@ -142,13 +144,13 @@ def judge(
     from shared.cli import scan_commands, styled_text
 
     moment = published.replace(tzinfo=UTC) if published else None
-    question = scan_commands.Question(tuple(files), policy_file, image, report_format, ring, moment, baseline)
+    question = scan_commands.JudgeRequest(tuple(files), policy_file, image, report_format, ring, moment, baseline)
     judged = scan_commands.judge_files(question, _session(context).now)
     if as_json:
         typer.echo(scan_commands.as_json(judged))
     else:
         for line in scan_commands.as_text(judged):
-            typer.echo(styled_text.plain(line).plain)
+            typer.echo(styled_text.safe_text(line).plain)
     raise typer.Exit(judged.exit_code)
 
 
@@ -168,7 +170,7 @@ def read_report(
         typer.echo(report_reading.as_json(read))
     else:
         for line in report_reading.as_text(read):
-            typer.echo(styled_text.plain(line).plain)
+            typer.echo(styled_text.safe_text(line).plain)
     raise typer.Exit(report_reading.exit_code(read))
 
 
@@ -176,12 +178,12 @@ def run(arguments: Sequence[str], session: Session) -> int:
     """Run one command line. Returns the exit code."""
     try:
         app(args=list(arguments), obj=session, prog_name="ringmaster")
-    except CommandFault as fault:
+    except CommandError as fault:
         typer.echo(f"ringmaster: {fault}", err=True)
         return fault.exit_code
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else DONE
-    return DONE
+        return end.code if isinstance(end.code, int) else SUCCESS
+    return SUCCESS
 
 
 def main() -> None:
@@ -203,14 +205,14 @@ def _client(context: typer.Context) -> Client:
     return Client(find_target(session.environ, session.directory))
 
 
-def _meant(context: typer.Context, version: str) -> str:
+def _resolve(context: typer.Context, version: str) -> str:
     from shared.cli import release_names, responses
 
     full = release_names.full_id(version)
     if full is not None:
         return full
-    known = responses.read(_client(context).overview(), responses.Overview)
-    return release_names.meant(version, known.releases)
+    known = responses.decode(_client(context).overview(), responses.Overview)
+    return release_names.resolve(version, known.releases)
 
 
 def _console() -> Console:
@@ -220,5 +222,5 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
-def _raw(body: bytes) -> None:
+def _print_body(body: bytes) -> None:
     sys.stdout.write(body.decode("utf-8", "replace").rstrip("\n") + "\n")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-DONE: Final = 0
-FAULTS_FOUND: Final = 1
-NO_ANSWER: Final = 2
-NO_SUCH_RELEASE: Final = 3
+SUCCESS: Final = 0
+POLICY_INVALID: Final = 1
+REQUEST_FAILED: Final = 2
+RELEASE_NOT_FOUND: Final = 3
 
 
-class CommandFault(Exception):
+class CommandError(Exception):
     """What failed, where, and what to do about it, for people."""
 
-    exit_code: int = NO_ANSWER
+    exit_code: int = REQUEST_FAILED
 
 
-class NoAnswer(CommandFault):
+class RequestFailed(CommandError):
     """The app could not be asked, or did not give an answer that can be used."""
 
 
-class NoSuchRelease(CommandFault):
+class ReleaseNotFound(CommandError):
     """No release is meant, or more than one."""
 
-    exit_code = NO_SUCH_RELEASE
+    exit_code = RELEASE_NOT_FOUND

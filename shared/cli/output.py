@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.cli.responses import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
-from shared.cli.styled_text import distance, moment, plain, span, word
+from shared.cli.styled_text import distance, moment, safe_text, span, status_text
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
@@ -28,50 +28,54 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
         table = _table("version", "state", "ring", "published", "waiting for")
         for each in answer.releases:
             table.add_row(
-                plain(each.name), word(each.state), plain(each.ring or ""), _published(each), _waits(each, now)
+                safe_text(each.name),
+                status_text(each.state),
+                safe_text(each.ring or ""),
+                _published(each),
+                _waits(each, now),
             )
         yield table
-    yield from _ended_badly(answer.releases)
+    yield from _ended_with_reasons(answer.releases)
     yield from _stalled(answer.releases)
     yield from _dead_letters(answer.dead_letters)
 
 
 def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
     """All about one release: where it stands, what it waits for, its gates, its history."""
-    yield Text.assemble(plain(answer.name, "bold"), "  ", word(answer.state), _in_ring(answer))
-    yield plain(answer.version_id, "dim")
+    yield Text.assemble(safe_text(answer.name, "bold"), "  ", status_text(answer.state), _in_ring(answer))
+    yield safe_text(answer.version_id, "dim")
     yield from _facts(answer, now)
     if answer.waiting_for:
         yield Text("\nWaiting for", style="bold")
         yield _waiting_table(answer.waiting_for, now)
     if answer.gates:
-        folder = _folder(answer.gates)
+        folder = _common_folder(answer.gates)
         below = f", with their evidence below {folder}" if folder else ""
-        yield Text.assemble(("\nGates", "bold"), plain(below, "dim"))
+        yield Text.assemble(("\nGates", "bold"), safe_text(below, "dim"))
         yield _gates_table(answer.gates, folder)
     yield Text("\nHistory", style="bold")
     for each in answer.history:
-        yield Text.assemble((moment(each.at), "dim"), "  ", plain(each.text))
+        yield Text.assemble((moment(each.at), "dim"), "  ", safe_text(each.text))
 
 
 def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
     took = span(timedelta(seconds=answer.seconds))
     yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), under way for {took}")
-    yield plain(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
+    yield safe_text(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
     for ring, regions in answer.published.items():
         where = f"{ring}: {', '.join(regions)}"
         if answer.state == "revoked":
-            yield Text.assemble("taken back from ", plain(where, "red"))
+            yield Text.assemble("taken back from ", safe_text(where, "red"))
         else:
-            yield Text.assemble("published in ", plain(where, "green"))
+            yield Text.assemble("published in ", safe_text(where, "green"))
     for reason in answer.reasons:
-        yield plain(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
+        yield safe_text(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
     for warning in answer.warnings:
-        yield plain(f"warning: {warning}", "yellow")
+        yield safe_text(f"warning: {warning}", "yellow")
 
 
 def _in_ring(answer: Summary) -> Text:
-    return plain(f" in ring {answer.ring}") if answer.ring else Text("")
+    return safe_text(f" in ring {answer.ring}") if answer.ring else Text("")
 
 
 def _table(*columns: str) -> Table:
@@ -83,15 +87,15 @@ def _table(*columns: str) -> Table:
 
 def _published(release: Summary) -> Text:
     if release.state == "revoked":
-        return plain(f"taken back from {', '.join(release.published)}" if release.published else "", "red")
-    return plain("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
+        return safe_text(f"taken back from {', '.join(release.published)}" if release.published else "", "red")
+    return safe_text("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
 
 
 def _waits(release: Summary, now: datetime) -> Text:
     lines = [
-        plain(f"{_what(each)} needs people", "red")
+        safe_text(f"{_what(each)} needs people", "red")
         if each.stalled
-        else plain(f"{_what(each)} until {moment(each.deadline)} ({distance(each.deadline, now)})")
+        else safe_text(f"{_what(each)} until {moment(each.deadline)} ({distance(each.deadline, now)})")
         for each in release.waiting_for
     ]
     return Text("\n").join(lines)
@@ -101,13 +105,13 @@ def _what(waiting: Waiting) -> str:
     return f"{waiting.what} ({waiting.step})" if waiting.step else waiting.what
 
 
-def _ended_badly(releases: Iterable[Summary]) -> Iterator[Text]:
+def _ended_with_reasons(releases: Iterable[Summary]) -> Iterator[Text]:
     ended = [each for each in releases if each.reasons]
     if ended:
         yield Text("\nWhy", style="bold")
     for each in ended:
         for reason in each.reasons:
-            yield Text.assemble(plain(each.name), " ", word(each.state), ": ", plain(reason))
+            yield Text.assemble(safe_text(each.name), " ", status_text(each.state), ": ", safe_text(reason))
 
 
 def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
@@ -115,7 +119,7 @@ def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
     if stalls:
         yield Text("\nStalled: needs people", style="bold red")
     for name, branch, reason in stalls:
-        yield plain(f"{name} {branch}: {reason}", "red")
+        yield safe_text(f"{name} {branch}: {reason}", "red")
     if stalls:
         yield Text("When the cause is gone, `ringmaster resend VERSION` sends again what was given up.", style="dim")
 
@@ -127,21 +131,23 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     yield Text("\nMessages that nobody could work on", style="bold red")
     table = _table("at", "queue", "release", "reason", "id")
     for each in rows:
-        table.add_row(moment(each.at), plain(each.queue), plain(each.release or ""), plain(each.reason), each.id[:12])
+        table.add_row(
+            moment(each.at), safe_text(each.queue), safe_text(each.release or ""), safe_text(each.reason), each.id[:12]
+        )
     yield table
 
 
 def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
     table = _table("what", "looks again", "until", "attempt", "trouble")
     for each in waiting:
-        trouble = plain(each.stalled, "red") if each.stalled else plain(each.fault or "", "yellow")
+        trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
         due = f"{moment(each.next_look)} ({distance(each.next_look, now)})"
         until = f"{moment(each.deadline)} ({distance(each.deadline, now)})"
-        table.add_row(plain(_what(each)), due, until, str(each.attempt), trouble)
+        table.add_row(safe_text(_what(each)), due, until, str(each.attempt), trouble)
     return table
 
 
-def _folder(gates: Iterable[Verdict]) -> str:
+def _common_folder(gates: Iterable[Verdict]) -> str:
     """What the names of all evidence begin with: said once, it leaves room for what differs."""
     folders = {each.evidence.rpartition("/")[0] for each in gates}
     return f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else ""
@@ -151,8 +157,12 @@ def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
     table = _table("at", "gate", "where", "answer", "evidence")
     for each in gates:
         place = "/".join(part for part in (each.ring, each.region) if part)
-        said = Text("\n").join([word(each.answer), *(plain(reason) for reason in each.reasons)])
+        said = Text("\n").join([status_text(each.answer), *(safe_text(reason) for reason in each.reasons)])
         table.add_row(
-            moment(each.at), plain(each.gate), plain(place), said, plain(each.evidence.removeprefix(folder), "dim")
+            moment(each.at),
+            safe_text(each.gate),
+            safe_text(place),
+            said,
+            safe_text(each.evidence.removeprefix(folder), "dim"),
         )
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.cli.exit_codes import NoSuchRelease
+from shared.cli.exit_codes import ReleaseNotFound
 from shared.cli.responses import Summary
 from shared.domain.image import InvalidId, VersionId, VersionNumber
 
@@ -17,17 +17,17 @@ def full_id(name: str) -> str | None:
             return str(VersionId.parse(text))
         VersionNumber.parse(text.rpartition("/")[2])
     except InvalidId as error:
-        raise NoSuchRelease(f"{error}. gallery/definition/1.2.3, definition/1.2.3 or 1.2.3 will do, too.") from error
+        raise ReleaseNotFound(f"{error}. gallery/definition/1.2.3, definition/1.2.3 or 1.2.3 will do, too.") from error
     return None
 
 
-def meant(name: str, releases: Sequence[Summary]) -> str:
+def resolve(name: str, releases: Sequence[Summary]) -> str:
     """The id of the one release that a short name means. Raises NoSuchRelease when it is none or several."""
     wanted = name.strip().strip("/").lower().split("/")
     found = [each for each in releases if each.name.lower().split("/")[-len(wanted) :] == wanted]
     if len(found) == 1:
         return found[0].version_id
     if not found:
-        raise NoSuchRelease(f"no release of {name.strip()!r}: `ringmaster status` lists those that there are.")
+        raise ReleaseNotFound(f"no release of {name.strip()!r}: `ringmaster status` lists those that there are.")
     several = "\n".join(f"  {each.version_id}" for each in found)
-    raise NoSuchRelease(f"{name.strip()!r} means {len(found)} releases; name one by its id:\n{several}")
+    raise ReleaseNotFound(f"{name.strip()!r} means {len(found)} releases; name one by its id:\n{several}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from shared.cli.exit_codes import CommandFault
+from shared.cli.exit_codes import CommandError
 from shared.scanners.command import READ, REFUSED, document_of, report_in
 from shared.scanners.report import Refusal, ScanReport
 
@@ -21,7 +21,7 @@ def read_file(file: Path, report_format: str | None) -> ScanReport | Refusal:
     except Refusal as refusal:
         return refusal
     except OSError as error:
-        raise CommandFault(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"{file} can't be read: {error.strerror}") from error
 
 
 def exit_code(read: ScanReport | Refusal) -> int:

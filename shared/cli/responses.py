@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.cli.exit_codes import NoAnswer
+from shared.cli.exit_codes import RequestFailed
 
 
 class Waiting(msgspec.Struct):
@@ -51,7 +51,7 @@ class Verdict(msgspec.Struct):
     evidence: str = ""
 
 
-class Happening(msgspec.Struct):
+class HistoryEntry(msgspec.Struct):
     """One line of a release's history."""
 
     at: datetime
@@ -64,7 +64,7 @@ class Explanation(Summary, kw_only=True):
     incarnation: str | None = None
     policy_digest: str = ""
     gates: list[Verdict] = []
-    history: list[Happening] = []
+    history: list[HistoryEntry] = []
 
 
 class DeadLetter(msgspec.Struct):
@@ -90,13 +90,13 @@ class Resent(msgspec.Struct):
     resent: int
 
 
-def read[T](body: bytes, kind: type[T]) -> T:
+def decode[T](body: bytes, kind: type[T]) -> T:
     """An answer. Raises NoAnswer when it is of another shape."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         start = body[:80].decode("utf-8", "replace")
-        raise NoAnswer(
+        raise RequestFailed(
             f"the answer is not what this version of ringmaster reads ({error}); it begins {start!r}. "
             "Is RINGMASTER_URL a Ringmaster app, and of the same version?"
         ) from error

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.cli.exit_codes import CommandFault
+from shared.cli.exit_codes import CommandError
 from shared.domain.delta import Baseline
 from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.judgement import ScanOutcome, ScanVerdict, Weight, judge
@@ -29,7 +29,7 @@ FINDINGS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class JudgeRequest:
     """What is asked: these reports, of this image, under this policy."""
 
     files: tuple[Path, ...]
@@ -42,7 +42,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgeResult:
     """The answer: a verdict, or why a report can't be read."""
 
     verdict: ScanVerdict | None
@@ -54,29 +54,29 @@ class Judged:
         return EXIT_CODES[self.verdict.outcome if self.verdict else ScanOutcome.REFUSED]
 
 
-def judge_files(question: Question, now: datetime) -> Judged:
+def judge_files(question: JudgeRequest, now: datetime) -> JudgeResult:
     """Judge report files. Raises CommandFault for a question that can't be answered."""
     definition, version = _covering(question)
     rules = _rules(definition, question)
     reports, refused = _read_all(question, version)
     if refused:
-        return Judged(None, tuple(refused))
+        return JudgeResult(None, tuple(refused))
     baseline = _baseline(question.baseline) if question.baseline else None
-    return Judged(judge(reports, rules, version_published=question.published, now=now, baseline=baseline))
+    return JudgeResult(judge(reports, rules, version_published=question.published, now=now, baseline=baseline))
 
 
-def as_json(judged: Judged) -> str:
+def as_json(judged: JudgeResult) -> str:
     """The answer for programs; every list of findings is bounded and counted."""
     verdict = judged.verdict
     if verdict is None:
         return json.dumps({"outcome": "refused", "refused": "; ".join(judged.refused), "reasons": list(judged.refused)})
     if verdict.outcome is ScanOutcome.REFUSED:
         refused = {"outcome": "refused", "refused": "; ".join(verdict.texts)}
-        return json.dumps({**refused, **_told(verdict)}, ensure_ascii=False)
-    return json.dumps({"outcome": verdict.outcome.value, **_told(verdict)}, ensure_ascii=False)
+        return json.dumps({**refused, **_details(verdict)}, ensure_ascii=False)
+    return json.dumps({"outcome": verdict.outcome.value, **_details(verdict)}, ensure_ascii=False)
 
 
-def as_text(judged: Judged) -> Iterator[str]:
+def as_text(judged: JudgeResult) -> Iterator[str]:
     """The answer for people, line by line."""
     verdict = judged.verdict
     if verdict is None:
@@ -98,7 +98,7 @@ def as_text(judged: Judged) -> Iterator[str]:
         )
 
 
-def _told(verdict: ScanVerdict) -> dict[str, Any]:
+def _details(verdict: ScanVerdict) -> dict[str, Any]:
     reasons = [
         {
             "code": reason.code,
@@ -140,11 +140,11 @@ def _told(verdict: ScanVerdict) -> dict[str, Any]:
     }
 
 
-def _covering(question: Question) -> tuple[DefinitionPolicy, VersionId | None]:
+def _covering(question: JudgeRequest) -> tuple[DefinitionPolicy, VersionId | None]:
     try:
         policy = read_file(question.policy)
     except PolicyFaults as faults:
-        raise CommandFault(f"the policy has faults, so nothing is judged by it:\n{faults}") from faults
+        raise CommandError(f"the policy has faults, so nothing is judged by it:\n{faults}") from faults
     version = _version(question.image)
     for definition in policy.definitions.values():
         if question.image.casefold() == definition.name.casefold():
@@ -152,7 +152,7 @@ def _covering(question: Question) -> tuple[DefinitionPolicy, VersionId | None]:
         if _definition(question.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
             return definition, version
     known = ", ".join(definition.name for definition in policy.definitions.values())
-    raise CommandFault(
+    raise CommandError(
         f"{question.policy} covers no image {question.image}. It covers: {known}. Give such a name, or the resource id "
         "of a version or of its definition"
     )
@@ -175,17 +175,17 @@ def _definition(image: str) -> DefinitionId | None:
         return None
 
 
-def _rules(definition: DefinitionPolicy, question: Question) -> ScanRules:
+def _rules(definition: DefinitionPolicy, question: JudgeRequest) -> ScanRules:
     if question.ring is None:
         return definition.scan
     try:
         return definition.ring(question.ring).scan or definition.scan
     except KeyError as error:
         rings = ", ".join(ring.name for ring in definition.rings)
-        raise CommandFault(f"{definition.name} has no ring {question.ring}; it has {rings}") from error
+        raise CommandError(f"{definition.name} has no ring {question.ring}; it has {rings}") from error
 
 
-def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
+def _read_all(question: JudgeRequest, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
     reports: list[ScanReport] = []
     refused: list[str] = []
     for file in question.files:
@@ -206,14 +206,14 @@ def _read(file: Path, scan_format: str | None) -> ScanReport:
         with file.open("rb") as opened:
             return read(scan_format, opened)
     except OSError as error:
-        raise CommandFault(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"{file} can't be read: {error.strerror}") from error
 
 
 def _baseline(file: Path) -> Baseline:
     try:
         reports: Sequence[ScanReport] = [_read(file, None)]
     except Refusal as refusal:
-        raise CommandFault(f"the baseline can't be read: {file}: {refusal}") from refusal
+        raise CommandError(f"the baseline can't be read: {file}: {refusal}") from refusal
     together = merge_reports(reports)
     found = (*together.findings, *(left.finding for left in together.suppressed))
     return Baseline(file.name, found, reports[0].created_at)

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from shared.domain.wording import distance, moment, printable, span
 
-__all__ = ["distance", "moment", "plain", "span", "word"]
+__all__ = ["distance", "moment", "safe_text", "span", "status_text"]
 
 _STYLES = {
     "released": "green",
@@ -18,11 +18,11 @@ _STYLES = {
 }
 
 
-def plain(text: str, style: str = "") -> Text:
+def safe_text(text: str, style: str = "") -> Text:
     """Foreign text: neither markup nor control characters in it mean anything (console lines are full of both)."""
     return Text(printable(text), style=style)
 
 
-def word(text: str) -> Text:
+def status_text(text: str) -> Text:
     """A state or an answer, in its colour."""
-    return plain(text, _STYLES.get(text, "yellow"))
+    return safe_text(text, _STYLES.get(text, "yellow"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from shared.cli.exit_codes import NoAnswer
+from shared.cli.exit_codes import RequestFailed
 
 URL: Final = "RINGMASTER_URL"
 KEY: Final = "RINGMASTER_KEY"
@@ -44,7 +44,7 @@ def find_target(environ: Mapping[str, str], directory: Path) -> Target:
         file = place / ENVIRONMENT_FILE
         if file.is_file():
             return _target(_exports(file), str(file))
-    raise NoAnswer(
+    raise RequestFailed(
         f"no app is known: {URL} is not set, and there is no {ENVIRONMENT_FILE} in {directory} or above it.\n"
         f"Start the local stack with `make up`, or set {URL} and {KEY} to those of your function app."
     )
@@ -53,17 +53,21 @@ def find_target(environ: Mapping[str, str], directory: Path) -> Target:
 def _target(values: Mapping[str, str], found_in: str) -> Target:
     url = values.get(URL, "").strip().rstrip("/")
     if not url:
-        raise NoAnswer(f"{found_in} does not set {URL}: start the local stack again with `make up`, or set {URL}.")
+        raise RequestFailed(f"{found_in} does not set {URL}: start the local stack again with `make up`, or set {URL}.")
     target = Target(url, values.get(KEY, "").strip() or None, found_in)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise NoAnswer(f"{URL} from {found_in} is no address ({error}): https://… is expected.") from error
+        raise RequestFailed(f"{URL} from {found_in} is no address ({error}): https://… is expected.") from error
     if parts.scheme not in {"http", "https"} or not host:
-        raise NoAnswer(f"{URL} from {found_in} is {url[:200]!r}: https://<your app>.azurewebsites.net is expected.")
+        raise RequestFailed(
+            f"{URL} from {found_in} is {url[:200]!r}: https://<your app>.azurewebsites.net is expected."
+        )
     if parts.scheme == "http" and not target.is_local:
-        raise NoAnswer(f"{URL} from {found_in} is {url[:200]!r}: http would show the key to the network; use https.")
+        raise RequestFailed(
+            f"{URL} from {found_in} is {url[:200]!r}: http would show the key to the network; use https."
+        )
     return target
 
 
@@ -73,15 +77,15 @@ def _exports(file: Path) -> Mapping[str, str]:
         with file.open(encoding="utf-8") as opened:
             text = opened.read(_LARGEST_FILE)
     except (OSError, UnicodeDecodeError) as error:
-        raise NoAnswer(f"{file} can't be read: {error}. Set {URL} and {KEY} instead.") from error
+        raise RequestFailed(f"{file} can't be read: {error}. Set {URL} and {KEY} instead.") from error
     found: dict[str, str] = {}
     for line in text.splitlines():
         try:
             words = shlex.split(line, comments=True)
         except ValueError:
             continue
-        for word in words[1:] if words[:1] == ["export"] else words:
-            name, equals, value = word.partition("=")
+        for status_text in words[1:] if words[:1] == ["export"] else words:
+            name, equals, value = status_text.partition("=")
             if equals:
                 found[name] = value
     return found

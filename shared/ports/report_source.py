@@ -12,7 +12,7 @@ from shared.ports.port_errors import ReportRefused
 class ReportSource(Protocol):
     """Where reports lie that are sent by reference."""
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         """Why this address is never fetched from, or None. Asks nobody."""
         ...
 
@@ -28,8 +28,8 @@ class ReportSource(Protocol):
 class NoReportSource:
     """``ReportSource`` of an app that fetches from nowhere."""
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         return "reports are fetched from nowhere: RINGMASTER_REPORT_HOSTS names no host"
 
     def open(self, url: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        raise ReportRefused("host", self.why_not(url) or "")
+        raise ReportRefused("host", self.denial_reason(url) or "")

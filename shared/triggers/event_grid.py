@@ -49,12 +49,12 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
 
 async def version_written(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
     """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
-    read = _written(event)
+    read = _decode_version_event(event)
     if isinstance(read, Ignored):
         log.info("event %.100r ignored: %s", event.id, read.reason)
         return
     world = await runtime.world()
-    with telemetry.hop("version_written", None, release=str(read.version)):
+    with telemetry.span("version_written", None, release=str(read.version)):
         answer = await intake.version_written(read, world, now=now, traceparent=telemetry.traceparent())
     log.info("event %.100r: %s", event.id, answer)
 
@@ -74,10 +74,10 @@ async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: 
 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
     if read.reference is not None:
-        return await _refer(read, read.reference, world, now)
+        return await _fetch_by_reference(read, read.reference, world, now)
     if read.report is not None and read.format == AUTO:
         return await _detect(read, read.report, world, now)
-    name = await _kept_report(read, world, now)
+    name = await _stored_report(read, world, now)
     if name is None:
         return "ignored: it names a report that is not in the store, or is another version's"
     return await reports.scan_finished(ScanFinished(read.version, name, now), world, now=now)
@@ -96,8 +96,8 @@ async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) 
     return await _scan_reported(replace(read, format=found.format), world, now)
 
 
-async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
-    reason = world.report_source.why_not(reference.url)
+async def _fetch_by_reference(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
+    reason = world.report_source.denial_reason(reference.url)
     if read.format == AUTO:
         reason = "a report by reference needs its format: it can't be looked at before it is fetched"
     if reason is None:
@@ -108,7 +108,7 @@ async def _refer(read: ScanReported, reference: ReportReference, world: World, n
     return f"refused: {reason}"
 
 
-async def _kept_report(read: ScanReported, world: World, now: datetime) -> str | None:
+async def _stored_report(read: ScanReported, world: World, now: datetime) -> str | None:
     """The name of the report that the event carries, or of the one in the store that it names."""
     if read.report is not None:
         return await world.evidence.save_report(read.version, read.format, read.report, at=now)
@@ -116,7 +116,7 @@ async def _kept_report(read: ScanReported, world: World, now: datetime) -> str |
     return read.report_blob if read.report_blob in kept else None
 
 
-def _written(event: func.EventGridEvent | func.CloudEvent) -> Any:
+def _decode_version_event(event: func.EventGridEvent | func.CloudEvent) -> Any:
     if isinstance(event, func.CloudEvent):
         return decode_cloud_event(_cloud_event(event))
     return decode_event_grid(

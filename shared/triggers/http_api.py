@@ -8,7 +8,7 @@ from shared.domain.image import InvalidId, VersionId
 from shared.engine import poison
 from shared.queries import status
 from shared.triggers import scan_webhook
-from shared.triggers.http_responses import answer, now_or_later, problem
+from shared.triggers.http_responses import error_response, json_response, respond
 from shared.triggers.runtime import Runtime, utc_now
 
 
@@ -22,34 +22,34 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @http.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
     async def releases(req: func.HttpRequest) -> func.HttpResponse:
         """Every release in short, or all about the one that ``?version=`` names."""
-        return await now_or_later(_releases(req, runtime), tell=True)
+        return await respond(_releases(req, runtime), include_details=True)
 
     @http.function_name("resend")
     @http.route(route="releases/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
     async def resend(req: func.HttpRequest) -> func.HttpResponse:
         """Send the stalled commands of the release that ``?version=`` names again."""
-        return await now_or_later(_resend(req, runtime), tell=True)
+        return await respond(_resend(req, runtime), include_details=True)
 
     return http
 
 
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     if "version" not in req.params:
-        return answer(200, await status.overview(await runtime.world()))
+        return json_response(200, await status.overview(await runtime.world()))
     try:
         version = VersionId.parse(req.params["version"])
     except InvalidId as error:
-        return problem(400, "invalid_version", str(error))
+        return error_response(400, "invalid_version", str(error))
     found = await status.explanation(version, await runtime.world())
-    return answer(200, found) if found else problem(404, "unknown_release", f"no release of {version}")
+    return json_response(200, found) if found else error_response(404, "unknown_release", f"no release of {version}")
 
 
 async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     try:
         version = VersionId.parse(req.params.get("version", ""))
     except InvalidId as error:
-        return problem(400, "invalid_version", str(error))
+        return error_response(400, "invalid_version", str(error))
     world = await runtime.world()
     if await world.ledger.read(version) is None:
-        return problem(404, "unknown_release", f"no release of {version}")
-    return answer(202, {"resent": await poison.resend(version, world, now=utc_now())})
+        return error_response(404, "unknown_release", f"no release of {version}")
+    return json_response(202, {"resent": await poison.resend(version, world, now=utc_now())})

@@ -16,7 +16,7 @@ from shared.ports import PassingFault
 log = logging.getLogger("ringmaster.http")
 
 
-class Problem(Exception):
+class HttpError(Exception):
     """An answer that is no success: status, a code for programs, and words for people."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -26,36 +26,38 @@ class Problem(Exception):
 
     def response(self) -> func.HttpResponse:
         """The answer itself."""
-        return problem(self.status, self.code, str(self))
+        return error_response(self.status, self.code, str(self))
 
 
-def answer(status_code: int, document: Any) -> func.HttpResponse:
+def json_response(status_code: int, document: Any) -> func.HttpResponse:
     """A JSON document."""
     text = json.dumps(document, ensure_ascii=False)
     return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
 
 
-def problem(status_code: int, code: str, message: str) -> func.HttpResponse:
+def error_response(status_code: int, code: str, message: str) -> func.HttpResponse:
     """``{"error": {"code", "message"}}``."""
-    return answer(status_code, {"error": {"code": code, "message": message}})
+    return json_response(status_code, {"error": {"code": code, "message": message}})
 
 
-async def now_or_later(answering: Awaitable[func.HttpResponse], *, tell: bool) -> func.HttpResponse:
+async def respond(answering: Awaitable[func.HttpResponse], *, include_details: bool) -> func.HttpResponse:
     """The answer, 503 for what passes or is being put right, or 500 for what is spoilt in the app's own storage.
 
     ``tell`` the reason to those who hold a key.
     """
     try:
         return await answering
-    except Problem as found:
+    except HttpError as found:
         return found.response()
     except PolicyFaults as faults:
-        reason = f":\n{faults}" if tell else "; its faults stand in the app's log"
-        return problem(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
+        reason = f":\n{faults}" if include_details else "; its faults stand in the app's log"
+        return error_response(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
     except CodecError as fault:
         # What the app itself keeps is spoilt; the timer lists the row in the log, and the others go on.
         log.exception("what is kept can't be read")
-        return problem(500, "unreadable", str(fault) if tell else "what is kept of this version can't be read")
+        return error_response(
+            500, "unreadable", str(fault) if include_details else "what is kept of this version can't be read"
+        )
     except PassingFault as fault:
         log.warning("not now: %s", fault)
-        return problem(503, "not_now", str(fault) if tell else "try again")
+        return error_response(503, "not_now", str(fault) if include_details else "try again")

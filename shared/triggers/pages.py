@@ -58,7 +58,7 @@ class Site(Protocol):
         """The page of a name and query."""
         ...
 
-    def problem(self, status: int, text: str, *, sign_in: str = "") -> Page:
+    def error_page(self, status: int, text: str, *, sign_in: str = "") -> Page:
         """A page that says what is wrong."""
         ...
 
@@ -72,7 +72,7 @@ def blueprint(runtime: Runtime, site: Site) -> func.Blueprint:
     @pages.route(route="pages/{name}", methods=["GET"], auth_level=level)
     async def show(req: func.HttpRequest) -> func.HttpResponse:
         """A page: releases, release, scan or evidence."""
-        page = await answered(req, runtime, site, now=utc_now())
+        page = await get_page(req, runtime, site, now=utc_now())
         return func.HttpResponse(
             page.body, status_code=page.status, headers=dict(page.headers), mimetype="text/html", charset="utf-8"
         )
@@ -80,38 +80,38 @@ def blueprint(runtime: Runtime, site: Site) -> func.Blueprint:
     return pages
 
 
-async def answered(req: func.HttpRequest, runtime: Runtime, site: Site, *, now: datetime) -> Page:
+async def get_page(req: func.HttpRequest, runtime: Runtime, site: Site, *, now: datetime) -> Page:
     """The page, for whoever may read it."""
-    refused = refusal(req, runtime.settings, site)
+    refused = access_error(req, runtime.settings, site)
     if refused is not None:
         return refused
     try:
         world = await runtime.world()
         return await site.page(req.route_params.get("name", ""), dict(req.params), world, now=now)
     except PolicyFaults as faults:
-        return site.problem(503, f"Nothing is judged until the policy can be used: {faults}")
+        return site.error_page(503, f"Nothing is judged until the policy can be used: {faults}")
     except PassingFault as fault:
         log.warning("not now: %s", fault)
-        return site.problem(503, f"Try again in a while: {fault}")
+        return site.error_page(503, f"Try again in a while: {fault}")
 
 
-def refusal(req: func.HttpRequest, settings: Settings, site: Site) -> Page | None:
+def access_error(req: func.HttpRequest, settings: Settings, site: Site) -> Page | None:
     """Why this request is shown nothing, or None. Without readers, the host has seen a key already."""
     if any(name.lower() == "code" for name in req.params):
         text = "A key in an address stands in logs and histories: change it, and send it in the header x-functions-key."
-        return site.problem(400, text)
+        return site.error_page(400, text)
     if not settings.readers:
         return None
     if PRINCIPAL not in req.headers:
-        return site.problem(401, "These pages are for people who have signed in.", sign_in=_sign_in(req))
+        return site.error_page(401, "These pages are for people who have signed in.", sign_in=_sign_in(req))
     try:
         principal = decode_principal(req.headers[PRINCIPAL])
     except Malformed as error:
         log.warning("page refused: %s", error)
-        return site.problem(401, "Who you are can't be read: sign in again.", sign_in=_sign_in(req))
+        return site.error_page(401, "Who you are can't be read: sign in again.", sign_in=_sign_in(req))
     if settings.readers.isdisjoint({*principal.ids, principal.tenant, *principal.groups}):
         log.warning("page refused: the principal %s is no reader", principal.ids)
-        return site.problem(403, "You are no reader of these pages: see RINGMASTER_PAGE_READERS.")
+        return site.error_page(403, "You are no reader of these pages: see RINGMASTER_PAGE_READERS.")
     return None
 
 

@@ -29,7 +29,7 @@ def configure(environment: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def hop(name: str, traceparent: str | None, **attributes: str | int) -> Iterator[None]:
+def span(name: str, traceparent: str | None, **attributes: str | int) -> Iterator[None]:
     """A span for one hop, child of the trace that the message carries. A fault that escapes is recorded on it."""
     parent = propagate.extract({"traceparent": traceparent}) if traceparent else context.Context()
     with _tracers[-1].start_as_current_span(name, context=parent, attributes=attributes):
@@ -37,7 +37,7 @@ def hop(name: str, traceparent: str | None, **attributes: str | int) -> Iterator
 
 
 @contextmanager
-def traced_by(provider: trace.TracerProvider) -> Iterator[None]:
+def use_tracer_provider(provider: trace.TracerProvider) -> Iterator[None]:
     """Have another provider collect spans for a while."""
     _tracers.append(provider.get_tracer(_NAME))
     try:

@@ -15,7 +15,7 @@ from shared.codec.principals import decode_principal
 from shared.domain.senders import Sender
 from shared.domain.signature import verify
 from shared.settings import Settings
-from shared.triggers.http_responses import Problem
+from shared.triggers.http_responses import HttpError
 
 log = logging.getLogger("ringmaster.http")
 
@@ -29,10 +29,10 @@ class Caller:
     """Who sent this, and under which name the very request is remembered (None: it need not be)."""
 
     sender: Sender
-    seen_as: str | None = None
+    replay_key: str | None = None
 
 
-def caller_of(req: func.HttpRequest, scan_format: str, body: bytes, settings: Settings, now: datetime) -> Caller:
+def authenticate(req: func.HttpRequest, scan_format: str, body: bytes, settings: Settings, now: datetime) -> Caller:
     """Who sent this. Raises Problem (401) when nobody can be sure, and says nothing of what was sent.
 
     A signature is looked at first. Without one, the principal counts, if any are allowed; the header proves nothing
@@ -49,11 +49,11 @@ def _principal(header: str, settings: Settings) -> Sender:
         principal = decode_principal(header)
     except Malformed as error:
         log.warning("scan webhook refused: %s", error)
-        raise Problem(401, "principal_unreadable", str(error)) from error
+        raise HttpError(401, "principal_unreadable", str(error)) from error
     known = next((settings.principals[each] for each in principal.ids if each in settings.principals), None)
     if known is None:
         log.warning("scan webhook refused: the principal %s is not on the list", principal.ids)
-        raise Problem(
+        raise HttpError(
             401, "unknown_principal", "this principal may not send reports: see RINGMASTER_WEBHOOK_PRINCIPALS"
         )
     return known
@@ -63,7 +63,7 @@ def _signer(req: func.HttpRequest, scan_format: str, body: bytes, settings: Sett
     name = req.headers.get(SCANNER, scan_format).strip().lower()
     sender = settings.scanners.get(name)
     if sender is None:
-        raise Problem(
+        raise HttpError(
             401,
             "unknown_scanner",
             f"no key is configured for this scanner: name it in the header {SCANNER} (without it, the format counts), "
@@ -73,7 +73,7 @@ def _signer(req: func.HttpRequest, scan_format: str, body: bytes, settings: Sett
     verdict = verify(stamp, signature, body, sender.keys, now=now, tolerance=settings.webhook_tolerance)
     if not verdict.ok:
         log.warning("scan webhook refused for %s: %s", name, verdict.text)
-        raise Problem(401, f"signature_{verdict.refusal}", verdict.text)
+        raise HttpError(401, f"signature_{verdict.refusal}", verdict.text)
     if verdict.key:
         log.info("%s signs with its key %d: it is an older one", name, verdict.key + 1)
     return Caller(sender, verdict.seen_as)

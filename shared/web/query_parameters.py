@@ -13,7 +13,7 @@ from shared.domain.image import InvalidId, VersionId
 _DIGITS: Final = re.compile("[0-9]{1,9}")
 
 
-class Unanswerable(Exception):
+class PageError(Exception):
     """A page that can't be shown: an HTTP status, and words for whoever asked."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -21,7 +21,7 @@ class Unanswerable(Exception):
         self.status = status
 
 
-class Query:
+class QueryParameters:
     """The parameters of an address. What can't be read raises Unanswerable (400) and says what is expected."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ class Query:
         try:
             return VersionId.parse(self._given.get("version", ""))
         except InvalidId as error:
-            raise Unanswerable(400, f"version: {error}") from error
+            raise PageError(400, f"version: {error}") from error
 
     def text(self, name: str) -> str:
         """A parameter as it is; empty when it is absent."""
@@ -45,7 +45,7 @@ class Query:
         if not text:
             return None
         if not _DIGITS.fullmatch(text) or int(text) < least:
-            raise Unanswerable(400, f"{name} is {text[:80]!r}; a whole number from {least} on is expected")
+            raise PageError(400, f"{name} is {text[:80]!r}; a whole number from {least} on is expected")
         return int(text)
 
     def page(self, name: str) -> int:
@@ -59,23 +59,23 @@ class Query:
             return kind(text) if text else None
         except ValueError as error:
             words = ", ".join(kind)
-            raise Unanswerable(400, f"{name} is {text[:80]!r}; one of these is expected: {words}") from error
+            raise PageError(400, f"{name} is {text[:80]!r}; one of these is expected: {words}") from error
 
     def only(self, name: str) -> bool:
         """Whether a parameter says ``only``."""
         text = self._given.get(name, "")
         if text not in {"", "only"}:
-            raise Unanswerable(400, f"{name} is {text[:80]!r}; only is expected, or nothing")
+            raise PageError(400, f"{name} is {text[:80]!r}; only is expected, or nothing")
         return text == "only"
 
 
-def address(page: str, /, **parameters: object) -> str:
+def page_url(page: str, /, **parameters: object) -> str:
     """The address of a page, relative to any other page. Parameters without a value are left out."""
     given = {name: str(value) for name, value in parameters.items() if value is not None and value != ""}
     return f"{page}?{urlencode(given)}" if given else page
 
 
-class Paging:
+class Pagination:
     """Which part of a long list stands on a page, and where the others are."""
 
     def __init__(self, total: int, page: int, size: int) -> None:

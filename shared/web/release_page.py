@@ -12,8 +12,8 @@ from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.domain.wording import distance, span
 from shared.ports import World
 from shared.queries import status
-from shared.web.evidence_page import key, read_release
-from shared.web.query_parameters import Query, address
+from shared.web.evidence_page import evidence_key, read_release
+from shared.web.query_parameters import QueryParameters, page_url
 from shared.web.templating import Page, render
 
 GATES: Final = 200
@@ -48,7 +48,7 @@ class GateRow:
         return self.record.answer is Answer.PASS
 
 
-async def show(query: Query, world: World, now: datetime) -> Page:
+async def show(query: QueryParameters, world: World, now: datetime) -> Page:
     """The page of the release of the version that is asked for."""
     release = await read_release(query, world)
     short = status.summary(release)
@@ -65,7 +65,7 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         gates=[_gate(each, release) for each in gates[:GATES]],
         gates_more=max(0, len(gates) - GATES),
         history=release.history[::-1],
-        scan=address("scan", version=release.version) if any(each.gate in _SCANS for each in gates) else "",
+        scan=page_url("scan", version=release.version) if any(each.gate in _SCANS for each in gates) else "",
     )
 
 
@@ -87,13 +87,20 @@ def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
     return [
         *known,
         *(
-            RingRow(each.ring, "no ring of the policy any more", ", ".join(each.regions), "", _shown(release), each.at)
+            RingRow(
+                each.ring,
+                "no ring of the policy any more",
+                ", ".join(each.regions),
+                "",
+                _publication_state(release),
+                each.at,
+            )
             for each in others
         ),
     ]
 
 
-def _shown(release: Release) -> str:
+def _publication_state(release: Release) -> str:
     """What a ring is that was published: a revocation takes back all of them."""
     return {State.REVOKING: "being taken back", State.REVOKED: "taken back"}.get(release.state, "published")
 
@@ -101,7 +108,7 @@ def _shown(release: Release) -> str:
 def _ring(ring: Ring, release: Release) -> RingRow:
     published = release.published_in(ring.name)
     under_way = ring.name == release.ring and not release.state.is_terminal
-    standing = _shown(release) if published else release.state.value if under_way else "not yet"
+    standing = _publication_state(release) if published else release.state.value if under_way else "not yet"
     if standing == "not yet" and release.state.is_terminal:
         standing = "not published"
     regions: Sequence[str] = published.regions if published else ring.region_names
@@ -123,6 +130,6 @@ def _gate(record: GateRecord, release: Release) -> GateRow:
         record,
         "/".join(part for part in (record.ring, record.region) if part),
         (record.incarnation, record.policy_digest) == here,
-        address("evidence", version=version, evidence=key(record)) if record.evidence else "",
-        address("scan", version=version, evidence=key(record)) if is_scan else "",
+        page_url("evidence", version=version, evidence=evidence_key(record)) if record.evidence else "",
+        page_url("scan", version=version, evidence=evidence_key(record)) if is_scan else "",
     )

@@ -20,8 +20,8 @@ from shared.domain.release import Gate, GateRecord, Release
 from shared.domain.wording import distance
 from shared.ports import Evidence, World
 from shared.scan_gate.listing_pages import groups_of, lines_of
-from shared.web.evidence_page import key, read_release
-from shared.web.query_parameters import Paging, Query, Unanswerable, address
+from shared.web.evidence_page import evidence_key, read_release
+from shared.web.query_parameters import PageError, Pagination, QueryParameters, page_url
 from shared.web.templating import Page, render
 
 LINES: Final = 200
@@ -30,7 +30,7 @@ VERDICTS: Final = 20
 EXCEPTIONS: Final = 50
 REASONS: Final = 40
 
-WORDS: Final[Mapping[Standing, str]] = {
+STANDING_LABELS: Final[Mapping[Standing, str]] = {
     Standing.DECIDED: "decided",
     Standing.EXCEPTED: "excepted",
     Standing.COUNTED: "allowed",
@@ -40,11 +40,11 @@ WORDS: Final[Mapping[Standing, str]] = {
     Standing.GONE: "gone",
 }
 """How people read of each standing."""
-_HERE: Final = frozenset(Standing) - {Standing.GONE, Standing.LEFT_OUT}
+_PRESENT: Final = frozenset(Standing) - {Standing.GONE, Standing.LEFT_OUT}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Filters:
     """Which findings are asked for, and where on the way through them."""
 
     severity: Severity | None
@@ -61,26 +61,26 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PageLinks:
     """Addresses of this page with another choice. All name the evidence, since what is latest changes."""
 
     version: str
     evidence: str
-    asked: Asked
+    filters: Filters
 
     def to(self, **changes: object) -> str:
         """The address with these parameters instead; a new choice begins at its first page."""
-        asked = self.asked
+        filters = self.filters
         given: dict[str, object] = {
-            "severity": asked.severity,
-            "standing": asked.standing,
-            "new": "only" if asked.new else None,
-            "group": asked.group,
-            "groups": asked.groups if asked.groups > 1 else None,
+            "severity": filters.severity,
+            "standing": filters.standing,
+            "new": "only" if filters.new else None,
+            "group": filters.group,
+            "groups": filters.groups if filters.groups > 1 else None,
         }
         given.update(changes)
         part_of_page = "groups" if "groups" in changes else "findings"
-        return f"{address('scan', version=self.version, evidence=self.evidence, **given)}#{part_of_page}"
+        return f"{page_url('scan', version=self.version, evidence=self.evidence, **given)}#{part_of_page}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +105,37 @@ class Findings:
     same: int
     gone: int
     groups: Sequence[tuple[int, GroupWire]]
-    group_paging: Paging
+    group_paging: Pagination
     group: GroupWire | None
     lines: Sequence[LineWire]
-    paging: Paging
+    paging: Pagination
 
 
-async def show(query: Query, world: World, now: datetime) -> Page:
+async def show(query: QueryParameters, world: World, now: datetime) -> Page:
     """The page of the last scan verdict of the version that is asked for, or of the one that ``evidence`` names."""
-    asked = _asked(query)
+    filters = _filters(query)
     release = await read_release(query, world)
     records = _records(release)
     record = _record(records, query.text("evidence"))
     if record is None:
-        return _awaited(release)
+        return _no_verdict(release)
     document = await world.evidence.get(record.evidence)
     if document is None:
-        raise Unanswerable(404, f"the evidence {record.evidence} is gone from the store")
-    places = Places(str(release.version), key(record), asked)
+        raise PageError(404, f"the evidence {record.evidence} is gone from the store")
+    links = PageLinks(str(release.version), evidence_key(record), filters)
     facts, rules = document.get("facts") or {}, document.get("rules") or {}
     return render(
         "scan",
         release=release,
         record=record,
-        verdicts=[(each, address("scan", version=release.version, evidence=key(each))) for each in records[:VERDICTS]],
-        places=places,
-        lines_at=lambda page: places.to(page=page),
-        groups_at=lambda page: places.to(groups=page),
-        asked=asked,
+        verdicts=[
+            (each, page_url("scan", version=release.version, evidence=evidence_key(each)))
+            for each in records[:VERDICTS]
+        ],
+        links=links,
+        lines_at=lambda page: links.to(page=page),
+        groups_at=lambda page: links.to(groups=page),
+        filters=filters,
         to_pass=facts.get("toPass", ()),
         compared_with=facts.get("comparedWith") or "",
         found_count=facts.get("found", 0),
@@ -141,17 +144,17 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         reports=_reports(facts, rules, now),
         exceptions=_exceptions(facts, now),
         shown_exceptions=EXCEPTIONS,
-        found=await _findings(facts, rules, asked, world.evidence),
-        words=WORDS,
+        found=await _findings(facts, rules, filters, world.evidence),
+        standing_labels=STANDING_LABELS,
         severities=tuple(WORST_FIRST),
     )
 
 
-def _asked(query: Query) -> Asked:
+def _filters(query: QueryParameters) -> Filters:
     standing = query.one_of("standing", Standing)
     if query.only("decided"):
         standing = Standing.DECIDED
-    return Asked(
+    return Filters(
         severity=query.one_of("severity", Severity),
         standing=standing,
         new=query.only("new"),
@@ -170,13 +173,13 @@ def _records(release: Release) -> list[GateRecord]:
 def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
     if not wanted:
         return records[0] if records else None
-    found = next((each for each in records if key(each) == wanted), None)
+    found = next((each for each in records if evidence_key(each) == wanted), None)
     if found is None:
-        raise Unanswerable(404, "this release has no such scan verdict any more; its page names those that it has")
+        raise PageError(404, "this release has no such scan verdict any more; its page names those that it has")
     return found
 
 
-def _awaited(release: Release) -> Page:
+def _no_verdict(release: Release) -> Page:
     told = [each for each in release.history if "scan" in each.text or "refused" in each.text]
     return render("no_verdict", release=release, told=told[::-1][:VERDICTS])
 
@@ -217,19 +220,19 @@ def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, An
 
 
 async def _findings(
-    facts: Mapping[str, Any], rules: Mapping[str, Any], asked: Asked, evidence: Evidence
+    facts: Mapping[str, Any], rules: Mapping[str, Any], filters: Filters, evidence: Evidence
 ) -> Findings | None:
     """What of the listing stands on this page; None for evidence that has none."""
     if "listing" not in facts:
         return None
     wire = read_listing(facts["listing"])
     ranges = read_ranges(wire)
-    group = await _group(wire, asked.group, evidence)
-    runs = _runs(ranges, asked, group)
-    paging = Paging(sum(count for _, count in runs), asked.page, LINES)
-    group_paging = Paging(wire.groups, asked.groups, GROUPS)
+    group = await _group(wire, filters.group, evidence)
+    runs = _runs(ranges, filters, group)
+    paging = Pagination(sum(count for _, count in runs), filters.page, LINES)
+    group_paging = Pagination(wire.groups, filters.groups, GROUPS)
     groups = await groups_of(wire, group_paging.start, GROUPS, evidence) if group is None else []
-    here = chosen(ranges, standings=_HERE)
+    here = chosen(ranges, standings=_PRESENT)
     new = _count(chosen(here, new=True))
     return Findings(
         wire=wire,
@@ -251,14 +254,14 @@ async def _group(wire: ListingWire, number: int | None, evidence: Evidence) -> G
         return None
     found = await groups_of(wire, number, 1, evidence)
     if not found:
-        raise Unanswerable(404, f"there is no group {number}: this verdict has {wire.groups}")
+        raise PageError(404, f"there is no group {number}: this verdict has {wire.groups}")
     return found[0]
 
 
-def _runs(ranges: Sequence[Range], asked: Asked, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
+def _runs(ranges: Sequence[Range], filters: Filters, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
     """Where the lines stand that are asked for. What is gone from here is shown to those who ask for it."""
-    standings = {asked.standing} if asked.standing else frozenset(Standing) - {Standing.GONE}
-    found = chosen(ranges, standings=standings, severity=asked.severity, new=True if asked.new else None)
+    standings = {filters.standing} if filters.standing else frozenset(Standing) - {Standing.GONE}
+    found = chosen(ranges, standings=standings, severity=filters.severity, new=True if filters.new else None)
     return tuple((each.start, each.count) for each in found) if group is None else within(group.runs, found)
 
 
@@ -267,7 +270,7 @@ def _severity_rows(ranges: Sequence[Range], held: Mapping[str, int], limits: Map
     for severity in WORST_FIRST:
         these = chosen(ranges, severity=severity)
         if these or severity in limits:
-            counts = [_count(chosen(these, standings={each})) for each in Standing if each in _HERE]
+            counts = [_count(chosen(these, standings={each})) for each in Standing if each in _PRESENT]
             rows.append(SeverityRow(severity, _count(these), counts, held.get(severity), limits.get(severity)))
     return rows
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from shared.domain.wording import printable
-from shared.web.query_parameters import address
+from shared.web.query_parameters import page_url
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -102,14 +102,14 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_finalize,
     )
     environment.filters.update(count=count, clipped=clipped, web_link=web_link, advisory_link=advisory_link, at=_at)
-    environment.globals.update(address=address, style=_Safe(_style()))
+    environment.globals.update(page_url=page_url, style=_TrustedText(_style()))
     return environment
 
 
-class _Safe(str):
+class _TrustedText(str):
     """Our own text, which a browser must get as it is."""
 
     __slots__ = ()
@@ -118,7 +118,7 @@ class _Safe(str):
         return str(self)
 
 
-def _shown(value: Any) -> Any:
+def _finalize(value: Any) -> Any:
     """Any value as it goes into a page: texts without steering characters, large numbers with commas."""
     if type(value) is str:
         return printable(value)

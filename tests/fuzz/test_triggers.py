@@ -144,7 +144,7 @@ def test_a_queue_message_is_worked_on_or_refused_or_dropped(given_message: tuple
     function, body = given_message
     app = App()
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
-    work = partial(storage_queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now)
+    work = partial(storage_queues.handle_message, func.QueueMessage(body=body), function, app.runtime, now=app.now)
     with bounded(len(body)):
         refusal = outcome(work, *secrets)
     app.check(*secrets)
@@ -167,7 +167,7 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
     queue = storage_queues.queue_of(app.runtime.settings, function)
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
     with bounded(len(body)):
-        run(storage_queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
+        run(storage_queues.handle_poisoned(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
     app.check(*secrets)
     stalled = [row for row in app.rows().values() if row != app.before[row.version]]
     later = [message for message in app.house.queues.waiting() if message.kind is Kind.FETCH_REPORT]
@@ -224,7 +224,11 @@ def test_a_message_may_be_wrapped_in_any_way(given_message: tuple[str, bytes], w
     }[wrapping]
     app = App()
     with bounded(len(wrapped)):
-        outcome(partial(storage_queues.hop, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now))
+        outcome(
+            partial(
+                storage_queues.handle_message, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now
+            )
+        )
     app.check()
 
 
@@ -234,7 +238,7 @@ def test_sound_messages_are_worked_on() -> None:
         app = App()
         name = next(name for name, kinds in storage_queues.FUNCTIONS.items() if document["kind"] in kinds)
         body = json.dumps(document).encode()
-        run(storage_queues.hop(func.QueueMessage(body=body), name, app.runtime, now=app.now))
+        run(storage_queues.handle_message(func.QueueMessage(body=body), name, app.runtime, now=app.now))
         app.check()
         worked += not app.untouched()
     assert worked > len(SENT) / 2

@@ -14,7 +14,7 @@ import pytest
 
 from shared.cli.client import Client
 from shared.cli.command_line import Session, run
-from shared.cli.exit_codes import NoAnswer
+from shared.cli.exit_codes import RequestFailed
 from shared.cli.target import Target
 from tests.unit.cli_app import GALLERY, KEY, NOW, OTHER_GALLERY, AppDouble, summary, version_id, waiting
 
@@ -127,8 +127,8 @@ def test_an_app_that_is_not_there_is_named_with_the_remedy(ringmaster: Terminal)
 def test_an_app_that_never_answers_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(NoAnswer, match="no answer in time"):
-            Client(Target(url, None, "a test"), silence=0.2).overview()
+        with pytest.raises(RequestFailed, match="no answer in time"):
+            Client(Target(url, None, "a test"), read_timeout=0.2).overview()
 
 
 def test_an_answer_that_is_cut_off_is_no_answer(ringmaster: Terminal):

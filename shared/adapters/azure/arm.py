@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults, judged
+from shared.adapters.azure.arm_errors import error_from_response, translate_arm_errors
 from shared.adapters.azure.arm_fields import text
 from shared.ports import Refused, Unavailable
 
@@ -32,7 +32,7 @@ READ_SECONDS: Final = 60
 _MOST_PAGES: Final = 10_000
 
 
-class Tokens:
+class PortCredential:
     """A credential whose failure to give a token is ``Unavailable``: it says nothing of the request that needs one."""
 
     def __init__(self, credential: AsyncTokenCredential) -> None:
@@ -51,7 +51,7 @@ class Tokens:
     async def close(self) -> None:
         """Nothing: whoever made the credential closes it."""
 
-    async def __aenter__(self) -> Tokens:
+    async def __aenter__(self) -> PortCredential:
         return self
 
     async def __aexit__(
@@ -75,7 +75,7 @@ class Arm:
         transport: Callable[[], AsyncHttpTransport] | None = None,
     ) -> None:
         """``scopes`` is by default the endpoint's own ``/.default``; ``transport`` makes one for each client."""
-        self._credential = Tokens(credential)
+        self._credential = PortCredential(credential)
         self._base_url = base_url.rstrip("/")
         self._scopes = tuple(scopes or (f"{self._base_url}/.default",))
         self._transport = transport or _transport
@@ -156,12 +156,14 @@ class Arm:
     async def _json(self, method: str, url: str, what: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         from azure.core.rest import HttpRequest
 
-        with arm_faults(what):
+        with translate_arm_errors(what):
             answer = await self._send(HttpRequest(method, url, params=dict(query)))
         body = _body(answer)
         if answer.status_code >= 300:
             error = body.get("error") if isinstance(body, dict) else None
-            raise judged(answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what)
+            raise error_from_response(
+                answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what
+            )
         if method == "GET" and not isinstance(body, dict):
             raise Unavailable(f"{what}: HTTP {answer.status_code} without a JSON object")
         return body if isinstance(body, dict) else {}

@@ -57,26 +57,26 @@ _LONGEST_CODE: Final = 200
 
 
 @contextmanager
-def arm_faults(what: str) -> Iterator[None]:
+def translate_arm_errors(what: str) -> Iterator[None]:
     """Translate the SDK's errors inside the block; ``what`` says what was tried, for people."""
     try:
         yield
     except AzureError as error:
-        raise translated(error, what) from error
+        raise port_error(error, what) from error
     except (JSONDecodeError, UnicodeDecodeError, DeserializationError) as error:
         # Of an empty body, for one: the SDK lets through what its parser and its models raise (azure-mgmt-compute 39).
         raise Unavailable(f"{what}: ARM's answer can't be read ({type(error).__name__})") from error
 
 
-def translated(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:
+def port_error(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:
     """The port's fault for an SDK error. ``now`` is needed only to read a Retry-After given as a date."""
     if not isinstance(error, HttpResponseError) or error.response is None or isinstance(error, DecodeError):
         return Unavailable(f"{what}: no answer from ARM ({type(error).__name__})")
     response: Any = error.response
-    return judged(error.status_code or 0, response.headers, _error_object(response), what, now=now)
+    return error_from_response(error.status_code or 0, response.headers, _error_object(response), what, now=now)
 
 
-def judged(
+def error_from_response(
     status: int, headers: Mapping[str, str], error: Mapping[str, Any], what: str, *, now: datetime | None = None
 ) -> PassingFault | Refused:
     """The port's fault for an answer: status, headers and the ``error`` object of its body (empty if unreadable)."""

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from shared.adapters.azure.storage_clients import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
 from shared.adapters.common.names import (
     check_blob_name,
     is_blob_name,
@@ -26,7 +26,7 @@ from shared.adapters.common.names import (
     report_name,
     report_name_of,
 )
-from shared.adapters.common.report_bounds import LARGEST_REPORT, check_report, checked
+from shared.adapters.common.report_bounds import LARGEST_REPORT, check_report, verified
 from shared.codec import TooLarge, decode_document, encode_document
 from shared.codec.documents import LARGEST_DOCUMENT
 from shared.domain.image import VersionId
@@ -68,7 +68,7 @@ class AzureEvidence:
         self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
     ) -> str:
         name = report_name_of(version, scan_format, sha256)
-        blocks = _gathered(checked(pieces, sha256))
+        blocks = _gathered(verified(pieces, sha256))
         await self._create_in_blocks(self._reports, name, blocks, _metadata(scan_format, at))
         return name
 
@@ -77,7 +77,7 @@ class AzureEvidence:
 
         folder = report_folder(version)
         blobs = self._storage.container(self._reports).list_blobs(name_starts_with=folder, include=["metadata"])
-        with speaking(f"listing the scan reports of {version.short}"):
+        with translate_errors(f"listing the scan reports of {version.short}"):
             try:
                 found = [_report(blob) async for blob in blobs]
             except ResourceNotFoundError:
@@ -96,9 +96,9 @@ class AzureEvidence:
             "content_settings": ContentSettings(content_type="application/json"),
             "metadata": dict(metadata) if metadata else None,
         }
-        with speaking(f"writing the blob {name} in {container}"):
+        with translate_errors(f"writing the blob {name} in {container}"):
             try:
-                await creating(
+                await create_if_missing(
                     lambda: client.upload_blob(name, body, overwrite=False, **options),
                     client.create_container,
                     {"ContainerNotFound"},
@@ -123,9 +123,11 @@ class AzureEvidence:
         async for block in blocks:
             ids.append(f"{writer}-{len(ids):06d}")
             put = partial(blob.stage_block, ids[-1], block)
-            with speaking(what):
-                await (put() if len(ids) > 1 else creating(put, client.create_container, {"ContainerNotFound"}))
-        with speaking(what):
+            with translate_errors(what):
+                await (
+                    put() if len(ids) > 1 else create_if_missing(put, client.create_container, {"ContainerNotFound"})
+                )
+        with translate_errors(what):
             try:
                 await blob.commit_block_list(
                     [BlobBlock(each) for each in ids],
@@ -146,7 +148,7 @@ class AzureEvidence:
 
         if not is_blob_name(name):
             return None
-        with speaking(f"reading the blob {name} in {container}"):
+        with translate_errors(f"reading the blob {name} in {container}"):
             try:
                 download = await self._storage.container(container).download_blob(name)
             except ResourceNotFoundError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document
 from shared.adapters.azure.gallery_facts import (
     copy_body,
@@ -47,7 +47,7 @@ class AzureGalleries:
         what = f"list versions of {definition.gallery.name}/{definition.name}"
         found: list[VersionFacts] = []
         try:
-            with arm_faults(what):
+            with translate_arm_errors(what):
                 paged = operations.list_by_gallery_image(*_definition_path(definition))
                 async for listed in self._items(paged, what):
                     version = _listed(definition, listed)
@@ -79,7 +79,7 @@ class AzureGalleries:
         check_allowed(version.id, self._allowed)
         operations = self._compute(version.id.definition.gallery).gallery_image_versions
         body: Any = targets_body(version, targets, excluded=excluded)
-        with arm_faults(f"write target regions of {version.id.short}"):
+        with translate_arm_errors(f"write target regions of {version.id.short}"):
             await operations.begin_update(*_path(version.id), body, polling=False)
 
     async def copy_version(
@@ -93,7 +93,7 @@ class AzureGalleries:
             return
         operations = self._compute(target.definition.gallery).gallery_image_versions
         body: Any = copy_body(source, location=location, targets=targets)
-        with arm_faults(f"copy {source.id.short} to {target.short}"):
+        with translate_arm_errors(f"copy {source.id.short} to {target.short}"):
             await operations.begin_create_or_update(*_path(target), body, polling=False)
 
     async def _items(self, paged: Any, what: str) -> AsyncIterator[dict[str, Any]]:
@@ -119,7 +119,7 @@ async def _next_page(pages: Any, what: str) -> Any | None:
 
 async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
     try:
-        with arm_faults(what):
+        with translate_arm_errors(what):
             return document(await call, what)
     except Refused as refused:
         if refused.status == 404:

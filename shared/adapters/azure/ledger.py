@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from shared.adapters.azure import entities
 from shared.adapters.azure.entities import entity_of, instant, release_of
-from shared.adapters.azure.storage_clients import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
-from shared.adapters.common.dead_letters import cut
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
+from shared.adapters.common.dead_letters import truncate
 from shared.adapters.common.names import key
 from shared.codec import CodecError
 from shared.domain.image import DefinitionId, VersionId
@@ -137,8 +137,8 @@ class AzureLedger:
         return instant(current["at"])
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        entity = entities.letter_entity(cut(letter))
-        with speaking(f"noting the dead letter {letter.id[:100]}"):
+        entity = entities.letter_entity(truncate(letter))
+        with translate_errors(f"noting the dead letter {letter.id[:100]}"):
             await self._creating(lambda: self._table.upsert_entity(entity, mode=_replace_mode()))
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
@@ -158,19 +158,19 @@ class AzureLedger:
         return self._storage.table(self._name)
 
     async def _creating(self, action: Any) -> Any:
-        return await creating(action, lambda: self._table.create_table(), _MISSING)
+        return await create_if_missing(action, lambda: self._table.create_table(), _MISSING)
 
     async def _get(self, partition: str, row: str, what: str) -> Any | None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        with speaking(what):
+        with translate_errors(what):
             try:
                 return await self._table.get_entity(partition, row)
             except ResourceNotFoundError:
                 return None
 
     async def _create(self, entity: Mapping[str, Any], what: str) -> str:
-        with speaking(what):
+        with translate_errors(what):
             written = await self._creating(lambda: self._table.create_entity(entity))
         return written["etag"]
 
@@ -187,7 +187,7 @@ class AzureLedger:
         return written[0]["etag"]
 
     async def _delete(self, partition: str, row: str, etag: str, what: str) -> None:
-        with speaking(what):
+        with translate_errors(what):
             await self._table.delete_entity(partition, row, etag=etag, match_condition=_unchanged())
 
     async def _won(self, entity: Mapping[str, Any], current: Any | None, what: str) -> bool:
@@ -206,7 +206,7 @@ class AzureLedger:
 
         pages = self._table.query_entities(query, parameters=parameters).by_page()
         while True:
-            with speaking(what):
+            with translate_errors(what):
                 try:
                     page = [entity async for entity in await anext(pages)]
                 except (StopAsyncIteration, ResourceNotFoundError):
@@ -220,7 +220,7 @@ def _gone_is_conflict(what: str) -> Any:
     """Somebody who deleted a row that is to be replaced was first, too."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    with speaking(what):
+    with translate_errors(what):
         try:
             yield
         except ResourceNotFoundError as error:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document, tags, text
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
@@ -49,7 +49,7 @@ class AzureMachines:
         check_machine_name(spec.name)
         body: Any = machine_body(spec, self._test.subnet_in(spec.region))
         try:
-            with arm_faults(f"create {spec.name}"):
+            with translate_arm_errors(f"create {spec.name}"):
                 # If-None-Match: * — a second PUT would carry another password or key, and be refused or obeyed.
                 await self._machines.begin_create_or_update(
                     self._group, spec.name, body, etag="*", match_condition=MatchConditions.IfMissing, polling=False
@@ -68,7 +68,7 @@ class AzureMachines:
         check_machine_name(name)
         commands = self._compute.virtual_machine_run_commands
         body: Any = probe_body(region, script, within)
-        with arm_faults(f"start {probe} on {name} ({os_type})"):
+        with translate_arm_errors(f"start {probe} on {name} ({os_type})"):
             await commands.begin_create_or_update(self._group, name, probe, body, polling=False)
 
     async def probe(self, name: str, probe: str) -> ProbeFacts | None:
@@ -92,7 +92,7 @@ class AzureMachines:
             return
         check_tags(name, tags(found))
         try:
-            with arm_faults(f"delete {name}"):
+            with translate_arm_errors(f"delete {name}"):
                 await self._machines.begin_delete(self._group, name, force_deletion=True, polling=False)
         except Refused as refused:
             if refused.status != 404:
@@ -153,7 +153,7 @@ class AzureMachines:
 
 async def _found(call: Any, what: str) -> Mapping[str, Any] | None:
     try:
-        with arm_faults(what):
+        with translate_arm_errors(what):
             answer = await call
     except Refused as refused:
         if refused.status == 404:

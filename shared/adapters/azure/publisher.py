@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from shared.adapters.azure.storage_errors import speaking
+from shared.adapters.azure.storage_errors import translate_errors
 from shared.codec import decode_document, encode_document
 from shared.domain.messages import Announcement
 from shared.ports import Refused
@@ -56,7 +56,7 @@ class EventGridPublisher:
             time=announcement.at,
             data=dict(decode_document(encode_document(announcement.data))),
         )
-        with speaking(f"announcing {announcement.type} of {version.short}", Refused):
+        with translate_errors(f"announcing {announcement.type} of {version.short}", Refused):
             await self._connected().send(event)
 
     async def close(self) -> None:

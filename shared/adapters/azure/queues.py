@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.adapters.azure.storage_clients import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
-from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
+from shared.adapters.common.bodies import body_name, body_reference, check_body, pointer_to, whole_seconds
 from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, unwrapped
 from shared.domain.messages import Command, Kind
 
@@ -48,8 +48,8 @@ class AzureQueues:
     async def _put(self, kind: Kind, body: bytes, delay: timedelta, what: str) -> None:
         queue = self._storage.queue(self._names[kind])
         hidden = whole_seconds(delay)
-        with speaking(f"sending {what} to the queue {queue.queue_name}"):
-            await creating(
+        with translate_errors(f"sending {what} to the queue {queue.queue_name}"):
+            await create_if_missing(
                 lambda: queue.send_message(body, visibility_timeout=hidden, time_to_live=-1),
                 queue.create_queue,
                 {"QueueNotFound"},
@@ -57,14 +57,14 @@ class AzureQueues:
 
     async def open(self, body: bytes) -> bytes:
         body = unwrapped(body)
-        name = pointed_at(body)
+        name = body_reference(body)
         return body if name is None else check_body(name, await self._load(name))
 
     async def _save(self, name: str, body: bytes) -> None:
         container = self._storage.container(self._bodies)
-        with speaking(f"saving the body {name}"):
+        with translate_errors(f"saving the body {name}"):
             # Named by its content: writing it again changes nothing.
-            await creating(
+            await create_if_missing(
                 lambda: container.upload_blob(name, body, overwrite=True, **_json()),
                 container.create_container,
                 {"ContainerNotFound"},
@@ -73,7 +73,7 @@ class AzureQueues:
     async def _load(self, name: str) -> bytes | None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        with speaking(f"reading the body {name}"):
+        with translate_errors(f"reading the body {name}"):
             try:
                 download = await self._storage.container(self._bodies).download_blob(name)
             except ResourceNotFoundError as error:

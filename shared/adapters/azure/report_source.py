@@ -41,7 +41,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 500, 502, 503, 504})
 _HEADERS: Final = {"Accept": "application/json, */*;q=0.1", "Accept-Encoding": "gzip, identity"}
 
-type Judge = Callable[[str], str | None]
+type AddressCheck = Callable[[str], str | None]
 """Why an IP address is not connected to, or None."""
 
 
@@ -54,17 +54,17 @@ class HttpsReportSource:
         *,
         most_bytes: int = LARGEST_REPORT,
         seconds: float = SECONDS,
-        judge: Judge = why_not_public,
+        address_check: AddressCheck = why_not_public,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Fetch from these hosts (``host`` or ``host:port``). ``judge`` and ``tls`` are for servers on this machine."""
         self._hosts = frozenset(hosts)
         self._most = most_bytes
         self._seconds = seconds
-        self._judge = judge
+        self._address_check = address_check
         self._tls = tls
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         try:
             check_url(url, self._hosts)
         except InvalidReference as error:
@@ -73,16 +73,16 @@ class HttpsReportSource:
 
     @contextlib.asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        if (reason := self.why_not(url)) is not None:
+        if (reason := self.denial_reason(url)) is not None:
             raise ReportRefused("host", reason)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds
         async with contextlib.AsyncExitStack() as stack:
-            with _speaking(url):
+            with _translate_errors(url):
                 async with asyncio.timeout_at(deadline):
                     session = await stack.enter_async_context(self._session())
                     answer = await self._answer(session, url, stack)
-            yield self._spoken_pieces(answer, url, deadline)
+            yield self._translated_pieces(answer, url, deadline)
 
     def _session(self) -> aiohttp.ClientSession:
         import aiohttp
@@ -112,7 +112,7 @@ class HttpsReportSource:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _check(self, address: str) -> None:
-        if (reason := self._judge(address)) is not None:
+        if (reason := self._address_check(address)) is not None:
             raise ReportRefused("address", f"the host of the report is not connected to: {reason}")
 
     async def _answer(
@@ -138,10 +138,12 @@ class HttpsReportSource:
         if peer:
             self._check(peer[0])
 
-    async def _spoken_pieces(self, answer: aiohttp.ClientResponse, url: str, deadline: float) -> AsyncIterator[bytes]:
+    async def _translated_pieces(
+        self, answer: aiohttp.ClientResponse, url: str, deadline: float
+    ) -> AsyncIterator[bytes]:
         pieces = self._pieces(answer, url, deadline)
         while True:
-            with _speaking(url):
+            with _translate_errors(url):
                 piece = await anext(pieces, None)
             if piece is None:
                 return
@@ -204,7 +206,7 @@ def _redirected(at: str, location: str, origin: str) -> str:
 
 
 @contextlib.contextmanager
-def _speaking(url: str) -> Any:
+def _translate_errors(url: str) -> Any:
     """Raise the port's faults instead of those of HTTP, TLS, sockets and gzip."""
     import aiohttp
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document, number, part, text, text_or_none
 from shared.adapters.azure.arm_fields import parts as objects
 from shared.domain.facts import SourceFacts, SourceKind, VersionFacts
@@ -57,7 +57,7 @@ async def read_source(arm: Arm, version: VersionFacts) -> SourceFacts | None:
 
 async def _image(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     images, what = arm.compute(parts["subscription"]).images, f"read managed image {parts['name']}"
-    with arm_faults(what):
+    with translate_arm_errors(what):
         image = document(await images.get(parts["group"], parts["name"]), what)
     properties = part(image, "properties")
     disk = part(part(properties, "storageProfile"), "osDisk")
@@ -74,7 +74,7 @@ async def _image(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
 
 async def _machine(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     machines, what = arm.compute(parts["subscription"]).virtual_machines, f"read virtual machine {parts['name']}"
-    with arm_faults(what):
+    with translate_arm_errors(what):
         machine = document(await machines.get(parts["group"], parts["name"], expand="instanceView"), what)
     properties = part(machine, "properties")
     disk = part(part(properties, "storageProfile"), "osDisk")
@@ -93,14 +93,14 @@ async def _machine(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
 
 async def _disk(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     disks, what = arm.compute(parts["subscription"]).disks, f"read disk {parts['name']}"
-    with arm_faults(what):
+    with translate_arm_errors(what):
         found = document(await disks.get(parts["group"], parts["name"]), what)
     return _of_disk(SourceKind.DISK, name, found)
 
 
 async def _snapshot(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     snapshots, what = arm.compute(parts["subscription"]).snapshots, f"read snapshot {parts['name']}"
-    with arm_faults(what):
+    with translate_arm_errors(what):
         found = document(await snapshots.get(parts["group"], parts["name"]), what)
     return _of_disk(SourceKind.SNAPSHOT, name, found)
 
@@ -122,7 +122,7 @@ async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceF
     client = arm.compute(parts["subscription"])
     where = (parts["group"], parts["gallery"], parts["definition"])
     what = f"read image version {'/'.join(where[1:])}/{parts['number']}"
-    with arm_faults(what):
+    with translate_arm_errors(what):
         version = document(await client.gallery_image_versions.get(*where, parts["number"]), what)
         definition = document(await client.gallery_images.get(*where), what)
     traits = part(definition, "properties")

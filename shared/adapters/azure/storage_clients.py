@@ -115,7 +115,7 @@ class AzureStorage:
         await self.close()
 
 
-async def creating[T](
+async def create_if_missing[T](
     action: Callable[[], Awaitable[T]], create: Callable[[], Awaitable[Any]], missing: Collection[str]
 ) -> T:
     """Do something; when what it needs isn't there (one of the codes in ``missing``), create that and do it again.

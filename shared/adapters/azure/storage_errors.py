@@ -30,28 +30,28 @@ _ADVICE = {
     404: "check the account's address",
 }
 
-type Final = Callable[[str, str, int | None], Exception]
+type RefusalFactory = Callable[[str, str, int | None], Exception]
 """Makes the exception for a final no, of its code, its message and its HTTP status."""
 
 
-class StorageFault(Exception):
+class StorageConfigurationError(Exception):
     """Storage said no to something that it should do: the installation, or this program, is at fault."""
 
 
 @contextlib.contextmanager
-def speaking(what: str, final: Final | None = None) -> Iterator[None]:
+def translate_errors(what: str, refusal: RefusalFactory | None = None) -> Iterator[None]:
     """Raise the ports' faults instead of the SDK's, with ``what`` was being done in the text."""
     from azure.core.exceptions import AzureError
 
     try:
         yield
     except AzureError as error:
-        raise translated(error, what, final) from error
+        raise port_error(error, what, refusal) from error
     except (TimeoutError, ConnectionError) as error:
         raise Unavailable(f"{what}: no answer ({type(error).__name__}); it may have been done all the same") from error
 
 
-def translated(error: Any, what: str, final: Final | None = None) -> Exception:
+def port_error(error: Any, what: str, refusal: RefusalFactory | None = None) -> Exception:
     """The fault that an ``AzureError`` stands for."""
     error = _with_answer(error)
     status = getattr(error, "status_code", None)
@@ -63,9 +63,9 @@ def translated(error: Any, what: str, final: Final | None = None) -> Exception:
         return Conflict(text)
     if status is None or status in {0, 408} or status >= 500:
         return Unavailable(text, retry_after=retry_after(error))
-    if final is not None:
-        return final(code, f"{what}: {_words(error)}", status)
-    return StorageFault(f"{text}: {_ADVICE[status]}" if status in _ADVICE else text)
+    if refusal is not None:
+        return refusal(code, f"{what}: {_words(error)}", status)
+    return StorageConfigurationError(f"{text}: {_ADVICE[status]}" if status in _ADVICE else text)
 
 
 def code_of(error: Any) -> str:

@@ -26,7 +26,7 @@ def body_name(body: bytes) -> str:
     return f"{sha256(body).hexdigest()}.json"
 
 
-def pointed_at(body: bytes) -> str | None:
+def body_reference(body: bytes) -> str | None:
     """The blob that a message points to, None when it is the body itself. Raises CodecError.
 
     A name that ``body_name`` could not have given is refused: it must not lead to other blobs.

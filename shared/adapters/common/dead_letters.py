@@ -12,7 +12,7 @@ LONGEST_REASON = 4 * 1024
 """Characters of a dead letter's reason."""
 
 
-def cut(letter: DeadLetter) -> DeadLetter:
+def truncate(letter: DeadLetter) -> DeadLetter:
     """The letter as it is kept: its body and reason not longer than they may be, every text valid Unicode."""
     body = _valid(letter.body).encode()[:LARGEST_BODY].decode("utf-8", "ignore")
     reason = _valid(letter.reason[:LONGEST_REASON])

@@ -18,7 +18,7 @@ def check_report(body: bytes) -> None:
         raise TooLarge(f"the report takes {len(body) >> 20} MiB; at most {LARGEST_REPORT >> 20} MiB are kept")
 
 
-async def checked(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
+async def verified(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
     """The same pieces. Raises ReportRefused as soon as they are too many, or at their end when they are others."""
     seen, size = sha256(), 0
     async for piece in pieces:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.common.names import check_blob_name, report_folder, report_name, report_name_of
-from shared.adapters.common.report_bounds import check_report, checked
+from shared.adapters.common.report_bounds import check_report, verified
 from shared.codec import decode_document, encode_document
 from shared.domain.image import VersionId
 from shared.ports import StoredReport
@@ -38,7 +38,7 @@ class MemoryEvidence:
         self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
     ) -> str:
         name = report_name_of(version, scan_format, sha256)
-        body = b"".join([piece async for piece in checked(pieces, sha256)])
+        body = b"".join([piece async for piece in verified(pieces, sha256)])
         self._reports.setdefault(name, (StoredReport(name, scan_format, at, len(body)), body))
         return name
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.adapters.common.dead_letters import cut
+from shared.adapters.common.dead_letters import truncate
 from shared.codec import CodecError, decode_release, encode_release
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release
@@ -112,7 +112,7 @@ class MemoryLedger:
         return self._adopted.setdefault(definition, now)
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        kept = cut(letter)
+        kept = truncate(letter)
         self._letters[kept.id] = kept
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.adapters.common.own_machines import check_machine_name, check_part, check_tags, own_tags, owned
 from shared.adapters.memory.characters import CLEAN, Character
-from shared.adapters.memory.probe_runner import Ran, run_script
+from shared.adapters.memory.probe_runner import RunResult, run_script
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId
@@ -42,7 +42,7 @@ class _Probe:
     script: str
     began: datetime
     within: timedelta
-    ran: Ran | None = None
+    ran: RunResult | None = None
 
 
 @dataclass(slots=True)
@@ -74,32 +74,32 @@ class MemoryMachines:
         self._casting = casting
         self._on_call = on_call
         self._machines: dict[str, _Machine] = {}
-        self._dying: dict[str, datetime] = {}
-        self._bearers: dict[str, _Machine] = {}
-        self._loose: dict[str, dict[str, str]] = {}
+        self._deletion_ends: dict[str, datetime] = {}
+        self._owners: dict[str, _Machine] = {}
+        self._orphans: dict[str, dict[str, str]] = {}
         self._asked: dict[tuple[VersionId, str], int] = {}
 
     def plant(self, resource_id: str, tags: dict[str, str]) -> None:
         """Put a disk or NIC there that no machine of ours brought."""
-        self._loose[resource_id.lower()] = tags
+        self._orphans[resource_id.lower()] = tags
 
     def vanish(self, name: str) -> None:
         """Somebody deletes a machine with all its parts; nothing happens when it isn't there."""
         machine = self._machines.pop(name, None)
         for part in machine.parts if machine else ():
-            del self._bearers[part]
+            del self._owners[part]
 
     def everything(self) -> Sequence[str]:
         """Ids of all there is in the test resource group, ours or not."""
-        self._bury()
-        return [*self._bearers, *self._loose]
+        self._remove_deleted()
+        return [*self._owners, *self._orphans]
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, spec: MachineSpec) -> None:
         check_machine_name(spec.name)
         self._on_call("create")
-        self._bury()
+        self._remove_deleted()
         present = self._machines.get(spec.name)
         if present is not None:
             if present.spec.release != spec.release:
@@ -115,7 +115,7 @@ class MemoryMachines:
             raise Refused(*character.refused)
         machine = _Machine(spec, character, self._clock(), self._parts_of(spec))
         self._machines[spec.name] = machine
-        self._bearers.update(dict.fromkeys(machine.parts, machine))
+        self._owners.update(dict.fromkeys(machine.parts, machine))
 
     async def view(self, name: str) -> MachineFacts | None:
         self._on_call("view")
@@ -157,47 +157,47 @@ class MemoryMachines:
         machine = self._find(name)
         if machine is not None and machine.deleted is None:
             machine.deleted = self._clock()
-            self._dying[name] = machine.deleted + machine.character.deletion_takes
+            self._deletion_ends[name] = machine.deleted + machine.character.deletion_takes
 
     async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
         self._on_call("remaining")
-        self._bury()
-        return [part for part in parts if part.lower() in self._bearers or part.lower() in self._loose]
+        self._remove_deleted()
+        return [part for part in parts if part.lower() in self._owners or part.lower() in self._orphans]
 
     async def delete_part(self, resource_id: str) -> None:
         check_part(resource_id, self._test.subscription, self._test.resource_group)
         self._on_call("delete_part")
-        self._bury()
-        tags = self._loose.get(resource_id.lower())
+        self._remove_deleted()
+        tags = self._orphans.get(resource_id.lower())
         if tags is not None:
             check_tags(resource_id, tags)
-            del self._loose[resource_id.lower()]
-        elif resource_id.lower() in self._bearers:
+            del self._orphans[resource_id.lower()]
+        elif resource_id.lower() in self._owners:
             raise Conflict(f"{resource_id} is in use by a machine")
 
     async def ours(self) -> Sequence[OwnMachine]:
         self._on_call("ours")
-        self._bury()
-        tagged = {part: own_tags(machine.spec) for part, machine in self._bearers.items()} | self._loose
+        self._remove_deleted()
+        tagged = {part: own_tags(machine.spec) for part, machine in self._owners.items()} | self._orphans
         found = (owned(part, part.rsplit("/", 1)[-1], tags) for part, tags in tagged.items())
         return [each for each in found if each is not None]
 
     # --- the platform -------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> _Machine | None:
-        self._bury()
+        self._remove_deleted()
         return self._machines.get(name)
 
-    def _bury(self) -> None:
+    def _remove_deleted(self) -> None:
         """Let go of machines whose deletion has ended."""
         now = self._clock()
-        for name in [name for name, gone in self._dying.items() if now >= gone]:
-            del self._dying[name]
+        for name in [name for name, gone in self._deletion_ends.items() if now >= gone]:
+            del self._deletion_ends[name]
             machine = self._machines.pop(name)
             for part in machine.parts:
-                del self._bearers[part]
+                del self._owners[part]
             if machine.character.leaves_disk:
-                self._loose[machine.parts[1]] = own_tags(machine.spec)
+                self._orphans[machine.parts[1]] = own_tags(machine.spec)
 
     def _check_image(self, spec: MachineSpec) -> None:
         definition = self._replicas.definition_of(spec.image)

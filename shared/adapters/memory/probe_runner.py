@@ -25,7 +25,7 @@ _WINDOWS_DONE: Final = re.compile(r"^Write-Output 'ringmaster done (\S*) checks=
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """What came of a script."""
 
     exit_code: int
@@ -33,19 +33,19 @@ class Ran:
     error: str = ""
 
 
-def run_script(script: str, *, machine: str, os_type: str, character: Character, now: datetime) -> Ran:
+def run_script(script: str, *, machine: str, os_type: str, character: Character, now: datetime) -> RunResult:
     """Run a probe on a machine. Exit code 127 for a script that it doesn't understand."""
     windows = os_type.lower() == "windows"
     asked = dict.fromkeys((_WINDOWS_SAY if windows else _LINUX_SAY).findall(script))
     done = (_WINDOWS_DONE if windows else _LINUX_DONE).search(script)
     if not asked or done is None:
-        return Ran(127, "", "command not found")
+        return RunResult(127, "", "command not found")
     answers = {**(_windows(machine, now) if windows else _linux(machine, now)), **character.answers}
     lines = [f"ringmaster {name}={answers[name]}" for name in asked if answers.get(name) is not None]
     if character.probe_cut:
-        return Ran(0, _tail("\n".join(lines[: len(lines) // 2])))
+        return RunResult(0, _tail("\n".join(lines[: len(lines) // 2])))
     nonce, count = (done[1], done[2]) if windows else (done[2], done[1])
-    return Ran(0, _tail("\n".join((*lines, f"ringmaster done {nonce} checks={count}", ""))))
+    return RunResult(0, _tail("\n".join((*lines, f"ringmaster done {nonce} checks={count}", ""))))
 
 
 def _linux(machine: str, now: datetime) -> Mapping[str, str]:

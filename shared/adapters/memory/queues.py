@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.adapters.common.bodies import body_name, body_reference, check_body, pointer_to, whole_seconds
 from shared.codec import LARGEST_IN_QUEUE, encode_command
 from shared.domain.messages import Command, Kind
 
@@ -55,7 +55,7 @@ class MemoryQueues:
         self.put(kind, body, delay=delay)
 
     async def open(self, body: bytes) -> bytes:
-        name = pointed_at(body)
+        name = body_reference(body)
         return body if name is None else check_body(name, self._bodies.get(name))
 
     # --- the host's side

@@ -22,7 +22,7 @@ class MemoryReportSource:
         self.opened: list[str] = []
         """Every address that was opened, in order."""
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         try:
             check_url(url, self._hosts)
         except InvalidReference as error:
@@ -31,7 +31,7 @@ class MemoryReportSource:
 
     @contextlib.asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        if (reason := self.why_not(url)) is not None:
+        if (reason := self.denial_reason(url)) is not None:
             raise ReportRefused("host", reason)
         self.opened.append(url)
         body = self._bodies.get(url)

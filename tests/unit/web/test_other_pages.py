@@ -11,7 +11,7 @@ from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending, Release, State
 from shared.ports import DeadLetter
 from shared.web import site
-from shared.web.releases_page import LETTERS, PAGE, STALLED
+from shared.web.releases_page import MAX_DEAD_LETTERS, MAX_STALLED, PAGE_SIZE
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import finding, judged, read
 
@@ -63,18 +63,18 @@ class TestTheOverview:
         assert page.links()["1.0.0"].startswith("release?version=%2Fsubscriptions%2F")
 
     async def test_many_releases_stand_on_pages_and_each_on_one(self) -> None:
-        world = await house(*(release(f"1.0.{at}") for at in range(PAGE + 5)))
+        world = await house(*(release(f"1.0.{at}") for at in range(PAGE_SIZE + 5)))
         pages = [await read(world, "releases", page=at) for at in (1, 2)]
         shown = [row.split()[0] for page in pages for row in page.rows(HIGHEST)]
-        assert shown == [f"1.0.{at}" for at in range(PAGE + 4, -1, -1)]
+        assert shown == [f"1.0.{at}" for at in range(PAGE_SIZE + 4, -1, -1)]
 
     async def test_what_needs_people_is_bounded_and_the_rest_counted(self) -> None:
-        stalled = [waiting(f"1.0.{at}", stalled="why") for at in range(STALLED + 3)]
-        page = await read(await house(*stalled, letters=LETTERS + 2), "releases")
-        assert len(page.rows("until somebody has looked")) == STALLED
+        stalled = [waiting(f"1.0.{at}", stalled="why") for at in range(MAX_STALLED + 3)]
+        page = await read(await house(*stalled, letters=MAX_DEAD_LETTERS + 2), "releases")
+        assert len(page.rows("until somebody has looked")) == MAX_STALLED
         assert "And 3 more" in page.text
         letters = page.rows("The newest first")
-        assert len(letters) == LETTERS
+        assert len(letters) == MAX_DEAD_LETTERS
         assert letters[0].endswith("image-scan reason 21.")
         assert "2 more are not shown" in page.text
 

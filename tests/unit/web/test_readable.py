@@ -12,7 +12,7 @@ from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, DEFINITION, Rehearsal
 from tests.unit.web.scene import Read, exception, finding, read, report
 
-STYLE = "".join(Read(site.problem(400, "")).all("style")[0].text)
+STYLE = "".join(Read(site.error_page(400, "")).all("style")[0].text)
 
 
 @cache

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.demo.demo_run import Play
-from local.demo.scenario import AGED, EXCUSED, IMPROVED, REVOKED, STORIES, WORSENED, Story
+from local.demo.demo_run import DemoRun
+from local.demo.scenario import EXCUSED, IMPROVED, RESCANNED, REVOKED, STORIES, WORSENED, Story
 
 
 class World:
@@ -33,10 +33,10 @@ class World:
         return 202
 
     async def all(self) -> Mapping[str, Any]:
-        if AGED.id.lower() in self.releases and AGED.name not in self.warned:
-            self.warned.add(AGED.name)  # the scan that the timer asks for comes later than the release ends
-        elif AGED.name in self.warned:
-            self.releases[AGED.id.lower()]["warnings"] = ["7 high"]
+        if RESCANNED.id.lower() in self.releases and RESCANNED.name not in self.warned:
+            self.warned.add(RESCANNED.name)  # the scan that the timer asks for comes later than the release ends
+        elif RESCANNED.name in self.warned:
+            self.releases[RESCANNED.id.lower()]["warnings"] = ["7 high"]
         return {"releases": list(self.releases.values())}
 
     def _put(self, story: Story, state: str) -> None:
@@ -49,11 +49,11 @@ class World:
         }
 
 
-def _play(world: World) -> Play:
-    return Play(world, world, world, look_every=0.001)
+def _play(world: World) -> DemoRun:
+    return DemoRun(world, world, world, poll_seconds=0.001)
 
 
-async def _run(play: Play, seconds: float = 20) -> None:
+async def _run(play: DemoRun, seconds: float = 20) -> None:
     async with asyncio.timeout(30):
         async for _ in play.run(seconds=seconds):
             pass
@@ -68,9 +68,9 @@ async def test_every_version_is_published_once() -> None:
 async def test_what_is_compared_comes_after_the_later_scan_of_what_it_is_compared_with() -> None:
     world = World()
     await _run(_play(world))
-    order = [world.log.index(story.name) for story in (AGED, IMPROVED, WORSENED)]
+    order = [world.log.index(story.name) for story in (RESCANNED, IMPROVED, WORSENED)]
     assert order == sorted(order)
-    assert AGED.name in world.warned
+    assert RESCANNED.name in world.warned
 
 
 async def test_latest_is_read_right_before_the_later_scan_and_again_once_it_is_revoked() -> None:
@@ -87,7 +87,7 @@ async def test_a_version_that_ends_otherwise_stops_its_own_act_and_no_other() ->
     world = World(**{"3_0_0": "rejected"})
     play = _play(world)
     await _run(play)
-    assert play.missed == ["java-base 3.0.0 is rejected: because"]
+    assert play.failures == ["java-base 3.0.0 is rejected: because"]
     assert REVOKED.name not in world.log
     assert WORSENED.name in world.log
 

@@ -109,13 +109,13 @@ def test_the_json_has_what_the_table_shows() -> None:
     assert document["releases"][0]["reasons"] == [KNOWN]
     assert document["releases"][1]["passed"] == list(PASSED)
     assert document["latest"] == {"java-base": _latest()}
-    assert "westeurope 3.1.0 → 3.0.0" in show.fallen_back(_latest()).plain
+    assert "westeurope 3.1.0 → 3.0.0" in show.latest_changes(_latest()).plain
 
 
 def test_pages_are_looked_at_in_a_stack_that_goes_on_and_the_demo_s_own_where_it_was_kept() -> None:
     policy = Path("local/demo/policy.yaml")
-    assert "`make up` prints their address" in show.where_to_look(policy, None).plain
-    kept = show.where_to_look(policy, Path("my demo")).plain
+    assert "`make up` prints their address" in show.pages_hint(policy, None).plain
+    kept = show.pages_hint(policy, Path("my demo")).plain
     assert "local.stack --directory 'my demo' up --policy local/demo/policy.yaml" in kept
 
 

@@ -11,7 +11,7 @@ from local.host.app_settings import as_environment, load_settings_file
 from local.host.config import load_host_config, parse_host_config
 from local.host.functions import is_disabled, parse_function
 from local.host.host_errors import ConfigError
-from local.host.queue_connections import Storage
+from local.host.queue_connections import QueueConnections
 from local.host.timespan import format_timespan, parse_timespan
 
 
@@ -119,17 +119,17 @@ def test_a_function_is_switched_off_by_its_app_setting() -> None:
 
 async def test_a_connection_that_no_setting_holds_is_told_by_name() -> None:
     with pytest.raises(ConfigError, match="Missing__queueServiceUri"):
-        Storage({}).queue("Missing", "q")
+        QueueConnections({}).queue("Missing", "q")
 
 
 async def test_a_connection_is_found_with_the_platforms_prefix_and_as_development_storage() -> None:
-    storage = Storage({"AzureWebJobsOther": "UseDevelopmentStorage=true"})
+    storage = QueueConnections({"AzureWebJobsOther": "UseDevelopmentStorage=true"})
     assert storage.queue("Other", "q").url.startswith("http://127.0.0.1:10001/devstoreaccount1/q")
     await storage.close()
 
 
 async def test_an_endpoint_is_used_with_an_identity() -> None:
-    storage = Storage({"C__accountName": "acct", "C__credential": "managedidentity"})
+    storage = QueueConnections({"C__accountName": "acct", "C__credential": "managedidentity"})
     assert storage.queue("C", "q").url == "https://acct.queue.core.windows.net/q"
     await storage.close()
 

@@ -12,7 +12,7 @@ from local.arm.tokens import DEFAULT_TENANT
 from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record
-from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, take_ready
+from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, read_readiness
 from shared.domain.policy import FORMATS
 from shared.settings import read_settings
 
@@ -68,7 +68,7 @@ def test_choices_come_back_from_the_record_as_they_were() -> None:
     options = StackOptions(
         speed=600, seed=7, scanner=False, ports={"host": 7071}, settings={"A": "b"}, arm_plan=Path("x"), sign_in=True
     )
-    assert StackOptions.recorded(json.loads(json.dumps(options.record()))) == options
+    assert StackOptions.from_record(json.loads(json.dumps(options.record()))) == options
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_services_do_not_see_the_settings_of_another_stack(tmp_path: Path, monke
 )
 def test_a_service_is_ready_when_its_log_says_where(tmp_path: Path, name: str, log: str, ports: dict[str, int]) -> None:
     plan = _plan(tmp_path)
-    assert not take_ready(plan, name, "starting\n")
-    assert take_ready(plan, name, log)
+    assert not read_readiness(plan, name, "starting\n")
+    assert read_readiness(plan, name, log)
     assert {port: plan.record.ports[port] for port in ports} == ports
 
 

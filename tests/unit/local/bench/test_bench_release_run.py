@@ -9,8 +9,8 @@ import pytest
 from local.arm.characters import named
 from local.arm.characters.timeline import first_boot
 from local.bench import arm_calls, critical_path
-from local.bench.figures import Unmeasured
-from local.bench.journey import COPY, RINGS, STORY, Journey
+from local.bench.figures import MeasurementFailed
+from local.bench.release_run import COPY, RINGS, STORY, ReleaseRun
 
 SPEED = 10.0
 GROUP = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines"
@@ -44,7 +44,7 @@ def boot(name: str, region: str, at: float) -> tuple[list[dict[str, Any]], float
     return rows, probed + DELETION
 
 
-def perfect() -> Journey:
+def perfect() -> ReleaseRun:
     """A release in which nobody ever waited for anything but Azure."""
     rows = [operation(STORY.id, "version.written", 1000.0, 10.0)]
     now, regions, gates = 1010.0, {STORY.id.lower(): {}, COPY.lower(): {}}, []
@@ -66,7 +66,7 @@ def perfect() -> Journey:
         rows.append(operation(COPY if ring == "production" else STORY.id, "version.written", now, WRITE))
         seen = datetime.fromtimestamp(now + 0.0001, UTC).isoformat()  # which knows no less than microseconds
         gates.append({"gate": "publication", "ring": ring, "at": seen})
-    return Journey(SPEED, 1, {"gates": gates, "history": []}, rows, regions, [])
+    return ReleaseRun(SPEED, 1, {"gates": gates, "history": []}, rows, regions, [])
 
 
 def test_a_release_that_only_waits_for_azure_takes_its_critical_path() -> None:
@@ -74,23 +74,23 @@ def test_a_release_that_only_waits_for_azure_takes_its_critical_path() -> None:
 
 
 def test_a_minute_lost_shows_in_the_ratio() -> None:
-    journey = perfect()
-    *before, last = journey.release["gates"]
+    release_run = perfect()
+    *before, last = release_run.release["gates"]
     later = datetime.fromisoformat(last["at"]).timestamp() + 60 / SPEED
     gates = [*before, {**last, "at": datetime.fromtimestamp(later, UTC).isoformat()}]
-    figure = critical_path.end_to_end(replace(journey, release={**journey.release, "gates": gates}))
+    figure = critical_path.end_to_end(replace(release_run, release={**release_run.release, "gates": gates}))
     assert figure.parts["azure_seconds"] - figure.parts["critical_path_azure_seconds"] == pytest.approx(60, abs=0.01)
 
 
 def test_a_repeated_boot_test_is_not_measured() -> None:
-    journey = perfect()
+    release_run = perfect()
     again, _ = boot("rm-again", "northeurope", 5000.0)
-    with pytest.raises(Unmeasured, match="repeated"):
-        critical_path.critical_path(replace(journey, operations=[*journey.operations, *again]))
+    with pytest.raises(MeasurementFailed, match="repeated"):
+        critical_path.critical_path(replace(release_run, operations=[*release_run.operations, *again]))
 
 
 def test_a_machine_whose_times_do_not_follow_from_the_seed_is_not_measured() -> None:
-    with pytest.raises(Unmeasured, match="seed"):
+    with pytest.raises(MeasurementFailed, match="seed"):
         critical_path.critical_path(replace(perfect(), seed=2))
 
 

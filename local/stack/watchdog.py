@@ -1,4 +1,4 @@
-"""Stops a stack whose owner has gone without doing so: `python -m local.stack.guardian stack.json`.
+"""Stops a stack whose owner has gone without doing so: `python -m local.stack.watchdog stack.json`.
 
 The owner holds the other end of standard input; the operating system closes it however the owner ends.
 """

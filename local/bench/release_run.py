@@ -23,7 +23,7 @@ import aiohttp
 
 from local.arm.store import Store
 from local.arm.tokens import identity
-from local.bench.figures import Unmeasured
+from local.bench.figures import MeasurementFailed
 from local.bench.function_apps import linked_app
 from local.demo.builder import builder
 from local.demo.follow import Follower
@@ -50,7 +50,7 @@ POLLING: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class ReleaseRun:
     """One release from the version's readiness to its last ring. Moments are seconds since the epoch."""
 
     speed: float
@@ -89,7 +89,7 @@ def policy() -> dict[str, Any]:
     }
 
 
-async def travel(*, speed: float, seed: int, patience: float) -> Journey:
+async def run_release(*, speed: float, seed: int, wait_seconds: float) -> ReleaseRun:
     """Take one clean version through the stack. Raises Unmeasured when ``patience`` seconds don't do."""
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         directory = Path(temporary)
@@ -112,12 +112,12 @@ async def travel(*, speed: float, seed: int, patience: float) -> Journey:
             },
         )
         async with Stack(directory / "stack", options) as stack:
-            release, log = await _release(stack, patience)
-        operations, regions = _look_back(directory / "stack" / "state" / "arm" / "arm.db")
-    return Journey(speed, seed, release, operations, regions, log)
+            release, log = await _release(stack, wait_seconds)
+        operations, regions = _read_records(directory / "stack" / "state" / "arm" / "arm.db")
+    return ReleaseRun(speed, seed, release, operations, regions, log)
 
 
-async def _release(stack: Stack, patience: float) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+async def _release(stack: Stack, wait_seconds: float) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
     environment = stack.environment
     os.environ.update({name: environment[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")})
     async with AsyncExitStack() as opened:
@@ -126,7 +126,7 @@ async def _release(stack: Stack, patience: float) -> tuple[Mapping[str, Any], li
         gallery = await opened.enter_async_context(builder(environment))
         await gallery.publish(STORY)
         await _scan(session, environment)
-        release = await _released(Follower(session, environment), patience)
+        release = await _released(Follower(session, environment), wait_seconds)
         address = f"{environment['ARM_ENDPOINT']}/_sim/calls?log=1"
         async with session.get(address) as answer:
             log = (await answer.json())["log"]
@@ -142,11 +142,11 @@ async def _scan(session: aiohttp.ClientSession, environment: Mapping[str, str]) 
     url = f"{environment['RINGMASTER_URL']}/api/scans/trivy"
     async with session.post(url, params={"image": STORY.id}, data=body, headers=headers) as answer:
         if answer.status != 202:
-            raise Unmeasured(f"the scan report was answered with {answer.status}: {(await answer.text())[:300]}")
+            raise MeasurementFailed(f"the scan report was answered with {answer.status}: {(await answer.text())[:300]}")
 
 
-async def _released(follower: Follower, patience: float) -> Mapping[str, Any]:
-    deadline = time.monotonic() + patience
+async def _released(follower: Follower, wait_seconds: float) -> Mapping[str, Any]:
+    deadline = time.monotonic() + wait_seconds
     found: Mapping[str, Any] = {}
     while time.monotonic() < deadline:
         overview = await follower.all()
@@ -155,11 +155,11 @@ async def _released(follower: Follower, patience: float) -> Mapping[str, Any]:
             break
         await asyncio.sleep(2)
     if found.get("state") != "released":
-        raise Unmeasured(f"not released after {patience:.0f} s: {json.dumps(found)[:1500]}")
+        raise MeasurementFailed(f"not released after {wait_seconds:.0f} s: {json.dumps(found)[:1500]}")
     return await follower.one(STORY)
 
 
-def _look_back(file: Path) -> tuple[Sequence[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
+def _read_records(file: Path) -> tuple[Sequence[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
     """What the simulator did when, from its own records."""
     store = Store(file)
     try:
