@@ -1,4 +1,4 @@
-"""The faults that ports may raise. What each means for the stages stands in ``shared.ports``."""
+"""The errors that ports raise. ``shared.ports`` describes how the stages handle them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from datetime import timedelta
 
 
 class PassingFault(Exception):
-    """The service can't do it now. ``retry_after`` is what the service asked for, if it did."""
+    """A transient error: the request may succeed later.
+
+    ``retry_after`` is the delay that the service asked for, for example with ``Retry-After``; None when it asked for
+    none.
+    """
 
     def __init__(self, text: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(text)
@@ -14,19 +18,26 @@ class PassingFault(Exception):
 
 
 class Throttled(PassingFault):
-    """Too many requests (429)."""
+    """The service limits the rate of requests (HTTP 429, or 503 from Azure Storage).
+
+    Source: Microsoft Learn, "Understand how Azure Resource Manager throttles requests"; Azure Storage, "Common REST API
+    error codes" (``ServerBusy``).
+    """
 
 
 class Unavailable(PassingFault):
-    """No answer, a time-out, or a 5xx. The request may have taken effect all the same."""
+    """No response, a timeout, or HTTP 408 or 5xx. The request may have taken effect."""
 
 
 class Conflict(PassingFault):
-    """Another operation is under way on the same thing, or somebody else wrote the row first."""
+    """Another operation on the same resource is in progress, or another instance changed the row first."""
 
 
 class Refused(Exception):
-    """The platform's final no to this request: its error code, message and HTTP status."""
+    """Azure refused this request, and would refuse it again.
+
+    ``code`` and ``message`` are Azure's error code and message, ``status`` the HTTP status if there was one.
+    """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{code}: {message}")
@@ -36,11 +47,17 @@ class Refused(Exception):
 
 
 class ForeignTarget(Exception):
-    """A write to something that the policy doesn't name, or a delete of something that isn't ours (laws 7 and 9)."""
+    """A write to a gallery that the policy does not name, or a delete of a resource that Ringmaster did not create.
+
+    It is a defect or a configuration error, and is never retried as a transient error (laws 7 and 9 in docs/laws.md).
+    """
 
 
 class ReportRefused(Exception):
-    """A report that is never taken, whoever asks again: ``code`` for programs, ``text`` for people."""
+    """A scan report that is never accepted, however often it is requested.
+
+    ``code`` is a short identifier for programs, such as ``too-large``. ``text`` is the reason for people.
+    """
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
