@@ -1,4 +1,4 @@
-"""One release: its rings, its gates with their reasons and evidence, what it waits for, its history."""
+"""The page of one release: its rings, gates with reasons and evidence, pending work and history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCANS: Final = {Gate.SCAN, Gate.RESCAN}
 
 @dataclass(frozen=True, slots=True)
 class RingRow:
-    """A ring, and how far the version has come in it."""
+    """A ring, and the state of the version in it."""
 
     name: str
     gallery: str
@@ -34,7 +34,9 @@ class RingRow:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """A gate's verdict. ``valid`` tells whether it still counts: of this incarnation, under this policy."""
+    """A gate's verdict. ``valid`` is false when it applies to another incarnation or policy than the
+    release has now.
+    """
 
     record: GateRecord
     place: str
@@ -44,12 +46,12 @@ class GateRow:
 
     @property
     def passed(self) -> bool:
-        """Whether it passed."""
+        """Whether the gate passed."""
         return self.record.answer is Answer.PASS
 
 
 async def show(query: QueryParameters, world: World, now: datetime) -> Page:
-    """The page of the release of the version that is asked for."""
+    """Show the release of the requested version."""
     release = await read_release(query, world)
     short = status.summary(release)
     gates = sorted(release.gates, key=lambda each: each.at, reverse=True)
@@ -89,7 +91,7 @@ def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
         *(
             RingRow(
                 each.ring,
-                "no ring of the policy any more",
+                "not in the policy",
                 ", ".join(each.regions),
                 "",
                 _publication_state(release),
@@ -101,22 +103,22 @@ def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
 
 
 def _publication_state(release: Release) -> str:
-    """What a ring is that was published: a revocation takes back all of them."""
-    return {State.REVOKING: "being taken back", State.REVOKED: "taken back"}.get(release.state, "published")
+    """The state of a ring that was published. A revocation applies to all published rings."""
+    return {State.REVOKING: "being revoked", State.REVOKED: "revoked"}.get(release.state, "published")
 
 
 def _ring(ring: Ring, release: Release) -> RingRow:
     published = release.published_in(ring.name)
     under_way = ring.name == release.ring and not release.state.is_terminal
-    standing = _publication_state(release) if published else release.state.value if under_way else "not yet"
-    if standing == "not yet" and release.state.is_terminal:
+    standing = _publication_state(release) if published else release.state.value if under_way else "not started"
+    if standing == "not started" and release.state.is_terminal:
         standing = "not published"
     regions: Sequence[str] = published.regions if published else ring.region_names
     return RingRow(
         ring.name,
         ring.definition.gallery.name,
         ", ".join(regions),
-        f"bake {span(ring.bake)}" if ring.bake else "no bake",
+        span(ring.bake) if ring.bake else "none",
         standing,
         published.at if published else None,
     )

@@ -1,4 +1,4 @@
-"""All releases: what needs people first, then by definition, a page at a time."""
+"""The page of all releases: those that need attention first, then all by image definition, with pagination."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_WAITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A release in short."""
+    """A release in the list."""
 
     version: VersionId
     state: State
@@ -39,13 +39,13 @@ class Row:
 
     @property
     def definition(self) -> str:
-        """Gallery and definition, in short."""
+        """The names of gallery and definition."""
         return _definition(self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a release waits for, and until when."""
+    """What a release waits for, and the deadline."""
 
     what: str
     deadline: datetime
@@ -55,7 +55,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """How many releases of a definition are in which state."""
+    """How many releases of an image definition are in each state."""
 
     name: str
     states: Sequence[tuple[str, int]]
@@ -64,7 +64,7 @@ class Definition:
 
 
 async def show(query: QueryParameters, world: World, now: datetime) -> Page:
-    """The overview."""
+    """Show all releases, or those of one definition or state."""
     releases = [stored.release async for stored in world.ledger.rows()]
     dead_letters = [dead_letter async for dead_letter in world.ledger.dead_letters()]
     name, state = query.text("definition"), query.one_of("state", State)
@@ -95,7 +95,7 @@ def _matches(release: Release, name: str, state: State | None) -> bool:
 
 
 def _sort_key(release: Release) -> tuple[Any, ...]:
-    """By definition, in each what stalls first, then what is under way, then the highest number."""
+    """By definition; within it, stalled releases first, then releases in progress, then the highest version number."""
     number = release.version.number
     place = (-number.major, -number.minor, -number.patch)
     return _definition(release.version), str(release.version.definition), not release.stalls, release.is_settled, place

@@ -1,8 +1,8 @@
-"""The verdict on a version's scan: what decided, what would have to change, and every finding, a page at a time.
+"""The page of a scan verdict: its reasons, what must change, and every finding, with pagination.
 
-Everything shown is evidence: what was seen and decided then, under the rules of then. Nothing is judged here, and no
-scan report is read: the listing that the evidence names is, of which a page of a hundred thousand findings needs a few
-documents.
+The page shows recorded evidence: what was found and decided at that time, under the rules of that time. It evaluates
+nothing and reads no scan report. It reads the findings from the listing that the evidence names, a few documents per
+page even with a hundred thousand findings.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ EXCEPTIONS: Final = 50
 REASONS: Final = 40
 
 STANDING_LABELS: Final[Mapping[Standing, str]] = {
-    Standing.DECIDED: "decided",
+    Standing.DECIDED: "blocking",
     Standing.EXCEPTED: "excepted",
     Standing.COUNTED: "allowed",
-    Standing.FIX_TOO_YOUNG: "fix too young to count",
+    Standing.FIX_TOO_YOUNG: "fix too recent, not counted",
     Standing.NO_FIX: "no fix, not counted",
-    Standing.LEFT_OUT: "left out by the scanner",
-    Standing.GONE: "gone",
+    Standing.LEFT_OUT: "suppressed by the scanner",
+    Standing.GONE: "no longer found",
 }
-"""How people read of each standing."""
+"""The label of each status of a finding."""
 _PRESENT: Final = frozenset(Standing) - {Standing.GONE, Standing.LEFT_OUT}
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which findings are asked for, and where on the way through them."""
+    """The selected filters and page numbers."""
 
     severity: Severity | None
     standing: Standing | None
@@ -56,20 +56,20 @@ class Filters:
 
     @property
     def everything(self) -> bool:
-        """Whether no choice is made."""
+        """Whether no filter is selected."""
         return self.severity is self.standing is self.group is None and not self.new
 
 
 @dataclass(frozen=True, slots=True)
 class PageLinks:
-    """Addresses of this page with another choice. All name the evidence, since what is latest changes."""
+    """URLs of this page with other filters. All name the evidence, because the latest verdict can change."""
 
     version: str
     evidence: str
     filters: Filters
 
     def to(self, **changes: object) -> str:
-        """The address with these parameters instead; a new choice begins at its first page."""
+        """The URL with these parameters changed. A new filter starts at its first page."""
         filters = self.filters
         given: dict[str, object] = {
             "severity": filters.severity,
@@ -85,7 +85,7 @@ class PageLinks:
 
 @dataclass(frozen=True, slots=True)
 class SeverityRow:
-    """How the findings of a severity stand. ``limit`` None is no limit."""
+    """The findings of one severity by status. ``limit`` None means that there is no limit."""
 
     severity: Severity
     found: int
@@ -96,7 +96,7 @@ class SeverityRow:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The part of the listing that stands on this page."""
+    """The part of the listing that is shown on this page."""
 
     wire: ListingWire
     rows: Sequence[SeverityRow]
@@ -112,7 +112,7 @@ class Findings:
 
 
 async def show(query: QueryParameters, world: World, now: datetime) -> Page:
-    """The page of the last scan verdict of the version that is asked for, or of the one that ``evidence`` names."""
+    """Show the latest scan verdict of the requested version, or the one that ``evidence`` names."""
     filters = _filters(query)
     release = await read_release(query, world)
     records = _records(release)
@@ -121,7 +121,7 @@ async def show(query: QueryParameters, world: World, now: datetime) -> Page:
         return _no_verdict(release)
     document = await world.evidence.get(record.evidence)
     if document is None:
-        raise PageError(404, f"the evidence {record.evidence} is gone from the store")
+        raise PageError(404, f"the evidence {record.evidence} does not exist in storage")
     links = PageLinks(str(release.version), evidence_key(record), filters)
     facts, rules = document.get("facts") or {}, document.get("rules") or {}
     return render(
@@ -165,7 +165,7 @@ def _filters(query: QueryParameters) -> Filters:
 
 
 def _records(release: Release) -> list[GateRecord]:
-    """Scan verdicts that have evidence: of this incarnation first, then the newest first."""
+    """Scan verdicts that have evidence: those of the current incarnation first, then newest first."""
     found = [each for each in release.gates if each.gate in {Gate.SCAN, Gate.RESCAN} and each.evidence]
     return sorted(found, key=lambda each: (each.incarnation == release.incarnation, each.at), reverse=True)
 
@@ -175,7 +175,7 @@ def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
         return records[0] if records else None
     found = next((each for each in records if evidence_key(each) == wanted), None)
     if found is None:
-        raise PageError(404, "this release has no such scan verdict any more; its page names those that it has")
+        raise PageError(404, "this release has no scan verdict with this id; the release page lists its verdicts")
     return found
 
 
@@ -184,11 +184,11 @@ def _no_verdict(release: Release) -> Page:
     return render("no_verdict", release=release, told=told[::-1][:VERDICTS])
 
 
-# --- the head ---------------------------------------------------------------------------------------------------------
+# --- summary
 
 
 def _reasons(facts: Mapping[str, Any], record: GateRecord) -> list[Mapping[str, Any]]:
-    """The reasons, those that decided first. Verdicts without facts (nothing came in time) have texts alone."""
+    """The reasons, those that decided the verdict first. Evidence without facts has only the texts in the row."""
     told = facts.get("reasons")
     if told is None:
         return [{"text": text, "effect": "rejects", "count": 0} for text in record.reasons]
@@ -209,20 +209,20 @@ def _freshness(created: str | None, hours: float | None, now: datetime) -> dict[
 
 
 def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
-    """Exceptions that were used; expired ones first, since they need somebody."""
+    """The exceptions that were applied. Expired ones come first, because they need an action."""
     used = [*facts.get("expired", ()), *facts.get("excused", ())]
     dated = [{**each, "until": datetime.fromisoformat(each["expires"])} for each in used]
     then = len(facts.get("expired", ()))
     return [{**each, "expired": place < then, "left": distance(each["until"], now)} for place, each in enumerate(dated)]
 
 
-# --- the findings -----------------------------------------------------------------------------------------------------
+# --- findings
 
 
 async def _findings(
     facts: Mapping[str, Any], rules: Mapping[str, Any], filters: Filters, evidence: Evidence
 ) -> Findings | None:
-    """What of the listing stands on this page; None for evidence that has none."""
+    """The part of the listing for this page. None when the evidence has no listing."""
     if "listing" not in facts:
         return None
     wire = read_listing(facts["listing"])
@@ -254,12 +254,12 @@ async def _group(wire: ListingWire, number: int | None, evidence: Evidence) -> G
         return None
     found = await groups_of(wire, number, 1, evidence)
     if not found:
-        raise PageError(404, f"there is no group {number}: this verdict has {wire.groups}")
+        raise PageError(404, f"group {number} does not exist; this verdict has {wire.groups} groups")
     return found[0]
 
 
 def _runs(ranges: Sequence[Range], filters: Filters, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
-    """Where the lines stand that are asked for. What is gone from here is shown to those who ask for it."""
+    """Which lines of the listing match the filters. Findings that are no longer present are shown only on request."""
     standings = {filters.standing} if filters.standing else frozenset(Standing) - {Standing.GONE}
     found = chosen(ranges, standings=standings, severity=filters.severity, new=True if filters.new else None)
     return tuple((each.start, each.count) for each in found) if group is None else within(group.runs, found)

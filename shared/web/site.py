@@ -1,4 +1,4 @@
-"""The pages by their names."""
+"""Maps page names to pages."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ PAGES: Final = ("releases", "release", "scan", "evidence")
 
 @cache
 def _handlers() -> Mapping[str, PageHandler]:
-    # Imported with the first page: a process that only works on messages never needs them.
+    # Imported when the first page is requested: a process that only handles messages never needs them.
     from shared.web import evidence_page, release_page, releases_page, scan_page
 
     return dict(zip(PAGES, (releases_page.show, release_page.show, scan_page.show, evidence_page.show), strict=True))
 
 
 async def page(name: str, query: Mapping[str, str], world: World, *, now: datetime) -> Page:
-    """The page of this name, or one that says why there is none."""
+    """Render the page with this name. An unknown name or an invalid query gives an error page."""
     show = _handlers().get(name)
     if show is None:
-        return error_page(404, f"There is no page of this name. There are: {', '.join(PAGES)}.")
+        return error_page(404, f"This page does not exist. Available pages: {', '.join(PAGES)}.")
     try:
         return await show(QueryParameters(query), world, now)
-    except PageError as why:
-        return error_page(why.status, str(why))
+    except PageError as error:
+        return error_page(error.status, str(error))
     except CodecError as error:
-        log.exception("the page %s can't be shown", name)
-        return error_page(500, f"What is kept can't be read: {error}")
+        log.exception("page %s cannot be rendered", name)
+        return error_page(500, f"The stored data cannot be read: {error}")
 
 
 def error_page(status: int, text: str, *, sign_in: str = "") -> Page:
-    """A page that says what is wrong. ``sign_in`` is an address of this very host at which people sign in."""
+    """Render an error page. ``sign_in`` is a relative URL for signing in, or empty."""
     return render("error", status, heading=HTTPStatus(status).phrase, text=text, sign_in=sign_in)

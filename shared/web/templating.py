@@ -1,7 +1,8 @@
-"""Models -> HTML, and the headers that go with every page.
+"""Rendering of pages with Jinja2, and the HTTP headers of every page.
 
-Everything from outside is escaped, and characters that steer (controls, changes of writing direction) are written out.
-Nothing is loaded and no script runs: the style sheet stands in the page, and the policy names its digest.
+All values are escaped. Control characters and characters that change the writing direction are shown as escape
+sequences. Pages load no resources and run no scripts: the style sheet is inline, and the Content-Security-Policy
+contains its digest.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _GHSA: Final = re.compile(r"GHSA(-[0-9a-z]{4}){3}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is sent to a browser: HTML in UTF-8, an HTTP status, and headers."""
+    """An HTTP response with an HTML body in UTF-8."""
 
     status: int
     body: str
@@ -38,14 +39,14 @@ class Page:
 
 
 def render(template: str, status: int = 200, **model: object) -> Page:
-    """A page from a template and its model."""
+    """Render a template with its view model."""
     body = _environment().get_template(f"{template}.html").render(model)
     return Page(status, body, headers())
 
 
 @cache
 def headers() -> Mapping[str, str]:
-    """What every page is sent with: it may load nothing, run nothing, be framed nowhere, and be kept by nobody."""
+    """The headers of every page: it loads and runs nothing, and browsers neither frame nor cache it."""
     digest = base64.b64encode(sha256(_style().encode()).digest()).decode()
     return {
         "content-security-policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
@@ -59,7 +60,7 @@ def headers() -> Mapping[str, str]:
 
 
 def web_link(url: str) -> str:
-    """The address, if it is one of the web that may be followed; otherwise nothing."""
+    """The URL if it is an HTTP or HTTPS URL without credentials. Otherwise an empty string."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -70,19 +71,19 @@ def web_link(url: str) -> str:
 
 
 def advisory_link(name: str) -> str:
-    """Where a vulnerability of this name is described, where its name tells."""
+    """The URL of the advisory for a CVE or GHSA id. An empty string for other ids."""
     if _CVE.fullmatch(name):
         return f"https://www.cve.org/CVERecord?id={name}"
     return f"https://github.com/advisories/{name}" if _GHSA.fullmatch(name) else ""
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """``1 finding``, ``12,345 findings``."""
+    """A number with its noun: ``1 finding``, ``12,345 findings``."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def clipped(text: str, most: int = 2000) -> str:
-    """Text that may be long, for a place that isn't."""
+    """Text that is cut to ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -93,7 +94,7 @@ def _style() -> str:
 
 @cache
 def _environment() -> Environment:
-    # Imported with the first page: other triggers need not wait for it.
+    # Imported when the first page is rendered, to keep the cold start of the other triggers short.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -104,13 +105,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(count=count, clipped=clipped, web_link=web_link, advisory_link=advisory_link, at=_at)
+    environment.filters.update(count=count, clipped=clipped, web_link=web_link, advisory_link=advisory_link, at=_format_time)
     environment.globals.update(page_url=page_url, style=_TrustedText(_style()))
     return environment
 
 
 class _TrustedText(str):
-    """Our own text, which a browser must get as it is."""
+    """Text that is inserted without escaping."""
 
     __slots__ = ()
 
@@ -119,7 +120,7 @@ class _TrustedText(str):
 
 
 def _finalize(value: Any) -> Any:
-    """Any value as it goes into a page: texts without steering characters, large numbers with commas."""
+    """Prepare a value for output: escape control characters in text, and add separators to large numbers."""
     if type(value) is str:
         return printable(value)
     if type(value) is int:
@@ -127,7 +128,7 @@ def _finalize(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _at(moment: datetime | str) -> str:
+def _format_time(moment: datetime | str) -> str:
     """A time, in UTC, to the minute."""
     found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{found.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -88,7 +88,7 @@ def test_the_order_of_the_page_is_the_order_of_the_keyboard(page: Read) -> None:
 async def test_colour_never_says_anything_alone() -> None:
     play, version = scene()
     found = await read(play.house.world, "scan", version=version, at=BEGIN)
-    for row in found.rows("What decided comes first"):
+    for row in found.rows("Blocking findings first"):
         assert row.startswith(tuple(Severity))
     assert "rejected" in found.text
 
