@@ -1,12 +1,13 @@
-"""The settings that say who may send reports, and from where they are fetched. All faults are told, no key is shown.
+"""The settings that define who may send reports, and from which hosts reports are downloaded.
 
-Keys, by scanner. Both forms may stand side by side::
+All errors are reported at once, and no key is shown. Keys are grouped by scanner name. Both forms can be used
+together::
 
     {"trivy": ["key", "older key"],
      "ci-grype": {"keys": ["key"], "formats": ["grype", "sarif"], "definitions": ["gal_build/ubuntu-*"]}}
 
-The short form lets a scanner send the format of its own name, for every definition. Principals, by object or
-application id, have the same fields but for the keys, and a ``name`` where wanted.
+With the short form, a scanner may send the format that has its name, for every definition. Principals are grouped by
+object id or application id. They have the same fields except the keys, and an optional ``name``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from shared.domain.image import InvalidId
 from shared.domain.references import InvalidReference, host_entry
 from shared.domain.senders import Sender, definition_pattern
 
-LEAST_KEY: Final = 16
-"""Bytes of a webhook key."""
-MOST_KEYS: Final = 4
-"""Two are needed to change a key; every further one is work for each request."""
+MIN_KEY_BYTES: Final = 16
+"""Minimum length of a webhook key."""
+MAX_KEYS: Final = 4
+"""Maximum number of keys for a scanner. Rotation needs two; each key adds work to every request."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -32,13 +33,13 @@ _PRINCIPAL_FIELDS: Final = frozenset({"name", "formats", "definitions"})
 
 
 def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
-    """Scanner -> what it may do, from the JSON of setting ``name``. Adds to ``faults`` what is wrong."""
-    expected = '{"trivy": ["key", "older key"]} is expected'
+    """Parse the JSON of setting ``name``. Returns permissions by scanner name. Appends errors to ``faults``."""
+    expected = 'for example {"trivy": ["key", "older key"]}'
     found: dict[str, Sender] = {}
     for scanner, given in _object(name, text, expected, faults).items():
         where = f"{name}, scanner {scanner[:40]!r}"
         if not _NAME.fullmatch(scanner):
-            faults.append(f"{where}: a name is expected, such as trivy: lower-case letters, digits and -")
+            faults.append(f"{where}: the name of a scanner may have only lowercase letters, digits and hyphens")
         if isinstance(given, dict):
             _unknown(where, given, _SCANNER_FIELDS, faults)
             keys = _keys(where, given.get("keys"), faults)
@@ -49,20 +50,22 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
 
 
 def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
-    """Object or application id -> what it may do. Adds to ``faults`` what is wrong."""
-    expected = '{"<object or application id>": {"definitions": ["gallery/definition"]}} is expected'
+    """Parse the JSON of setting ``name``. Returns permissions by object id or application id. Appends errors to
+    ``faults``.
+    """
+    expected = 'for example {"<object or application id>": {"definitions": ["gallery/definition"]}}'
     found: dict[str, Sender] = {}
     for given_id, given in _object(name, text, expected, faults).items():
         where = f"{name}, principal {given_id[:40]!r}"
         if not _ID.fullmatch(given_id.lower()):
-            faults.append(f"{where}: an object or application id is expected, 8-4-4-4-12 hex digits")
+            faults.append(f"{where}: the id must be an object id or application id (8-4-4-4-12 hexadecimal digits)")
         if not isinstance(given, dict):
-            faults.append(f"{where}: an object is expected, {{}} at the least")
+            faults.append(f"{where}: the value must be a JSON object; use {{}} for no restrictions")
             continue
         _unknown(where, given, _PRINCIPAL_FIELDS, faults)
         shown = given.get("name", given_id.lower())
         if not isinstance(shown, str) or not shown.strip():
-            faults.append(f"{where}: name is no text")
+            faults.append(f"{where}: name must be a non-empty string")
             continue
         permitted = (_formats(where, given, faults), _definitions(where, given, faults))
         found[given_id.lower()] = Sender(shown.strip(), (), *permitted)
@@ -70,10 +73,10 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
 
 
 def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
-    """Ids of who may read pages, with commas between. Adds to ``faults`` what is wrong."""
+    """Parse ids that are separated by commas. Appends errors to ``faults``."""
     found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
     faults.extend(
-        f"{name}, {each[:40]!r}: an id of a person, group, application or tenant is expected, 8-4-4-4-12 hex digits"
+        f"{name}, {each[:40]!r}: not the id of a user, group, application or tenant (8-4-4-4-12 hexadecimal digits)"
         for each in sorted(found)
         if not _ID.fullmatch(each)
     )
@@ -81,7 +84,7 @@ def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
 
 
 def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
-    """Hosts with commas between. Adds to ``faults`` what is wrong."""
+    """Parse hosts that are separated by commas. Appends errors to ``faults``."""
     found: set[str] = set()
     for part in text.split(","):
         if not part.strip():
@@ -89,7 +92,7 @@ def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
         try:
             found.add(host_entry(part))
         except InvalidReference as error:
-            faults.append(f"{name}: {error}, with :port where it is not 443; give each host by itself, without *")
+            faults.append(f"{name}: {error}. Add :port if the port is not 443; wildcards are not supported")
     return frozenset(found)
 
 
@@ -100,14 +103,14 @@ def _object(name: str, text: str, expected: str, faults: list[str]) -> dict[str,
         value = None
     if isinstance(value, dict):
         return value
-    faults.append(f"{name} is no JSON object; {expected}")
+    faults.append(f"{name} is not a JSON object; {expected}")
     return {}
 
 
 def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str], faults: list[str]) -> None:
-    # A misspelt field would be a permission that nobody notices to be missing.
+    # A misspelled field would silently remove a restriction or permission.
     faults += [
-        f"{where}: {field[:40]!r} is no field; known are {', '.join(sorted(known))}"
+        f"{where}: unknown field {field[:40]!r}; the fields are {', '.join(sorted(known))}"
         for field in given
         if field not in known
     ]
@@ -115,14 +118,14 @@ def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str], faults
 
 def _keys(where: str, keys: object, faults: list[str]) -> tuple[bytes, ...]:
     texts = _texts(keys)
-    if texts is None or not 1 <= len(texts) <= MOST_KEYS:
-        faults.append(f"{where}: a list of one to {MOST_KEYS} keys is expected, newest first")
+    if texts is None or not 1 <= len(texts) <= MAX_KEYS:
+        faults.append(f"{where}: keys must be a list of one to {MAX_KEYS} strings, newest first")
         return ()
     found = tuple(key.encode("utf-8", "replace") for key in texts)
     faults += [
-        f"{where}: key {number} has {len(key)} bytes; at least {LEAST_KEY} are needed"
+        f"{where}: key {number} has {len(key)} bytes; at least {MIN_KEY_BYTES} are required"
         for number, key in enumerate(found, 1)
-        if len(key) < LEAST_KEY
+        if len(key) < MIN_KEY_BYTES
     ]
     return found
 
@@ -132,7 +135,7 @@ def _formats(where: str, given: Mapping[str, Any], faults: list[str]) -> frozens
         return None
     formats = _texts(given["formats"])
     if not formats or not all(_NAME.fullmatch(each) for each in formats):
-        faults.append(f"{where}: formats is no list of report formats such as trivy; leave it out to allow all")
+        faults.append(f"{where}: formats must be a list of report formats, such as trivy; omit it to allow all")
         return frozenset()
     return frozenset(formats)
 
@@ -142,7 +145,7 @@ def _definitions(where: str, given: Mapping[str, Any], faults: list[str]) -> tup
         return ()
     definitions = _texts(given["definitions"])
     if not definitions:
-        faults.append(f'{where}: definitions is no list such as ["gallery/definition"]; leave it out to allow all')
+        faults.append(f'{where}: definitions must be a list, such as ["gallery/definition"]; omit it to allow all')
         return ()
     found: list[str] = []
     for each in definitions:

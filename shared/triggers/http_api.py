@@ -1,4 +1,4 @@
-"""HTTP: people ask how releases stand, with the function key; scanners bring their reports (``scans``)."""
+"""The HTTP API: the state of releases (with the function key), and the webhook for scan reports."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @http.function_name("releases")
     @http.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
     async def releases(req: func.HttpRequest) -> func.HttpResponse:
-        """Every release in short, or all about the one that ``?version=`` names."""
+        """Return all releases, or the details of the one in ``?version=``."""
         return await respond(_releases(req, runtime), include_details=True)
 
     @http.function_name("resend")
     @http.route(route="releases/resend", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
     async def resend(req: func.HttpRequest) -> func.HttpResponse:
-        """Send the stalled commands of the release that ``?version=`` names again."""
+        """Send the stalled commands of the release in ``?version=`` again."""
         return await respond(_resend(req, runtime), include_details=True)
 
     return http
@@ -41,7 +41,11 @@ async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpRespons
     except InvalidId as error:
         return error_response(400, "invalid_version", str(error))
     found = await status.explanation(version, await runtime.world())
-    return json_response(200, found) if found else error_response(404, "unknown_release", f"no release of {version}")
+    return (
+        json_response(200, found)
+        if found
+        else error_response(404, "unknown_release", f"no release exists for {version}")
+    )
 
 
 async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
@@ -51,5 +55,5 @@ async def _resend(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
         return error_response(400, "invalid_version", str(error))
     world = await runtime.world()
     if await world.ledger.read(version) is None:
-        return error_response(404, "unknown_release", f"no release of {version}")
+        return error_response(404, "unknown_release", f"no release exists for {version}")
     return json_response(202, {"resent": await poison.resend(version, world, now=utc_now())})

@@ -1,4 +1,4 @@
-"""How HTTP requests are answered: JSON, and one form for everything that went wrong."""
+"""HTTP responses: JSON documents, and one format for all errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("ringmaster.http")
 
 
 class HttpError(Exception):
-    """An answer that is no success: status, a code for programs, and words for people."""
+    """An error response: HTTP status, error code for programs, and message for people."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -25,39 +25,40 @@ class HttpError(Exception):
         self.code = code
 
     def response(self) -> func.HttpResponse:
-        """The answer itself."""
+        """The response for this error."""
         return error_response(self.status, self.code, str(self))
 
 
 def json_response(status_code: int, document: Any) -> func.HttpResponse:
-    """A JSON document."""
+    """A response with a JSON document."""
     text = json.dumps(document, ensure_ascii=False)
     return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
 
 
 def error_response(status_code: int, code: str, message: str) -> func.HttpResponse:
-    """``{"error": {"code", "message"}}``."""
+    """A response with ``{"error": {"code", "message"}}``."""
     return json_response(status_code, {"error": {"code": code, "message": message}})
 
 
 async def respond(answering: Awaitable[func.HttpResponse], *, include_details: bool) -> func.HttpResponse:
-    """The answer, 503 for what passes or is being put right, or 500 for what is spoilt in the app's own storage.
+    """Await a response and convert errors: 503 for transient errors and an invalid policy, 500 for stored data that
+    cannot be read.
 
-    ``tell`` the reason to those who hold a key.
+    ``include_details`` adds the cause to the message. Use it only for callers that have a key.
     """
     try:
         return await answering
     except HttpError as found:
         return found.response()
     except PolicyFaults as faults:
-        reason = f":\n{faults}" if include_details else "; its faults stand in the app's log"
-        return error_response(503, "policy_unusable", f"nothing is judged until the policy can be used{reason}")
+        reason = f":\n{faults}" if include_details else "; the app's log lists the errors"
+        return error_response(503, "policy_unusable", f"releases are paused until a valid policy is deployed{reason}")
     except CodecError as fault:
-        # What the app itself keeps is spoilt; the timer lists the row in the log, and the others go on.
-        log.exception("what is kept can't be read")
+        # Corrupt data of the app itself. The timer logs the row; other releases are not affected.
+        log.exception("stored data cannot be decoded")
         return error_response(
-            500, "unreadable", str(fault) if include_details else "what is kept of this version can't be read"
+            500, "unreadable", str(fault) if include_details else "the stored data of this version cannot be read"
         )
     except PassingFault as fault:
-        log.warning("not now: %s", fault)
-        return error_response(503, "not_now", str(fault) if include_details else "try again")
+        log.warning("temporarily unavailable: %s", fault)
+        return error_response(503, "not_now", str(fault) if include_details else "temporarily unavailable; try again")

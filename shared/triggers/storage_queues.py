@@ -1,4 +1,4 @@
-"""Queue triggers: one for each queue of commands, and one for each poison queue."""
+"""Queue triggers: one for each command queue and one for each poison queue."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
     "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.ANNOUNCE}),
 }
-"""Function name -> the kinds of command that its queue carries."""
+"""Function name -> the kinds of commands in its queue."""
 POLICY_RETRY_DELAY: Final = timedelta(minutes=5)
-"""How long a command is put back for while the policy can't be used."""
+"""How long a command is delayed while the policy is invalid."""
 
 
 def queue_of(settings: Settings, function: str) -> str:
-    """The queue that a function listens to."""
+    """The name of the queue that a function listens on."""
     return settings.queues[min(FUNCTIONS[function])]
 
 
@@ -60,14 +60,14 @@ def _register(blueprint: func.Blueprint, name: str, queue: str, runtime: Runtime
 
 def _message_handler(runtime: Runtime, function: str) -> Handler:
     async def on_message(message: func.QueueMessage) -> None:
-        """Do one hop of a release."""
+        """Handle one command of a release."""
         await handle_message(message, function, runtime, now=utc_now())
 
     return on_message
 
 
 async def handle_message(message: func.QueueMessage, function: str, runtime: Runtime, *, now: datetime) -> None:
-    """Do what a message asks a function for. Raises CodecError for a message that the function can't work on."""
+    """Handle one message of a function's queue. Raises CodecError for a message that the function cannot handle."""
     try:
         world = await runtime.world()
     except PolicyFaults:
@@ -78,45 +78,53 @@ async def handle_message(message: func.QueueMessage, function: str, runtime: Run
         log.warning("%s: %s", function, command.why)
         return
     if command.kind not in FUNCTIONS[function]:
-        raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
+        raise NotOurs(f"a command of kind {command.kind} arrived in the queue of {function}; send it to its own queue")
     try:
         with telemetry.span(function, command.traceparent, release=str(command.release), seq=command.seq):
             step = await dispatch.handle(command, world, now=now)
     except Exception as error:
-        # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
+        # Unexpected: the host retries the message and finally moves it to the poison queue. Keep the cause for then.
         await _record_failure(command, error, world)
         raise
-    log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, describe(step))
+    log.info(
+        "release %s, branch %s, command #%d: %s", command.release.short, command.branch, command.seq, describe(step)
+    )
 
 
 async def _requeue(message: func.QueueMessage, function: str, runtime: Runtime, now: datetime) -> None:
-    """Without a policy nothing can be judged, and that is no fault of the command: it spends no attempt of its own."""
+    """Send the command again later. An invalid policy is not the command's fault, so it uses up no attempt."""
     queues, pace = runtime.queues(), runtime.settings.pace
     command = await receive(message.get_body(), min(FUNCTIONS[function]), queues, now=now, pace=pace)
     if isinstance(command, Dropped):
-        log.warning("%s: no policy, and %s", function, command.why)
+        log.warning("%s: no valid policy; message dropped: %s", function, command.why)
         return
     wait = POLICY_RETRY_DELAY / pace
     await queues.send(command, delay=wait)
-    log.warning("%s %s #%d: put back for %s: no policy", command.release.short, command.branch, command.seq, wait)
+    log.warning(
+        "release %s, branch %s, command #%d: delayed by %s because the policy is invalid",
+        command.release.short,
+        command.branch,
+        command.seq,
+        wait,
+    )
 
 
 async def _record_failure(command: Command, error: Exception, world: World) -> None:
     try:
         await poison.note_failure(command, error, world)
     except PassingFault as fault:
-        log.warning("the failure could not be noted: %s", fault)
+        log.warning("the failure could not be recorded: %s", fault)
 
 
 def _poison_handler(runtime: Runtime, queue: str) -> Handler:
     async def on_poison(message: func.QueueMessage) -> None:
-        """Mark the release of a poisoned command as stalled, or keep what nobody can work on as a dead letter."""
+        """Mark the release of a poisoned command as stalled, or store the message as a dead letter."""
         await handle_poisoned(message, queue, runtime, now=utc_now())
 
     return on_poison
 
 
 async def handle_poisoned(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
-    """Take note of a message that ``queue`` gave up."""
+    """Handle a message from the poison queue of ``queue``."""
     answer = await poison.poisoned(queue, message.get_body(), await runtime.world(), now=now)
-    log.error("poisoned message of %s: %s", queue, answer)
+    log.error("poison message from queue %s: %s", queue, answer)

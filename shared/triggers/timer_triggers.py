@@ -1,4 +1,4 @@
-"""Timers: repair what was lost, and report what nobody needs."""
+"""Timer triggers: repair of lost messages and events, and the retention report."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @timers.function_name("reconcile")
     @timers.timer_trigger(arg_name="timer", schedule=settings.reconcile_schedule, use_monitor=True)
     async def reconcile(timer: func.TimerRequest) -> None:
-        """Send what was not sent, start what was missed, delete what was left."""
+        """Resend lost commands, start missed releases, and delete expired test resources."""
         done = await reconciliation.run(await runtime.world(), now=utc_now())
         log.info("reconciled%s: %s", " (past due)" if timer.past_due else "", done)
 
     @timers.function_name("retire")
     @timers.timer_trigger(arg_name="timer", schedule=settings.retire_schedule, use_monitor=True)
     async def retire(timer: func.TimerRequest) -> None:
-        """Report which versions retention would no longer keep. Deletes nothing."""
+        """Report which versions the retention rules would no longer keep. Deletes nothing."""
         report = await retention_report.run(await runtime.world(), now=utc_now())
         log.info("retention report%s: %s", " (past due)" if timer.past_due else "", report)
 

@@ -1,4 +1,6 @@
-"""Who sends a scan report: a scanner by its signature, or a principal of Entra by App Service Authentication."""
+"""Authentication of scan reports: by a scanner's signature, or by a Microsoft Entra token that App Service
+Authentication has validated.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,19 @@ SCANNER: Final = "x-ringmaster-scanner"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent this, and under which name the very request is remembered (None: it need not be)."""
+    """Who sent a report. ``replay_key`` identifies the request for replay detection; None when no
+    detection is needed.
+    """
 
     sender: Sender
     replay_key: str | None = None
 
 
 def authenticate(req: func.HttpRequest, scan_format: str, body: bytes, settings: Settings, now: datetime) -> Caller:
-    """Who sent this. Raises Problem (401) when nobody can be sure, and says nothing of what was sent.
+    """Return who sent the request. Raises HttpError (401) when the sender cannot be authenticated.
 
-    A signature is looked at first. Without one, the principal counts, if any are allowed; the header proves nothing
-    otherwise.
+    A signature takes precedence. Without one, the principal from App Service Authentication is used, if the settings
+    allow any; otherwise its header is ignored. Error messages do not reveal anything about the report.
     """
     signed = TIMESTAMP in req.headers or SIGNATURE in req.headers
     if settings.principals and not signed and PRINCIPAL in req.headers:
@@ -48,13 +52,15 @@ def _principal(header: str, settings: Settings) -> Sender:
     try:
         principal = decode_principal(header)
     except Malformed as error:
-        log.warning("scan webhook refused: %s", error)
+        log.warning("scan report denied: %s", error)
         raise HttpError(401, "principal_unreadable", str(error)) from error
     known = next((settings.principals[each] for each in principal.ids if each in settings.principals), None)
     if known is None:
-        log.warning("scan webhook refused: the principal %s is not on the list", principal.ids)
+        log.warning("scan report denied: principal %s is not in RINGMASTER_WEBHOOK_PRINCIPALS", principal.ids)
         raise HttpError(
-            401, "unknown_principal", "this principal may not send reports: see RINGMASTER_WEBHOOK_PRINCIPALS"
+            401,
+            "unknown_principal",
+            "this principal may not send reports; add it to the setting RINGMASTER_WEBHOOK_PRINCIPALS",
         )
     return known
 
@@ -66,14 +72,14 @@ def _signer(req: func.HttpRequest, scan_format: str, body: bytes, settings: Sett
         raise HttpError(
             401,
             "unknown_scanner",
-            f"no key is configured for this scanner: name it in the header {SCANNER} (without it, the format counts), "
-            "and set RINGMASTER_WEBHOOK_KEYS",
+            f"no key is configured for this scanner. Send the scanner's name in the header {SCANNER} (the default is "
+            "the format), and add its key to the setting RINGMASTER_WEBHOOK_KEYS",
         )
     stamp, signature = req.headers.get(TIMESTAMP), req.headers.get(SIGNATURE)
     verdict = verify(stamp, signature, body, sender.keys, now=now, tolerance=settings.webhook_tolerance)
     if not verdict.ok:
-        log.warning("scan webhook refused for %s: %s", name, verdict.text)
+        log.warning("scan report of %s denied: %s", name, verdict.text)
         raise HttpError(401, f"signature_{verdict.refusal}", verdict.text)
     if verdict.key:
-        log.info("%s signs with its key %d: it is an older one", name, verdict.key + 1)
+        log.info("scanner %s signs with key %d, which is not its newest key", name, verdict.key + 1)
     return Caller(sender, verdict.seen_as)

@@ -105,7 +105,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(count=count, clipped=clipped, web_link=web_link, advisory_link=advisory_link, at=_format_time)
+    environment.filters.update(
+        count=count, clipped=clipped, web_link=web_link, advisory_link=advisory_link, at=_format_time
+    )
     environment.globals.update(page_url=page_url, style=_TrustedText(_style()))
     return environment
 
