@@ -1,6 +1,7 @@
-"""``ringmaster``: how releases stand, why, and sending again what has stalled, from a terminal.
+"""The ``ringmaster`` command: the state of releases and its reasons, and retries of stalled commands.
 
-It speaks to the app over HTTP alone, so it needs no right in Azure and no SDK; ``policy check`` needs no app either.
+It uses only the app's HTTP API, so it needs no permissions in Azure and no Azure SDK. ``policy check`` and ``scan``
+need no app.
 """
 
 from shared.cli.command_line import main

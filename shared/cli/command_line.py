@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands of ``ringmaster``."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="ringmaster",
-    help="How releases of image versions stand, why, and sending again what has stalled.",
-    epilog="Exit codes: 0 done; 1 the policy has faults; 2 no usable answer from the app, or a wrong command line; "
-    "3 no such release, or several of that name. scan judge: 0 pass, 1 reject, 2 refused.",
+    help="Show the releases of image versions and their state, and retry stalled releases.",
+    epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
+    "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-policy = typer.Typer(help="Policies: files such as promotion.yaml.", no_args_is_help=True, rich_markup_mode=None)
+policy = typer.Typer(help="Work with policy files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
-scan = typer.Typer(help="Scan reports: files, read and judged here.", no_args_is_help=True, rich_markup_mode=None)
+scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(scan, name="scan")
 
-Json = Annotated[bool, typer.Option("--json", help="Print the app's answer as it came, and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the app's JSON response.")]
 Version = Annotated[
     str,
     typer.Argument(
         metavar="VERSION",
         show_default=False,
-        help="A version's resource id in any casing, or gallery/definition/1.2.3, definition/1.2.3 or 1.2.3 when that "
-        "names one release.",
+        help="Resource id of an image version (case-insensitive), or a name that matches one release: "
+        "gallery/definition/1.2.3, definition/1.2.3 or 1.2.3.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command knows of its surroundings."""
+    """The environment of a command: variables, working directory and time."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     directory: Path = field(default_factory=Path.cwd)
@@ -57,7 +57,7 @@ class Session:
 
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Every release: its state, its ring, where it is published, what it waits for and until when."""
+    """List all releases with their state, ring, published regions, pending work and deadlines."""
     from shared.cli import output, responses
 
     body = _client(context).overview()
@@ -69,7 +69,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def explain(context: typer.Context, version: Version, as_json: Json = False) -> None:
-    """All about one release: its gates with their evidence, what it waits for, its history."""
+    """Show the details of a release: gates with evidence, pending work and history."""
     from shared.cli import output, responses
 
     body = _client(context).release(_resolve(context, version))
@@ -83,22 +83,24 @@ def explain(context: typer.Context, version: Version, as_json: Json = False) -> 
 
 @app.command()
 def resend(context: typer.Context, version: Version) -> None:
-    """Send the commands of a release again that were given up, once what stopped them is gone."""
+    """Send the stalled commands of a release again. Run it after you fix the cause."""
     from shared.cli import responses
 
     client, full = _client(context), _resolve(context, version)
-    # The app answers "nothing was stalled" also for what it has never heard of; people should learn which it is.
+    # The app reports 0 also for an unknown release. Read the release first, so that an unknown one is an error.
     name = responses.decode(client.release(full), responses.Summary).name
     count = responses.decode(client.resend(full), responses.Resent).resent
-    typer.echo(f"{name}: {count} sent again" if count else f"{name}: nothing has stalled, nothing was sent")
+    typer.echo(f"{name}: {count} sent again" if count else f"{name}: no command is stalled; nothing was sent")
 
 
 @policy.command("check")
 def check(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The policy file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="Path of the policy file.")],
 ) -> None:
-    """Print every fault of a policy as file:line:col: path: message, or what the policy does when it has none."""
+    """Check a policy file. Print every error as file:line:col: path: message; if there is none, print a summary of the
+    policy.
+    """
     from shared.policy_file import PolicyFaults, read_file
     from shared.policy_file.__main__ import summary
 
@@ -107,7 +109,7 @@ def check(
     except PolicyFaults as faults:
         typer.echo(str(faults))
         count = len(faults.faults)
-        typer.echo(f"{count} fault{'s' if count > 1 else ''}", err=True)
+        typer.echo(f"{count} error{'s' if count > 1 else ''}", err=True)
         raise typer.Exit(POLICY_INVALID) from faults
     typer.echo(summary(read, _session(context).now))
 
@@ -116,36 +118,43 @@ def check(
 def judge(
     context: typer.Context,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Reports, judged together.")
+        list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Report files, judged together.")
     ],
-    policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="The policy file.")],
+    policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="Path of the policy file.")],
     image: Annotated[
-        str, typer.Option("--image", metavar="ID", help="A version's or definition's id, or its name in the policy.")
+        str,
+        typer.Option("--image", metavar="ID", help="Resource id of a version or definition, or a name in the policy."),
     ],
     report_format: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="Left out: as the body shows.", show_default=False)
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Report format. Default: detected.", show_default=False),
     ] = None,
     ring: Annotated[
-        str | None, typer.Option("--ring", metavar="RING", help="By the rules of this ring.", show_default=False)
+        str | None, typer.Option("--ring", metavar="RING", help="Use the rules of this ring.", show_default=False)
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", metavar="FILE", help="A report of what is published.", show_default=False),
+        typer.Option("--baseline", metavar="FILE", help="Report of the published version.", show_default=False),
     ] = None,
     published: Annotated[
         datetime | None,
         typer.Option(
-            "--published", metavar="TIME", help="publishedDate: no older report counts. In UTC.", show_default=False
+            "--published",
+            metavar="TIME",
+            help="The version's publishedDate, in UTC. Older reports are refused.",
+            show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Judge scan reports as the scan gate would. Exits 0 for pass, 1 for reject, 2 for refused."""
+    """Judge scan reports with the rules of the policy, as the scan gate does. Exit codes: 0 pass, 1
+    reject, 2 refused.
+    """
     from shared.cli import scan_commands, styled_text
 
     moment = published.replace(tzinfo=UTC) if published else None
-    question = scan_commands.JudgeRequest(tuple(files), policy_file, image, report_format, ring, moment, baseline)
-    judged = scan_commands.judge_files(question, _session(context).now)
+    request = scan_commands.JudgeRequest(tuple(files), policy_file, image, report_format, ring, moment, baseline)
+    judged = scan_commands.judge_files(request, _session(context).now)
     if as_json:
         typer.echo(scan_commands.as_json(judged))
     else:
@@ -156,13 +165,14 @@ def judge(
 
 @scan.command("read")
 def read_report(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The report.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="Path of the report.")],
     report_format: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="Left out: as the body shows.", show_default=False)
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Report format. Default: detected.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What a report says: who scanned what, how many findings of which severity. Exits 2 when it is refused."""
+    """Show the content of a scan report: scanner, target, and findings by severity. Exits with 2 when it is refused."""
     from shared.cli import report_reading, styled_text
 
     read = report_reading.read_file(file, report_format)
@@ -175,7 +185,7 @@ def read_report(
 
 
 def run(arguments: Sequence[str], session: Session) -> int:
-    """Run one command line. Returns the exit code."""
+    """Run a command line. Returns the exit code."""
     try:
         app(args=list(arguments), obj=session, prog_name="ringmaster")
     except CommandError as fault:
@@ -187,7 +197,7 @@ def run(arguments: Sequence[str], session: Session) -> int:
 
 
 def main() -> None:
-    """The console script."""
+    """Entry point of the console script."""
     sys.exit(run(sys.argv[1:], Session()))
 
 
@@ -218,7 +228,7 @@ def _resolve(context: typer.Context, version: str) -> str:
 def _console() -> Console:
     from rich.console import Console
 
-    # A pipe has no width; nothing is gained by folding for one.
+    # A pipe has no width. Use a wide one, so that lines are not wrapped.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 

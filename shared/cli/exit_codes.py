@@ -1,4 +1,4 @@
-"""Why a command could not do its work, with the exit code that scripts see."""
+"""The errors of commands, and their exit codes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ RELEASE_NOT_FOUND: Final = 3
 
 
 class CommandError(Exception):
-    """What failed, where, and what to do about it, for people."""
+    """A command failed. The message says what failed, where, and what to do."""
 
     exit_code: int = REQUEST_FAILED
 
 
 class RequestFailed(CommandError):
-    """The app could not be asked, or did not give an answer that can be used."""
+    """The app could not be reached, or its response cannot be used."""
 
 
 class ReleaseNotFound(CommandError):
-    """No release is meant, or more than one."""
+    """No release, or more than one release, matches."""
 
     exit_code = RELEASE_NOT_FOUND

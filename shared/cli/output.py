@@ -1,4 +1,4 @@
-"""Answers as people read them in a terminal. Times are UTC; ``now`` is an argument."""
+"""Output for the terminal. All times are in UTC; the current time is an argument."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from shared.cli.styled_text import distance, moment, safe_text, span, status_tex
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
-    """Print the parts one below the other."""
+    """Print the parts one after the other."""
     for part in parts:
         console.print(part)
 
 
 def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
-    """Every release in a table; below it what needs people."""
+    """A table of all releases, followed by reasons, stalled releases and dead letters."""
     if not answer.releases:
-        yield Text("No releases yet: one starts when a version of a covered image definition is written.")
+        yield Text(
+            "No releases. A release starts when a version of an image definition in the policy is created or updated."
+        )
     else:
         table = _table("version", "state", "ring", "published", "waiting for")
         for each in answer.releases:
@@ -41,7 +43,7 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
 
 
 def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
-    """All about one release: where it stands, what it waits for, its gates, its history."""
+    """The details of a release: state, pending work, gates and history."""
     yield Text.assemble(safe_text(answer.name, "bold"), "  ", status_text(answer.state), _in_ring(answer))
     yield safe_text(answer.version_id, "dim")
     yield from _facts(answer, now)
@@ -50,7 +52,7 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
         yield _waiting_table(answer.waiting_for, now)
     if answer.gates:
         folder = _common_folder(answer.gates)
-        below = f", with their evidence below {folder}" if folder else ""
+        below = f", with evidence in {folder}" if folder else ""
         yield Text.assemble(("\nGates", "bold"), safe_text(below, "dim"))
         yield _gates_table(answer.gates, folder)
     yield Text("\nHistory", style="bold")
@@ -60,12 +62,12 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
 
 def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
     took = span(timedelta(seconds=answer.seconds))
-    yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), under way for {took}")
-    yield safe_text(f"incarnation {answer.incarnation or 'not known yet'}, policy {answer.policy_digest[:16]}")
+    yield Text(f"started {moment(answer.started_at)} UTC ({distance(answer.started_at, now)}), duration {took}")
+    yield safe_text(f"incarnation {answer.incarnation or 'not known yet'}, policy digest {answer.policy_digest[:16]}")
     for ring, regions in answer.published.items():
         where = f"{ring}: {', '.join(regions)}"
         if answer.state == "revoked":
-            yield Text.assemble("taken back from ", safe_text(where, "red"))
+            yield Text.assemble("revoked in ", safe_text(where, "red"))
         else:
             yield Text.assemble("published in ", safe_text(where, "green"))
     for reason in answer.reasons:
@@ -87,13 +89,13 @@ def _table(*columns: str) -> Table:
 
 def _published(release: Summary) -> Text:
     if release.state == "revoked":
-        return safe_text(f"taken back from {', '.join(release.published)}" if release.published else "", "red")
+        return safe_text(f"revoked in {', '.join(release.published)}" if release.published else "", "red")
     return safe_text("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
 
 
 def _waits(release: Summary, now: datetime) -> Text:
     lines = [
-        safe_text(f"{_what(each)} needs people", "red")
+        safe_text(f"{_what(each)} needs attention", "red")
         if each.stalled
         else safe_text(f"{_what(each)} until {moment(each.deadline)} ({distance(each.deadline, now)})")
         for each in release.waiting_for
@@ -108,7 +110,7 @@ def _what(waiting: Waiting) -> str:
 def _ended_with_reasons(releases: Iterable[Summary]) -> Iterator[Text]:
     ended = [each for each in releases if each.reasons]
     if ended:
-        yield Text("\nWhy", style="bold")
+        yield Text("\nReasons", style="bold")
     for each in ended:
         for reason in each.reasons:
             yield Text.assemble(safe_text(each.name), " ", status_text(each.state), ": ", safe_text(reason))
@@ -117,18 +119,20 @@ def _ended_with_reasons(releases: Iterable[Summary]) -> Iterator[Text]:
 def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
     stalls = [(each.name, branch, reason) for each in releases for branch, reason in each.stalled.items()]
     if stalls:
-        yield Text("\nStalled: needs people", style="bold red")
+        yield Text("\nStalled releases (need attention)", style="bold red")
     for name, branch, reason in stalls:
         yield safe_text(f"{name} {branch}: {reason}", "red")
     if stalls:
-        yield Text("When the cause is gone, `ringmaster resend VERSION` sends again what was given up.", style="dim")
+        yield Text(
+            "After you fix the cause, run `ringmaster resend VERSION` to send the stalled commands again.", style="dim"
+        )
 
 
 def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     rows = list(letters)
     if not rows:
         return
-    yield Text("\nMessages that nobody could work on", style="bold red")
+    yield Text("\nMessages that could not be processed", style="bold red")
     table = _table("at", "queue", "release", "reason", "id")
     for each in rows:
         table.add_row(
@@ -138,7 +142,7 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
 
 
 def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
-    table = _table("what", "looks again", "until", "attempt", "trouble")
+    table = _table("work", "next check", "deadline", "attempt", "problem")
     for each in waiting:
         trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
         due = f"{moment(each.next_look)} ({distance(each.next_look, now)})"
@@ -148,7 +152,7 @@ def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
 
 
 def _common_folder(gates: Iterable[Verdict]) -> str:
-    """What the names of all evidence begin with: said once, it leaves room for what differs."""
+    """The common prefix of all evidence names, if there is one. It is printed once, which leaves room for the rest."""
     folders = {each.evidence.rpartition("/")[0] for each in gates}
     return f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else ""
 

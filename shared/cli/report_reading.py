@@ -1,4 +1,4 @@
-"""``ringmaster scan read``: what a report says, in lines for people."""
+"""``ringmaster scan read``: the content of a scan report."""
 
 from __future__ import annotations
 
@@ -15,36 +15,34 @@ _SHOWN: Final = 50
 
 
 def read_file(file: Path, report_format: str | None) -> ScanReport | Refusal:
-    """What the report in a file says, or why it is none. Raises CommandFault when the file can't be read."""
+    """Read the report in a file, or the reason why it is refused. Raises CommandError when the file cannot be read."""
     try:
         return report_in(file, report_format)
     except Refusal as refusal:
         return refusal
     except OSError as error:
-        raise CommandError(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read {file}: {error.strerror}") from error
 
 
 def exit_code(read: ScanReport | Refusal) -> int:
-    """0 for a report, 2 for what is none."""
+    """0 for a valid report, 2 for a refused one."""
     return REFUSED if isinstance(read, Refusal) else READ
 
 
 def as_json(read: ScanReport | Refusal) -> str:
-    """One JSON object, as ``shared.scanners.command`` describes it."""
+    """One JSON object, in the format that ``shared.scanners.command`` describes."""
     document = {"refused": read.text} if isinstance(read, Refusal) else document_of(read)
     return json.dumps(document, ensure_ascii=False)
 
 
 def as_text(read: ScanReport | Refusal) -> Iterator[str]:
-    """The lines that people read: who scanned what, the counts, and the findings of the report."""
+    """Lines of text: scanner and target, counts by severity, and findings."""
     if isinstance(read, Refusal):
         yield f"refused: {read.text}"
         return
     scanner = f"{read.scanner} {read.scanner_version}".strip()
-    yield f"{read.format}: {scanner} of {read.target or 'an unnamed target'}, {read.os or 'no operating system found'}"
-    yield (
-        f"made {read.created_at:%Y-%m-%d %H:%M} UTC" if read.created_at else "the report does not say when it was made"
-    )
+    yield f"{read.format}: {scanner}, target {read.target or 'not named'}, operating system {read.os or 'not found'}"
+    yield (f"created {read.created_at:%Y-%m-%d %H:%M} UTC" if read.created_at else "the report has no creation time")
     yield "scanned" if read.scanned else f"not scanned: {read.not_scanned}"
     yield ", ".join(f"{count} {severity}" for severity, count in sorted(read.counts.items())) or "no findings"
     for found in read.findings[:_SHOWN]:

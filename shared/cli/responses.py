@@ -1,4 +1,4 @@
-"""What the app answers, typed. Fields that this version doesn't know are passed over."""
+"""The app's HTTP responses as typed objects. Unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.cli.exit_codes import RequestFailed
 
 
 class Waiting(msgspec.Struct):
-    """One thing that a release waits for."""
+    """Pending work of a release."""
 
     what: str
     next_look: datetime
@@ -22,7 +22,7 @@ class Waiting(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """One release in short."""
+    """Summary of a release."""
 
     version_id: str
     name: str
@@ -40,7 +40,7 @@ class Summary(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct):
-    """What a gate said."""
+    """The verdict of a gate."""
 
     gate: str
     answer: str
@@ -52,14 +52,14 @@ class Verdict(msgspec.Struct):
 
 
 class HistoryEntry(msgspec.Struct):
-    """One line of a release's history."""
+    """An entry in a release's history."""
 
     at: datetime
     text: str
 
 
 class Explanation(Summary, kw_only=True):
-    """All about one release."""
+    """Details of a release."""
 
     incarnation: str | None = None
     policy_digest: str = ""
@@ -68,7 +68,7 @@ class Explanation(Summary, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct):
-    """A message that nobody could work on."""
+    """A message that could not be processed."""
 
     id: str
     queue: str
@@ -78,7 +78,7 @@ class DeadLetter(msgspec.Struct):
 
 
 class Overview(msgspec.Struct):
-    """Every release in short."""
+    """All releases, and the messages that could not be processed."""
 
     releases: list[Summary]
     dead_letters: list[DeadLetter] = msgspec.field(name="deadLetters", default_factory=list)
@@ -91,12 +91,12 @@ class Resent(msgspec.Struct):
 
 
 def decode[T](body: bytes, kind: type[T]) -> T:
-    """An answer. Raises NoAnswer when it is of another shape."""
+    """Decode a response. Raises RequestFailed when it has an unexpected format."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         start = body[:80].decode("utf-8", "replace")
         raise RequestFailed(
-            f"the answer is not what this version of ringmaster reads ({error}); it begins {start!r}. "
-            "Is RINGMASTER_URL a Ringmaster app, and of the same version?"
+            f"the response has an unexpected format ({error}); it starts with {start!r}. "
+            "Check that RINGMASTER_URL is the URL of a Ringmaster app of the same version."
         ) from error

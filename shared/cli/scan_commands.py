@@ -1,7 +1,7 @@
-"""``ringmaster scan judge``: the verdict that a policy would give on scan reports, without any app or Azure.
+"""``ringmaster scan judge``: the verdict of a policy on scan reports, without the app or Azure.
 
-What only a running app knows is left out, unless it is told here: when the version was published, and what is
-published now (``--baseline``, a report of it).
+Information that only the app has is left out, unless it is given as an option: when the version was published, and the
+findings of the published version (``--baseline``, a report).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FINDINGS_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class JudgeRequest:
-    """What is asked: these reports, of this image, under this policy."""
+    """The reports, the image and the policy to use."""
 
     files: tuple[Path, ...]
     policy: Path
@@ -43,30 +43,30 @@ class JudgeRequest:
 
 @dataclass(frozen=True, slots=True)
 class JudgeResult:
-    """The answer: a verdict, or why a report can't be read."""
+    """The verdict, or the reasons why reports are refused."""
 
     verdict: ScanVerdict | None
     refused: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 pass, 1 reject, 2 refused."""
+        """0 for pass, 1 for reject, 2 for refused."""
         return EXIT_CODES[self.verdict.outcome if self.verdict else ScanOutcome.REFUSED]
 
 
-def judge_files(question: JudgeRequest, now: datetime) -> JudgeResult:
-    """Judge report files. Raises CommandFault for a question that can't be answered."""
-    definition, version = _covering(question)
-    rules = _rules(definition, question)
-    reports, refused = _read_all(question, version)
+def judge_files(request: JudgeRequest, now: datetime) -> JudgeResult:
+    """Judge report files. Raises CommandError when the request is invalid."""
+    definition, version = _covering(request)
+    rules = _rules(definition, request)
+    reports, refused = _read_all(request, version)
     if refused:
         return JudgeResult(None, tuple(refused))
-    baseline = _baseline(question.baseline) if question.baseline else None
-    return JudgeResult(judge(reports, rules, version_published=question.published, now=now, baseline=baseline))
+    baseline = _baseline(request.baseline) if request.baseline else None
+    return JudgeResult(judge(reports, rules, version_published=request.published, now=now, baseline=baseline))
 
 
 def as_json(judged: JudgeResult) -> str:
-    """The answer for programs; every list of findings is bounded and counted."""
+    """The result as JSON. Lists of findings are limited in length and have a total count."""
     verdict = judged.verdict
     if verdict is None:
         return json.dumps({"outcome": "refused", "refused": "; ".join(judged.refused), "reasons": list(judged.refused)})
@@ -77,7 +77,7 @@ def as_json(judged: JudgeResult) -> str:
 
 
 def as_text(judged: JudgeResult) -> Iterator[str]:
-    """The answer for people, line by line."""
+    """The result as lines of text."""
     verdict = judged.verdict
     if verdict is None:
         yield "refused"
@@ -93,8 +93,8 @@ def as_text(judged: JudgeResult) -> Iterator[str]:
     for used in verdict.excused:
         exception = used.exception
         yield (
-            f"excused until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), by {exception.owner}"
-            + (f", {exception.source}" if exception.source else "")
+            f"exception until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), "
+            f"owner {exception.owner}" + (f", {exception.source}" if exception.source else "")
         )
 
 
@@ -140,21 +140,21 @@ def _details(verdict: ScanVerdict) -> dict[str, Any]:
     }
 
 
-def _covering(question: JudgeRequest) -> tuple[DefinitionPolicy, VersionId | None]:
+def _covering(request: JudgeRequest) -> tuple[DefinitionPolicy, VersionId | None]:
     try:
-        policy = read_file(question.policy)
+        policy = read_file(request.policy)
     except PolicyFaults as faults:
-        raise CommandError(f"the policy has faults, so nothing is judged by it:\n{faults}") from faults
-    version = _version(question.image)
+        raise CommandError(f"the policy has errors:\n{faults}") from faults
+    version = _version(request.image)
     for definition in policy.definitions.values():
-        if question.image.casefold() == definition.name.casefold():
+        if request.image.casefold() == definition.name.casefold():
             return definition, None
-        if _definition(question.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
+        if _definition(request.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
             return definition, version
     known = ", ".join(definition.name for definition in policy.definitions.values())
     raise CommandError(
-        f"{question.policy} covers no image {question.image}. It covers: {known}. Give such a name, or the resource id "
-        "of a version or of its definition"
+        f"{request.policy} does not include the image {request.image}. It includes: {known}. Use one of these names, "
+        "or the resource id of a version or definition"
     )
 
 
@@ -175,22 +175,22 @@ def _definition(image: str) -> DefinitionId | None:
         return None
 
 
-def _rules(definition: DefinitionPolicy, question: JudgeRequest) -> ScanRules:
-    if question.ring is None:
+def _rules(definition: DefinitionPolicy, request: JudgeRequest) -> ScanRules:
+    if request.ring is None:
         return definition.scan
     try:
-        return definition.ring(question.ring).scan or definition.scan
+        return definition.ring(request.ring).scan or definition.scan
     except KeyError as error:
         rings = ", ".join(ring.name for ring in definition.rings)
-        raise CommandError(f"{definition.name} has no ring {question.ring}; it has {rings}") from error
+        raise CommandError(f"{definition.name} has no ring {request.ring}; its rings are {rings}") from error
 
 
-def _read_all(question: JudgeRequest, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
+def _read_all(request: JudgeRequest, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
     reports: list[ScanReport] = []
     refused: list[str] = []
-    for file in question.files:
+    for file in request.files:
         try:
-            report = _read(file, question.format)
+            report = _read(file, request.format)
         except Refusal as refusal:
             refused.append(f"{file}: {refusal}")
             continue
@@ -206,14 +206,14 @@ def _read(file: Path, scan_format: str | None) -> ScanReport:
         with file.open("rb") as opened:
             return read(scan_format, opened)
     except OSError as error:
-        raise CommandError(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read {file}: {error.strerror}") from error
 
 
 def _baseline(file: Path) -> Baseline:
     try:
         reports: Sequence[ScanReport] = [_read(file, None)]
     except Refusal as refusal:
-        raise CommandError(f"the baseline can't be read: {file}: {refusal}") from refusal
+        raise CommandError(f"the baseline {file} is refused: {refusal}") from refusal
     together = merge_reports(reports)
     found = (*together.findings, *(left.finding for left in together.suppressed))
     return Baseline(file.name, found, reports[0].created_at)

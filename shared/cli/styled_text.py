@@ -1,4 +1,4 @@
-"""Times and foreign text as a terminal may show them."""
+"""Styled text for the terminal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STYLES = {
 
 
 def safe_text(text: str, style: str = "") -> Text:
-    """Foreign text: neither markup nor control characters in it mean anything (console lines are full of both)."""
+    """Text from outside. Markup and control characters in it have no effect."""
     return Text(printable(text), style=style)
 
 
 def status_text(text: str) -> Text:
-    """A state or an answer, in its colour."""
+    """A state or verdict in its color."""
     return safe_text(text, _STYLES.get(text, "yellow"))
