@@ -451,7 +451,7 @@ async def test_what_lies_there_with_another_digest_is_refused_and_told(
         f"https://{HOST}/r.json",
         [],
     )
-    assert "as was said" in door.history(version)
+    assert "was expected" in door.history(version)
 
 
 async def test_a_refusal_of_the_source_is_told_and_not_tried_again(

@@ -1,10 +1,10 @@
 """Evidence and scan reports as blobs.
 
-Documents are only ever created (``If-None-Match: *``), so that the container may have an immutability policy. The name
-of a report holds the hash of its content: the same report twice is one blob.
+Evidence is only created, never overwritten (``If-None-Match: *``), so the container can have an immutability policy.
+The name of a report contains the digest of its content, so the same report is stored once.
 
-A large report goes in as blocks, which become a blob only when all of them are there and their digest is right; blocks
-that nobody commits are deleted by the service within a week ("Put Block"). It comes out piece by piece into one buffer.
+A large report is uploaded in blocks. They become a blob only after all blocks are uploaded and the digest is correct;
+uncommitted blocks are deleted after a week (Azure REST API, "Put Block"). A download goes into one buffer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BLOCK: Final = 4 * 1024 * 1024
 
 
 class AzureEvidence:
-    """``Evidence`` in two containers of one account; each is created when it turns out to be missing."""
+    """``Evidence`` in two containers of a storage account. A missing container is created."""
 
     def __init__(self, storage: AzureStorage, *, evidence: str = EVIDENCE, reports: str = REPORTS) -> None:
         """Use these containers."""
@@ -110,14 +110,14 @@ class AzureEvidence:
     async def _create_in_blocks(
         self, container: str, name: str, blocks: AsyncIterator[bytes], metadata: Mapping[str, str]
     ) -> None:
-        """Write a blob once, in blocks. Whatever ``blocks`` raises leaves nothing."""
+        """Create a blob from blocks. If ``blocks`` raises, nothing is stored."""
         from azure.core import MatchConditions
         from azure.core.exceptions import HttpResponseError, ResourceExistsError
         from azure.storage.blob import BlobBlock, ContentSettings
 
         client = self._storage.container(container)
         blob = client.get_blob_client(name)
-        # Ids of our own: another who writes the same blob at this moment can't put a block of his among ours.
+        # Unique block ids: another instance may be uploading the same blob at the same time.
         writer, ids = secrets.token_hex(8), list[str]()
         what = f"writing the blob {name} in {container}"
         async for block in blocks:
@@ -139,7 +139,7 @@ class AzureEvidence:
                 if code_of(error) not in _THERE_ALREADY:
                     raise
             except HttpResponseError:
-                # Whoever commits first discards the blocks of the other; what is there has the same content.
+                # The first commit discards the blocks of the other upload. The existing blob has the same content.
                 if not await blob.exists():
                     raise
 
@@ -157,7 +157,7 @@ class AzureEvidence:
                 raise
             if download.size > largest:
                 raise TooLarge(f"the blob {name} in {container} has {download.size} bytes; at most {largest} are read")
-            # Grows in place and hands out its own buffer: the body is held once.
+            # BytesIO grows in place and returns its own buffer, so the body is in memory only once.
             whole = io.BytesIO()
             await download.readinto(whole)
             return whole.getvalue()
@@ -173,7 +173,7 @@ async def _cut(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pieces of any size as blocks of one size, at least one."""
+    """Combine chunks into blocks of one size. Yields at least one block."""
     block, first = bytearray(), True
     async for piece in pieces:
         block += piece
@@ -186,7 +186,7 @@ async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _report(blob: Any) -> StoredReport:
-    """What a listing tells of a report. One that a scanner stored itself lacks our metadata."""
+    """The metadata of a stored report. A report that a scanner stored itself has no metadata of Ringmaster."""
     metadata = blob.metadata or {}
     try:
         at = datetime.fromisoformat(metadata.get("at", ""))

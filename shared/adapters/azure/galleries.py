@@ -1,7 +1,7 @@
-"""Compute galleries through ``azure-mgmt-compute``.
+"""Azure Compute Galleries through ``azure-mgmt-compute``.
 
-Writes are sent and not waited for: the stages read the resource on a later hop. (The SDK's ``begin_update`` accepts 200
-alone, which is what ARM answers to a PATCH; a PUT may answer 200, 201 or 202.)
+Writes do not wait for completion: the stages read the resource later. The SDK's ``begin_update`` accepts only status
+200, which is what ARM returns for PATCH; PUT may return 200, 201 or 202.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AzureGalleries:
     """``Galleries`` on Azure. Writes only to the galleries in ``allowed`` (canonical ids)."""
 
     def __init__(self, arm: Arm, allowed: frozenset[str]) -> None:
-        """``allowed`` is what the policy names: ``Policy.galleries_written``."""
+        """``allowed`` holds the galleries that the policy names: ``Policy.galleries_written``."""
         self._arm = arm
         self._allowed = allowed
 
@@ -88,7 +88,7 @@ class AzureGalleries:
         check_allowed(target, self._allowed)
         present = await self.version(target)
         if present is not None:
-            # A PUT on what is there would set its target regions anew, and so take regions out.
+            # A PUT on an existing version would replace its target regions, and could remove some.
             check_same_copy(present, source)
             return
         operations = self._compute(target.definition.gallery).gallery_image_versions
@@ -97,7 +97,7 @@ class AzureGalleries:
             await operations.begin_create_or_update(*_path(target), body, polling=False)
 
     async def _items(self, paged: Any, what: str) -> AsyncIterator[dict[str, Any]]:
-        """Every item of a list of the SDK's, which by itself follows the next page wherever it is."""
+        """Iterate over the items of an SDK list. The SDK itself follows any next link; here each link is checked."""
         pages, seen = paged.by_page(), set[str]()
         while (page := await _next_page(pages, what)) is not None:
             async for item in page:
@@ -113,8 +113,8 @@ async def _next_page(pages: Any, what: str) -> Any | None:
     try:
         return await anext(pages, None)
     except (AttributeError, TypeError) as error:
-        # The SDK reads a page as if it could only be an object with a list in it (azure-mgmt-compute 39).
-        raise Unavailable(f"{what}: ARM's list can't be read") from error
+        # The SDK assumes that a page is an object with a list (azure-mgmt-compute 39).
+        raise Unavailable(f"{what}: ARM returned an invalid list") from error
 
 
 async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
@@ -139,5 +139,5 @@ def _listed(definition: DefinitionId, listed: dict[str, Any]) -> VersionId | Non
     try:
         return definition.version(VersionNumber.parse(str(listed.get("name") or "")))
     except InvalidId:
-        # Not a number that ARM could resolve ``latest`` to.
+        # ARM cannot resolve ``latest`` to a version with an invalid number.
         return None

@@ -1,10 +1,12 @@
-"""The queues on Azure Storage.
+"""The queues in Azure Storage.
 
-Messages never expire (``time_to_live=-1``) and are base64, which any host and tool reads. The app decodes them itself
-(``messageEncoding: none`` in host.json): a host that decodes moves what isn't base64 to the poison queue, where no
-function can be given it either, and nobody learns of it. A message's body is at most 48 KiB; a larger one lies in the
-container ``ringmaster-bodies``, whose blobs a lifecycle rule of the account may delete after thirty days: no message is
-hidden for longer than seven, and any may come twice.
+Messages never expire (``time_to_live=-1``) and are encoded as base64, which every host and tool can read. The app
+decodes messages itself (``messageEncoding: none`` in host.json). If the host decoded them, it would move an invalid
+message to the poison queue, whose function could not receive it for the same reason.
+
+The body of a message has at most 48 KiB. A larger one is stored in the container ``ringmaster-bodies``. A lifecycle
+rule of the storage account may delete its blobs after thirty days: a message is hidden for at most seven days, and may
+be delivered twice.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ BODIES: Final = "ringmaster-bodies"
 
 
 class AzureQueues:
-    """``Queues`` of one account: ``names`` gives the queue of every kind of command."""
+    """``Queues`` of one storage account. ``names`` has the queue for every kind of command."""
 
     def __init__(self, storage: AzureStorage, names: Mapping[Kind, str], *, bodies: str = BODIES) -> None:
-        """Use these queues; each is created when it turns out to be missing. Raises ValueError when one isn't named."""
+        """Use these queues. A missing queue is created. Raises ValueError when a kind has no queue."""
         unnamed = [kind.value for kind in Kind if kind not in names]
         if unnamed:
-            raise ValueError(f"no queue is named for {', '.join(unnamed)}")
+            raise ValueError(f"no queue name is configured for {', '.join(unnamed)}")
         self._storage = storage
         self._names = dict(names)
         self._bodies = bodies
@@ -63,7 +65,7 @@ class AzureQueues:
     async def _save(self, name: str, body: bytes) -> None:
         container = self._storage.container(self._bodies)
         with translate_errors(f"saving the body {name}"):
-            # Named by its content: writing it again changes nothing.
+            # The name is a digest of the content, so writing it again changes nothing.
             await create_if_missing(
                 lambda: container.upload_blob(name, body, overwrite=True, **_json()),
                 container.create_container,

@@ -1,4 +1,4 @@
-"""What a version was made from, where it can still be read."""
+"""Reads the resource that a version was created from."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _KINDS: Final = {
 
 
 def source_name(version: VersionFacts) -> str | None:
-    """The id or address of what the version was made from. ``source.id`` names any type, also a machine (recorded)."""
+    """The id or URL of the version's source. ``source.id`` can name any type, also a virtual machine."""
     named = version.source_id or version.source_vm_id or version.source_community_id
     return named or (version.disk_source_ids[0] if version.disk_source_ids else None)
 
 
 async def read_source(arm: Arm, version: VersionFacts) -> SourceFacts | None:
-    """What is known of the source. Raises the port's passing faults; what isn't allowed to be read is unknown."""
+    """Read the source. Raises the port's transient errors. A source that the app may not read has no details."""
     name = source_name(version)
     if name is None:
         return None

@@ -1,7 +1,7 @@
-"""One storage account, as clients of its three services that are made when first used.
+"""Clients for the three services of a storage account, created on first use.
 
-Clients retry a request once, and only when no connection came about: the request was not sent, so nothing happens
-twice. Whatever else fails is for the queues to repeat; a function never sleeps.
+A client retries a request once, and only if the connection failed: then the request was not sent, and nothing can
+happen twice. All other errors are left to the queues; a function never sleeps.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _RETRIES: Final = {"retry_total": 1, "retry_connect": 1, "retry_read": 0, "retry_status": 0}
 _SOON: Final = {"initial_backoff": 0.2, "increment_base": 1, "random_jitter_range": 0.1}
-"""Seconds; the SDK of blobs and queues would wait fifteen."""
+"""In seconds. The default of the blob and queue SDKs is fifteen."""
 _TIMEOUTS: Final = {"connection_timeout": 10, "read_timeout": 60}
 
 
 class AzureStorage:
-    """Clients for tables, queues and blobs: by a connection string, or by addresses and a credential.
+    """Clients for tables, queues and blobs, with a connection string or with URLs and a credential.
 
-    The credential stays the caller's, who closes it. Use it in one event loop, and close it there.
+    The caller owns the credential and closes it. An instance belongs to one event loop and must be closed there.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class AzureStorage:
         credential: AsyncTokenCredential | None = None,
         client_options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Connect to nothing yet. ``client_options`` goes to every client (a transport, a certificate file).
+        """Store the options; connections are opened on first use. ``client_options`` is passed to every client.
 
-        Raises ValueError unless there is a connection string or all addresses with a credential.
+        Raises ValueError unless there is a connection string, or all three URLs and a credential.
         """
         by_identity = bool(blob_url and queue_url and table_url and credential)
         if not connection_string and not by_identity:
-            raise ValueError("storage needs a connection string, or the addresses of its services and a credential")
+            raise ValueError("storage requires a connection string, or the URLs of its services and a credential")
         self._connection_string = connection_string
         self._urls = {"blob": blob_url or "", "queue": queue_url or "", "table": table_url or ""}
         self._credential = credential
@@ -57,7 +57,7 @@ class AzureStorage:
         self._blobs: BlobServiceClient | None = None
 
     def table(self, name: str) -> TableClient:
-        """A table's client; says nothing of whether the table is there."""
+        """The client of a table. The table may not exist."""
         if self._tables is None:
             from azure.data.tables.aio import TableServiceClient
 
@@ -70,7 +70,7 @@ class AzureStorage:
         return self._tables.get_table_client(name)
 
     def queue(self, name: str) -> QueueClient:
-        """A queue's client, for bytes in base64 as the Functions host reads them by default."""
+        """The client of a queue. Messages are bytes in base64."""
         from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy
 
         if self._queues is None:
@@ -86,7 +86,7 @@ class AzureStorage:
         )
 
     def container(self, name: str) -> ContainerClient:
-        """A blob container's client."""
+        """The client of a blob container."""
         if self._blobs is None:
             from azure.storage.blob.aio import BlobServiceClient
 
@@ -98,7 +98,7 @@ class AzureStorage:
         return self._blobs.get_container_client(name)
 
     async def close(self) -> None:
-        """Close every connection. The clients can be used again after that; they would connect anew."""
+        """Close all connections. The clients can be used again and then connect again."""
         clients = (self._tables, self._queues, self._blobs)
         self._tables = self._queues = self._blobs = None
         async with contextlib.AsyncExitStack() as stack:
@@ -118,9 +118,9 @@ class AzureStorage:
 async def create_if_missing[T](
     action: Callable[[], Awaitable[T]], create: Callable[[], Awaitable[Any]], missing: Collection[str]
 ) -> T:
-    """Do something; when what it needs isn't there (one of the codes in ``missing``), create that and do it again.
+    """Run ``action``. If it fails with one of the codes in ``missing``, run ``create`` and then ``action`` again.
 
-    So the usual case costs no request, and a table or queue that somebody deleted comes back.
+    The usual case needs no extra request, and a table or queue that was deleted is created again.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
@@ -132,7 +132,7 @@ async def create_if_missing[T](
     try:
         await create()
     except ResourceExistsError as error:
-        # Another instance was faster. What is just being deleted (also a 409) can't be created for a while.
+        # Another instance was first. A resource that is being deleted (also 409) cannot be created for a while.
         if not code_of(error).endswith("AlreadyExists"):
             raise
     return await action()

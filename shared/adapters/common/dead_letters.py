@@ -1,4 +1,4 @@
-"""How much of a dead letter is kept."""
+"""Size limits of dead letters."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from shared.ports import DeadLetter
 
 LARGEST_BODY = 8 * 1024
-"""Bytes of a dead letter's body."""
+"""Maximum size of a dead letter's body, in bytes."""
 LONGEST_REASON = 4 * 1024
-"""Characters of a dead letter's reason."""
+"""Maximum length of a dead letter's reason, in characters."""
 
 
 def truncate(letter: DeadLetter) -> DeadLetter:
-    """The letter as it is kept: its body and reason not longer than they may be, every text valid Unicode."""
+    """The dead letter as it is stored: with a truncated body and reason, and valid Unicode."""
     body = _valid(letter.body).encode()[:LARGEST_BODY].decode("utf-8", "ignore")
     reason = _valid(letter.reason[:LONGEST_REASON])
     return replace(letter, id=_valid(letter.id), queue=_valid(letter.queue), body=body, reason=reason)

@@ -1,4 +1,4 @@
-"""Evidence and reports in memory: written once, kept as bytes."""
+"""Evidence and reports in memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.ports import StoredReport
 
 
 class MemoryEvidence:
-    """``Evidence`` that lives as long as this object."""
+    """``Evidence`` in memory."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty store."""
         self._documents: dict[str, bytes] = {}
         self._reports: dict[str, tuple[StoredReport, bytes]] = {}
 
@@ -52,5 +52,5 @@ class MemoryEvidence:
         return None if found is None else found[1]
 
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
-        """Every document, by name."""
+        """All documents by name."""
         return {name: decode_document(body) for name, body in self._documents.items()}

@@ -1,7 +1,7 @@
-"""Boot-test machines in memory: what becomes of one follows from its image's character and the clock.
+"""Boot-test machines in memory. Their state is computed from the image's behavior profile and the clock.
 
-A machine is made only where its image has a complete replica. It is made of a machine, an OS disk, the image's data
-disks and a NIC, which go with it when it is deleted; other things can be planted beside it to see that they stay.
+A machine can be created only where its image has a complete replica. It has an OS disk, the image's data disks and a
+network interface, which are deleted with it. Tests can add other resources, to verify that they are not deleted.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refus
 
 
 class Replicas(Protocol):
-    """What is asked of galleries: where an image can be booted, and of which kind it is."""
+    """What machines need to know about images."""
 
     def replica_ready(self, version: VersionId, region: str) -> bool:
-        """Whether the version has a complete replica there."""
+        """Whether the version has a complete replica in the region."""
         ...
 
     def definition_of(self, version: VersionId) -> DefinitionFacts | None:
-        """Its image definition."""
+        """The image definition of the version."""
         ...
 
 
 type Casting = Callable[[MachineSpec, int], Character]
-"""(machine, how many were asked for of this image in this region, itself included) -> its character."""
+"""(machine, number of machines created from this image in this region, including this one) -> behavior profile."""
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class _Machine:
 
 
 class MemoryMachines:
-    """``Machines`` that live as long as this object."""
+    """``Machines`` in memory."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class MemoryMachines:
         casting: Casting = lambda *_: CLEAN,
         on_call: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``on_call`` hears the name of every port method before it does anything, and may raise a port's fault."""
+        """``on_call`` is called with the name of every port method before it runs, and may raise a port error."""
         self._clock = clock
         self._test = test
         self._replicas = replicas
@@ -80,17 +80,19 @@ class MemoryMachines:
         self._asked: dict[tuple[VersionId, str], int] = {}
 
     def plant(self, resource_id: str, tags: dict[str, str]) -> None:
-        """Put a disk or NIC there that no machine of ours brought."""
+        """Add a disk or network interface that does not belong to a machine."""
         self._orphans[resource_id.lower()] = tags
 
     def vanish(self, name: str) -> None:
-        """Somebody deletes a machine with all its parts; nothing happens when it isn't there."""
+        """Delete a machine and its parts without a request, as someone else could. Does nothing when it
+        does not exist.
+        """
         machine = self._machines.pop(name, None)
         for part in machine.parts if machine else ():
             del self._owners[part]
 
     def everything(self) -> Sequence[str]:
-        """Ids of all there is in the test resource group, ours or not."""
+        """The ids of all resources in the test resource group."""
         self._remove_deleted()
         return [*self._owners, *self._orphans]
 
@@ -103,7 +105,7 @@ class MemoryMachines:
         present = self._machines.get(spec.name)
         if present is not None:
             if present.spec.release != spec.release:
-                raise ForeignTarget(f"there is a machine {spec.name} that was not made for {spec.release}")
+                raise ForeignTarget(f"the machine {spec.name} exists and does not belong to {spec.release}")
             if present.deleted is not None:
                 raise Conflict(f"{spec.name} is being deleted")
             return
@@ -129,7 +131,7 @@ class MemoryMachines:
         self._on_call("start_probe")
         machine, now = self._find(name), self._clock()
         if machine is None:
-            raise Refused("ParentResourceNotFound", f"there is no machine {name}", 404)
+            raise Refused("ParentResourceNotFound", f"the machine {name} does not exist", 404)
         present = machine.probes.get(probe)
         if present is not None and self._outcome(machine, present, now).execution_state == "Running":
             raise Conflict(f"{probe} is running on {name}: another operation is in progress")
@@ -189,7 +191,7 @@ class MemoryMachines:
         return self._machines.get(name)
 
     def _remove_deleted(self) -> None:
-        """Let go of machines whose deletion has ended."""
+        """Remove machines whose deletion has completed."""
         now = self._clock()
         for name in [name for name, gone in self._deletion_ends.items() if now >= gone]:
             del self._deletion_ends[name]

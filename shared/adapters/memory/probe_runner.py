@@ -1,7 +1,8 @@
-"""The inside of a machine in memory: it runs a probe by reading what the script asks for.
+"""Runs a probe on a simulated machine.
 
-Not a shell: the probe's own words (``say NAME …`` and its Windows form, the completion mark) are understood, anything
-else is a command that isn't there. What a healthy machine answers is computed; a character may say otherwise.
+It is not a shell: it recognizes the probe's own commands (``say NAME …`` and the Windows form, and the completion line)
+and rejects everything else. The results of a healthy machine are computed; the machine's behavior profile can override
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 from shared.adapters.memory.characters import Character
 
 OUTPUT_LIMIT: Final = 4096
-"""How much of its end an instance view shows of a run command's output, in bytes."""
+"""How many bytes of a run command's output the instance view holds."""
 
 _LINUX_SAY: Final = re.compile(r"^\s*say ([a-z_]+) ", re.MULTILINE)
 _LINUX_DONE: Final = re.compile(r"^printf 'ringmaster done %s checks=(\d+)\\n' '([^']*)'", re.MULTILINE)
@@ -26,7 +27,7 @@ _WINDOWS_DONE: Final = re.compile(r"^Write-Output 'ringmaster done (\S*) checks=
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of a script."""
+    """The result of a script."""
 
     exit_code: int
     output: str
@@ -34,7 +35,7 @@ class RunResult:
 
 
 def run_script(script: str, *, machine: str, os_type: str, character: Character, now: datetime) -> RunResult:
-    """Run a probe on a machine. Exit code 127 for a script that it doesn't understand."""
+    """Run a probe on a machine. The exit code is 127 for a script that is not supported."""
     windows = os_type.lower() == "windows"
     asked = dict.fromkeys((_WINDOWS_SAY if windows else _LINUX_SAY).findall(script))
     done = (_WINDOWS_DONE if windows else _LINUX_DONE).search(script)

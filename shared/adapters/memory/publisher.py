@@ -1,4 +1,4 @@
-"""Publishers that reach nobody."""
+"""Publishers for tests, and for installations without a topic."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 class MemoryPublisher:
-    """Keeps what was published, repetitions too: it is the reader who recognises those by their id."""
+    """Stores what is published, including duplicates."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty publisher."""
         self._published: list[Announcement] = []
 
     async def publish(self, announcement: Announcement) -> None:
@@ -28,16 +28,16 @@ class MemoryPublisher:
 
 
 class SilentPublisher:
-    """For an installation without an Event Grid topic: says once that nobody is told."""
+    """For an installation without an Event Grid topic: discards events, and logs that once."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Create a publisher that has not logged yet."""
         self._said = False
 
     async def publish(self, announcement: Announcement) -> None:
         if not self._said:
             self._said = True
             _log.warning(
-                "No one is told of %s, nor of anything later: RINGMASTER_EVENTGRID_TOPIC_ENDPOINT is not set",
+                "no event is published for %s or for later releases: RINGMASTER_EVENTGRID_TOPIC_ENDPOINT is not set",
                 announcement.version.short,
             )
