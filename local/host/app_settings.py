@@ -1,4 +1,4 @@
-"""App settings: where they come from, and `%NAME%` in bindings."""
+"""App settings: their sources, and `%NAME%` in bindings."""
 
 import json
 import re
@@ -13,20 +13,20 @@ _PLACEHOLDER = re.compile(r"%([^%]+)%")
 
 
 def load_settings_file(path: Path) -> dict[str, str]:
-    """The `Values` of a local.settings.json; raises ConfigError when it is missing, encrypted or holds anything but
-    text.
+    """Read `Values` of a local.settings.json. Raises ConfigError if the file is missing, encrypted or has values that
+    are not strings.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
-        raise ConfigError([f"{path} does not exist; copy local.settings.template.json and fill it in"]) from missing
+        raise ConfigError([f"{path} does not exist; copy local.settings.template.json and set its values"]) from missing
     except ValueError as broken:
         raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
     if document.get("IsEncrypted"):
         raise ConfigError([f"{path} is encrypted; run `func settings decrypt` first"])
     values = document.get("Values", {})
     faults = [
-        f"{path}: Values.{name} must be text, not {value!r}"
+        f"{path}: Values.{name} must be a string, not {value!r}"
         for name, value in values.items()
         if not isinstance(value, str)
     ]
@@ -36,11 +36,9 @@ def load_settings_file(path: Path) -> dict[str, str]:
 
 
 def resolve(text: str, settings: Mapping[str, str], where: str) -> str:
-    """`text` with each `%NAME%` replaced by that app setting; raises ConfigError that names the missing one and
-    `where`.
-    """
+    """Replace each `%NAME%` by that app setting. Raises ConfigError that names the missing setting and `where`."""
     faults = [
-        f"{where}: %{name}% is used, but there is no app setting {name}"
+        f"{where}: %{name}% is used, but the app setting {name} is not set"
         for name in _PLACEHOLDER.findall(text)
         if name not in settings
     ]
@@ -51,7 +49,7 @@ def resolve(text: str, settings: Mapping[str, str], where: str) -> str:
 
 @contextmanager
 def as_environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """App settings are environment variables to the app; put them there, and back as it was afterwards."""
+    """Set the app settings as environment variables inside the context, and restore the previous values afterwards."""
     before = {name: environ.get(name) for name in settings}
     environ.update(settings)
     try:

@@ -1,4 +1,4 @@
-"""The host as a whole: starts the worker, opens HTTP, listens on queues and timers, and stops in order."""
+"""The host: starts the worker, serves HTTP, listens on queues and timers, and shuts down in order."""
 
 import asyncio
 import hashlib
@@ -37,17 +37,18 @@ from local.host.worker import IndexedFunction, Worker
 logger = logging.getLogger("local.host")
 
 PLATFORM_AUTH = "WEBSITE_AUTH_ENABLED"
-"""How App Service tells an app that its authentication is on ("Environment variables and app settings")."""
+"""App Service sets it when its authentication is turned on. Source: Microsoft Learn, "Environment variables and app
+settings in Azure App Service".
+"""
 
 
 class FunctionsHost:
-    """One running function app. Use it as `async with FunctionsHost(app_dir, settings) as host:` or by `start` and
-    `stop`.
+    """A running function app. Use `async with FunctionsHost(app_dir, settings) as host:`, or `start` and `stop`.
 
-    `settings` are the app settings: they are environment variables to the app while the host runs (so two hosts in one
-    process share them). `port` 0 takes a free one; `url` and `port` tell which. `keys_file` and `state_dir` None keep
-    keys and timer status in memory. `lease_seconds` shortens the 10-minute lease of received messages, `clock` the
-    time between timers; rules stay the same. `authentication` turns on App Service Authentication.
+    `settings` are the app settings. They are environment variables of this process while the host runs, so two hosts in
+    one process share them. `port` 0 selects a free port; see `url` and `port`. If `keys_file` or `state_dir` is None,
+    keys or timer states are kept in memory. `lease_seconds` shortens the 10-minute lease of received messages, and
+    `clock` the time between timers; the rules stay the same. `authentication` turns on App Service Authentication.
     """
 
     def __init__(
@@ -89,13 +90,13 @@ class FunctionsHost:
 
     @property
     def url(self) -> str:
-        """Where the host listens."""
+        """The base URL of the host."""
         return f"http://{self._bind}:{self.port}"
 
     @property
     def host_id(self) -> str:
-        """Names this host's state, as in Azure: app setting AzureFunctionsWebHost__hostid, else from the app's
-        folder.
+        """Identifies this host's state, as in Azure: the app setting AzureFunctionsWebHost__hostid, or a hash of the
+        app's folder.
         """
         given = self.settings.get("AzureFunctionsWebHost__hostid")
         return given or f"local-{hashlib.sha256(str(self.app_dir).encode()).hexdigest()[:12]}"
@@ -108,7 +109,7 @@ class FunctionsHost:
         await self.stop()
 
     async def start(self) -> None:
-        """Index the app and listen. Raises ConfigError or IndexingError, and has then undone what it began."""
+        """Index the app and start to listen. After ConfigError or IndexingError, nothing is left running."""
         try:
             await self._start()
         except BaseException:
@@ -127,7 +128,7 @@ class FunctionsHost:
         timers = self._timer_listeners()
         await self._open(front, config)
         self._loops = [asyncio.create_task(listener.run()) for listener in (*self._listeners, *timers)]
-        logger.info("%d functions listen at %s", len(self.functions), self.url)
+        logger.info("%d functions are available at %s", len(self.functions), self.url)
 
     def _specs(self, indexed: list[IndexedFunction], config: HostConfig) -> list[FunctionSpec]:
         specs, faults = [], []
@@ -135,7 +136,7 @@ class FunctionsHost:
             if is_disabled(item.name, self.settings) or (
                 config.only_functions is not None and item.name not in config.only_functions
             ):
-                logger.info("function %s is switched off", item.name)
+                logger.info("function %s is disabled", item.name)
                 continue
             try:
                 spec = parse_function(item.name, item.function_id, item.raw_bindings, self.settings)
@@ -197,7 +198,7 @@ class FunctionsHost:
         middlewares = [self._authentication.middleware] if self._authentication else []
         app = web.Application(client_max_size=config.http.max_body, middlewares=middlewares)
         app.router.add_route("*", "/{tail:.*}", front.handle)
-        # The real host hands a compressed body to the function as it came.
+        # The real host passes a compressed body to the function unchanged.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._bind, self.port)
@@ -208,7 +209,9 @@ class FunctionsHost:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop in order: no new work, running functions end (at most `grace_seconds`), then connections close."""
+        """Shut down: accept no new work, let running functions end (at most `grace_seconds`), then close
+        connections.
+        """
         for listener in self._listeners:
             listener.stop()
         timers = self._loops[len(self._listeners) :]
@@ -226,7 +229,7 @@ class FunctionsHost:
 
     async def _drain(self, timers: list[asyncio.Task[None]]) -> None:
         polls = self._loops[: len(self._listeners)]
-        await asyncio.gather(*polls, return_exceptions=True)  # a fetch under way ends; its messages are run
+        await asyncio.gather(*polls, return_exceptions=True)  # a fetch in progress completes, and its messages run
         deadline = asyncio.get_running_loop().time() + self._grace
         cancelled = await self.invoker.drain(self._grace)
         if cancelled:

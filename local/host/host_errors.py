@@ -1,12 +1,12 @@
-"""What can keep the host from starting. Each says what is wrong, where, and what to do."""
+"""Errors that prevent the host from starting. Each message says what is wrong, where, and what to do."""
 
 
 class HostError(Exception):
-    """The host cannot start or go on."""
+    """The host cannot start or continue."""
 
 
 class ConfigError(HostError):
-    """`host.json`, the settings or a binding hold something the host cannot use; `faults` lists every one found."""
+    """`host.json`, the settings or a binding are invalid. `faults` has all errors."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -14,7 +14,7 @@ class ConfigError(HostError):
 
 
 class IndexingError(HostError):
-    """The worker library could not read the app; `details` is the app's own traceback."""
+    """The worker library could not index the app. `details` is the app's traceback."""
 
     def __init__(self, message: str, details: str = "") -> None:
         self.details = details

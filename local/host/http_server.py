@@ -1,4 +1,6 @@
-"""HTTP front of the host: function routes, keys, limits, and the way of a request through the worker's `http` datum."""
+"""The HTTP server of the host: function routes, keys, limits, and conversion of requests to the worker's
+`http` datum.
+"""
 
 import asyncio
 import logging
@@ -17,7 +19,7 @@ from local.host.worker import Datum
 
 logger = logging.getLogger("local.host.http")
 
-# The front end of Azure App Service gives up on a request after 230 s; the function goes on.
+# The front end of Azure App Service times out after 230 s; the function continues.
 REQUEST_SECONDS = 230.0
 _HOMEPAGE = (
     "<!DOCTYPE html><html><head><title>Function App</title></head>"
@@ -27,12 +29,12 @@ _SERVER_HEADERS = {"content-length", "transfer-encoding", "connection"}  # set b
 
 
 def given_key(request: web.Request) -> str | None:
-    """The key a caller shows: header `x-functions-key`, else query `code`."""
+    """The key in a request: the header `x-functions-key`, or the query parameter `code`."""
     return request.headers.get("x-functions-key") or request.query.get("code")
 
 
 class HttpFront:
-    """Answers every request of the host."""
+    """Handles all requests to the host."""
 
     def __init__(
         self,
@@ -94,8 +96,8 @@ class HttpFront:
 
 
 def route_table(functions: list[FunctionSpec], prefix: str) -> RouteTable[FunctionSpec]:
-    """The routes of every httpTrigger under `prefix`; raises RouteError naming the function whose route cannot be
-    read.
+    """The routes of all HTTP triggers under `prefix`. Raises RouteError that names the function with an
+    invalid route.
     """
     table: RouteTable[FunctionSpec] = RouteTable()
     for spec in functions:
@@ -112,8 +114,8 @@ def route_table(functions: list[FunctionSpec], prefix: str) -> RouteTable[Functi
 
 
 async def request_datum(request: web.Request, parameters: dict[str, str]) -> Datum:
-    """The request in the shape of the worker's `http` datum. Repeated headers and query values are joined with commas,
-    as the host joins them.
+    """Convert a request to the worker's `http` datum. Repeated headers and query values are joined with commas, as in
+    the real host.
     """
     headers: dict[str, str] = {}
     for name, text in request.headers.items():
@@ -136,7 +138,7 @@ async def request_datum(request: web.Request, parameters: dict[str, str]) -> Dat
 
 
 def response_of(spec: FunctionSpec, result: Result) -> web.Response:
-    """What the function returned, or put into its `http` output; 204 when it gave nothing."""
+    """The response that the function returned or set in its `http` output. 204 when there is none."""
     datum = result.returned
     if datum is None:
         names = {binding.name for binding in spec.outputs if binding.type == "http"}

@@ -1,4 +1,4 @@
-"""Manual runs (`POST /admin/functions/{name}`): each trigger gets the input in its own shape."""
+"""Manual runs (`POST /admin/functions/{name}`): converts the input for each type of trigger."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ _WEEK = timedelta(days=7)
 
 
 def manual_run(invoker: Invoker, webhook: EventGridWebhook, clock: Clock) -> ManualRun:
-    """The function that runs one spec with a caller's input, once, outside its queue or schedule."""
+    """Return the function that runs a function once with a caller's input, outside its queue or schedule."""
 
     async def run(spec: FunctionSpec, text: str) -> Result:
         if spec.trigger.type == "eventGridTrigger":

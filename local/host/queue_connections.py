@@ -1,7 +1,7 @@
-"""Connections of queue bindings, as the host resolves them, and one queue service client for each.
+"""Resolves the connections of queue bindings, as the host does, with one queue service client per connection.
 
-`<name>` or `AzureWebJobs<name>` holds a connection string; or `<name>__queueServiceUri` (or `__accountName`) an
-endpoint that is used with `<name>__credential`: managed identity, or the developer's own login when it is not given.
+`<name>` or `AzureWebJobs<name>` is a connection string. `<name>__queueServiceUri` (or `__accountName`) is an endpoint
+for use with `<name>__credential`: a managed identity, or by default the developer's sign-in.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from local.host.host_errors import ConfigError
 
 DEFAULT_CONNECTION = "AzureWebJobsStorage"
-# The emulator's published account, the same on every machine; no secret.
+# The published account of the emulator; it is not a secret.
 _DEV_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _DEV_CONNECTION = (
     f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={_DEV_KEY};"
@@ -22,7 +22,7 @@ _DEV_CONNECTION = (
 
 
 class QueueConnections:
-    """Hands out queue clients and closes them. One transport for each connection."""
+    """Creates queue clients and closes them. Each connection has one transport."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
@@ -30,15 +30,14 @@ class QueueConnections:
         self._credentials: list[Any] = []
 
     def queue(self, connection: str, name: str) -> QueueClient:
-        """A client for queue `name`; raises ConfigError when the settings do not hold the connection."""
+        """The client for queue `name`. Raises ConfigError if the settings do not define the connection."""
         connection = connection or DEFAULT_CONNECTION
         if connection not in self._services:
             self._services[connection] = self._service(connection)
         return self._services[connection].get_queue_client(name)
 
     def _service(self, connection: str) -> QueueServiceClient:
-        # The SDK's own first retry comes after 15 s; a poller has a back-off of its own and must notice an outage
-        # sooner.
+        # The SDK's first retry is after 15 s. The poller has its own back-off and must notice an outage sooner.
         options: dict[str, Any] = {
             "initial_backoff": 0,
             "increment_base": 1,
@@ -52,7 +51,9 @@ class QueueConnections:
             try:
                 return QueueServiceClient.from_connection_string(text, **options)
             except ValueError as broken:
-                raise ConfigError([f"app setting {connection} is no storage connection string: {broken}"]) from broken
+                raise ConfigError(
+                    [f"the app setting {connection} is not a valid storage connection string: {broken}"]
+                ) from broken
         return QueueServiceClient(self._endpoint(connection), credential=self._credential(connection), **options)
 
     def _endpoint(self, connection: str) -> str:
@@ -64,8 +65,8 @@ class QueueConnections:
             return f"https://{account}.queue.core.windows.net"
         raise ConfigError(
             [
-                f"storage connection {connection} is not set: give app setting {connection} (a connection string, or "
-                f"UseDevelopmentStorage=true) or {connection}__queueServiceUri"
+                f"the storage connection {connection} is not set: set the app setting {connection} (a connection "
+                f"string or UseDevelopmentStorage=true) or {connection}__queueServiceUri"
             ]
         )
 

@@ -1,9 +1,9 @@
-"""Timer triggers: fire on schedule, never twice at once, and once after a time of absence.
+"""Timer triggers: fire on schedule, without overlap, and once after downtime.
 
-As in azure-webjobs-sdk-extensions: with `useMonitor` (default; only kept for intervals of a minute and more) the last
-and next time are stored, and a start after the stored next time runs the function at once with `IsPastDue`, one time
-however many occurrences were missed. The status is written after the run, so a crash during it means another run at
-the next start.
+As in azure-webjobs-sdk-extensions: with `useMonitor` (the default; only for intervals of at least one minute), the last
+and next occurrence are stored. If the host starts after the stored next occurrence, the function runs once immediately
+with `IsPastDue`, however many occurrences were missed. The state is written after the run, so after a crash during a
+run the function runs again at the next start.
 """
 
 import itertools
@@ -29,7 +29,7 @@ _LEAST_MONITORED = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class TimerStatus:
-    """Last and next occurrence of a schedule and when that was written; `last` is NEVER before the first run."""
+    """Last and next occurrence of a schedule, and when this was written. `last` is NEVER before the first run."""
 
     last: datetime
     next: datetime
@@ -40,7 +40,7 @@ class TimerStatus:
 
 
 class TimerStore(Protocol):
-    """Keeps the status of timers over restarts."""
+    """Stores the state of timers across restarts."""
 
     def read(self, name: str) -> TimerStatus | None: ...
 
@@ -48,7 +48,7 @@ class TimerStore(Protocol):
 
 
 class MemoryTimerStore:
-    """Forgets with the process."""
+    """Stores the state in memory."""
 
     def __init__(self) -> None:
         self._statuses: dict[str, TimerStatus] = {}
@@ -61,7 +61,7 @@ class MemoryTimerStore:
 
 
 class DirectoryTimerStore:
-    """`<dir>/timers/<hostId>/Host.Functions.<name>/status`, the layout of the host's blobs."""
+    """Stores the state in `<dir>/timers/<hostId>/Host.Functions.<name>/status`, the layout of the host's blobs."""
 
     def __init__(self, directory: Path, host_id: str) -> None:
         self._root = directory / "timers" / host_id
@@ -70,7 +70,7 @@ class DirectoryTimerStore:
         return self._root / f"Host.Functions.{name}" / "status"
 
     def read(self, name: str) -> TimerStatus | None:
-        """The stored status; an unreadable file counts as none, and is said so."""
+        """The stored state. An invalid file is logged and counts as missing."""
         path = self._path(name)
         if not path.exists():
             return None
@@ -78,7 +78,7 @@ class DirectoryTimerStore:
             fields = json.loads(path.read_text())
             return TimerStatus(*(datetime.fromisoformat(fields[key]) for key in ("Last", "Next", "LastUpdated")))
         except (ValueError, KeyError, TypeError) as fault:
-            logger.warning("timer status %s cannot be read and is started anew: %r", path, fault)
+            logger.warning("the timer state %s is invalid and is reset: %r", path, fault)
             return None
 
     def write(self, name: str, status: TimerStatus) -> None:
@@ -90,7 +90,7 @@ class DirectoryTimerStore:
 
 
 class TimerListener:
-    """One timer function on its schedule."""
+    """Runs a timer function on its schedule."""
 
     def __init__(self, spec: FunctionSpec, invoker: Invoker, clock: Clock, store: TimerStore) -> None:
         self.spec = spec
@@ -103,9 +103,7 @@ class TimerListener:
         self.monitored = (asked is None or bool(asked)) and _interval(self.schedule, clock.now()) >= _LEAST_MONITORED
 
     async def run(self) -> None:
-        """Fire until cancelled. One run ends before the next begins; of the occurrences in between, one is made up
-        for.
-        """
+        """Run until cancelled. Runs do not overlap; of the occurrences during a run, one is made up for."""
         status = self._starting_status()
         if self.monitored and status.next < self._clock.now():
             status = await self._fire(status, past_due=True)
@@ -125,7 +123,7 @@ class TimerListener:
             expected = self.schedule.next_after(since)
             if expected == stored.next:
                 return stored
-            # The schedule was changed since: what it missed under the new one still counts as past due.
+            # The schedule has changed. Occurrences that were missed under the new one still count as past due.
             status = TimerStatus(stored.last, expected if expected < now else self.schedule.next_after(now), now)
         if self.monitored:
             self._store.write(self.spec.name, status)
@@ -134,15 +132,14 @@ class TimerListener:
     async def _fire(self, status: TimerStatus, *, past_due: bool) -> TimerStatus:
         started = self._clock.now()
         await self._invoker.run(self.spec, Datum(self.payload(status, past_due=past_due), "json"))
-        # Counted from the start of the run: when the run outlived its next occurrence, that one is due now, and only
-        # that one.
+        # Counted from the start of the run: if the run took longer than the interval, one occurrence is due now.
         status = TimerStatus(started, self.schedule.next_after(started), started)
         if self.monitored:
             self._store.write(self.spec.name, status)
         return status
 
     def payload(self, status: TimerStatus, *, past_due: bool) -> str:
-        """The trigger value that the worker library decodes into `func.TimerRequest`."""
+        """The trigger value that the worker library decodes to `func.TimerRequest`."""
         return json.dumps(
             {
                 "Schedule": {"AdjustForDST": True},
@@ -153,7 +150,7 @@ class TimerListener:
 
 
 def _interval(schedule: Schedule, now: datetime) -> timedelta:
-    """The shortest gap among the next few occurrences."""
+    """The shortest interval between the next few occurrences."""
     moments = [schedule.next_after(now)]
     for _ in range(5):
         moments.append(schedule.next_after(moments[-1]))

@@ -89,21 +89,21 @@ def test_settings_fill_the_placeholders_of_a_binding() -> None:
 
 
 def test_a_missing_setting_is_told_with_function_and_field() -> None:
-    with pytest.raises(ConfigError, match=r"function f.*queueName.*no app setting A"):
+    with pytest.raises(ConfigError, match=r"function f.*queueName.*the app setting A is not set"):
         parse_function("f", "1", [_queue_binding("%A%")], {})
 
 
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        ([{"direction": "IN", "type": "blobTrigger", "name": "b"}], "no trigger of type blobTrigger"),
+        ([{"direction": "IN", "type": "blobTrigger", "name": "b"}], "does not support the trigger type blobTrigger"),
         ([], "exactly one trigger"),
         (
             [
                 {"direction": "IN", "type": "timerTrigger", "name": "t", "schedule": "0 0 0 * * *"},
                 {"direction": "IN", "type": "blob", "name": "b"},
             ],
-            "no in binding of type blob",
+            "does not support the in binding type blob",
         ),
     ],
 )
