@@ -1,4 +1,6 @@
-"""`make demo`: publish versions of every character, follow them to their verdict, and check how they ended."""
+"""`make demo`: publish image versions with different behavior, follow them to their verdicts, and verify
+the results.
+"""
 
 from __future__ import annotations
 
@@ -34,24 +36,24 @@ from local.stack.options import PROJECT_ROOT
 POLICY = Path(__file__).with_name("policy.yaml")
 WIDTH = 150
 TIMEOUT_SECONDS = 300.0
-"""Seconds before the demo gives up waiting for verdicts, at the usual speed or a higher one."""
+"""How long the demo waits for all verdicts at the default speed or a higher one."""
 DEFAULT_SPEED = 240.0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="seconds of Azure's time per real second")
-    parser.add_argument("--seed", type=int, default=1, help="of durations, duplicates and disorder")
-    parser.add_argument("--began", type=int, metavar="EPOCH", help="when set-up began, to print how long it took")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="simulated seconds per real second")
+    parser.add_argument("--seed", type=int, default=1, help="seed of durations, duplicates and event order")
+    parser.add_argument("--began", type=int, metavar="EPOCH", help="when the setup started, to print its duration")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the stack's state and logs in this folder")
     return parser.parse_args()
 
 
 async def run(stack: Stack, console: Console) -> Result:
-    """Publish, follow, check. The stack is up."""
+    """Publish, follow and verify. The stack must be running."""
     environment = stack.environment
-    # The credential reads these from the process, as it does in Azure.
+    # The credential reads these from the process environment, as in Azure.
     os.environ.update({name: environment[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")})
     began = time.monotonic()
     async with AsyncExitStack() as opened:
@@ -66,9 +68,9 @@ async def run(stack: Stack, console: Console) -> Result:
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
         result.seconds = time.monotonic() - began
         result.latest = play.latest
-        result.faults += [f"could not go on: {failures}" for failures in play.failures]
+        result.faults += [f"the scenario could not continue: {failures}" for failures in play.failures]
         refused = [(story.name, status) for story, status in play.answers if status != 202]
-        result.faults += [f"the later scan of {name} was answered {status}" for name, status in refused]
+        result.faults += [f"the later scan of {name} received status {status}" for name, status in refused]
         await _verify(result, follower, gallery, session, environment)
     return result
 
@@ -90,7 +92,7 @@ async def _verify(
         key = story.id.lower()
         result.faults += judge(story, found.get(key), await gallery.visible(story), result.passed.get(key, ()))
     result.faults += judge_latest(result.latest)
-    result.faults += [f"left behind: {resource}" for resource in result.left_behind]
+    result.faults += [f"leftover resource: {resource}" for resource in result.left_behind]
     result.faults += [f"dead letter in {each['queue']}: {each['reason']}" for each in overview["deadLetters"]]
 
 
@@ -119,15 +121,15 @@ async def _demo(given: argparse.Namespace, directory: Path, console: Console) ->
     )
     began = time.monotonic()
     async with Stack(directory, options) as stack:
-        console.print(f"The local stack is up after {time.monotonic() - began:.1f} s.")
-        console.print(f"Its pages, for as long as this runs: {stack.plan.pages_url}", soft_wrap=True)
+        console.print(f"The local stack is ready after {time.monotonic() - began:.1f} s.")
+        console.print(f"Pages (while the demo is running): {stack.plan.pages_url}", soft_wrap=True)
         return await run(stack, console)
 
 
 def main() -> int:
-    """Exit code 0 only if everything ended as it should."""
+    """Run the demo. The exit code is 0 only if all results are as expected."""
     given = _arguments()
-    # A log has no width of its own; people's terminals do.
+    # Use a fixed width if the output is not a terminal.
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else WIDTH)
     try:
         with tempfile.TemporaryDirectory(prefix="ringmaster-demo-") as temporary:
@@ -146,7 +148,7 @@ def main() -> int:
     console.print(show.pages_hint(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
     if given.began:
         took = time.time() - given.began
-        console.print(f"Set-up took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")
+        console.print(f"Setup took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")
     return 1 if result.faults else 0
 
 

@@ -1,6 +1,6 @@
-"""What happens in the demo, and when: builders publish, and later scans come, each as soon as its cue is there.
+"""The sequence of the demo: versions are published and later scans arrive, each when its precondition holds.
 
-A cue is always something that the app says of a release; nothing here goes by a clock.
+A precondition is always a state of a release that the app reports; it is never a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ type Latest = dict[str, dict[str, str]]
 
 
 class Gallery(Protocol):
-    """Where builders publish, and people look."""
+    """Publishes versions and reads galleries."""
 
     async def publish(self, story: Story) -> None: ...
 
@@ -27,27 +27,27 @@ class Gallery(Protocol):
 
 
 class Watcher(Protocol):
-    """Asks the app how all releases stand."""
+    """Reads all releases from the app."""
 
     async def all(self) -> Mapping[str, Any]: ...
 
 
 class Scanner(Protocol):
-    """Posts a report of its own accord; returns the status of the answer."""
+    """Posts a report. Returns the status of the response."""
 
     async def report(self, story: Story) -> int: ...
 
 
 class UnexpectedState(Exception):
-    """What the next step waits for can't happen any more: a version has ended otherwise."""
+    """A precondition cannot be met any more: a version has another final state."""
 
 
 @dataclass(slots=True)
 class DemoRun:
-    """The demo under way.
+    """A running demo.
 
-    `latest` is what `latest` was, by gallery and region, before and after the later scan; `answers` how reports were
-    answered. `missed` says what could not go on, because a version had ended otherwise.
+    `latest` has what `latest` was, by gallery and region, before and after the later scan. `answers` has the responses
+    to reports. `failures` says why a sequence could not continue.
     """
 
     gallery: Gallery
@@ -62,9 +62,10 @@ class DemoRun:
     _refreshed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def run(self, *, seconds: float) -> AsyncIterator[Mapping[str, Release]]:
-        """Releases by version id, again and again, until all has happened and every version has ended.
+        """Yield the releases by version id, repeatedly, until all sequences are complete and every version has its
+        final state.
 
-        After `seconds` it ends anyway.
+        Ends after `seconds` in any case.
         """
         deadline = time.monotonic() + seconds
         sequences = [
@@ -77,7 +78,7 @@ class DemoRun:
                 yield self.releases
                 over = all(sequence.done() for sequence in sequences)
                 if over:
-                    await asyncio.gather(*sequences)  # a fault in one of them is the demo's
+                    await asyncio.gather(*sequences)  # raise the error of a sequence
                 if (over and all(map(self._has_ended, self._published))) or time.monotonic() > deadline:
                     return
                 await asyncio.sleep(self.poll_seconds)
@@ -101,7 +102,7 @@ class DemoRun:
             await self._publish(story)
 
     async def _improvement(self) -> None:
-        """The re-scan timer asks, the scanner answers: what is published is not clean any more. The next ones are
+        """The re-scan timer requests a scan, which finds vulnerabilities in a published version. The next versions are
         compared with it.
         """
         await self._publish(RESCANNED)
@@ -110,7 +111,9 @@ class DemoRun:
         await self._publish(WORSENED)
 
     async def _revocation(self) -> None:
-        """Another scanner, which nobody asked, knows that what is published is being exploited."""
+        """A second scanner reports, without a request, that a vulnerability in a published version is
+        being exploited.
+        """
         await self._publish(EXCUSED)
         await self._wait_until(EXCUSED, _is_released)
         await self._publish(REVOKED)
@@ -127,7 +130,7 @@ class DemoRun:
             self._refreshed.notify_all()
 
     async def _wait_until(self, story: Story, ready: Callable[[Release], bool]) -> None:
-        """Wait until a release is as wanted. A later scan may still come for one that is released."""
+        """Wait until a release has the expected state. A released version can still change with a later scan."""
         async with self._refreshed:
             while True:
                 release = self.releases.get(story.id.lower())

@@ -1,4 +1,4 @@
-"""Why a scan gate passed, as its evidence in the store says it."""
+"""Reads from the evidence why a scan gate passed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.adapters.azure.evidence import EVIDENCE
 
 
 async def scan_evidence(release: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """The evidence of the scan gate of a release, as it was explained over HTTP; None when it did not pass."""
+    """The evidence of the release's scan gate. None if the gate did not pass."""
     passed = [each for each in release["gates"] if each["gate"] == "scan" and each["answer"] == "pass"]
     if not passed:
         return None
@@ -23,7 +23,7 @@ async def scan_evidence(release: Mapping[str, Any], environment: Mapping[str, st
 
 
 def why_it_passed(evidence: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Why a version that is not clean passes its scan gate; nothing for one that is."""
+    """Why a version with findings passed its scan gate. Empty for a version without them."""
     return tuple(_why(evidence["facts"])) if evidence else ()
 
 
@@ -33,4 +33,4 @@ def _why(facts: Mapping[str, Any]) -> Iterator[str]:
         yield facts["reasons"][0]["text"]
         yield from improves
     for used in facts["excused"]:
-        yield f"excused: {used['id']} by {used['owner']} ({used['source']}): {used['reason']}"
+        yield f"exception: {used['id']} by {used['owner']} ({used['source']}): {used['reason']}"

@@ -1,7 +1,7 @@
-"""A second scanner's opinion: Grype's JSON report about the same images, as `grype --output json` writes it.
+"""The report of a second scanner: Grype's JSON report about the same images, as `grype --output json` writes it.
 
-It finds what the Trivy report finds (`local.scanner.report` says what that is), and says what Trivy doesn't: which
-vulnerabilities are known to be exploited.
+It has the same findings as the Trivy report (`local.scanner.report`), and also which vulnerabilities are known to be
+exploited.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from local.scanner.report import OS, java_findings, known_words, purl_of, system
 
 
 def grype_report_for(character: str, image_id: str, created_at: datetime, *, later: bool = False) -> dict[str, Any]:
-    """The report about an image of this character, scanned at `created_at` (aware); `later` when not for the first
-    time.
+    """The report about an image with this behavior profile, created at `created_at`. `later` adds findings that are not
+    known at the first scan.
     """
     words = known_words(character, later=later)
     system = [

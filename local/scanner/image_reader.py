@@ -1,4 +1,4 @@
-"""What the scanner asks ARM: an image version as it is, and what is really in it."""
+"""Reads image versions and their simulated content from ARM."""
 
 import asyncio
 import ssl
@@ -14,12 +14,12 @@ _VERSION_TYPE = "/versions/"
 
 
 class ArmUnavailable(Exception):
-    """ARM or the token endpoint did not answer as it should; asking again later may help."""
+    """ARM or the token endpoint did not respond as expected. A later request may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image version as a scanner sees it. `incarnation` tells apart versions that reuse a number."""
+    """An image version. `incarnation` distinguishes versions that reuse a number."""
 
     id: str
     incarnation: str
@@ -29,7 +29,7 @@ class Image:
 
 
 class ArmReader:
-    """Reads image versions with a token of its own; an async context manager."""
+    """Reads image versions with its own token. Use it as an async context manager."""
 
     def __init__(self, endpoint: str, identity_endpoint: str, identity_header: str, ca_file: Path | None) -> None:
         self._endpoint = endpoint.rstrip("/")
@@ -50,7 +50,7 @@ class ArmReader:
         await self._session.close()
 
     async def read(self, image_id: str) -> Image | None:
-        """The image version, or None when there is none; raises ArmUnavailable."""
+        """Read the image version. Returns None if it does not exist. Raises ArmUnavailable."""
         version = await self._get(image_id)
         if version is None:
             return None
@@ -80,20 +80,22 @@ class ArmReader:
                 return await self._json(url, {"Authorization": f"Bearer {self._token}"})
             except PermissionError:
                 continue
-        raise ArmUnavailable(f"{url} refuses a fresh token")
+        raise ArmUnavailable(f"{url} rejects a new token")
 
     async def _new_token(self) -> str:
         url = f"{self._identity}?api-version=2019-08-01&resource=https://management.azure.com"
         try:
             document = await self._json(url, {"X-IDENTITY-HEADER": self._secret})
         except PermissionError as error:
-            raise ArmUnavailable(f"{self._identity} refuses the identity header") from error
+            raise ArmUnavailable(f"{self._identity} rejects the identity header") from error
         if not document or "access_token" not in document:
-            raise ArmUnavailable(f"{self._identity} gave no token")
+            raise ArmUnavailable(f"{self._identity} returned no token")
         return document["access_token"]
 
     async def _json(self, url: str, headers: dict[str, str]) -> dict[str, Any] | None:
-        """The answer, or None for 404; raises PermissionError for 401 and ArmUnavailable for the rest."""
+        """Get a JSON document. Returns None for 404. Raises PermissionError for 401 and ArmUnavailable for other
+        errors.
+        """
         try:
             async with self._session.get(url, headers=headers) as answer:
                 if answer.status == 404:
@@ -101,7 +103,7 @@ class ArmReader:
                 if answer.status == 401:
                     raise PermissionError(url)
                 if answer.status != 200:
-                    raise ArmUnavailable(f"{url} answered {answer.status}")
+                    raise ArmUnavailable(f"{url} returned {answer.status}")
                 return await answer.json()
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise ArmUnavailable(f"{url}: {error!r}") from error

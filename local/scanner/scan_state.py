@@ -1,4 +1,4 @@
-"""What a scanner must not forget when it is killed: what it shall scan, and what it has scanned."""
+"""The scanner's persistent state: scans to do and scans that are done."""
 
 import json
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @dataclass(slots=True)
 class ScanState:
-    """Image versions to be scanned with the time (seconds since the epoch) they are due, and those that are done.
+    """Image versions to scan, with the time (seconds since the epoch) of the scan, and completed ones.
 
-    A version is known by its id and the time it was published, since a number can be used again. `requests` are
-    versions to be scanned although they are done, with the event that asked for it; `answered` are such events.
+    A version is identified by its id and publication date, because a number can be reused. `requests` are completed
+    versions to scan again, with the event that requested it; `answered` are the events of completed requests.
     """
 
     file: Path | None
@@ -22,7 +22,7 @@ class ScanState:
 
     @classmethod
     def load(cls, file: Path | None) -> "ScanState":
-        """Read the file, or begin anew where there is none or (after a crash of the whole machine) half of one."""
+        """Read the file. Starts with an empty state if the file does not exist or is incomplete."""
         if file is None or not file.is_file():
             return cls(file)
         try:
@@ -38,7 +38,7 @@ class ScanState:
             return cls(file)
 
     def complete(self, image: str, event: str | None) -> None:
-        """An image was seen to. A request that came meanwhile stands: it is for another scan."""
+        """Mark a scan as done. A request that arrived meanwhile stays pending."""
         if event is not None:
             self.answered.add(event)
         if self.requests.get(image) == event:
@@ -46,7 +46,7 @@ class ScanState:
             del self.waiting[image]
 
     def save(self) -> None:
-        """Write it all; a reader sees the old or the new, never a part."""
+        """Write the file atomically."""
         if self.file is None:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)

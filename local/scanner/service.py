@@ -1,7 +1,8 @@
-"""The scanner at work: hears of new image versions, takes its time, posts a signed report; scans again when asked.
+"""The scanner service: receives events about new image versions, waits for the duration of a scan, and posts a signed
+report. It scans again on request.
 
-It knows what every scanner knows: the image. What is in an image is its character, which the ARM simulator tells; no
-caller can ask for another report.
+The content of an image is its behavior profile, which the scanner reads from the ARM simulator. A caller cannot
+influence the report.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, slots=True)
 class ScannerSettings:
-    """Where the scanner looks and reports to. `shortest` and `longest` bound a scan in seconds of Azure's time."""
+    """Settings of the scanner. `shortest` and `longest` limit the duration of a scan, in simulated seconds."""
 
     ringmaster_url: str
     key: bytes
@@ -56,7 +57,7 @@ class ScannerSettings:
 
 
 class Scanner:
-    """A running scanner with its webhook; an async context manager."""
+    """A running scanner with its webhook. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Scanner:
 
     @property
     def webhook_url(self) -> str:
-        """Where Event Grid delivers: events of versions in Event Grid schema, and CloudEvents that ask for scans."""
+        """The URL for Event Grid: it receives events in Event Grid schema and CloudEvents."""
         return f"http://{self.host}:{self.port}/events"
 
     async def __aenter__(self) -> Self:
@@ -112,12 +113,12 @@ class Scanner:
         return web.json_response({"waiting": len(self._state.waiting), "done": len(self._state.done)})
 
     async def _cloud_events_handshake(self, request: web.Request) -> web.Response:
-        """The handshake of CloudEvents: Event Grid asks whether it may send."""
+        """The CloudEvents handshake: Event Grid asks for permission to send."""
         _on_loopback(request)
         return web.Response(headers=allowed_origin(request.headers))
 
     async def _receive(self, request: web.Request) -> web.Response:
-        """Event Grid's webhook: the handshake, and notifications, which are remembered before they are answered."""
+        """Event Grid's webhook. Notifications are stored before the response is sent."""
         _on_loopback(request)
         try:
             found = parse_request(request.headers, await request.read())
@@ -136,9 +137,14 @@ class Scanner:
         return web.Response(status=202)
 
     def _take_request(self, asked: ScanRequested) -> None:
-        """Remember a request that is new and ours. Event Grid may deliver one twice."""
+        """Store a request if it is new and for this scanner. Event Grid may deliver it twice."""
         if asked.formats and _FORMAT not in asked.formats:
-            _LOG.info("%s: scans are wanted in %s, not in %s", asked.image, ", ".join(asked.formats), _FORMAT)
+            _LOG.info(
+                "scan of %s not started: it is requested in the formats %s, not in %s",
+                asked.image,
+                ", ".join(asked.formats),
+                _FORMAT,
+            )
         elif asked.event not in self._state.answered:
             self._state.requests[asked.image.lower()] = asked.event
             self._schedule(asked.image)
@@ -162,11 +168,11 @@ class Scanner:
                     await self._wakeup.wait()
 
     async def _scan(self, image: str) -> None:
-        """Scan one image version if it is new and ours to scan; put it off while ARM cannot be asked."""
+        """Scan an image version if required. If ARM is not available, scan it later."""
         try:
             found = await self._arm.read(image)
         except ArmUnavailable as error:
-            _LOG.warning("%s: %s; again later", image, error)
+            _LOG.warning("scan of %s delayed: %s", image, error)
             self._state.waiting[image] = self._clock() + self.settings.retry_seconds
             self._state.save()
             return
@@ -174,7 +180,7 @@ class Scanner:
         event = self._state.requests.get(image)
         if found is not None and (event is not None or not known):
             if (reason := _skip_reason(found)) is not None:
-                _LOG.info("%s is not scanned: %s", found.id, reason)
+                _LOG.info("%s is skipped: %s", found.id, reason)
             else:
                 await self._report(found, later=known)
             self._state.done.add(found.incarnation)
@@ -182,7 +188,7 @@ class Scanner:
         self._state.save()
 
     async def _report(self, image: Image, *, later: bool) -> None:
-        """Post the report until it is taken or refused for good. Every attempt is signed anew."""
+        """Post the report until it is accepted or finally refused. Each attempt is signed again."""
         document = report_for(image.character, image.id, datetime.fromtimestamp(self._clock(), UTC), later=later)
         body = json.dumps(document).encode()
         if "scan-unreadable" in words_of(image.character):
@@ -193,9 +199,9 @@ class Scanner:
             status, text = await self._post(url, body)
             self.posted.append((image.id, status))
             if status not in _PASSING and status != 0:
-                _LOG.info("report about %s (%s): %s %s", image.id, image.character, status, text[:200])
+                _LOG.info("report for %s (%s): %s %s", image.id, image.character, status, text[:200])
                 return
-            _LOG.warning("report about %s: %s; again in %.1f s", image.id, text[:200] or status, wait)
+            _LOG.warning("report for %s: %s; next attempt in %.1f s", image.id, text[:200] or status, wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, self.settings.longest_retry_seconds)
 
@@ -213,17 +219,17 @@ class Scanner:
 
 def _on_loopback(request: web.Request) -> None:
     if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
-        raise web.HTTPForbidden(text="the scanner answers on loopback only")
+        raise web.HTTPForbidden(text="the scanner accepts only loopback connections")
 
 
 def _skip_reason(image: Image) -> str | None:
-    """Why a scanner has nothing to say about an image, or None."""
+    """Why an image is not scanned, or None."""
     if image.is_copy:
-        return "it is a copy of a version that is scanned itself"
+        return "it is a copy of another version"
     if image.os_type != "Linux":
         return f"Trivy has no vulnerability data for {image.os_type}"
     if "scan-never" in words_of(image.character):
-        return "this scanner never gets to it"
+        return "its profile says that it is never scanned"
     return None
 
 

@@ -1,8 +1,8 @@
-"""What Event Grid says to the scanner: handshakes, versions that were written, scans that are asked for.
+"""Parses Event Grid's requests to the scanner: handshakes, written versions and requested scans.
 
-Two subscriptions end at the one webhook. That of the subscription's system topic is in Event Grid schema, as ARM's
-events are; that of Ringmaster's own topic is in CloudEvents 1.0, each with the handshake of its schema (azure-docs
-event-grid/end-point-validation-event-grid-events-schema.md and -cloud-events-schema.md).
+Two subscriptions use the webhook. The system topic of the Azure subscription sends events in Event Grid schema, and
+Ringmaster's own topic sends CloudEvents 1.0. Each schema has its own handshake (Microsoft Learn, "Endpoint validation
+with Event Grid event schema" and "Endpoint validation with CloudEvents schema").
 """
 
 import json
@@ -16,27 +16,27 @@ _CLOUD_EVENT: Final = "application/cloudevents+json"
 
 
 class InvalidEvents(Exception):
-    """A body that is not what Event Grid sends."""
+    """The body is not a valid request of Event Grid."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationRequest:
-    """The handshake of Event Grid schema: the code is to be answered."""
+    """The handshake of Event Grid schema. The response must contain the code."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class VersionsWritten:
-    """Resource ids of image versions that were written; those of other events are left out."""
+    """Resource ids of written image versions. Other events are ignored."""
 
     subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRequested:
-    """A scan that Ringmaster asks for. `event` tells one request from its repetition; `formats` are those it takes,
-    none when it doesn't say.
+    """Ringmaster requests a scan. `event` identifies duplicates; `formats` are the accepted formats (empty: not
+    specified).
     """
 
     image: str
@@ -45,15 +45,15 @@ class ScanRequested:
 
 
 def allowed_origin(headers: Mapping[str, str]) -> dict[str, str]:
-    """The answer to a CloudEvents handshake: whoever asks may send, as fast as it likes (the webhook's abuse
-    protection, section 4 of the CloudEvents HTTP 1.1 Web Hooks).
+    """The headers that answer a CloudEvents handshake: any origin may send, at any rate (CloudEvents HTTP 1.1 Web
+    Hooks, section 4, "Abuse protection").
     """
     origin = headers.get("WebHook-Request-Origin", "")
     return {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"} if origin else {}
 
 
 def parse_request(headers: Mapping[str, str], body: bytes) -> ValidationRequest | VersionsWritten | ScanRequested:
-    """What a POST says; raises BadEvents."""
+    """Parse a POST request. Raises InvalidEvents."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() == _CLOUD_EVENT:
         return _cloud_event(body)
     try:
@@ -74,7 +74,7 @@ def _cloud_event(body: bytes) -> VersionsWritten | ScanRequested:
         formats = tuple(str(each) for each in data.get("formats") or ())
         return ScanRequested(str(data["version"]), f"{event['source']} {event['id']}", formats)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidEvents(f"not a CloudEvent of Ringmaster's: {error!r}") from error
+        raise InvalidEvents(f"not a CloudEvent of Ringmaster: {error!r}") from error
 
 
 def _is_write(event: dict[str, Any]) -> bool:

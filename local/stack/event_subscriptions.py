@@ -1,4 +1,4 @@
-"""The event subscriptions that the deployment makes in Azure, made here in the local Event Grid."""
+"""Creates the same event subscriptions in the local Event Grid as the deployment creates in Azure."""
 
 import json
 import urllib.error
@@ -19,7 +19,7 @@ _REQUESTS = {"includedEventTypes": ["Ringmaster.ScanRequested"]}
 
 
 def subscribe(plan: Plan) -> None:
-    """Create or renew every event subscription; raises StackError when an endpoint refuses its handshake."""
+    """Create or update all event subscriptions. Raises StackError if an endpoint fails its handshake."""
     _put(plan, "arm", "image-versions", _function(plan, "on_image_version_written"), "EventGridSchema", _VERSIONS)
     _put(plan, "custom", "scans", _function(plan, "on_scan_completed"), "CloudEventSchemaV1_0", _SCANS)
     if plan.options.scanner:
@@ -28,7 +28,7 @@ def subscribe(plan: Plan) -> None:
         _put(plan, "custom", "scan-requests", url, "CloudEventSchemaV1_0", _REQUESTS)
         return
     for topic, name in (("arm", "scanner"), ("custom", "scan-requests")):
-        # An earlier run with a scanner may have left one, and its events would be tried for a day.
+        # An earlier run with a scanner may have left a subscription, whose events would be retried for a day.
         _send("DELETE", f"{plan.control_url}/topics/{topic}/eventSubscriptions/{name}", name, None)
 
 
@@ -60,6 +60,6 @@ def _send(method: str, address: str, name: str, document: dict[str, Any] | None)
             return
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")
-        raise StackError(f"Event Grid refuses to {method} the subscription {name}: {text}") from error
+        raise StackError(f"Event Grid rejects {method} for the subscription {name}: {text}") from error
     except OSError as error:
         raise StackError(f"Event Grid at {address} cannot be reached: {error}") from error

@@ -1,6 +1,6 @@
-"""Stops a stack whose owner has gone without doing so: `python -m local.stack.watchdog stack.json`.
+"""Stops a stack whose owner process has ended: `python -m local.stack.watchdog stack.json`.
 
-The owner holds the other end of standard input; the operating system closes it however the owner ends.
+The owner holds the other end of standard input. The operating system closes it when the owner ends.
 """
 
 import sys
@@ -12,7 +12,7 @@ from local.stack.record import Record
 
 
 def main() -> None:
-    """Wait for the end of standard input, then stop whatever the record says still runs."""
+    """Wait until standard input is closed, then stop all services in the record that are still running."""
     sys.stdin.buffer.read()
     alive = Record.load(Path(sys.argv[1])).alive
     processes.stop([alive[name] for name in reversed(SERVICES) if name in alive], seconds=10)

@@ -148,10 +148,10 @@ def _command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path) -> None:
-    assert "Nothing was running" in _command(tmp_path, "down").stdout
+    assert "The stack is not running" in _command(tmp_path, "down").stdout
     status = _command(tmp_path, "status")
     assert status.returncode == 3
-    assert status.stdout.count("does not run") == 5
+    assert status.stdout.count("not running") == 5
 
 
 def test_an_app_that_cannot_start_leaves_nothing_running_and_shows_its_log(tmp_path: Path) -> None:
