@@ -1,8 +1,8 @@
-"""`cold_start`: from the start of a process to its first answer, divided by the same for an app that does nothing.
+"""`cold_start`: the time from the start of a process to its first response, divided by the same time for an empty app.
 
-Both run under the local host, which is the same on both sides, with byte code compiled beforehand. The product's first
-invocation is one that does real work: it reads the releases from the ledger, for which the storage SDKs are imported
-and a connection is opened. Beside it stands what a stranger waits for who is only turned away.
+Both run under the local host with compiled byte code. The product's first request does real work: it reads the releases
+from the ledger, which imports the storage SDKs and opens a connection. For comparison, the result also has the time for
+a request that is rejected because it is not signed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _UNSIGNED_PATH: Final = "/api/scans/trivy"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds from the start of the process: until all functions are indexed, and until the first answer."""
+    """Seconds from the start of the process until all functions are indexed, and until the first response."""
 
     indexed: float
     answered: float
 
 
 def measure(runs: int = RUNS) -> Figure:
-    """The figure: medians of ``runs`` starts on either side, taken in turn."""
+    """The figure: the medians of ``runs`` starts of each app, in alternation."""
     compileall.compile_dir(PROJECT_ROOT / "shared", quiet=1)
     compileall.compile_dir(PROJECT_ROOT / "local", quiet=1)
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary, Azurite() as azurite:
@@ -60,7 +60,7 @@ def measure(runs: int = RUNS) -> Figure:
                 "empty": _start(empty, here / "c", {}, "GET", "/api/ping", 200),
             }
             for name, start in one.items():
-                if number:  # the first round warms the disk's cache, and makes the table
+                if number:  # the first round fills the disk cache and creates the table
                     found[name].append(start)
     answered = {name: statistics.median(each.answered for each in starts) for name, starts in found.items()}
     return Figure(
@@ -83,14 +83,14 @@ def _settings(storage: str) -> dict[str, str]:
     return {
         "AzureWebJobsStorage": storage,
         "RINGMASTER_POLICY": str(PROJECT_ROOT / "promotion.yaml"),
-        "RINGMASTER_ARM_ENDPOINT": "https://localhost:1",  # nobody is asked there
+        "RINGMASTER_ARM_ENDPOINT": "https://localhost:1",  # not used
         "RINGMASTER_WEBHOOK_KEYS": json.dumps({"trivy": ["a-key-of-at-least-thirty-two-characters"]}),
         "RINGMASTER_RECONCILE_SCHEDULE": "0 0 3 1 1 *",
     }
 
 
 def _start(app: Path, state: Path, settings: Mapping[str, str], method: str, path: str, status: int) -> Start:
-    """Start a host on an app, ask it once, and stop it."""
+    """Start a host with an app, send one request, and stop the host."""
     state.mkdir(parents=True)
     environment = {**_neutral(), **settings, "PYTHONPATH": str(PROJECT_ROOT), "FUNCTIONS_WORKER_RUNTIME": "python"}
     command = [sys.executable, "-m", "local.host", "--app", str(app), "--port", "0"]
@@ -121,7 +121,7 @@ def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
         if found := _READY.search(text):
             return found[1]
         if process.poll() is not None:
-            raise MeasurementFailed(f"the host ended while starting: {text.strip()[-600:]}")
+            raise MeasurementFailed(f"the host ended during startup: {text.strip()[-600:]}")
         time.sleep(0.002)
     raise MeasurementFailed(f"the host was not ready within {_TIMEOUT_SECONDS:.0f} s")
 
@@ -136,5 +136,5 @@ def _ask(method: str, url: str, key: str, status: int) -> None:
         answer = session.request(method, url, headers={"x-functions-key": key}, data=b"", timeout=_TIMEOUT_SECONDS)
     if answer.status_code != status:
         raise MeasurementFailed(
-            f"{method} {url} was answered with {answer.status_code}, not {status}: {answer.text[:300]}"
+            f"{method} {url} returned {answer.status_code} instead of {status}: {answer.text[:300]}"
         )

@@ -1,15 +1,17 @@
-"""`end_to_end`: from the version's readiness to its last ring, divided by what Azure itself takes for that.
+"""`end_to_end`: the time from the version's readiness to its publication in the last ring, divided by the time that
+Azure itself needs.
 
-The critical path is the shortest time in which a release could have gone its way with the durations that Azure's own
-work really had in that run, were everybody told of every end at once and nothing cost any time but Azure:
+The critical path is the shortest possible time of the release with the durations that Azure's operations had in this
+run, if every completion were known immediately and nothing but Azure took any time:
 
     smoke test ─► for each ring: replicas ─► the slowest of its boot tests ─► bake ─► publish
 
-* A boot test: from the request to the agent's first report, the run command, the deletion.
-* Replicas of a ring: from the write to the end of its last region. A region of a copy waits for the copy's home region.
-* A version takes one write at a time, so the next ring's replicas wait for the publishing write where both are one
-  version's. Publishing itself is done when ARM has answered: flags hold at once.
-* The scan runs beside the smoke test and is there before it; its time is the scanner's.
+* Boot test: from the request until the agent's first report, then the run command, then the deletion.
+* Replicas of a ring: from the write until its last region is complete. The regions of a copy wait for the copy's home
+  region.
+* A version accepts one write at a time, so the next ring's replicas wait for the publishing write if both affect the
+  same version. Publishing is complete when ARM has responded: flags take effect immediately.
+* The scan runs in parallel with the smoke test and is complete before it.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ type Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One boot test's own durations, in Azure's seconds."""
+    """The durations of one boot test, in simulated seconds."""
 
     region: str
     begun_at: float
@@ -44,12 +46,12 @@ class Boot:
 
     @property
     def seconds(self) -> float:
-        """All three, one after the other."""
+        """The sum of the three durations."""
         return self.ready + self.probe + self.deletion
 
 
 def end_to_end(release_run: ReleaseRun) -> Figure:
-    """The figure of one release run."""
+    """The figure for one release run."""
     path = critical_path(release_run)
     measured = (_published(release_run)[list(RINGS)[-1]] - ready_at(release_run)) * release_run.speed
     least = sum(path.values())
@@ -69,15 +71,15 @@ def end_to_end(release_run: ReleaseRun) -> Figure:
             "at_azures_own_speed": at_own_speed(),
         },
         notes=(
-            "three rings of two regions, no bakes; any bake would count on both sides and bring the ratio nearer to 1",
-            "waits are whole seconds of real time in a queue, and each is worth `speed` seconds of Azure's here",
-            "at_azures_own_speed is the same way on a virtual clock, where a second is a second; see own_speed.py",
+            "three rings with two regions each and no bake times, which would move the ratio toward 1",
+            "queue delays are whole real seconds; each is `speed` simulated seconds",
+            "at_azures_own_speed is the same release on a virtual clock, without this effect; see own_speed.py",
         ),
     )
 
 
 def critical_path(release_run: ReleaseRun) -> dict[str, float]:
-    """The parts of the path, in Azure's seconds and in order."""
+    """The parts of the critical path, in simulated seconds and in order."""
     boots = boot_tests(release_run)
     path = {"smoke test": boots[0].seconds}
     left = list(boots[1:])
@@ -85,12 +87,12 @@ def critical_path(release_run: ReleaseRun) -> dict[str, float]:
         own = [boot for boot in left if boot.region in regions][: len(regions)]
         if sorted(boot.region for boot in own) != sorted(regions):
             raise MeasurementFailed(
-                f"ring {ring} was boot-tested in {[boot.region for boot in own]}, not once in each region"
+                f"ring {ring} has boot tests in {[boot.region for boot in own]}, not one in each region"
             )
         left = [boot for boot in left if boot not in own]
         path |= _ring(release_run, ring, regions, own)
     if left:
-        raise MeasurementFailed(f"a boot test was repeated: {left}; measure again")
+        raise MeasurementFailed(f"a boot test was repeated: {left}; repeat the measurement")
     return path
 
 
@@ -116,7 +118,7 @@ def _ring_before(ring: str) -> str | None:
 
 
 def ready_at(release_run: ReleaseRun) -> float:
-    """When the version's own operation ended: before that there is nothing to validate."""
+    """When the operation that created the version ended. Validation cannot start before."""
     written = [one for one in release_run.operations if one["resource_id"].lower() == STORY.id.lower()]
     return min(one["ended_at"] for one in written)
 
@@ -140,7 +142,7 @@ def _write_of(release_run: ReleaseRun, ring: str) -> float:
 
 
 def boot_tests(release_run: ReleaseRun) -> list[Boot]:
-    """Every boot test of the run, in the order of their beginning."""
+    """All boot tests of the run, by start time."""
     machines: dict[str, list[Row]] = {}
     for one in release_run.operations:
         path = one["resource_id"].lower()
@@ -156,14 +158,14 @@ def _boot(release_run: ReleaseRun, name: str, rows: Sequence[Row]) -> Boot:
     if any(len(each) != 1 for each in kinds.values()):
         counts = {kind: len(each) for kind, each in kinds.items()}
         raise MeasurementFailed(
-            f"machine {name} was not created, probed and deleted once each: {counts}; measure again"
+            f"machine {name} was not created, probed and deleted exactly once: {counts}; repeat the measurement"
         )
     (made,), (probed,), (deleted,) = kinds.values()
-    # The simulator draws a machine's times from its id, so they can be drawn again after the machine is gone.
+    # The simulator derives a machine's times from its id, so they can be computed after the machine is deleted.
     seed = f"{release_run.seed} {made['resource_id'].lower()}"
     line = first_boot(named(STORY.character), made["begun_at"], release_run.speed, seed)
     if line.agent_ready is None or abs(line.provisioned - made["done_at"]) > 0.01:
-        raise MeasurementFailed(f"the times of machine {name} could not be drawn again from the simulator's seed")
+        raise MeasurementFailed(f"the times of machine {name} cannot be computed from the simulator's seed")
     return Boot(
         region=made["location"],
         begun_at=made["begun_at"],
@@ -177,7 +179,7 @@ _KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
 
 
 def _published(release_run: ReleaseRun) -> dict[str, float]:
-    """When each ring was found published, by the release's own evidence."""
+    """When each ring was published, according to the release's evidence."""
     return {
         gate["ring"]: datetime.fromisoformat(gate["at"]).timestamp()
         for gate in release_run.release["gates"]
@@ -186,7 +188,7 @@ def _published(release_run: ReleaseRun) -> dict[str, float]:
 
 
 def stages(release_run: ReleaseRun) -> dict[str, float]:
-    """How long each stage really took, in Azure's seconds: for comparing with the path's parts."""
+    """The duration of each stage, in simulated seconds, for comparison with the parts of the critical path."""
     found, before = {}, ready_at(release_run)
     for line in release_run.release["history"]:
         if (what := _STAGES.get(line["text"].split(":")[0])) is not None:

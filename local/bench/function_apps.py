@@ -1,4 +1,4 @@
-"""Function apps for measuring: the product's own under another host.json, and an empty one."""
+"""Function apps for measurements: the product's app with a different host.json, and an empty app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def ping(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def linked_app(directory: Path, queues: Mapping[str, Any]) -> Path:
-    """The product's app with other settings of ``extensions.queues``. Returns its folder."""
+    """Create the product's app with different ``extensions.queues`` settings. Returns its folder."""
     directory.mkdir(parents=True)
     for name in ("function_app.py", "shared"):
         (directory / name).symlink_to(PROJECT_ROOT / name)
@@ -33,7 +33,7 @@ def linked_app(directory: Path, queues: Mapping[str, Any]) -> Path:
 
 
 def empty_app(directory: Path) -> Path:
-    """An app with one function that does nothing, under the product's host.json. Returns its folder."""
+    """Create an app with one function that does nothing, with the product's host.json. Returns its folder."""
     directory.mkdir(parents=True)
     (directory / "function_app.py").write_text(EMPTY_APP, encoding="utf-8")
     (directory / "host.json").write_text((PROJECT_ROOT / "host.json").read_text(encoding="utf-8"), encoding="utf-8")

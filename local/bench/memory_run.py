@@ -1,4 +1,4 @@
-"""Many releases over the memory adapters, on a virtual clock, by the same host that the seeded simulation uses."""
+"""Runs many releases with the memory adapters on a virtual clock, with the host of the seeded simulation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ LIMIT: Final = timedelta(days=4)
 
 
 def definition_policy(name: str, *, bake: timedelta = timedelta(0)) -> DefinitionPolicy:
-    """Three rings of two regions each, one of them in another gallery."""
+    """Three rings with two regions each, one of them in another gallery."""
     source = DefinitionId(GalleryId(BUILD, "rg-images", "gal_build"), name)
     copies = DefinitionId(GalleryId(PRODUCTION, "rg-prod", "gal_prod"), name)
     rings = (
@@ -67,18 +67,18 @@ def _targets(*regions: str) -> tuple[RegionTarget, ...]:
 
 
 class _NoOpWatcher:
-    """A watcher who doesn't look."""
+    """A watcher that does nothing."""
 
     def before(self, call: Call) -> None:
-        """A call is about to take effect."""
+        """Called before a call takes effect."""
 
     def after(self, call: Call, result: Any) -> None:
-        """It has."""
+        """Called after a call took effect."""
 
 
 @dataclass(slots=True)
 class MemoryRun:
-    """What a run of releases came to. ``seconds`` is processor time of the run alone."""
+    """The result of a run. ``seconds`` is its CPU time."""
 
     releases: Sequence[Release]
     hops: int
@@ -94,7 +94,7 @@ def run(
     casting: Casting = lambda *_: CLEAN,
     parallel: int = 1,
 ) -> MemoryRun:
-    """Release ``count`` versions, each of its own definition, all published at the same moment."""
+    """Release ``count`` versions, each of its own definition, all published at the same time."""
     engine = Engine(BEGIN)
     policies = [definition_policy(f"image-{index}") for index in range(count)]
     policy = Policy(TEST, {each.source: each for each in policies})
@@ -106,20 +106,20 @@ def run(
     began = time.process_time()
     for index, version in enumerate(versions):
         _publish(house, host, version, index, report)
-    # Events are taken within the first minute; from then on a message stands for everything that is still to do.
+    # Events are accepted within the first minute. Afterwards, all pending work has a message in a queue.
     engine.run(lambda: engine.now > BEGIN + timedelta(minutes=1) and not len(house.queues), until=BEGIN + LIMIT)
     seconds = time.process_time() - began
     return MemoryRun(_released(house, count), len(host.ran), seconds, engine.now - BEGIN)
 
 
 def scan_evidence(report: bytes) -> Mapping[str, Any]:
-    """The evidence of the scan gate about one version with this report, of whatever answer."""
+    """The evidence of the scan gate for one version with this report."""
     return scanned(report).evidence
 
 
 @dataclass(slots=True)
 class Scanned:
-    """A version whose scan gate has answered. ``now`` is the virtual time of the answer."""
+    """A version with a verdict of its scan gate. ``now`` is the virtual time of the verdict."""
 
     world: World
     version: VersionId
@@ -128,7 +128,7 @@ class Scanned:
 
 
 def scanned(report: bytes) -> Scanned:
-    """One version with this report, after the scan gate's answer."""
+    """Evaluate this report for one version."""
     engine = Engine(BEGIN)
     definition = definition_policy("image")
     house = House(engine.clock, Policy(TEST, {definition.source: definition}), home=HOME)
@@ -141,7 +141,7 @@ def scanned(report: bytes) -> Scanned:
         return [each.evidence for row in rows for each in row.gates if each.gate is Gate.SCAN]
 
     if not engine.run(lambda: bool(found()), until=BEGIN + timedelta(hours=1)):
-        raise MeasurementFailed(f"the scan gate gave no answer: {[each.history for each in _drained(house)]}")
+        raise MeasurementFailed(f"the scan gate has no verdict: {[each.history for each in _drained(house)]}")
     return Scanned(house.world, version, house.evidence.documents()[found()[0]], engine.now)
 
 
@@ -172,7 +172,7 @@ def _publish(house: House, host: Host, version: VersionId, index: int, report: b
 
 
 def _small_report(version: VersionId) -> dict[str, Any]:
-    """A clean report; of what every image has, only a little, since reading reports is another figure."""
+    """A clean report with few packages and findings, because reading reports is another figure."""
     document = report_for("clean", str(version), BEGIN + timedelta(seconds=1))
     for result in document["Results"]:
         result["Packages"] = result["Packages"][:4]
@@ -183,7 +183,7 @@ def _small_report(version: VersionId) -> dict[str, Any]:
 def _released(house: House, count: int) -> list[Release]:
     rows = list(_drained(house))
     if len(rows) != count:
-        raise MeasurementFailed(f"{count} versions were published and {len(rows)} releases started")
+        raise MeasurementFailed(f"{count} versions were published, but {len(rows)} releases started")
     others = [
         f"{row.version.short} {row.state}: {row.reasons or row.history[-1:]}" for row in rows if not _is_done(row)
     ]
@@ -205,4 +205,4 @@ def _drained(house: House) -> Sequence[Release]:
         coroutine.send(None)
     except StopIteration as end:
         return end.value
-    raise RuntimeError("the memory ledger waited for something")
+    raise RuntimeError("the memory ledger must not wait")

@@ -1,7 +1,7 @@
-"""`scan_page`: seconds for the slowest page of a scan verdict on 100,000 findings, each of at most 200 KB.
+"""`scan_page`: seconds for the slowest page of a scan verdict with 100,000 findings. Each page has at most 200 KB.
 
-The verdict is given by the scan gate itself over the memory adapters; what storage would add is told as the number of
-documents that a page reads. The first page of a process, which imports and compiles the templates, counts as well.
+The scan gate gives the verdict with the memory adapters; the number of documents that a page reads shows what storage
+would add. The first page of a process, which imports and compiles the templates, is included.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SIZE: Final = 80_000_000
 
 
 class _Counted:
-    """Evidence of which reads are counted."""
+    """Evidence that counts reads."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence, self.documents = evidence, 0
 
     async def get(self, name: str) -> Mapping[str, Any] | None:
-        """A document."""
+        """Read a document."""
         self.documents += 1
         return await self._evidence.get(name)
 
@@ -61,7 +61,7 @@ def measure(findings: int = FINDINGS, size: int = SIZE) -> Figure:
 
 
 async def _pages(found: Scanned, findings: int) -> dict[str, dict[str, float]]:
-    """What each page takes, the first one first."""
+    """The measurements of each page, the first page of the process first."""
     asked: dict[str, dict[str, str]] = {
         "first": {},
         "again": {},
@@ -80,5 +80,5 @@ async def _page(found: Scanned, query: Mapping[str, str]) -> dict[str, float]:
     page = await site.page("scan", {"version": str(found.version), **query}, world, now=found.now)
     seconds = time.perf_counter() - began
     if page.status != 200:
-        raise MeasurementFailed(f"the page answered {page.status}: {page.body[-400:]}")
+        raise MeasurementFailed(f"the page returned {page.status}: {page.body[-400:]}")
     return {"seconds": seconds, "bytes": len(page.body.encode()), "documents": counted.documents}

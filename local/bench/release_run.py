@@ -1,7 +1,7 @@
-"""One release on the whole local stack, watched from outside: what `end_to_end` and `arm_calls` are made of.
+"""One release on the local stack, observed from outside. `end_to_end` and `arm_calls` are computed from it.
 
-Everything real runs: host, Azurite, Event Grid, ARM over HTTPS. Three rings with two regions each, six regions in all,
-one ring in another gallery, and no bake, so that nothing hides what the app adds to Azure's own work.
+The complete stack runs: host, Azurite, Event Grid, ARM over HTTPS. There are three rings with two regions each, one
+ring in another gallery, and no bake times, which would hide the overhead of the app.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ DEFINITION: Final = (
 )
 COPY: Final = f"{COPIES}/images/{STORY.definition}/versions/{STORY.number}"
 POLLING: Final = 2.0
-"""``maxPollingInterval`` of host.json in seconds; it is real time, and must run as fast as everything else here."""
+"""``maxPollingInterval`` of host.json in seconds. It is real time, and must be divided by the speed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRun:
-    """One release from the version's readiness to its last ring. Moments are seconds since the epoch."""
+    """One release from the version's readiness to its last ring. Times are seconds since the epoch."""
 
     speed: float
     seed: int
@@ -59,13 +59,13 @@ class ReleaseRun:
     operations: Sequence[Mapping[str, Any]]
     """The simulator's long-running operations: ``resource_id``, ``location``, ``done``, ``begun_at``, ``ended_at``."""
     regions: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    """Version id (lower case) -> region -> when its replication began and ended."""
+    """Version id (lowercase) -> region -> when its replication began and ended."""
     calls: Sequence[Mapping[str, Any]]
     """The app's requests to ARM: ``at``, ``method``, ``operation``, ``path``, ``status``, ``code``."""
 
 
 def policy() -> dict[str, Any]:
-    """What is released where to."""
+    """The policy of the release."""
     networks = f"/subscriptions/{SOURCE}/resourceGroups/{TEST_GROUP}/providers/Microsoft.Network/virtualNetworks"
     return {
         "version": 1,
@@ -90,7 +90,7 @@ def policy() -> dict[str, Any]:
 
 
 async def run_release(*, speed: float, seed: int, wait_seconds: float) -> ReleaseRun:
-    """Take one clean version through the stack. Raises Unmeasured when ``patience`` seconds don't do."""
+    """Release one clean version on the stack. Raises MeasurementFailed if it is not released after ``wait_seconds``."""
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         directory = Path(temporary)
         (directory / "world.json").write_text(json.dumps(world([STORY])), encoding="utf-8")
@@ -106,7 +106,7 @@ async def run_release(*, speed: float, seed: int, wait_seconds: float) -> Releas
             duplicate=0.0,
             late=0.0,
             settings={
-                # As deployed, the app knows itself; and the timer's own look at the galleries is no part of a release.
+                # As in a deployment, the app knows its own identity. The timer's requests are not part of a release.
                 "RINGMASTER_OWN_WRITERS": identity("ringmaster").client_id,
                 "RINGMASTER_RECONCILE_SCHEDULE": "0 0 3 1 1 *",
             },
@@ -135,14 +135,14 @@ async def _release(stack: Stack, wait_seconds: float) -> tuple[Mapping[str, Any]
 
 
 async def _scan(session: aiohttp.ClientSession, environment: Mapping[str, str]) -> None:
-    """A scanner that is done at once: its time is neither Azure's nor ours."""
-    await asyncio.sleep(0.01)  # a report is of the time after the version's publication
+    """Post a scan report immediately: the duration of a scan is not part of the measurement."""
+    await asyncio.sleep(0.01)  # a report must be newer than the version
     body = json.dumps(report_for(STORY.character, STORY.id, datetime.now(UTC))).encode()
     headers = headers_for(environment["RINGMASTER_WEBHOOK_KEY"].encode(), int(time.time()), body)
     url = f"{environment['RINGMASTER_URL']}/api/scans/trivy"
     async with session.post(url, params={"image": STORY.id}, data=body, headers=headers) as answer:
         if answer.status != 202:
-            raise MeasurementFailed(f"the scan report was answered with {answer.status}: {(await answer.text())[:300]}")
+            raise MeasurementFailed(f"the scan report received status {answer.status}: {(await answer.text())[:300]}")
 
 
 async def _released(follower: Follower, wait_seconds: float) -> Mapping[str, Any]:
@@ -160,7 +160,7 @@ async def _released(follower: Follower, wait_seconds: float) -> Mapping[str, Any
 
 
 def _read_records(file: Path) -> tuple[Sequence[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
-    """What the simulator did when, from its own records."""
+    """The simulator's operations and regions, from its database."""
     store = Store(file)
     try:
         operations = [one for _, one in store.table("operation").items()]

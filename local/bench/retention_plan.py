@@ -1,7 +1,7 @@
-"""`retention`: processor time of the retention report over 10,000 versions of one definition.
+"""`retention`: the CPU time of the retention report for 10,000 versions of one definition.
 
-The report judges versions alone so far. It does not yet look at the machines that run them, so the 100,000 machines of
-the figure are no part of this measurement, and the result says so.
+The report considers only versions. It does not look at the machines that use them, so the 100,000 machines of the
+target are not part of the measurement, and the result says so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def measure(versions: int = VERSIONS) -> Figure:
             "candidates": sum(not each.kept for each in judged),
             "machines": 0,
         },
-        notes=("of versions alone: the retention report does not look at machines yet, so 0 of the 100,000 are in it",),
+        notes=("versions only: the retention report does not look at machines yet, so it includes 0 of the 100,000",),
     )
 
 
@@ -52,7 +52,7 @@ def _versions(count: int) -> list[VersionFacts]:
             ProvisioningState.SUCCEEDED,
             HOME,
             published_at=NOW - timedelta(hours=count - index),
-            # Every other one was published everywhere, the rest never got further than their first ring.
+            # Every other version was published everywhere; the others only in their first ring.
             targets=tuple(RegionTargetFacts(region, excluded=index % 2 == 1) for region in REGIONS),
             os_disk_gb=30,
         )

@@ -61,15 +61,15 @@ async def run(stack: Stack, console: Console) -> Result:
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
         gallery = await opened.enter_async_context(builder(environment))
         follower = Follower(session, environment)
-        play = DemoRun(gallery, follower, SecondScanner(session, environment))
+        demo = DemoRun(gallery, follower, SecondScanner(session, environment))
         result = Result()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            async for releases in play.run(seconds=TIMEOUT_SECONDS * max(1.0, DEFAULT_SPEED / stack.options.speed)):
+            async for releases in demo.run(seconds=TIMEOUT_SECONDS * max(1.0, DEFAULT_SPEED / stack.options.speed)):
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
         result.seconds = time.monotonic() - began
-        result.latest = play.latest
-        result.faults += [f"the scenario could not continue: {failures}" for failures in play.failures]
-        refused = [(story.name, status) for story, status in play.answers if status != 202]
+        result.latest = demo.latest
+        result.faults += [f"the scenario could not continue: {failure}" for failure in demo.failures]
+        refused = [(story.name, status) for story, status in demo.answers if status != 202]
         result.faults += [f"the later scan of {name} received status {status}" for name, status in refused]
         await _verify(result, follower, gallery, session, environment)
     return result

@@ -75,7 +75,7 @@ def test_a_second_start_finds_it_up_and_starts_nothing(stack: Stack) -> None:
     before = stack.running
     said = _command(stack.directory, "up", "--speed", "60").stdout
     assert "already running (speed 600" in said
-    assert "another speed" in said
+    assert "different speed" in said
     assert stack.running == before
 
 
@@ -140,7 +140,7 @@ def test_up_from_the_shell_outlives_the_shell_and_down_ends_it(tmp_path: Path) -
         assert "The stack is running" in up.stdout
         assert len(Stack(tmp_path).running) == 4
         assert json.loads((tmp_path / "stack.json").read_text())["chosen"]["scanner"] is False
-        pages = f"{Stack(tmp_path).plan.pages_url}  (sign in there)"
+        pages = f"{Stack(tmp_path).plan.pages_url}  (sign in to view them)"
         assert pages in up.stdout
         assert pages in _command(tmp_path, "status").stdout
     finally:
