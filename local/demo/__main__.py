@@ -1,6 +1,4 @@
-"""`make demo`: publish image versions with different behavior, follow them to their verdicts, and verify
-the results.
-"""
+"""`make demo`: publish image versions with different behavior, follow them to their verdicts, and check the results."""
 
 from __future__ import annotations
 

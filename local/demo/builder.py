@@ -55,8 +55,9 @@ class Builder:
         return found
 
     async def latest(self, definition: str) -> dict[str, dict[str, str]]:
-        """What `latest` is now, according to ARM: gallery -> region -> number. Regions without a version
-        are omitted.
+        """What `latest` is now, according to ARM: gallery -> region -> number.
+
+        Regions without a version are omitted.
         """
         found: dict[str, dict[str, str]] = {}
         for subscription, group, gallery in ((SOURCE, GROUP, GALLERY), (PRODUCTION, "rg-prod", "gal_prod")):

@@ -102,8 +102,9 @@ class DemoRun:
             await self._publish(story)
 
     async def _improvement(self) -> None:
-        """The re-scan timer requests a scan, which finds vulnerabilities in a published version. The next versions are
-        compared with it.
+        """The re-scan timer requests a scan, which finds vulnerabilities in a published version.
+
+        The next versions are compared with it.
         """
         await self._publish(RESCANNED)
         await self._wait_until(RESCANNED, lambda release: release["state"] == "released" and bool(release["warnings"]))
@@ -111,9 +112,7 @@ class DemoRun:
         await self._publish(WORSENED)
 
     async def _revocation(self) -> None:
-        """A second scanner reports, without a request, that a vulnerability in a published version is
-        being exploited.
-        """
+        """A second scanner reports, without a request, that a vulnerability in a published version is exploited."""
         await self._publish(EXCUSED)
         await self._wait_until(EXCUSED, _is_released)
         await self._publish(REVOKED)

@@ -19,8 +19,10 @@ _MACHINE = re.compile(r"\brm-[0-9a-f]{12}\b")
 
 @dataclass(slots=True)
 class Result:
-    """The results of the demo. `passed` says by version id why a version with findings passed its scan gate. `latest`
-    has what `latest` was, by gallery and region, `before` and `after` the later scan.
+    """The results of the demo.
+
+    `passed` says by version id why a version with findings passed its scan gate. `latest` has what `latest` was, by
+    gallery and region, `before` and `after` the later scan.
     """
 
     releases: list[dict[str, Any]] = field(default_factory=list)
@@ -51,8 +53,9 @@ class Result:
 def judge(
     story: Story, release: Mapping[str, Any] | None, visible: Mapping[str, set[str]], passed: Sequence[str] = ()
 ) -> list[str]:
-    """The unexpected results of one version; empty if there are none. `visible` has the regions where `latest` can
-    resolve to it, by gallery; `passed` says why its scan gate passed.
+    """The unexpected results of one version; empty if there are none.
+
+    `visible` has the regions where `latest` can resolve to it, by gallery; `passed` says why its scan gate passed.
     """
     if release is None:
         return [f"{story.name}: no release was started"]
@@ -87,8 +90,9 @@ def _where(story: Story, release: Mapping[str, Any], visible: Mapping[str, set[s
 
 
 def judge_latest(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[str]:
-    """Unexpected values of `latest` before and after the later scan. It must fall back in every region of
-    every ring.
+    """Unexpected values of `latest` before and after the later scan.
+
+    It must fall back in every region of every ring.
     """
     wrong = []
     for moment, story in (("before", REVOKED), ("after", EXCUSED)):

@@ -1,5 +1,6 @@
-"""``python -m local.docs`` writes every generated document. With ``--check`` it reports outdated ones and
-exits with 1.
+"""``python -m local.docs`` writes every generated document.
+
+With ``--check`` it reports outdated ones and exits with 1.
 """
 
 from __future__ import annotations

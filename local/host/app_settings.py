@@ -13,8 +13,9 @@ _PLACEHOLDER = re.compile(r"%([^%]+)%")
 
 
 def load_settings_file(path: Path) -> dict[str, str]:
-    """Read `Values` of a local.settings.json. Raises ConfigError if the file is missing, encrypted or has values that
-    are not strings.
+    """Read `Values` of a local.settings.json.
+
+    Raises ConfigError if the file is missing, encrypted or has values that are not strings.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))

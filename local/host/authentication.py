@@ -136,9 +136,7 @@ class Authentication:
 
 
 def is_local_path(target: str) -> bool:
-    """Whether a redirect to this target stays on this host: a path of printable characters without
-    another host's name.
-    """
+    """Whether a redirect to this target stays on this host: a path of printable characters without a host name."""
     return _LOCAL_PATH.fullmatch(target) is not None
 
 

@@ -100,8 +100,9 @@ def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
 
 
 def _validate(payload: Any) -> web.Response:
-    """The Event Grid handshake. The code is in an array with one event, or in an object whose data is
-    JSON in a string.
+    """The Event Grid handshake.
+
+    The code is in an array with one event, or in an object whose data is JSON in a string.
     """
     try:
         if isinstance(payload, list):

@@ -209,9 +209,7 @@ class FunctionsHost:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Shut down: accept no new work, let running functions end (at most `grace_seconds`), then close
-        connections.
-        """
+        """Shut down: accept no new work, let running functions end (at most `grace_seconds`), close connections."""
         for listener in self._listeners:
             listener.stop()
         timers = self._loops[len(self._listeners) :]

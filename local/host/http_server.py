@@ -1,6 +1,4 @@
-"""The HTTP server of the host: function routes, keys, limits, and conversion of requests to the worker's
-`http` datum.
-"""
+"""The HTTP server of the host: function routes, keys, limits, and conversion of requests to the `http` datum."""
 
 import asyncio
 import logging
@@ -96,8 +94,9 @@ class HttpFront:
 
 
 def route_table(functions: list[FunctionSpec], prefix: str) -> RouteTable[FunctionSpec]:
-    """The routes of all HTTP triggers under `prefix`. Raises RouteError that names the function with an
-    invalid route.
+    """The routes of all HTTP triggers under `prefix`.
+
+    Raises RouteError that names the function with an invalid route.
     """
     table: RouteTable[FunctionSpec] = RouteTable()
     for spec in functions:
@@ -114,8 +113,9 @@ def route_table(functions: list[FunctionSpec], prefix: str) -> RouteTable[Functi
 
 
 async def request_datum(request: web.Request, parameters: dict[str, str]) -> Datum:
-    """Convert a request to the worker's `http` datum. Repeated headers and query values are joined with commas, as in
-    the real host.
+    """Convert a request to the worker's `http` datum.
+
+    Repeated headers and query values are joined with commas, as in the real host.
     """
     headers: dict[str, str] = {}
     for name, text in request.headers.items():

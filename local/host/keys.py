@@ -54,8 +54,9 @@ def _one_of(candidate: str | None, keys: Iterable[str]) -> bool:
 
 
 def load_keys(path: Path | None, functions: Iterable[str]) -> KeyStore:
-    """Read the keys from `path` and create missing ones. Without a path, keys are kept in memory. Raises ConfigError
-    for an invalid file.
+    """Read the keys from `path` and create missing ones.
+
+    Without a path, keys are kept in memory. Raises ConfigError for an invalid file.
     """
     store = KeyStore()
     if path is not None and path.exists():

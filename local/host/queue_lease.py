@@ -20,8 +20,9 @@ _GONE_CODES = {"PopReceiptMismatch", "MessageNotFound", "QueueNotFound", "QueueB
 
 
 def is_gone(fault: HttpResponseError) -> bool:
-    """Whether another instance may have received the message. The host ignores this error, so delivery is at least
-    once.
+    """Whether another instance may have received the message.
+
+    The host ignores this error, so delivery is at least once.
     """
     code = getattr(fault, "error_code", None)
     return str(getattr(code, "value", code)) in _GONE_CODES or fault.status_code == 404

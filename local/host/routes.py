@@ -213,8 +213,9 @@ class RouteTable[T]:
         self._entries.sort(key=lambda entry: entry[0].precedence)
 
     def find(self, method: str, path: str) -> tuple[T, dict[str, str]] | None:
-        """The target and its route parameters. With a wrong method there is no match: the Functions host returns 404,
-        not 405.
+        """The target and its route parameters.
+
+        With a wrong method there is no match: the Functions host returns 404, not 405.
         """
         for route, methods, target in self._entries:
             if methods is not None and method.upper() not in methods:

@@ -83,8 +83,9 @@ class Reply:
 
 
 def _is_not_invocation_failure(record: logging.LogRecord) -> bool:
-    """Filters out the library's log entry about a failed invocation, which lacks the invocation. The host
-    logs its own.
+    """Filters out the library's log entry about a failed invocation, which lacks the invocation.
+
+    The host logs its own.
     """
     return record.msg != "Native invocation failed"
 
@@ -98,8 +99,9 @@ class Worker:
         self._ids: list[str] = []
 
     async def start(self) -> list[IndexedFunction]:
-        """Import and index the app. Raises IndexingError with the app's traceback if that fails or there is no
-        function.
+        """Import and index the app.
+
+        Raises IndexingError with the app's traceback if that fails or there is no function.
         """
         sys.path.insert(0, str(self._app_dir))
         script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")

@@ -1,5 +1,7 @@
-"""A security scanner for the local stack. It scans new image versions, scans again on request, and posts signed Trivy
-reports. `grype_report_for` creates the report of a second scanner.
+"""A security scanner for the local stack.
+
+It scans new image versions, scans again on request, and posts signed Trivy reports. `grype_report_for` creates the
+report of a second scanner.
 """
 
 from local.scanner.grype_report import grype_report_for

@@ -14,8 +14,9 @@ from local.scanner.report import OS, java_findings, known_words, purl_of, system
 
 
 def grype_report_for(character: str, image_id: str, created_at: datetime, *, later: bool = False) -> dict[str, Any]:
-    """The report about an image with this behavior profile, created at `created_at`. `later` adds findings that are not
-    known at the first scan.
+    """The report about an image with this behavior profile, created at `created_at`.
+
+    `later` adds findings that are not known at the first scan.
     """
     words = known_words(character, later=later)
     system = [

@@ -93,8 +93,9 @@ class ArmReader:
         return document["access_token"]
 
     async def _json(self, url: str, headers: dict[str, str]) -> dict[str, Any] | None:
-        """Get a JSON document. Returns None for 404. Raises PermissionError for 401 and ArmUnavailable for other
-        errors.
+        """Get a JSON document.
+
+        Returns None for 404. Raises PermissionError for 401 and ArmUnavailable for other errors.
         """
         try:
             async with self._session.get(url, headers=headers) as answer:

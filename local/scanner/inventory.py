@@ -31,8 +31,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class JavaKnown:
-    """A critical vulnerability of a jar, in images whose profile has `word`. `exploited` is the day on which CISA
-    listed it as exploited.
+    """A critical vulnerability of a jar, in images whose profile has `word`.
+
+    `exploited` is the day on which CISA listed it as exploited.
     """
 
     word: str

@@ -60,8 +60,9 @@ def version_of(source: str, words: Iterable[str]) -> str:
 
 
 def report_for(character: str, image_id: str, created_at: datetime, *, later: bool = False) -> dict[str, Any]:
-    """The report about an image with this behavior profile, created at `created_at`. `later` adds findings that are not
-    known at the first scan.
+    """The report about an image with this behavior profile, created at `created_at`.
+
+    `later` adds findings that are not known at the first scan.
     """
     words = known_words(character, later=later)
     name = f"{image_id.rstrip('/').split('/')[-1]}.vmdk"

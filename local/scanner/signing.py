@@ -1,5 +1,6 @@
-"""Signs reports: HMAC-SHA-256 over timestamp and body. Implemented independently of the code that
-verifies signatures.
+"""Signs reports: HMAC-SHA-256 over timestamp and body.
+
+Implemented independently of the code that verifies signatures.
 """
 
 import hashlib

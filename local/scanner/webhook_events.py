@@ -35,8 +35,9 @@ class VersionsWritten:
 
 @dataclass(frozen=True, slots=True)
 class ScanRequested:
-    """Ringmaster requests a scan. `event` identifies duplicates; `formats` are the accepted formats (empty: not
-    specified).
+    """Ringmaster requests a scan.
+
+    `event` identifies duplicates; `formats` are the accepted formats (empty: not specified).
     """
 
     image: str

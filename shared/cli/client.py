@@ -1,5 +1,6 @@
-"""Client for the app's HTTP API, with limits on time and size. It does not follow redirects, so that the key is sent
-only to the app.
+"""Client for the app's HTTP API, with limits on time and size.
+
+It does not follow redirects, so that the key is sent only to the app.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Sends requests to one app. Every method raises RequestFailed; methods that name a release also raise
-    ReleaseNotFound.
+    """Sends requests to one app.
+
+    Every method raises RequestFailed; methods that name a release also raise ReleaseNotFound.
     """
 
     target: Target

@@ -98,8 +98,9 @@ def check(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="Path of the policy file.")],
 ) -> None:
-    """Check a policy file. Print every error as file:line:col: path: message; if there is none, print a summary of the
-    policy.
+    """Check a policy file.
+
+    Print every error as file:line:col: path: message; if there is none, print a summary of the policy.
     """
     from shared.policy_file import PolicyFaults, read_file
     from shared.policy_file.__main__ import summary
@@ -147,8 +148,9 @@ def judge(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Judge scan reports with the rules of the policy, as the scan gate does. Exit codes: 0 pass, 1
-    reject, 2 refused.
+    """Judge scan reports with the rules of the policy, as the scan gate does.
+
+    Exit codes: 0 pass, 1 reject, 2 refused.
     """
     from shared.cli import scan_commands, styled_text
 

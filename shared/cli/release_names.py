@@ -10,8 +10,9 @@ from shared.domain.image import InvalidId, VersionId, VersionNumber
 
 
 def full_id(name: str) -> str | None:
-    """Return the canonical id for a full resource id, or None for a short name. Raises ReleaseNotFound for anything
-    else.
+    """Return the canonical id for a full resource id, or None for a short name.
+
+    Raises ReleaseNotFound for anything else.
     """
     text = name.strip()
     try:
@@ -26,8 +27,9 @@ def full_id(name: str) -> str | None:
 
 
 def resolve(name: str, releases: Sequence[Summary]) -> str:
-    """Return the id of the one release that a short name matches. Raises ReleaseNotFound when it matches none or
-    several.
+    """Return the id of the one release that a short name matches.
+
+    Raises ReleaseNotFound when it matches none or several.
     """
     wanted = name.strip().strip("/").lower().split("/")
     found = [each for each in releases if each.name.lower().split("/")[-len(wanted) :] == wanted]

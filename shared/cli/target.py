@@ -80,8 +80,8 @@ def _exports(file: Path) -> Mapping[str, str]:
             words = shlex.split(line, comments=True)
         except ValueError:
             continue
-        for status_text in words[1:] if words[:1] == ["export"] else words:
-            name, equals, value = status_text.partition("=")
+        for part in words[1:] if words[:1] == ["export"] else words:
+            name, equals, value = part.partition("=")
             if equals:
                 found[name] = value
     return found

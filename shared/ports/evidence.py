@@ -25,8 +25,9 @@ class Evidence(Protocol):
         ...
 
     async def get(self, name: str) -> Mapping[str, Any] | None:
-        """Read a document. Returns None when there is none with this name. Raises CodecError when it
-        cannot be decoded.
+        """Read a document.
+
+        Returns None when there is none with this name. Raises CodecError when it cannot be decoded.
         """
         ...
 

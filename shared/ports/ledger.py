@@ -86,8 +86,9 @@ class Ledger(Protocol):
         ...
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        """Store a message that could not be processed, so that it is shown in the status. Replaces an entry with the
-        same id.
+        """Store a message that could not be processed, so that it is shown in the status.
+
+        Replaces an entry with the same id.
         """
         ...
 

@@ -28,7 +28,8 @@ class Queues(Protocol):
         ...
 
     async def send_again(self, kind: Kind, body: bytes, *, delay: timedelta) -> None:
-        """Send a received message again, unchanged, to the queue of this kind. Used when its body cannot
-        be read now.
+        """Send a received message again, unchanged, to the queue of this kind.
+
+        Used when its body cannot be read now.
         """
         ...

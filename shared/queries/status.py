@@ -25,8 +25,9 @@ async def overview(world: World) -> dict[str, Any]:
 
 
 async def explanation(version: VersionId, world: World) -> dict[str, Any] | None:
-    """Return the details of one release: gates with evidence, pending work and history. None when there
-    is no release.
+    """Return the details of one release: gates with evidence, pending work and history.
+
+    None when there is no release.
     """
     stored = await world.ledger.read(version)
     if stored is None:

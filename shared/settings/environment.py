@@ -291,8 +291,9 @@ class _Reader:
         return text
 
     def check_queues_differ(self) -> None:
-        """Require a different queue for each stage. With a shared queue, a stage would receive the
-        commands of another.
+        """Require a different queue for each stage.
+
+        With a shared queue, a stage would receive the commands of another.
         """
         owner: dict[str, str] = {}
         for name in (*dict.fromkeys(_QUEUE_OF_KIND.values()), "RINGMASTER_QUEUE_RETIRE"):

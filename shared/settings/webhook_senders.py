@@ -50,8 +50,9 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
 
 
 def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
-    """Parse the JSON of setting ``name``. Returns permissions by object id or application id. Appends errors to
-    ``faults``.
+    """Parse the JSON of setting ``name``.
+
+    Returns permissions by object id or application id. Appends errors to ``faults``.
     """
     expected = 'for example {"<object or application id>": {"definitions": ["gallery/definition"]}}'
     found: dict[str, Sender] = {}

@@ -98,8 +98,9 @@ async def get_page(req: func.HttpRequest, runtime: Runtime, site: Site, *, now: 
 
 
 def access_error(req: func.HttpRequest, settings: Settings, site: Site) -> Page | None:
-    """Return an error page when the request is not authorized, or None. Without readers, the host has
-    checked the key.
+    """Return an error page when the request is not authorized, or None.
+
+    Without readers, the host has checked the key.
     """
     if any(name.lower() == "code" for name in req.params):
         text = "URLs are recorded in logs. Rotate this key, and send the new key in the header x-functions-key."

@@ -164,8 +164,9 @@ def _reference(content: bytes) -> ReportReference:
 
 
 def _check_known(scan_format: str) -> None:
-    """Require a supported format. The content of a reference cannot be inspected now, so the format
-    cannot be detected.
+    """Require a supported format.
+
+    The content of a reference cannot be inspected now, so the format cannot be detected.
     """
     from shared.scanners.registry import READERS
 

@@ -28,8 +28,9 @@ SCANNER: Final = "x-ringmaster-scanner"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a report. ``replay_key`` identifies the request for replay detection; None when no
-    detection is needed.
+    """Who sent a report.
+
+    ``replay_key`` identifies the request for replay detection; None when no detection is needed.
     """
 
     sender: Sender

@@ -22,8 +22,9 @@ class PageError(Exception):
 
 
 class QueryParameters:
-    """The parameters of a page URL. An invalid value raises PageError (400) with a message that says what
-    is allowed.
+    """The parameters of a page URL.
+
+    An invalid value raises PageError (400) with a message that says what is allowed.
     """
 
     def __init__(self, given: Mapping[str, str]) -> None:
@@ -81,8 +82,9 @@ class Pagination:
     """Which part of a long list is on the page, and which pages to link to."""
 
     def __init__(self, total: int, page: int, size: int) -> None:
-        """Page ``page`` of ``total`` items with ``size`` items each. A number beyond the last page selects the last
-        page.
+        """Page ``page`` of ``total`` items with ``size`` items each.
+
+        A number beyond the last page selects the last page.
         """
         self.total, self.size = total, size
         self.pages = max(1, -(-total // size))

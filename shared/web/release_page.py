@@ -34,8 +34,9 @@ class RingRow:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """A gate's verdict. ``valid`` is false when it applies to another incarnation or policy than the
-    release has now.
+    """A gate's verdict.
+
+    ``valid`` is false when it applies to another incarnation or policy than the release has now.
     """
 
     record: GateRecord

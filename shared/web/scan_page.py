@@ -180,8 +180,8 @@ def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
 
 
 def _no_verdict(release: Release) -> Page:
-    told = [each for each in release.history if "scan" in each.text or "refused" in each.text]
-    return render("no_verdict", release=release, told=told[::-1][:VERDICTS])
+    entries = [each for each in release.history if "scan" in each.text or "refused" in each.text]
+    return render("no_verdict", release=release, entries=entries[::-1][:VERDICTS])
 
 
 # --- summary
@@ -189,10 +189,10 @@ def _no_verdict(release: Release) -> Page:
 
 def _reasons(facts: Mapping[str, Any], record: GateRecord) -> list[Mapping[str, Any]]:
     """The reasons, those that decided the verdict first. Evidence without facts has only the texts in the row."""
-    told = facts.get("reasons")
-    if told is None:
+    reasons = facts.get("reasons")
+    if reasons is None:
         return [{"text": text, "effect": "rejects", "count": 0} for text in record.reasons]
-    return sorted(told, key=lambda each: each.get("effect") == "tells")
+    return sorted(reasons, key=lambda each: each.get("effect") == "tells")
 
 
 def _reports(facts: Mapping[str, Any], rules: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:

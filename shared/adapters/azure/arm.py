@@ -105,8 +105,9 @@ class Arm:
         return client
 
     async def get(self, path: str, api_version: str, what: str) -> Mapping[str, Any] | None:
-        """Read any resource by its id, for resource providers without a client here. Returns None when it does not
-        exist.
+        """Read any resource by its id, for resource providers without a client here.
+
+        Returns None when it does not exist.
         """
         try:
             return await self._json("GET", f"{self._base_url}{path}", what, {"api-version": api_version})

@@ -59,8 +59,9 @@ _LONGEST_CODE: Final = 200
 
 @contextmanager
 def translate_arm_errors(what: str) -> Iterator[None]:
-    """Convert the SDK's exceptions that are raised inside the context. ``what`` describes the operation, for error
-    messages.
+    """Convert the SDK's exceptions that are raised inside the context.
+
+    ``what`` describes the operation, for error messages.
     """
     try:
         yield
@@ -101,8 +102,9 @@ def error_from_response(
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The delay in ``Retry-After`` (seconds or an HTTP date) or its variants in milliseconds. None when
-    there is none.
+    """The delay in ``Retry-After`` (seconds or an HTTP date) or its variants in milliseconds.
+
+    None when there is none.
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         value = headers.get(name)

@@ -52,8 +52,9 @@ def archive_prefix(version: VersionId) -> str:
 
 
 def archive_key(release: Release) -> str:
-    """The RowKey of a previous incarnation. The sequence number distinguishes incarnations without a known publication
-    date.
+    """The RowKey of a previous incarnation.
+
+    The sequence number distinguishes incarnations without a known publication date.
     """
     incarnation = release.incarnation or "unknown"
     safe = incarnation if _KEY_SAFE.fullmatch(incarnation) else digest(incarnation)
@@ -61,8 +62,9 @@ def archive_key(release: Release) -> str:
 
 
 def claim_keys(text: str) -> tuple[str, str]:
-    """PartitionKey and RowKey of a claim. They contain a digest, because the text may contain any character and
-    secrets.
+    """PartitionKey and RowKey of a claim.
+
+    They contain a digest, because the text may contain any character and secrets.
     """
     hashed = digest(text)
     return f"once~{hashed[:2]}", hashed

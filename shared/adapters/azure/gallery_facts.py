@@ -177,8 +177,9 @@ def _disk_source(disk: Mapping[str, Any]) -> str | None:
 
 
 def targets_body(version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool) -> dict[str, Any]:
-    """The PATCH body that sets target regions. ``storageProfile`` is required, and empty in the specification's
-    example.
+    """The PATCH body that sets target regions.
+
+    ``storageProfile`` is required, and empty in the specification's example.
     """
     return {
         "properties": {

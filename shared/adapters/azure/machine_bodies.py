@@ -25,8 +25,9 @@ _LONGEST_PROBE: Final = timedelta(minutes=90)
 
 
 def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
-    """The PUT body of a machine. A specialized image has its own users and host name, so it must have no
-    ``osProfile``.
+    """The PUT body of a machine.
+
+    A specialized image has its own users and host name, so it must have no ``osProfile``.
     """
     properties: dict[str, Any] = {
         "hardwareProfile": {"vmSize": spec.vm_size},
@@ -45,8 +46,9 @@ def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
 
 
 def probe_body(region: str, script: str, within: timedelta) -> dict[str, Any]:
-    """The PUT body of a managed run command. A failure of the script is reported in the instance view, not as a failed
-    deployment.
+    """The PUT body of a managed run command.
+
+    A failure of the script is reported in the instance view, not as a failed deployment.
     """
     bounded = min(max(within, _SHORTEST_PROBE), _LONGEST_PROBE)
     return {

@@ -57,8 +57,9 @@ class HttpsReportSource:
         address_check: AddressCheck = why_not_public,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Allow these hosts (``host`` or ``host:port``). ``address_check`` and ``tls`` are for tests with local
-        servers.
+        """Allow these hosts (``host`` or ``host:port``).
+
+        ``address_check`` and ``tls`` are for tests with local servers.
         """
         self._hosts = frozenset(hosts)
         self._most = most_bytes

@@ -40,8 +40,9 @@ class StorageConfigurationError(Exception):
 
 @contextlib.contextmanager
 def translate_errors(what: str, refusal: RefusalFactory | None = None) -> Iterator[None]:
-    """Convert the SDK's exceptions that are raised inside the context. ``what`` describes the operation, for error
-    messages.
+    """Convert the SDK's exceptions that are raised inside the context.
+
+    ``what`` describes the operation, for error messages.
     """
     from azure.core.exceptions import AzureError
 
@@ -90,8 +91,9 @@ def retry_after(error: Any) -> timedelta | None:
 
 
 def _with_response(error: Any) -> Any:
-    """The exception that has the response. The Event Grid SDK wraps a 404 in an exception without one (azure-eventgrid
-    4.22).
+    """The exception that has the response.
+
+    The Event Grid SDK wraps a 404 in an exception without one (azure-eventgrid 4.22).
     """
     cause = error.__cause__
     bare = getattr(error, "status_code", None) is None

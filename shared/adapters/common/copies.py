@@ -9,8 +9,7 @@ from shared.domain.image import InvalidId, VersionId
 from shared.ports import INCARNATION_TAG, ForeignTarget, Refused
 
 SOURCE_TAG: Final = "ringmaster-source"
-"""Tag of a copy in another gallery: the id of the copied version, cut to the maximum length of a tag (256
-characters).
+"""Tag of a copy in another gallery: the id of the copied version, cut to the maximum length of a tag (256 characters).
 """
 
 

@@ -38,8 +38,9 @@ def check_machine_name(name: str) -> None:
 
 
 def check_part(resource_id: str, subscription: str, group: str) -> str:
-    """Return the resource type of a machine, disk or network interface. Raises ForeignTarget for another
-    group or name.
+    """Return the resource type of a machine, disk or network interface.
+
+    Raises ForeignTarget for another group or name.
     """
     match = _PART.fullmatch(resource_id)
     if match is None:

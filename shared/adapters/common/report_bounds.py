@@ -19,8 +19,9 @@ def check_report(body: bytes) -> None:
 
 
 async def verified(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
-    """Pass on the chunks. Raises ReportRefused when they exceed the maximum size, or at the end when the digest
-    differs.
+    """Pass on the chunks.
+
+    Raises ReportRefused when they exceed the maximum size, or at the end when the digest differs.
     """
     seen, size = sha256(), 0
     async for piece in pieces:

@@ -84,8 +84,9 @@ class MemoryMachines:
         self._orphans[resource_id.lower()] = tags
 
     def vanish(self, name: str) -> None:
-        """Delete a machine and its parts without a request, as someone else could. Does nothing when it
-        does not exist.
+        """Delete a machine and its parts without a request, as someone else could.
+
+        Does nothing when it does not exist.
         """
         machine = self._machines.pop(name, None)
         for part in machine.parts if machine else ():
