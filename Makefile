@@ -1,4 +1,4 @@
-# Everything a developer does here. `make` alone shows the targets. The only prerequisite is Python 3.13.
+# Development tasks. `make` without a target shows all targets. The only prerequisite is Python 3.13.
 
 PYTHON     ?= python3
 UV_VERSION := 0.13.8
@@ -11,7 +11,7 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test simulate check format lock policy azcli clean chaos fuzz bench
 
-# Options of the local stack become flags only when they are given.
+# Options of the local stack are passed only if they are set.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
            $(if $(WORLD),--world "$(WORLD)") $(if $(SCANNER),--scanner "$(SCANNER)") \
            $(if $(SIGN_IN),--sign-in "$(SIGN_IN)") \
@@ -21,10 +21,10 @@ STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if
            $(if $(TABLE_PORT),--port "table=$(TABLE_PORT)") \
            $(if $(filter 1 yes true,$(RESET)),--reset) $(if $(filter 1 yes true,$(FOREGROUND)),--foreground)
 
-help: ## show this
+help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: .venv/.installed ## take several image versions from the event to their verdict (SPEED= SEED= JSON=1 KEEP=)
+demo: .venv/.installed ## release several image versions on the local stack (SPEED= SEED= JSON=1 KEEP=)
 	@$(RUN) -m local.demo --began $(BEGAN) $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json) \
 	  $(if $(KEEP),--keep "$(KEEP)")
 
@@ -34,10 +34,10 @@ up: .venv/.installed ## start the local stack (SPEED= SEED= POLICY= WORLD= SCANN
 down: .venv/.installed ## stop the local stack
 	@$(RUN) -m local.stack down
 
-status: .venv/.installed ## what of the local stack runs
+status: .venv/.installed ## show which services of the local stack are running
 	@$(RUN) -m local.stack status
 
-test: .venv/.installed-dev ## all tests (TESTS= for some of them, ARGS= for options of pytest)
+test: .venv/.installed-dev ## run all tests (TESTS= selects tests, ARGS= replaces pytest options)
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile) $(TESTS)
 
@@ -45,20 +45,20 @@ simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)")
 
-chaos: .venv/.installed ## releases under faults while the host is killed, and a count (RELEASES= KILLS= SEED= SPEED=)
+chaos: .venv/.installed ## run releases with faults while the host is killed, and count the results (RELEASES= KILLS= SEED= SPEED=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.chaos $(if $(RELEASES),--releases "$(RELEASES)") $(if $(KILLS),--kills "$(KILLS)") \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)")
 
-fuzz: .venv/.installed-dev ## every entrance, with many inputs (FUZZ_EXAMPLES=10000)
+fuzz: .venv/.installed-dev ## fuzz every entry point (FUZZ_EXAMPLES=10000)
 	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz
 
-bench: .venv/.installed ## measure the figures that must hold; prints one JSON object (ONLY= SPEED= SEED= RELEASES=)
+bench: .venv/.installed ## measure performance, and print one JSON object (ONLY= SPEED= SEED= RELEASES=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.bench $(if $(ONLY),--only "$(ONLY)") $(if $(SPEED),--speed "$(SPEED)") \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(RELEASES),--releases "$(RELEASES)")
 
-check: .venv/.installed-dev ## format, lint, types, layers, and whether generated documents are current
+check: .venv/.installed-dev ## check format, lint, types, layers and generated documents
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright --warnings
@@ -66,40 +66,40 @@ check: .venv/.installed-dev ## format, lint, types, layers, and whether generate
 	$(RUN) -m local.docs --check
 	$(RUN) -m shared.policy_file check promotion.yaml >/dev/null
 
-format: .venv/.installed-dev ## format the code and write the generated documents anew
+format: .venv/.installed-dev ## format the code and update the generated documents
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix-only .
 	$(RUN) -m local.docs
 
-policy: .venv/.installed ## every fault of a policy file, or what it says (POLICY=)
+policy: .venv/.installed ## check a policy file (POLICY=)
 	@$(RUN) -m shared.policy_file check "$(or $(POLICY),promotion.yaml)"
 
-lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 takes the newest versions)
+lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 selects the newest versions)
 	for name in requirements requirements-local requirements-dev requirements-azcli; do \
 	  $(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    --output-file "$$name.txt" "$$name.in"; \
 	done
 
-azcli: .venv-az/.installed ## the real Azure CLI in .venv-az, to be used with the local stack
+azcli: .venv-az/.installed ## install the Azure CLI into .venv-az, for use with the local stack
 
-clean: ## stop the stack, and remove everything that is not in the repository
+clean: ## stop the stack, and delete everything that is not in the repository
 	@if [ -x $(RUN) ]; then $(RUN) -m local.stack down || true; fi
 	rm -rf .venv .venv-az .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup: .venv/.installed ## install what the local stack needs (other targets do it by themselves)
+setup: .venv/.installed ## install the dependencies of the local stack (other targets do this automatically)
 
-# What is installed is told on stderr: stdout is for what a target prints (`make demo JSON=1 | jq`).
-# Two degrees of installation: what the stack and the demo need, and what tests and checks need besides. Whoever has the
-# second keeps it. Byte code is compiled here, since the environment may forbid Python to write it later.
+# Progress is printed to stderr, because stdout is for the output of a target (`make demo JSON=1 | jq`).
+# There are two sets of dependencies: for the stack and the demo, and for tests and checks, which includes the first. An
+# installed second set is kept. Byte code is compiled here, because Python may not be allowed to write it later.
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
-	  echo "Python 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || true). Install it, or: make PYTHON=/path/to/python3.13" >&2; \
+	  echo "Python 3.13 is required; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 || true). Install it, or run: make PYTHON=/path/to/python3.13" >&2; \
 	  exit 1; }
 	@echo "Installing uv $(UV_VERSION) ..." >&2
 	@rm -rf .local/uv
 	@$(PYTHON) -m venv .local/uv || { \
-	  echo "python -m venv failed; on Debian and Ubuntu, apt install python3.13-venv" >&2; exit 1; }
+	  echo "python -m venv failed; on Debian and Ubuntu, run: apt install python3.13-venv" >&2; exit 1; }
 	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
 
 .venv/.installed: requirements-local.txt pyproject.toml Makefile | $(UV)
@@ -118,7 +118,7 @@ define install
 endef
 
 .venv-az/.installed: requirements-azcli.txt Makefile | $(UV)
-	@echo "Installing the Azure CLI into .venv-az (some 200 MB) ..." >&2
+	@echo "Installing the Azure CLI into .venv-az (about 200 MB) ..." >&2
 	@[ -x .venv-az/bin/python ] || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" .venv-az
 	@$(UV) pip sync --quiet --python .venv-az/bin/python --compile-bytecode requirements-azcli.txt
 	@touch $@

@@ -1,12 +1,12 @@
-// Ringmaster in one resource group: app, state, identity, events, and the few rights it needs elsewhere.
+// Ringmaster in one resource group: app, state, identity, events, and role assignments in other resource groups.
 //
-// Nothing here hands out a key: storage and topics refuse them, every access is an identity's. Deploy it twice:
-// first as it is, then, with the app's code published, with subscribeToEvents=true (Event Grid asks a function whether
-// it wants events when a subscription is made, so the function must be there). README.md walks through it.
+// There are no keys: storage and topics reject them, and all access uses identities. Deploy it twice: first with the
+// defaults, and, after you publish the app's code, with subscribeToEvents=true. Event Grid validates a function when an
+// event subscription is created, so the function must exist. See README.md for all steps.
 
 targetScope = 'resourceGroup'
 
-@description('A compute gallery of the policy: a source, or one that a ring copies to.')
+@description('A compute gallery in the policy: a source, or the target of a ring\'s copies.')
 type galleryReference = {
   subscriptionId: string
   resourceGroup: string
@@ -19,74 +19,74 @@ type groupReference = {
   resourceGroup: string
 }
 
-@description('Where the system topic of a subscription lives. Azure allows one for each subscription: where there is one already, name it and its group.')
+@description('The system topic of a subscription. Azure allows one for each subscription: if there is one already, specify its name and resource group.')
 type topicReference = {
   subscriptionId: string
   resourceGroup: string
   topicName: string
 }
 
-@description('Region of everything that has one.')
+@description('Region of all regional resources.')
 param location string = resourceGroup().location
 
-@description('Begins the name of everything made here.')
+@description('Prefix of the names of all resources.')
 @minLength(3)
 @maxLength(12)
 param name string = 'ringmaster'
 
 param tags object = {}
 
-@description('Every gallery that promotion.yaml names. The app may read and write image versions in these, and in no other.')
+@description('All galleries that promotion.yaml names. The app can read and write image versions only in these.')
 param galleries galleryReference[]
 
-@description('Resource groups with the managed images, machines, disks or snapshots that versions are built from. The app may read them.')
+@description('Resource groups with the managed images, virtual machines, disks or snapshots from which versions are built. The app can read them.')
 param sourceGroups groupReference[] = []
 
-@description('The test resource group of promotion.yaml. It must exist, and must not hold a gallery.')
+@description('The test resource group in promotion.yaml. It must exist, and must not contain a gallery.')
 param testGroup groupReference
 
-@description('Regions in which to make a network for test machines. Empty: you bring your own.')
+@description('Regions in which to create a network for test machines. If it is empty, use your own networks.')
 param testRegions string[] = []
 
-@description('Subscriptions with the galleries that builders write to.')
+@description('Subscriptions of the galleries to which image builders write.')
 param imageSubscriptions topicReference[]
 
-@description('Create the event subscriptions. The functions must have been published before.')
+@description('Whether to create the event subscriptions. Publish the functions first.')
 param subscribeToEvents bool = false
 
-@description('Keep image events that could not be delivered. Microsoft documents that a topic of a subscription, a global source, can have no identity of its own; try it in your tenant. Without it, the reconcile timer finds what was missed all the same.')
+@description('Whether to store image events that cannot be delivered. Microsoft documents that the system topic of a subscription, which is a global source, cannot have an identity; test it in your tenant. The reconcile timer finds missed versions in any case.')
 param keepUndeliveredImageEvents bool = false
 
-@description('Object ids of the service principals that send scan events. Scanners that use the signed webhook need none.')
+@description('Object ids of the service principals that send scan events. Not needed for scanners that use the signed webhook.')
 param scanSenders string[] = []
 
-@description('Name of the vault\'s secret with the keys of the scan webhook. Set the secret before you name it: the app does not start on a setting that can not be read.')
+@description('Name of the vault\'s secret with the keys of the scan webhook. Create the secret first: the app does not start if it cannot read the setting.')
 param webhookKeysSecret string = ''
 
-@description('Who may send reports with a token of Microsoft Entra, by object or application id, as in docs/settings.md (RINGMASTER_WEBHOOK_PRINCIPALS). Turns on App Service Authentication, together with entraClientId.')
+@description('Principals that may send reports with a Microsoft Entra token, by object id or application id; see RINGMASTER_WEBHOOK_PRINCIPALS in docs/settings.md. Together with entraClientId, it turns on App Service Authentication.')
 param webhookPrincipals object = {}
 
-@description('Who may read the pages in a browser: object ids of people or groups, application ids, or the id of a tenant, then everybody in it (RINGMASTER_PAGE_READERS). Turns on App Service Authentication, together with entraClientId; without any, pages want the function key in a header.')
+@description('Who may read the pages in a browser: object ids of users or groups, application ids, or a tenant id for everyone in the tenant (RINGMASTER_PAGE_READERS). Together with entraClientId, it turns on App Service Authentication. If it is empty, the pages require the function key in a header.')
 param pageReaders string[] = []
 
-@description('Application (client) id of the app registration for which tokens are asked and people sign in. Needed with webhookPrincipals and with pageReaders.')
+@description('Application (client) id of the app registration for tokens and sign-in. Required with webhookPrincipals and pageReaders.')
 param entraClientId string = ''
 
-@description('Who issues these tokens. For a registration whose tokens are of version 1, leave /v2.0 out.')
+@description('Issuer of the tokens. For a registration with tokens of version 1, omit /v2.0.')
 param entraIssuer string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
 
-@description('Hosts from which reports are fetched that are sent by reference, as host or host:port. None are without any.')
+@description('Hosts from which the app may download reports that are sent by reference, as host or host:port. If it is empty, the app downloads no reports.')
 param reportHosts string[] = []
 
-@description('Further app settings of docs/settings.md, by name, such as RINGMASTER_RECONCILE_SCHEDULE. No secrets: put these into the vault and give a reference.')
+@description('Additional app settings from docs/settings.md, by name, such as RINGMASTER_RECONCILE_SCHEDULE. Do not include secrets: store them in the vault, and use a reference.')
 param furtherSettings object = {}
 
-@description('Days for which evidence can be neither changed nor deleted.')
+@description('Number of days for which evidence cannot be changed or deleted.')
 @minValue(1)
 @maxValue(146000)
 param evidenceDays int = 2555
 
-@description('Replication of the storage account that holds all state.')
+@description('Replication of the storage account.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_ZRS'
 
@@ -94,7 +94,7 @@ param storageSku string = 'Standard_ZRS'
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Memory of one instance. Reading a report of 200 MB takes 300 MB of it.')
+@description('Memory of an instance, in MB. Reading a report of 200 MB needs 300 MB.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 

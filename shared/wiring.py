@@ -12,7 +12,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-    from shared.adapters.azure.storage import AzureStorage
+    from shared.adapters.azure.storage_clients import AzureStorage
 
 APP = Path(__file__).resolve().parent.parent
 
@@ -53,7 +53,7 @@ def build_queues(settings: Settings) -> Queues:
 
 
 def _storage(settings: Settings) -> AzureStorage:
-    from shared.adapters.azure.storage import AzureStorage
+    from shared.adapters.azure.storage_clients import AzureStorage
 
     where = settings.storage
     return AzureStorage(

@@ -8,7 +8,7 @@ param storageName string
 param packageContainer string
 param insightsName string
 param releaseTopicEndpoint string
-@description('Address of the vault\'s secret with the webhook keys, or nothing.')
+@description('URL of the vault\'s secret with the webhook keys, or empty.')
 param webhookKeysUri string
 param webhookPrincipals object
 param pageReaders string[]
@@ -19,8 +19,8 @@ param furtherSettings object
 param maximumInstances int
 param instanceMemoryMB int
 
-// Only then is App Service Authentication on, and only then does the app believe what it says of callers. Principals
-// and readers without a registration that vouches for them leave it off, and the app says so and does not start.
+// App Service Authentication is turned on, and trusted by the app, only in this case. With principals or readers but
+// without a registration it stays off; the app then reports the error and does not start.
 var trustsEntra = (!empty(webhookPrincipals) || !empty(pageReaders)) && !empty(entraClientId)
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
@@ -35,7 +35,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// Each is a setting of docs/settings.md, or one of the Functions host.
+// Each is a setting from docs/settings.md or of the Functions host.
 var settings = {
   AzureWebJobsStorage__accountName: storage.name
   AzureWebJobsStorage__credential: 'managedidentity'
@@ -111,9 +111,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
   }
 
-  // Declared also where it is off, so that it goes off when principals and readers go. Requests without a token are let
-  // through: scanners with keys, people with function keys and Event Grid have none, and the app checks all of them
-  // itself. People sign in by an ID token (there is no client secret), which the registration must issue.
+  // Declared even if it is off, so that it is turned off when principals and readers are removed. Requests without a
+  // token are allowed, because scanners with keys, users with function keys and Event Grid have none; the app
+  // authenticates them. Users sign in with an ID token (without a client secret), which the registration must issue.
   resource authentication 'config' = {
     name: 'authsettingsV2'
     properties: {
@@ -150,15 +150,15 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
   }
 
-  // The later ones win: what is made here can't be set otherwise. After authentication, since the app does not start
-  // when it shall believe a platform that does not look.
+  // Later settings override earlier ones: furtherSettings cannot replace the settings of this template. Depends on
+  // authentication, because the app does not start if it must trust the platform while authentication is off.
   resource appSettings 'config' = {
     name: 'appsettings'
     properties: union(furtherSettings, settings, webhookSettings)
     dependsOn: [authentication]
   }
 
-  // Nobody publishes with a password.
+  // Publishing with a password is disabled.
   resource noPublishingPassword 'basicPublishingCredentialsPolicies' = [
     for door in ['scm', 'ftp']: {
       name: door

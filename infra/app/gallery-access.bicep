@@ -1,5 +1,5 @@
-// What the app may do in one gallery: read it, write image versions. It deletes none, and touches no definition.
-// Deployed into the gallery's resource group.
+// The app's permissions in one gallery: read it, and write image versions. It cannot delete versions or change
+// definitions. Deployed to the gallery's resource group.
 
 param roleName string
 param galleryName string

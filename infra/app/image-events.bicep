@@ -1,6 +1,6 @@
-// Written image versions of one subscription to the function that takes them. Deployed into that subscription.
+// Sends events about written image versions of a subscription to the function. Deployed to that subscription.
 //
-// An event is a hint and may be lost: the reconcile timer compares galleries with the ledger.
+// Events can be lost: the reconcile timer compares the galleries with the ledger.
 
 param tags object
 param topicName string

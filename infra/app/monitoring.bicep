@@ -1,11 +1,11 @@
-// Logs, traces and metrics. The app writes them as itself; the connection string alone lets nobody in.
+// Logs, traces and metrics. The app writes them with its identity; the connection string alone gives no access.
 
 param location string
 param tags object
 param name string
 param principalId string
 
-@description('Days for which logs are kept.')
+@description('Retention of logs, in days.')
 param retentionDays int = 90
 
 // Monitoring Metrics Publisher

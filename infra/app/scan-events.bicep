@@ -1,4 +1,4 @@
-// Finished scans to the function that takes them.
+// Sends events about finished scans to the function.
 
 param topicName string
 param functionId string

@@ -1,5 +1,5 @@
-// What the app may see of the things that versions are built from: validation compares a version with its source.
-// Deployed into their resource group.
+// The app's read permissions for the sources of versions: validation compares a version with its source.
+// Deployed to the sources' resource group.
 
 param roleName string
 param principalId string

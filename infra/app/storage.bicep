@@ -1,4 +1,4 @@
-// All the state there is: queues, the ledger, evidence, scan reports, the app's package. No keys, no anonymous access.
+// All state: queues, ledger, evidence, scan reports and the app's package. No keys, and no anonymous access.
 
 param location string
 param tags object
@@ -9,7 +9,7 @@ param sku string
 param principalId string
 param evidenceDays int
 
-// The app's defaults (docs/settings.md).
+// The defaults of the app's settings (docs/settings.md).
 var queueNames = [
   'image-validate'
   'image-scan'
@@ -20,8 +20,8 @@ var queueNames = [
 var packageContainer = 'app-package'
 var deadLetterContainer = 'undelivered-events'
 
-// Storage Blob Data Owner (the host's timers and locks need it), Queue Data Contributor (the host renews, releases and
-// poisons messages), Table Data Contributor.
+// Storage Blob Data Owner (required for the host's timers and locks), Storage Queue Data Contributor (the host renews,
+// releases and poisons messages), Storage Table Data Contributor.
 var roles = [
   'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
@@ -66,7 +66,7 @@ resource evidence 'Microsoft.Storage/storageAccounts/blobServices/containers@202
   name: 'ringmaster-evidence'
 }
 
-// Unlocked, so that the period can still be corrected. Lock it when you are sure: it can then only be made longer.
+// Unlocked, so that you can still change the period. After you lock the policy, you can only extend the period.
 resource evidenceIsImmutable 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = {
   parent: evidence
   name: 'default'
@@ -83,7 +83,7 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 ]
 
-// A message is hidden for seven days at most, and may come twice; what one names is not needed for longer than this.
+// A message is hidden for at most seven days and can be delivered twice. Its body is not needed for longer than this.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01' = {
   parent: account
   name: 'default'

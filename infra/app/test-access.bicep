@@ -1,4 +1,4 @@
-// What the app may do in the test resource group: make, watch and delete boot-test machines. Deployed into that group.
+// The app's permissions in the test resource group: create, read and delete boot-test machines. Deployed to that group.
 
 param roleName string
 param principalId string
@@ -7,7 +7,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, roleName, 'tests')
   properties: {
     roleName: '${roleName} boot tests (${uniqueString(resourceGroup().id)})'
-    description: 'Makes machines from gallery images, runs commands on them, reads their consoles, deletes them.'
+    description: 'Creates machines from gallery images, runs commands on them, reads their consoles, and deletes them.'
     type: 'CustomRole'
     assignableScopes: [resourceGroup().id]
     permissions: [

@@ -1,13 +1,13 @@
-// A network for test machines in one region: nobody comes in, not even from a neighbour. The names are those of the
-// sample policy, vnet-{region}/subnets/default.
+// A network for test machines in one region. All inbound traffic is denied, also from the same network. The names match
+// the sample policy: vnet-{region}/subnets/default.
 
 param location string
 param tags object
 
-@description('Test machines of one region see each other\'s addresses only; the same range serves everywhere.')
+@description('Address range of the network. The networks are not connected, so all regions can use the same range.')
 param addressPrefix string = '10.200.0.0/24'
 
-@description('Azure\'s own way out for machines without one. Set it to false where you give the subnet a NAT gateway or a firewall.')
+@description('Whether machines use Azure\'s default outbound access. Set it to false if the subnet has a NAT gateway or firewall.')
 param defaultOutboundAccess bool = true
 
 resource closed 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
@@ -17,7 +17,7 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   properties: {
     securityRules: [
       {
-        name: 'nobody-comes-in'
+        name: 'deny-all-inbound'
         properties: {
           priority: 100
           direction: 'Inbound'

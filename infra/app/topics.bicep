@@ -1,5 +1,5 @@
-// Two topics for CloudEvents: finished scans, which come in, and releases, which go out, as do the scans that are asked
-// for. Neither accepts keys.
+// Two topics for CloudEvents: finished scans (incoming), and releases with scan requests (outgoing). Neither accepts
+// keys.
 
 param location string
 param tags object

@@ -1,4 +1,4 @@
-// A vault for the one secret that there is: the keys with which scanners sign their reports. People put it in:
+// A vault for the only secret: the keys with which scanners sign their reports. Set it with:
 //
 //   az keyvault secret set --vault-name VAULT --name scan-keys --value '{"trivy": ["…"]}'
 

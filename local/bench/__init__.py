@@ -1,5 +1,5 @@
-"""The figures that the product must reach, measured on this machine: ``make bench``.
+"""Performance measurements: ``make bench``.
 
-Each figure is one module with one measuring function; most are ratios of two things measured in the same run, since
-machines differ. A measurement is a number, the parts that it was made of, its bound, and whether it keeps that.
+Each figure has a module with a function that measures it. Most figures are ratios of two measurements in the same run,
+because machines differ. A result has a value, its parts, a bound, and whether the value is within the bound.
 """

@@ -1,6 +1,6 @@
-"""``make bench`` or ``python -m local.bench``: measure the figures, print one JSON object, notes for people on stderr.
+"""``make bench`` or ``python -m local.bench``: measure the figures and print one JSON object. Progress goes to stderr.
 
-Exits 0 when every figure that was asked for could be measured, whether it keeps its bound or not, and 1 otherwise.
+Exits with 0 if every requested figure could be measured, whether or not it is within its bound; otherwise with 1.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from local.bench import (
     cold_start,
     critical_path,
     growth,
-    retention,
-    scan_page,
+    page_rendering,
+    retention_plan,
     scan_report,
     simulated,
     throughput,
 )
-from local.bench.figures import Figure, Unmeasured, load
-from local.bench.journey import Journey, travel
+from local.bench.figures import Figure, MeasurementFailed, load
+from local.bench.release_run import ReleaseRun, run_release
 from local.stack import StackError
 
 type Measure = Callable[["Options"], Mapping[str, Figure]]
 
 
 class Options(argparse.Namespace):
-    """The command line."""
+    """The command-line options."""
 
     only: str
     speed: float
@@ -42,28 +42,28 @@ class Options(argparse.Namespace):
     releases: int
 
 
-def _journey(options: Options) -> Mapping[str, Figure]:
-    """Two figures of one release: the same run serves both."""
-    journey: Journey = asyncio.run(travel(speed=options.speed, seed=options.seed, patience=900))
-    return {"end_to_end": critical_path.end_to_end(journey), "arm_calls": arm_calls.arm_calls(journey)}
+def _one_release(options: Options) -> Mapping[str, Figure]:
+    """Two figures from the same release run."""
+    release_run: ReleaseRun = asyncio.run(run_release(speed=options.speed, seed=options.seed, wait_seconds=900))
+    return {"end_to_end": critical_path.end_to_end(release_run), "arm_calls": arm_calls.arm_calls(release_run)}
 
 
 MEASURES: Mapping[tuple[str, ...], Measure] = {
-    ("retention",): lambda _: {"retention": retention.measure()},
+    ("retention",): lambda _: {"retention": retention_plan.measure()},
     ("growth",): lambda _: {"growth": growth.measure()},
     ("simulated",): lambda _: {"simulated": simulated.measure()},
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
-    ("scan_page",): lambda _: {"scan_page": scan_page.measure()},
+    ("scan_page",): lambda _: {"scan_page": page_rendering.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
-    ("end_to_end", "arm_calls"): _journey,
+    ("end_to_end", "arm_calls"): _one_release,
 }
-"""What is measured together, the short ones first."""
+"""Figures that are measured together; short measurements come first."""
 FIGURES = tuple(name for names in MEASURES for name in names)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Measure and print the figures."""
     options = _options(arguments)
     wanted = [name for name in options.only.replace(",", " ").split() if name] or list(FIGURES)
     began, busy = time.monotonic(), load()
@@ -83,13 +83,13 @@ def _measured(names: Sequence[str], measure: Measure, options: Options) -> dict[
     _tell(f"measuring {', '.join(names)} …")
     try:
         figures = measure(options)
-    except (Unmeasured, StackError) as reason:
-        _tell(f"  could not be measured: {reason}")
+    except (MeasurementFailed, StackError) as reason:
+        _tell(f"  measurement failed: {reason}")
         return {name: {"unmeasured": str(reason)} for name in names}
     found = {}
     for name, figure in figures.items():
         document = figure.document()
-        kept = "holds" if figure.holds else "DOES NOT HOLD"
+        kept = "within the bound" if figure.holds else "OUTSIDE THE BOUND"
         _tell(f"  {name}: {figure.value:.3g} {figure.unit} ({document['bound']}): {kept}")
         found[name] = document | {"load": {"before": busy, "after": load()}}
     _tell(f"  took {time.monotonic() - began:.0f} s")
@@ -102,14 +102,18 @@ def _tell(text: str) -> None:
 
 def _options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="python -m local.bench", description=__doc__)
-    parser.add_argument("--only", default="", help=f"some of: {', '.join(FIGURES)}")
-    parser.add_argument("--speed", type=float, default=15.0, help="Azure's speed for end_to_end and arm_calls (15)")
-    parser.add_argument("--seed", type=int, default=1, help="of Azure's durations (1)")
-    parser.add_argument("--releases", type=int, default=throughput.RELEASES, help="at once, for throughput (300)")
+    parser.add_argument("--only", default="", help=f"figures to measure, separated by commas: {', '.join(FIGURES)}")
+    parser.add_argument(
+        "--speed", type=float, default=15.0, help="simulated seconds per real second for end_to_end and arm_calls (15)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of Azure's durations (1)")
+    parser.add_argument(
+        "--releases", type=int, default=throughput.RELEASES, help="number of parallel releases for throughput (300)"
+    )
     options = parser.parse_args(arguments, namespace=Options())
     unknown = [name for name in options.only.replace(",", " ").split() if name not in FIGURES]
     if unknown:
-        parser.error(f"there is no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+        parser.error(f"unknown figure {', '.join(unknown)}; the figures are {', '.join(FIGURES)}")
     return options
 
 

@@ -1,7 +1,7 @@
-"""`arm_calls`: the requests to ARM of one release, divided by the fewest from which the same facts can be had.
+"""`arm_calls`: the number of ARM requests of a release, divided by the minimum that is needed to get the same facts.
 
-The least counts each fact once, as somebody would who knew every moment at which to ask: no look that finds "not yet"
-is among them, although nobody can do quite without those. So the ratio shows what waiting costs, too.
+The minimum counts each fact once, as if the time of every change were known in advance. It contains no request that
+finds "not yet", although some are unavoidable, so the ratio includes the cost of polling.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from local.bench.figures import Figure
-from local.bench.journey import COPIED, RINGS, Journey
+from local.bench.release_run import COPIED, RINGS, ReleaseRun
 
 BOUND: Final = 1.5
 
 VALIDATION: Final[Mapping[str, int]] = {
     "read the version": 1,
-    "read its definition": 1,  # OS type and state, generation, architecture
-    "read its gallery": 1,  # a gallery with soft delete, or in deletion
-    "read its source": 1,  # still there, of the same OS state
-    "read the definition of the copies": 1,  # must exist and agree before any work is spent
+    "read its definition": 1,  # OS type, OS state, generation and architecture
+    "read its gallery": 1,  # soft delete is turned on, or the gallery is being deleted
+    "read its source": 1,  # it exists and has the same OS state
+    "read the definition of the copies": 1,  # it must exist and match before any work starts
 }
 BOOT_TEST: Final[Mapping[str, int]] = {
-    "create the machine": 1,  # NIC and disks inline: one write
-    "see it ready": 1,  # provisioning, agent, parts and tags come with one instance view
+    "create the machine": 1,  # with NIC and disks in one request
+    "see it ready": 1,  # one instance view has provisioning, agent, parts and tags
     "start the probe": 1,
     "read the probe's answer": 1,
-    "find the console's log": 1,  # the log itself is read from storage, not from ARM
-    "delete the machine": 1,  # its tags were seen with its readiness
+    "find the console's log": 1,  # the log is read from storage, not from ARM
+    "delete the machine": 1,  # its tags were read with its instance view
     "see the machine gone": 1,
     "see its disk gone": 1,
     "see its NIC gone": 1,
 }
 REPLICAS: Final[Mapping[str, int]] = {
-    "read the target regions": 1,  # under the lease, as there is no ETag: law 4 (no region is dropped)
+    "read the target regions": 1,  # under the lease, before the write: no ETag; law 4 (no region is dropped)
     "write the merged target regions": 1,
     "see every region complete": 1,
 }
 COPY: Final[Mapping[str, int]] = {
-    "see that there is none": 1,  # a PUT on what is there would set its regions anew
-    "see that the source is what was proven": 1,  # its number can be used again, law 2 (nothing promoted without proof)
+    "see that there is none": 1,  # a PUT on an existing version would replace its regions
+    "see that the source is what was proven": 1,  # the number can be reused, law 2 (nothing promoted without proof)
     "write the copy": 1,
     "see every region complete": 1,
 }
 PUBLICATION: Final[Mapping[str, int]] = {
-    "read the version with its replicas": 1,  # lists carry no replication status
-    "list the versions": 1,  # predict it in every region, law 3 (latest never goes backwards)
+    "read the version with its replicas": 1,  # lists have no replication state
+    "list the versions": 1,  # to predict latest in every region, law 3 (latest never goes backwards)
     "clear excludeFromLatest": 1,
-    "list the versions again": 1,  # read back what latest is now
+    "list the versions again": 1,  # to verify latest
 }
 PROOF_OF_COPY: Final[Mapping[str, int]] = {"see that the copy's source is what was proven": 1}
 
 
 def least() -> dict[str, int]:
-    """The fewest requests of a clean release through ``RINGS``, by what they are for."""
+    """The minimum number of requests of a clean release through ``RINGS``, by purpose."""
     regions = sum(len(each) for each in RINGS.values())
     copied = sum(name == COPIED for name in RINGS)
     return {
@@ -65,33 +65,33 @@ def least() -> dict[str, int]:
     }
 
 
-def arm_calls(journey: Journey) -> Figure:
-    """The figure of one journey."""
+def arm_calls(release_run: ReleaseRun) -> Figure:
+    """The figure for one release run."""
     fewest = least()
-    throttled = [call for call in journey.calls if call["status"] == 429]
+    throttled = [call for call in release_run.calls if call["status"] == 429]
     return Figure(
-        value=len(journey.calls) / sum(fewest.values()),
+        value=len(release_run.calls) / sum(fewest.values()),
         relation="<=",
         bound=BOUND,
         unit="ratio",
         within=not throttled,
         parts={
-            "calls": len(journey.calls),
+            "calls": len(release_run.calls),
             "least": sum(fewest.values()),
             "least_by_purpose": fewest,
-            "calls_by_purpose": by_purpose(journey),
-            "calls_by_operation": dict(sorted(Counter(call["operation"] for call in journey.calls).items())),
+            "calls_by_purpose": by_purpose(release_run),
+            "calls_by_operation": dict(sorted(Counter(call["operation"] for call in release_run.calls).items())),
             "throttled": len(throttled),
             "throttled_operations": sorted({call["operation"] for call in throttled}),
         },
-        notes=("no fault plan is in force, so every 429 would be a documented bucket that the app itself had emptied",),
+        notes=("there is no fault plan, so every 429 means that the app exceeded a documented rate limit",),
     )
 
 
-def by_purpose(journey: Journey) -> dict[str, int]:
-    """The requests made, by what they are about: machines are the boot tests' alone."""
+def by_purpose(release_run: ReleaseRun) -> dict[str, int]:
+    """The number of requests by purpose. Machines exist only for boot tests."""
     found: Counter[str] = Counter()
-    for call in journey.calls:
+    for call in release_run.calls:
         found[_purpose(call)] += 1
     return dict(found)
 

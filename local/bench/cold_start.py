@@ -1,8 +1,8 @@
-"""`cold_start`: from the start of a process to its first answer, divided by the same for an app that does nothing.
+"""`cold_start`: the time from the start of a process to its first response, divided by the same time for an empty app.
 
-Both run under the local host, which is the same on both sides, with byte code compiled beforehand. The product's first
-invocation is one that does real work: it reads the releases from the ledger, for which the storage SDKs are imported
-and a connection is opened. Beside it stands what a stranger waits for who is only turned away.
+Both run under the local host with compiled byte code. The product's first request does real work: it reads the releases
+from the ledger, which imports the storage SDKs and opens a connection. For comparison, the result also has the time for
+a request that is rejected because it is not signed.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from typing import Final
 import requests
 
 from local.azurite import Azurite
-from local.bench.app import empty_app
-from local.bench.figures import Figure, Unmeasured
+from local.bench.figures import Figure, MeasurementFailed
+from local.bench.function_apps import empty_app
 from local.stack.options import PROJECT_ROOT
 
 BOUND: Final = 2.0
 RUNS: Final = 5
-_PATIENCE: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 _READY: Final = re.compile(r"^ready (http://\S+)$", re.MULTILINE)
-_STRANGERS: Final = "/api/scans/trivy"
+_UNSIGNED_PATH: Final = "/api/scans/trivy"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds from the start of the process: until all functions are indexed, and until the first answer."""
+    """Seconds from the start of the process until all functions are indexed, and until the first response."""
 
     indexed: float
     answered: float
 
 
 def measure(runs: int = RUNS) -> Figure:
-    """The figure: medians of ``runs`` starts on either side, taken in turn."""
+    """The figure: the medians of ``runs`` starts of each app, in alternation."""
     compileall.compile_dir(PROJECT_ROOT / "shared", quiet=1)
     compileall.compile_dir(PROJECT_ROOT / "local", quiet=1)
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary, Azurite() as azurite:
@@ -56,11 +56,11 @@ def measure(runs: int = RUNS) -> Figure:
             here = directory / str(number)
             one = {
                 "ringmaster": _start(PROJECT_ROOT, here / "a", settings, "GET", "/api/releases", 200),
-                "stranger": _start(PROJECT_ROOT, here / "b", settings, "POST", _STRANGERS, 401),
+                "stranger": _start(PROJECT_ROOT, here / "b", settings, "POST", _UNSIGNED_PATH, 401),
                 "empty": _start(empty, here / "c", {}, "GET", "/api/ping", 200),
             }
             for name, start in one.items():
-                if number:  # the first round warms the disk's cache, and makes the table
+                if number:  # the first round fills the disk cache and creates the table
                     found[name].append(start)
     answered = {name: statistics.median(each.answered for each in starts) for name, starts in found.items()}
     return Figure(
@@ -83,14 +83,14 @@ def _settings(storage: str) -> dict[str, str]:
     return {
         "AzureWebJobsStorage": storage,
         "RINGMASTER_POLICY": str(PROJECT_ROOT / "promotion.yaml"),
-        "RINGMASTER_ARM_ENDPOINT": "https://localhost:1",  # nobody is asked there
+        "RINGMASTER_ARM_ENDPOINT": "https://localhost:1",  # not used
         "RINGMASTER_WEBHOOK_KEYS": json.dumps({"trivy": ["a-key-of-at-least-thirty-two-characters"]}),
         "RINGMASTER_RECONCILE_SCHEDULE": "0 0 3 1 1 *",
     }
 
 
 def _start(app: Path, state: Path, settings: Mapping[str, str], method: str, path: str, status: int) -> Start:
-    """Start a host on an app, ask it once, and stop it."""
+    """Start a host with an app, send one request, and stop the host."""
     state.mkdir(parents=True)
     environment = {**_neutral(), **settings, "PYTHONPATH": str(PROJECT_ROOT), "FUNCTIONS_WORKER_RUNTIME": "python"}
     command = [sys.executable, "-m", "local.host", "--app", str(app), "--port", "0"]
@@ -115,15 +115,15 @@ def _neutral() -> dict[str, str]:
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < until:
         text = log.read_text(encoding="utf-8", errors="replace")
         if found := _READY.search(text):
             return found[1]
         if process.poll() is not None:
-            raise Unmeasured(f"the host ended while starting: {text.strip()[-600:]}")
+            raise MeasurementFailed(f"the host ended during startup: {text.strip()[-600:]}")
         time.sleep(0.002)
-    raise Unmeasured(f"the host was not ready within {_PATIENCE:.0f} s")
+    raise MeasurementFailed(f"the host was not ready within {_TIMEOUT_SECONDS:.0f} s")
 
 
 def _key(file: Path) -> str:
@@ -133,6 +133,8 @@ def _key(file: Path) -> str:
 def _ask(method: str, url: str, key: str, status: int) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request(method, url, headers={"x-functions-key": key}, data=b"", timeout=_PATIENCE)
+        answer = session.request(method, url, headers={"x-functions-key": key}, data=b"", timeout=_TIMEOUT_SECONDS)
     if answer.status_code != status:
-        raise Unmeasured(f"{method} {url} was answered with {answer.status_code}, not {status}: {answer.text[:300]}")
+        raise MeasurementFailed(
+            f"{method} {url} returned {answer.status_code} instead of {status}: {answer.text[:300]}"
+        )

@@ -1,15 +1,17 @@
-"""`end_to_end`: from the version's readiness to its last ring, divided by what Azure itself takes for that.
+"""`end_to_end`: the time from the version's readiness to its publication in the last ring, divided by the time that
+Azure itself needs.
 
-The critical path is the shortest time in which a release could have gone its way with the durations that Azure's own
-work really had in that run, were everybody told of every end at once and nothing cost any time but Azure:
+The critical path is the shortest possible time of the release with the durations that Azure's operations had in this
+run, if every completion were known immediately and nothing but Azure took any time:
 
     smoke test ─► for each ring: replicas ─► the slowest of its boot tests ─► bake ─► publish
 
-* A boot test: from the request to the agent's first report, the run command, the deletion.
-* Replicas of a ring: from the write to the end of its last region. A region of a copy waits for the copy's home region.
-* A version takes one write at a time, so the next ring's replicas wait for the publishing write where both are one
-  version's. Publishing itself is done when ARM has answered: flags hold at once.
-* The scan runs beside the smoke test and is there before it; its time is the scanner's.
+* Boot test: from the request until the agent's first report, then the run command, then the deletion.
+* Replicas of a ring: from the write until its last region is complete. The regions of a copy wait for the copy's home
+  region.
+* A version accepts one write at a time, so the next ring's replicas wait for the publishing write if both affect the
+  same version. Publishing is complete when ARM has responded: flags take effect immediately.
+* The scan runs in parallel with the smoke test and is complete before it.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from typing import Any, Final
 
 from local.arm.machines.characters import named
 from local.arm.machines.characters.timeline import first_boot
-from local.bench.figures import Figure, Unmeasured
-from local.bench.journey import COPIED, COPY, RINGS, STORY, Journey
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.own_speed import at_own_speed
+from local.bench.release_run import COPIED, COPY, RINGS, STORY, ReleaseRun
 
 BOUND: Final = 1.05
 BAKE: Final = timedelta(0)
@@ -34,7 +36,7 @@ type Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One boot test's own durations, in Azure's seconds."""
+    """The durations of one boot test, in simulated seconds."""
 
     region: str
     begun_at: float
@@ -44,14 +46,14 @@ class Boot:
 
     @property
     def seconds(self) -> float:
-        """All three, one after the other."""
+        """The sum of the three durations."""
         return self.ready + self.probe + self.deletion
 
 
-def end_to_end(journey: Journey) -> Figure:
-    """The figure of one journey."""
-    path = critical_path(journey)
-    measured = (_published(journey)[list(RINGS)[-1]] - ready_at(journey)) * journey.speed
+def end_to_end(release_run: ReleaseRun) -> Figure:
+    """The figure for one release run."""
+    path = critical_path(release_run)
+    measured = (_published(release_run)[list(RINGS)[-1]] - ready_at(release_run)) * release_run.speed
     least = sum(path.values())
     return Figure(
         value=measured / least,
@@ -62,47 +64,49 @@ def end_to_end(journey: Journey) -> Figure:
             "azure_seconds": measured,
             "critical_path_azure_seconds": least,
             "critical_path": path,
-            "stages_azure_seconds": stages(journey),
-            "speed": journey.speed,
-            "real_seconds_lost": (measured - least) / journey.speed,
-            "with_the_build_of_the_version": _with_build(journey, measured, least),
+            "stages_azure_seconds": stages(release_run),
+            "speed": release_run.speed,
+            "real_seconds_lost": (measured - least) / release_run.speed,
+            "with_the_build_of_the_version": _with_build(release_run, measured, least),
             "at_azures_own_speed": at_own_speed(),
         },
         notes=(
-            "three rings of two regions, no bakes; any bake would count on both sides and bring the ratio nearer to 1",
-            "waits are whole seconds of real time in a queue, and each is worth `speed` seconds of Azure's here",
-            "at_azures_own_speed is the same way on a virtual clock, where a second is a second; see own_speed.py",
+            "three rings with two regions each and no bake times, which would move the ratio toward 1",
+            "queue delays are whole real seconds; each is `speed` simulated seconds",
+            "at_azures_own_speed is the same release on a virtual clock, without this effect; see own_speed.py",
         ),
     )
 
 
-def critical_path(journey: Journey) -> dict[str, float]:
-    """The parts of the path, in Azure's seconds and in order."""
-    boots = boot_tests(journey)
+def critical_path(release_run: ReleaseRun) -> dict[str, float]:
+    """The parts of the critical path, in simulated seconds and in order."""
+    boots = boot_tests(release_run)
     path = {"smoke test": boots[0].seconds}
     left = list(boots[1:])
     for ring, regions in RINGS.items():
         own = [boot for boot in left if boot.region in regions][: len(regions)]
         if sorted(boot.region for boot in own) != sorted(regions):
-            raise Unmeasured(f"ring {ring} was boot-tested in {[boot.region for boot in own]}, not once in each region")
+            raise MeasurementFailed(
+                f"ring {ring} has boot tests in {[boot.region for boot in own]}, not one in each region"
+            )
         left = [boot for boot in left if boot not in own]
-        path |= _ring(journey, ring, regions, own)
+        path |= _ring(release_run, ring, regions, own)
     if left:
-        raise Unmeasured(f"a boot test was repeated: {left}; measure again")
+        raise MeasurementFailed(f"a boot test was repeated: {left}; repeat the measurement")
     return path
 
 
-def _ring(journey: Journey, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
+def _ring(release_run: ReleaseRun, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
     version = (COPY if ring == COPIED else STORY.id).lower()
-    replicas = [journey.regions[version][region] for region in regions]
-    new = [each for each in replicas if each["begun_at"] > ready_at(journey)]
+    replicas = [release_run.regions[version][region] for region in regions]
+    new = [each for each in replicas if each["begun_at"] > ready_at(release_run)]
     parts = {}
     before = _ring_before(ring)
     if before is not None and ring != COPIED:
-        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(journey, before) * journey.speed
+        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(release_run, before) * release_run.speed
     if new:
         begun, done = min(each["begun_at"] for each in new), max(each["done_at"] for each in new)
-        parts[f"{ring}: replicas"] = (done - begun) * journey.speed
+        parts[f"{ring}: replicas"] = (done - begun) * release_run.speed
     parts[f"{ring}: slowest boot test"] = max(boot.seconds for boot in own)
     return parts
 
@@ -113,81 +117,83 @@ def _ring_before(ring: str) -> str | None:
     return names[index - 1] if index else None
 
 
-def ready_at(journey: Journey) -> float:
-    """When the version's own operation ended: before that there is nothing to validate."""
-    written = [one for one in journey.operations if one["resource_id"].lower() == STORY.id.lower()]
+def ready_at(release_run: ReleaseRun) -> float:
+    """When the operation that created the version ended. Validation cannot start before."""
+    written = [one for one in release_run.operations if one["resource_id"].lower() == STORY.id.lower()]
     return min(one["ended_at"] for one in written)
 
 
-def _with_build(journey: Journey, measured: float, least: float) -> float:
-    begun = min(one["begun_at"] for one in journey.operations if one["resource_id"].lower() == STORY.id.lower())
-    build = (ready_at(journey) - begun) * journey.speed
+def _with_build(release_run: ReleaseRun, measured: float, least: float) -> float:
+    begun = min(one["begun_at"] for one in release_run.operations if one["resource_id"].lower() == STORY.id.lower())
+    build = (ready_at(release_run) - begun) * release_run.speed
     return (measured + build) / (least + build)
 
 
-def _write_of(journey: Journey, ring: str) -> float:
+def _write_of(release_run: ReleaseRun, ring: str) -> float:
     """How long the write that published a ring kept its version busy, in real seconds."""
-    published = _published(journey)[ring]
+    published = _published(release_run)[ring]
     writes = [
         one
-        for one in journey.operations
+        for one in release_run.operations
         if one["resource_id"].lower() == STORY.id.lower() and one["begun_at"] <= published
     ]
     last = max(writes, key=lambda one: one["begun_at"])
     return last["ended_at"] - last["begun_at"]
 
 
-def boot_tests(journey: Journey) -> list[Boot]:
-    """Every boot test of the run, in the order of their beginning."""
+def boot_tests(release_run: ReleaseRun) -> list[Boot]:
+    """All boot tests of the run, by start time."""
     machines: dict[str, list[Row]] = {}
-    for one in journey.operations:
+    for one in release_run.operations:
         path = one["resource_id"].lower()
         if _MACHINES in path:
             name = path.split(_MACHINES)[1].split("/")[0]
             machines.setdefault(name, []).append(one)
-    found = [_boot(journey, name, rows) for name, rows in machines.items()]
+    found = [_boot(release_run, name, rows) for name, rows in machines.items()]
     return sorted(found, key=lambda boot: boot.begun_at)
 
 
-def _boot(journey: Journey, name: str, rows: Sequence[Row]) -> Boot:
+def _boot(release_run: ReleaseRun, name: str, rows: Sequence[Row]) -> Boot:
     kinds = {kind: [row for row in rows if row["done"] == kind] for kind in _KINDS}
     if any(len(each) != 1 for each in kinds.values()):
         counts = {kind: len(each) for kind, each in kinds.items()}
-        raise Unmeasured(f"machine {name} was not created, probed and deleted once each: {counts}; measure again")
+        raise MeasurementFailed(
+            f"machine {name} was not created, probed and deleted exactly once: {counts}; repeat the measurement"
+        )
     (made,), (probed,), (deleted,) = kinds.values()
-    # The simulator draws a machine's times from its id, so they can be drawn again after the machine is gone.
-    seed = f"{journey.seed} {made['resource_id'].lower()}"
-    line = first_boot(named(STORY.character), made["begun_at"], journey.speed, seed)
+    # The simulator derives a machine's times from its id, so they can be computed after the machine is deleted.
+    seed = f"{release_run.seed} {made['resource_id'].lower()}"
+    line = first_boot(named(STORY.character), made["begun_at"], release_run.speed, seed)
     if line.agent_ready is None or abs(line.provisioned - made["done_at"]) > 0.01:
-        raise Unmeasured(f"the times of machine {name} could not be drawn again from the simulator's seed")
+        raise MeasurementFailed(f"the times of machine {name} cannot be computed from the simulator's seed")
     return Boot(
         region=made["location"],
         begun_at=made["begun_at"],
-        ready=(line.agent_ready - made["begun_at"]) * journey.speed,
-        probe=(probed["ended_at"] - probed["begun_at"]) * journey.speed,
-        deletion=(deleted["ended_at"] - deleted["begun_at"]) * journey.speed,
+        ready=(line.agent_ready - made["begun_at"]) * release_run.speed,
+        probe=(probed["ended_at"] - probed["begun_at"]) * release_run.speed,
+        deletion=(deleted["ended_at"] - deleted["begun_at"]) * release_run.speed,
     )
 
 
 _KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
 
 
-def _published(journey: Journey) -> dict[str, float]:
-    """When each ring was found published, by the release's own evidence."""
+def _published(release_run: ReleaseRun) -> dict[str, float]:
+    """When each ring was published, according to the release's evidence."""
     return {
         gate["ring"]: datetime.fromisoformat(gate["at"]).timestamp()
-        for gate in journey.release["gates"]
+        for gate in release_run.release["gates"]
         if gate["gate"] == "publication"
     }
 
 
-def stages(journey: Journey) -> dict[str, float]:
-    """How long each stage really took, in Azure's seconds: for comparing with the path's parts."""
-    found, before = {}, ready_at(journey)
-    for line in journey.release["history"]:
+def stages(release_run: ReleaseRun) -> dict[str, float]:
+    """The duration of each stage, in simulated seconds, for comparison with the parts of the critical path."""
+    found, before = {}, ready_at(release_run)
+    for line in release_run.release["history"]:
         if (what := _STAGES.get(line["text"].split(":")[0])) is not None:
             at = datetime.fromisoformat(line["at"]).timestamp()
-            found[f"{len(found) + 1}. {what}"] = (at - before) * journey.speed
+            found[f"{len(found) + 1}. {what}"] = (at - before) * release_run.speed
             before = at
     return found
 

@@ -1,4 +1,4 @@
-"""What a measurement answers, and how it says that it could not be made."""
+"""The result of a measurement, and the error for a measurement that failed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 
 
-class Unmeasured(Exception):
-    """The figure could not be measured. The text says why, and what to do where something can be done."""
+class MeasurementFailed(Exception):
+    """The figure could not be measured. The message says why, and what to do if there is a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure. ``parts`` is what the value was made of; ``notes`` is what its reader must know beside it."""
+    """One figure. ``parts`` has the values that it was computed from; ``notes`` has information for its reader."""
 
     value: float
     relation: Relation
@@ -32,11 +32,11 @@ class Figure:
     parts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     within: bool = True
-    """Whether whatever else the figure asks for holds, beside the bound."""
+    """Whether the figure's additional conditions hold."""
 
     @property
     def holds(self) -> bool:
-        """Whether the value keeps the bound, and everything else that is asked for holds."""
+        """Whether the value is within the bound and all additional conditions hold."""
         return self.within and _HOLDS[self.relation](self.value, self.bound)
 
     def document(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Figure:
 
 
 def rounded(value: Any) -> Any:
-    """The same document with its floats cut to four digits after the point, for people."""
+    """The same document with floats rounded to four decimal places."""
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, Mapping):
@@ -61,5 +61,5 @@ def rounded(value: Any) -> Any:
 
 
 def load() -> list[float]:
-    """How busy the machine is: runnable processes on average over 1, 5 and 15 minutes."""
+    """The load averages of the machine over 1, 5 and 15 minutes."""
     return [round(each, 2) for each in os.getloadavg()]

@@ -1,8 +1,8 @@
-"""`growth`: processor time for 2N releases at once, divided by that for N: nothing in the way of a release may look at
-all the others.
+"""`growth`: the CPU time for 2N parallel releases, divided by that for N. No step of a release may depend on all other
+releases.
 
-Measured over the memory adapters on a virtual clock, every release through all three rings. The best of several rounds
-counts on either side: what else the machine does only ever adds.
+It uses the memory adapters and a virtual clock, and every release passes all three rings. The best of several rounds
+counts for both, because other load can only add time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 def measure(releases: int = RELEASES, rounds: int = ROUNDS) -> Figure:
     """The figure. ``releases`` is N."""
-    run(5)  # imports and caches belong to neither side
+    run(5)  # fill imports and caches before measuring
     small: list[MemoryRun] = []
     large: list[MemoryRun] = []
     for _ in range(rounds):

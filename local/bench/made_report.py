@@ -1,4 +1,4 @@
-"""A Trivy report of any size: many findings, each as long as real ones with their prose and references are."""
+"""Creates a Trivy report of any size, with findings that are as long as real ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEVERITIES: Final = ("LOW", "MEDIUM", "MEDIUM", "HIGH")
 
 
 def write_report(file: Path, *, findings: int, size: int, created_at: datetime) -> int:
-    """Write a report of at least ``size`` bytes with so many findings; answers its real size in bytes."""
+    """Write a report with ``findings`` findings and at least ``size`` bytes. Returns its size in bytes."""
     stamp = f"{created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
     head = {
         "SchemaVersion": 2,

@@ -1,4 +1,4 @@
-"""Many releases over the memory adapters, on a virtual clock, by the same host that the seeded simulation uses."""
+"""Runs many releases with the memory adapters on a virtual clock, with the host of the seeded simulation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from local.bench.figures import Unmeasured
+from local.bench.figures import MeasurementFailed
 from local.scanner.report import report_for
 from local.simulation.calls import Call, Injector, Invocation, inject_nothing
 from local.simulation.cloud import Cloud, run_now
@@ -50,7 +50,7 @@ LIMIT: Final = timedelta(days=4)
 
 
 def definition_policy(name: str, *, bake: timedelta = timedelta(0)) -> DefinitionPolicy:
-    """Three rings of two regions each, one of them in another gallery."""
+    """Three rings with two regions each, one of them in another gallery."""
     source = DefinitionId(GalleryId(BUILD, "rg-images", "gal_build"), name)
     copies = DefinitionId(GalleryId(PRODUCTION, "rg-prod", "gal_prod"), name)
     rings = (
@@ -66,19 +66,19 @@ def _targets(*regions: str) -> tuple[RegionTarget, ...]:
     return tuple(RegionTarget(region) for region in regions)
 
 
-class _NoObserver:
-    """Observes nothing."""
+class _NoOpObserver:
+    """An observer that does nothing."""
 
     def before_call(self, call: Call) -> None:
-        """A call is about to take effect."""
+        """Called before a call takes effect."""
 
     def after_call(self, call: Call, result: Any) -> None:
-        """A call has taken effect."""
+        """Called after a call took effect."""
 
 
 @dataclass(slots=True)
 class MemoryRun:
-    """What a run of releases came to. ``seconds`` is processor time of the run alone."""
+    """The result of a run. ``seconds`` is its CPU time."""
 
     releases: Sequence[Release]
     hops: int
@@ -94,21 +94,21 @@ def run(
     casting: Casting = lambda *_: CLEAN,
     parallel: int = 1,
 ) -> MemoryRun:
-    """Release ``count`` versions, each of its own definition, all published at the same moment."""
+    """Release ``count`` versions, each of its own definition, all published at the same time."""
     scheduler = Scheduler(BEGIN)
     policies = [definition_policy(f"image-{index}") for index in range(count)]
     policy = Policy(TEST, {each.source: each for each in policies})
     extra: dict[str, Any] = {"replication": replication} if replication else {}
     cloud = Cloud(scheduler.clock, policy, home=HOME, casting=casting, **extra)
     host = FunctionsHost(
-        scheduler, cloud.world, cloud.queues, injector=injector, observer=_NoObserver(), parallel=parallel
+        scheduler, cloud.world, cloud.queues, injector=injector, observer=_NoOpObserver(), parallel=parallel
     )
     versions = [each.source.version(NUMBER) for each in policies]
     report = json.dumps(_small_report(versions[0])).encode()
     began = time.process_time()
     for index, version in enumerate(versions):
         _publish(cloud, host, version, index, report)
-    # Events are taken within the first minute; from then on a message stands for everything that is still to do.
+    # Events are accepted within the first minute. Afterwards, all pending work has a message in a queue.
     scheduler.run_until(
         lambda: scheduler.now > BEGIN + timedelta(minutes=1) and not len(cloud.queues), deadline=BEGIN + LIMIT
     )
@@ -117,13 +117,13 @@ def run(
 
 
 def scan_evidence(report: bytes) -> Mapping[str, Any]:
-    """The evidence of the scan gate about one version with this report, of whatever answer."""
+    """The evidence of the scan gate for one version with this report."""
     return scanned(report).evidence
 
 
 @dataclass(slots=True)
 class Scanned:
-    """A version whose scan gate has answered. ``now`` is the virtual time of the answer."""
+    """A version with a verdict of its scan gate. ``now`` is the virtual time of the verdict."""
 
     world: World
     version: VersionId
@@ -132,11 +132,11 @@ class Scanned:
 
 
 def scanned(report: bytes) -> Scanned:
-    """One version with this report, after the scan gate's answer."""
+    """Evaluate this report for one version."""
     scheduler = Scheduler(BEGIN)
     definition = definition_policy("image")
     cloud = Cloud(scheduler.clock, Policy(TEST, {definition.source: definition}), home=HOME)
-    host = FunctionsHost(scheduler, cloud.world, cloud.queues, injector=inject_nothing, observer=_NoObserver())
+    host = FunctionsHost(scheduler, cloud.world, cloud.queues, injector=inject_nothing, observer=_NoOpObserver())
     version = definition.source.version(NUMBER)
     _publish(cloud, host, version, 0, report)
 
@@ -145,7 +145,7 @@ def scanned(report: bytes) -> Scanned:
         return [each.evidence for row in rows for each in row.gates if each.gate is Gate.SCAN]
 
     if not scheduler.run_until(lambda: bool(found()), deadline=BEGIN + timedelta(hours=1)):
-        raise Unmeasured(f"the scan gate gave no answer: {[each.history for each in _drained(cloud)]}")
+        raise MeasurementFailed(f"the scan gate has no verdict: {[each.history for each in _drained(cloud)]}")
     return Scanned(cloud.world, version, cloud.evidence.documents()[found()[0]], scheduler.now)
 
 
@@ -176,7 +176,7 @@ def _publish(cloud: Cloud, host: FunctionsHost, version: VersionId, index: int, 
 
 
 def _small_report(version: VersionId) -> dict[str, Any]:
-    """A clean report; of what every image has, only a little, since reading reports is another figure."""
+    """A clean report with few packages and findings, because reading reports is another figure."""
     document = report_for("clean", str(version), BEGIN + timedelta(seconds=1))
     for result in document["Results"]:
         result["Packages"] = result["Packages"][:4]
@@ -187,12 +187,12 @@ def _small_report(version: VersionId) -> dict[str, Any]:
 def _released(cloud: Cloud, count: int) -> list[Release]:
     rows = list(_drained(cloud))
     if len(rows) != count:
-        raise Unmeasured(f"{count} versions were published and {len(rows)} releases started")
+        raise MeasurementFailed(f"{count} versions were published, but {len(rows)} releases started")
     others = [
         f"{row.version.short} {row.state}: {row.reasons or row.history[-1:]}" for row in rows if not _is_done(row)
     ]
     if others:
-        raise Unmeasured(f"{len(others)} of {len(rows)} were not released: {others[:3]}")
+        raise MeasurementFailed(f"{len(others)} of {len(rows)} were not released: {others[:3]}")
     return rows
 
 

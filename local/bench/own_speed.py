@@ -1,9 +1,9 @@
-"""The way of a release at Azure's own speed, on a virtual clock: `end_to_end` without what a faster Azure distorts.
+"""A release at Azure's real speed, on a virtual clock: `end_to_end` without the distortion of a faster simulator.
 
-On the stack, Azure runs many times faster than in life while queues, host and processors don't, so a hop's tenth of a
-second weighs as much as seconds would. Here the same stages run over the memory adapters with durations drawn from the
-same ranges as the simulator's; a queue hides messages for whole seconds, the host polls at up to its
-``maxPollingInterval``, and every call of a port takes its time.
+On the local stack, Azure runs many times faster than in reality, but queues, host and CPU do not, so a tenth of a
+second counts as several seconds. Here, the same stages run with the memory adapters and durations from the same ranges
+as the simulator's. A queue hides messages for whole seconds, the host polls at intervals up to ``maxPollingInterval``,
+and every call of a port takes time.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ RUNS: Final = 20
 POLLING: Final = 2.0
 """``maxPollingInterval`` of host.json in seconds."""
 CALL: Final = (0.05, 0.3)
-"""Seconds that a call of ARM or storage takes."""
+"""The range of the duration of a call of ARM or storage, in seconds."""
 
 
 @dataclass(slots=True)
-class Dice:
-    """Draws the durations of one release, and remembers them by where they were."""
+class DurationModel:
+    """Chooses the durations of one release at random, and records them by location."""
 
     random: Random
     boots: dict[tuple[str, str], list[timedelta]] = field(default_factory=dict)
     replicas: dict[str, timedelta] = field(default_factory=dict)
 
     def cast(self, spec: MachineSpec, _: int) -> Character:
-        """A machine: creation takes 40 to 90 s, the agent 20 to 60 s more, the probe 4 to 12 s."""
+        """A machine: its creation takes 40 to 90 s, the agent 20 to 60 s more, and the probe 4 to 12 s."""
         provisioned = self.random.uniform(40, 90)
         agent = provisioned + self.random.uniform(20, 60)
         probe = self.random.uniform(4, 12)
@@ -53,7 +53,7 @@ class Dice:
         )
 
     def replicate(self, _: VersionId, region: str, __: int) -> Replication:
-        """A region's replica, in the range of the simulator. A copy's home region is no region of its ring."""
+        """The replication of a region, in the simulator's range. A copy's home region is not a region of its ring."""
         if region == HOME:
             return Replication(timedelta(seconds=AWAY_SECONDS[0]))
         takes = timedelta(seconds=self.random.uniform(*AWAY_SECONDS))
@@ -61,13 +61,13 @@ class Dice:
         return Replication(takes)
 
     def delay(self, call: Call) -> Injection:
-        """How long a call takes; a message first waits for the host's next poll."""
+        """The duration of a call. A message first waits for the host's next poll."""
         if call.name == "queues.open":
             return Injection(delay_before=timedelta(seconds=self.random.uniform(0, POLLING)))
         return Injection(delay_after=timedelta(seconds=self.random.uniform(*CALL)))
 
     def critical_path(self) -> timedelta:
-        """What Azure itself takes, one thing after the other."""
+        """The time that Azure itself needs."""
         policy = definition_policy("image-0")
         total = self.boots[policy.source.gallery.name, HOME].pop(0)
         for index, ring in enumerate(policy.rings):
@@ -80,10 +80,10 @@ class Dice:
 
 
 def at_own_speed(runs: int = RUNS) -> Mapping[str, Any]:
-    """The ratio over so many releases, and its parts in seconds."""
+    """The ratio over several releases, and its parts in seconds."""
     ratios, measured, least = [], [], []
     for seed in range(runs):
-        dice = Dice(Random(seed))
+        dice = DurationModel(Random(seed))
         found = run(1, injector=dice.delay, replication=dice.replicate, casting=dice.cast, parallel=16)
         path = dice.critical_path()
         took = found.releases[0].published[-1].at - BEGIN

@@ -1,7 +1,7 @@
-"""Reads one scan report in a process of its own, and says what that took: ``python -m local.bench.reading FILE``.
+"""Reads one scan report in its own process, and prints time and memory: ``python -m local.bench.reading FILE``.
 
-Memory is the process's own high-water mark (``VmHWM`` of Linux), which a new program starts afresh; the mark that
-``getrusage`` tells may be its parent's.
+Memory is the peak resident set size of the process (``VmHWM`` on Linux), which starts at zero for a new program. The
+value from ``getrusage`` can be that of the parent process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     from shared.scanners.registry import read
 
     small = b'{"SchemaVersion":2,"Results":[{"Class":"os-pkgs"}],"Metadata":{"OS":{"Family":"ubuntu","Name":"1"}}}'
-    read("trivy", small)  # imports are no part of it
+    read("trivy", small)  # import everything before measuring
     before, began, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
     body = Path(sys.argv[1]).read_bytes()
     found = read("trivy", body)

@@ -1,7 +1,7 @@
-"""`scan_report`: peak memory of reading a scan report of 200 MB with 100,000 findings, divided by its size.
+"""`scan_report`: the peak memory for reading a scan report of 200 MB with 100,000 findings, divided by its size.
 
-What counts is what reading adds to the process, body included, as the scan gate holds it: the whole body in memory and
-the parser at work on it. Beside it stands what judging the same report takes, and how large its evidence is.
+The figure is the additional memory of the process, as in the scan gate: the whole body in memory, and the parser. The
+result also has the time to evaluate the report and the size of its evidence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from local.bench.figures import Figure, Unmeasured
+from local.bench.figures import Figure, MeasurementFailed
 from local.bench.made_report import write_report
 from local.bench.memory_run import BEGIN, scan_evidence
 from local.stack.options import PROJECT_ROOT
@@ -28,14 +28,14 @@ FINDINGS: Final = 100_000
 def measure(size: int = SIZE, findings: int = FINDINGS) -> Figure:
     """The figure."""
     if not Path("/proc/self/status").exists():
-        raise Unmeasured("peak memory is read from /proc/self/status, which only Linux has")
+        raise MeasurementFailed("the peak memory is read from /proc/self/status, which exists only on Linux")
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         file = Path(temporary) / "report.json"
         written = write_report(file, findings=findings, size=size, created_at=BEGIN + timedelta(seconds=1))
         read = _read(file)
         judged = _judged(file)
     if read["findings"] != findings:
-        raise Unmeasured(f"the report has {findings} findings and {read['findings']} were read")
+        raise MeasurementFailed(f"the report has {findings} findings, but {read['findings']} were read")
     return Figure(
         value=(read["peak"] - read["before"]) / written,
         relation="<=",
@@ -54,12 +54,12 @@ def _read(file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "local.bench.reading", str(file)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unmeasured(f"reading ended with exit code {done.returncode}: {done.stderr.strip()[-600:]}")
+        raise MeasurementFailed(f"the reader exited with code {done.returncode}: {done.stderr.strip()[-600:]}")
     return json.loads(done.stdout)
 
 
 def _judged(file: Path) -> dict[str, Any]:
-    """The scan gate's answer about this report, given by the stage itself over the memory adapters."""
+    """Evaluate the report with the stage and the memory adapters."""
     began = time.process_time()
     document = scan_evidence(file.read_bytes())
     seconds = time.process_time() - began

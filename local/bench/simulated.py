@@ -1,6 +1,6 @@
-"""`simulated`: how many releases a second the seeded simulation goes through, with every law checked at every step.
+"""`simulated`: how many releases per second the seeded simulation runs, with all laws checked at every step.
 
-One process on one processor; the simulation itself may be run in as many processes as there are.
+It uses one process on one CPU. The simulation itself can run in several processes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ SECONDS: Final = 8.0
 
 
 def measure(seconds: float = SECONDS) -> Figure:
-    """The figure, over as many seeds as fit into about so many seconds."""
+    """The figure, over as many seeds as fit into about ``seconds`` seconds."""
     with silenced_logging():
         return _measured(seconds)
 
 
 def _measured(seconds: float) -> Figure:
-    simulate("0")  # imports and caches are no part of it
+    simulate("0")  # fill imports and caches before measuring
     releases = steps = runs = seeds = 0
     broken: list[str] = []
     began, cpu = time.perf_counter(), time.process_time()

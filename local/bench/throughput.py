@@ -1,10 +1,10 @@
-"""`throughput`: messages handled a second, for many releases at once on one worker, divided by what a bare SDK loop
-does against the same queue service: receive, delete, send.
+"""`throughput`: messages per second for many parallel releases on one worker, divided by the rate of a plain SDK loop
+on the same queue service (receive, delete, send).
 
-The whole stack runs: real host, Azurite, ARM over HTTPS at high speed. Every version is of its own definition and
-starts at the same moment. What is counted are the queue messages that the host ran functions for, from the moment that
-Event Grid had delivered all events until every release has been validated, waits for its scan and has a boot-test
-machine. The bare loop takes one message after the other, as one loop does; a concurrent one stands beside it.
+The complete stack runs: host, Azurite, and ARM over HTTPS at high speed. Each version has its own definition, and all
+start at the same time. The figure counts the queue messages that the host processed, from the delivery of the last
+event until every release is validated, waits for its scan and has a boot-test machine. The plain loop handles one
+message at a time; a concurrent loop is measured for comparison.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ import aiohttp
 from azure.storage.queue.aio import QueueClient
 
 from local.arm.kernel.tokens import identity
-from local.bench.figures import Figure, Unmeasured
-from local.bench.journey import policy as one_policy
+from local.bench.figures import Figure, MeasurementFailed
+from local.bench.release_run import policy as one_policy
 from local.demo.scenario import GALLERY, GROUP, SOURCE, Story, world
 from local.stack import Stack, StackOptions
 
 BOUND: Final = 0.5
 RELEASES: Final = 300
 MESSAGES: Final = 400
-"""How many messages the bare loop handles."""
+"""How many messages the plain loop handles."""
 QUEUE_FUNCTIONS: Final = frozenset({"validate", "scan", "boot_test", "replicate", "promote"})
-_PATIENCE: Final = 240.0
+_TIMEOUT_SECONDS: Final = 240.0
 _CONCURRENT: Final = 16
 
 
 async def measure(releases: int = RELEASES) -> Figure:
-    """The figure, for so many releases at once."""
+    """The figure, for ``releases`` parallel releases."""
     stories = [Story(f"image-{index}", "1.0.0", "agent-never-ready", "", "") for index in range(releases)]
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         directory = Path(temporary)
@@ -61,7 +61,7 @@ async def measure(releases: int = RELEASES) -> Figure:
             began = await _deliver(stack, stories)
             ended = await _until_begun(stack, releases)
             handled = _handled(stack.log("host"), began, ended)
-            # The releases go on polling; for the bare loop nobody else may use the queue service.
+            # The releases continue to poll. Nothing else may use the queue service during the plain loop.
             await asyncio.to_thread(stack.kill, "host")
             storage = stack.environment["AZURE_STORAGE_CONNECTION_STRING"]
             alone = await _bare_loop(storage, concurrent=1)
@@ -85,14 +85,12 @@ def _figure(handled: Mapping[str, int], seconds: float, releases: int, alone: fl
             f"bare_loop_with_{_CONCURRENT}_at_once_a_second": together,
             "ratio_to_the_concurrent_loop": rate / together,
         },
-        notes=(
-            "host, Azurite and ARM simulator share the machine's processors; in Azure only the host's work is local",
-        ),
+        notes=("host, Azurite and ARM simulator share the CPUs of this machine; in Azure, only the host runs on them",),
     )
 
 
 def _world(stories: Sequence[Story]) -> dict[str, Any]:
-    """Versions that are there already: nobody waits for their replication."""
+    """Initial resources with existing versions, so that no replication is needed."""
     document = world(stories)
     for story in stories:
         profile = {"excludeFromLatest": True, "targetRegions": [{"name": "westeurope", "regionalReplicaCount": 1}]}
@@ -122,17 +120,19 @@ def _policy(stories: Sequence[Story]) -> dict[str, Any]:
 
 
 async def _deliver(stack: Stack, stories: Sequence[Story]) -> float:
-    """Deliver all events, in batches as Event Grid may. Returns when the last was taken."""
+    """Deliver all events in batches. Returns when the last one was accepted."""
     url = f"{stack.environment['RINGMASTER_URL']}/runtime/webhooks/eventgrid"
     params = {"functionName": "on_image_version_written", "code": stack.plan.event_grid_key()}
     headers = {"aeg-event-type": "Notification"}
     events = [_event(story) for story in stories]
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)) as session:
         for start in range(0, len(events), 25):
             batch = events[start : start + 25]
             async with session.post(url, params=params, headers=headers, json=batch) as answer:
                 if answer.status >= 300:
-                    raise Unmeasured(f"events were answered with {answer.status}: {(await answer.text())[:300]}")
+                    raise MeasurementFailed(
+                        f"the events received status {answer.status}: {(await answer.text())[:300]}"
+                    )
     return time.time()
 
 
@@ -156,8 +156,8 @@ def _event(story: Story) -> dict[str, Any]:
 
 
 async def _until_begun(stack: Stack, releases: int) -> float:
-    """Wait until every release has its machine, by the simulator's own count of requests; returns when."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait until every release has its machine, according to the simulator's request counter. Returns the time."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     connector = aiohttp.TCPConnector(ssl=False)
     made = 0
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -167,11 +167,11 @@ async def _until_begun(stack: Stack, releases: int) -> float:
             if made >= releases:
                 return time.time()
             await asyncio.sleep(0.5)
-    raise Unmeasured(f"after {_PATIENCE:.0f} s, {made} of {releases} releases had reached their first gates")
+    raise MeasurementFailed(f"after {_TIMEOUT_SECONDS:.0f} s, only {made} of {releases} releases had a machine")
 
 
 def _handled(log: Path, began: float, ended: float) -> Mapping[str, int]:
-    """The queue messages that functions ran for, by function, from the host's own log."""
+    """The number of queue messages by function, from the host's log."""
     found: Counter[str] = Counter()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         if '"local.host.invocation"' not in line:
@@ -181,15 +181,15 @@ def _handled(log: Path, began: float, ended: float) -> Mapping[str, int]:
         if record["function"] in QUEUE_FUNCTIONS and began <= at <= ended:
             found[record["function"]] += 1
     if not found:
-        raise Unmeasured("the host's log tells of no queue message")
+        raise MeasurementFailed("the host's log has no queue message")
     return dict(sorted(found.items()))
 
 
 async def _bare_loop(storage: str, *, concurrent: int) -> float:
-    """Messages a second of a loop that receives, deletes and sends, and does nothing else."""
+    """Messages per second of a loop that only receives, deletes and sends."""
     async with QueueClient.from_connection_string(storage, f"bench-{uuid.uuid4().hex[:12]}") as queue:
         await queue.create_queue()
-        body = "x" * 1500  # about what a command takes
+        body = "x" * 1500  # about the size of a command
         await asyncio.gather(*(queue.send_message(body) for _ in range(64)))
 
         async def handle(message: Any) -> None:

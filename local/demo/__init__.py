@@ -1,1 +1,1 @@
-"""The demo: several image versions from their event to their verdict, on the local stack."""
+"""The demo: releases several image versions on the local stack, from the event to the verdict."""

@@ -1,4 +1,4 @@
-"""`make demo`: publish versions of every character, follow them to their verdict, and check how they ended."""
+"""`make demo`: publish image versions with different behavior, follow them to their verdicts, and check the results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rich.live import Live
 from local.arm.kernel.tokens import identity
 from local.demo import show
 from local.demo.builder import Builder, builder
-from local.demo.evidence import scan_evidence, why_it_passed
+from local.demo.demo_run import DemoRun
 from local.demo.follow import Follower
 from local.demo.later_scan import SecondScanner
-from local.demo.play import Play
+from local.demo.scan_evidence import scan_evidence, why_it_passed
 from local.demo.scenario import STORIES, faults, world
 from local.demo.verdict import Result, calls_by_version, judge, judge_latest, left_behind
 from local.stack import Stack, StackError, StackOptions
@@ -33,25 +33,25 @@ from local.stack.options import PROJECT_ROOT
 
 POLICY = Path(__file__).with_name("policy.yaml")
 WIDTH = 150
-PATIENCE = 300.0
-"""Seconds before the demo gives up waiting for verdicts, at the usual speed or a higher one."""
-USUAL_SPEED = 240.0
+TIMEOUT_SECONDS = 300.0
+"""How long the demo waits for all verdicts at the default speed or a higher one."""
+DEFAULT_SPEED = 240.0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--speed", type=float, default=USUAL_SPEED, help="seconds of Azure's time per real second")
-    parser.add_argument("--seed", type=int, default=1, help="of durations, duplicates and disorder")
-    parser.add_argument("--began", type=int, metavar="EPOCH", help="when set-up began, to print how long it took")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="simulated seconds per real second")
+    parser.add_argument("--seed", type=int, default=1, help="seed of durations, duplicates and event order")
+    parser.add_argument("--began", type=int, metavar="EPOCH", help="when the setup started, to print its duration")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the stack's state and logs in this folder")
     return parser.parse_args()
 
 
 async def run(stack: Stack, console: Console) -> Result:
-    """Publish, follow, check. The stack is up."""
+    """Publish, follow and verify. The stack must be running."""
     environment = stack.environment
-    # The credential reads these from the process, as it does in Azure.
+    # The credential reads these from the process environment, as in Azure.
     os.environ.update({name: environment[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")})
     began = time.monotonic()
     async with AsyncExitStack() as opened:
@@ -59,21 +59,21 @@ async def run(stack: Stack, console: Console) -> Result:
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
         gallery = await opened.enter_async_context(builder(environment))
         follower = Follower(session, environment)
-        play = Play(gallery, follower, SecondScanner(session, environment))
+        demo = DemoRun(gallery, follower, SecondScanner(session, environment))
         result = Result()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            async for releases in play.run(seconds=PATIENCE * max(1.0, USUAL_SPEED / stack.options.speed)):
+            async for releases in demo.run(seconds=TIMEOUT_SECONDS * max(1.0, DEFAULT_SPEED / stack.options.speed)):
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
         result.seconds = time.monotonic() - began
-        result.latest = play.latest
-        result.faults += [f"could not go on: {missed}" for missed in play.missed]
-        refused = [(story.name, status) for story, status in play.answers if status != 202]
-        result.faults += [f"the later scan of {name} was answered {status}" for name, status in refused]
-        await _look_back(result, follower, gallery, session, environment)
+        result.latest = demo.latest
+        result.faults += [f"the scenario could not continue: {failure}" for failure in demo.failures]
+        refused = [(story.name, status) for story, status in demo.answers if status != 202]
+        result.faults += [f"the later scan of {name} received status {status}" for name, status in refused]
+        await _verify(result, follower, gallery, session, environment)
     return result
 
 
-async def _look_back(
+async def _verify(
     result: Result, follower: Follower, gallery: Builder, session: aiohttp.ClientSession, environment: Mapping[str, str]
 ) -> None:
     overview = await follower.all()
@@ -90,7 +90,7 @@ async def _look_back(
         key = story.id.lower()
         result.faults += judge(story, found.get(key), await gallery.visible(story), result.passed.get(key, ()))
     result.faults += judge_latest(result.latest)
-    result.faults += [f"left behind: {resource}" for resource in result.left_behind]
+    result.faults += [f"leftover resource: {resource}" for resource in result.left_behind]
     result.faults += [f"dead letter in {each['queue']}: {each['reason']}" for each in overview["deadLetters"]]
 
 
@@ -119,15 +119,15 @@ async def _demo(given: argparse.Namespace, directory: Path, console: Console) ->
     )
     began = time.monotonic()
     async with Stack(directory, options) as stack:
-        console.print(f"The local stack is up after {time.monotonic() - began:.1f} s.")
-        console.print(f"Its pages, for as long as this runs: {stack.plan.pages_url}", soft_wrap=True)
+        console.print(f"The local stack is ready after {time.monotonic() - began:.1f} s.")
+        console.print(f"Pages (while the demo is running): {stack.plan.pages_url}", soft_wrap=True)
         return await run(stack, console)
 
 
 def main() -> int:
-    """Exit code 0 only if everything ended as it should."""
+    """Run the demo. The exit code is 0 only if all results are as expected."""
     given = _arguments()
-    # A log has no width of its own; people's terminals do.
+    # Use a fixed width if the output is not a terminal.
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else WIDTH)
     try:
         with tempfile.TemporaryDirectory(prefix="ringmaster-demo-") as temporary:
@@ -141,12 +141,12 @@ def main() -> int:
         print(json.dumps(result.document(), ensure_ascii=False))
     else:
         console.print(show.final(STORIES, result))
-        console.print(show.fallen_back(result.latest))
-    console.print(show.closing(result))
-    console.print(show.where_to_look(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
+        console.print(show.latest_changes(result.latest))
+    console.print(show.summary(result))
+    console.print(show.pages_hint(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
     if given.began:
         took = time.time() - given.began
-        console.print(f"Set-up took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")
+        console.print(f"Setup took {max(0.0, took - result.seconds):.0f} s, the demo {result.seconds:.0f} s.")
     return 1 if result.faults else 0
 
 

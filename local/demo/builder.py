@@ -1,4 +1,4 @@
-"""The image builder of the demo: writes versions to the gallery with the SDK, under an identity of its own."""
+"""The image builder of the demo. It writes versions to the gallery through the SDK, with its own identity."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from shared.domain.image import VersionNumber, region_name
 
 
 class Builder:
-    """Publishes versions, and looks at the galleries afterwards."""
+    """Publishes versions and reads the galleries."""
 
     def __init__(self, clients: Mapping[str, ComputeManagementClient]) -> None:
         self._clients = clients
 
     async def publish(self, story: Story) -> None:
-        """Ask for a new version, hidden from ``latest``; does not wait for it."""
+        """Start to create a version that is excluded from `latest`. Does not wait for it."""
         body: dict[str, Any] = {
             "location": "westeurope",
             "tags": {"built-by": "demo"},
@@ -40,7 +40,7 @@ class Builder:
         )
 
     async def visible(self, story: Story) -> dict[str, set[str]]:
-        """Where ``latest`` may resolve to the version, as ARM says it: gallery -> regions."""
+        """Where `latest` can resolve to the version, according to ARM: gallery -> regions."""
         found = {}
         for subscription, group, gallery in ((SOURCE, GROUP, GALLERY), (PRODUCTION, "rg-prod", "gal_prod")):
             operations = self._clients[subscription].gallery_image_versions
@@ -55,8 +55,9 @@ class Builder:
         return found
 
     async def latest(self, definition: str) -> dict[str, dict[str, str]]:
-        """What `latest` is now, as ARM's versions have it: gallery -> region -> number. Regions without any are left
-        out.
+        """What `latest` is now, according to ARM: gallery -> region -> number.
+
+        Regions without a version are omitted.
         """
         found: dict[str, dict[str, str]] = {}
         for subscription, group, gallery in ((SOURCE, GROUP, GALLERY), (PRODUCTION, "rg-prod", "gal_prod")):
@@ -87,7 +88,7 @@ def _number(version: GalleryImageVersion) -> VersionNumber:
 
 @asynccontextmanager
 async def builder(environment: Mapping[str, str]) -> AsyncIterator[Builder]:
-    """A builder against the stack with this environment."""
+    """A builder for the stack with this environment."""
     endpoint, authority = environment["ARM_ENDPOINT"], environment["SSL_CERT_FILE"]
     client_id = identity("image-builder").client_id
     async with ManagedIdentityCredential(client_id=client_id, connection_verify=authority) as credential:

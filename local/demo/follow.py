@@ -1,4 +1,4 @@
-"""Follow releases over HTTP, as the command line does."""
+"""Reads releases over HTTP, as the command line does."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import aiohttp
 
 from local.demo.scenario import Story
 
-LOOK_EVERY = 0.7
+POLL_SECONDS = 0.7
 
 
 class Follower:
-    """Asks the app how releases stand, as the command line does."""
+    """Reads the state of releases from the app."""
 
     def __init__(self, session: aiohttp.ClientSession, environment: Mapping[str, str]) -> None:
         self._session = session
@@ -21,13 +21,13 @@ class Follower:
         self._headers = {"x-functions-key": environment["RINGMASTER_KEY"]}
 
     async def all(self) -> dict[str, Any]:
-        """The overview: releases and dead letters."""
+        """All releases and dead letters."""
         async with self._session.get(self._url, headers=self._headers) as answer:
             answer.raise_for_status()
             return await answer.json()
 
     async def one(self, story: Story) -> dict[str, Any]:
-        """Everything about one release."""
+        """The details of one release."""
         async with self._session.get(self._url, headers=self._headers, params={"version": story.id}) as answer:
             answer.raise_for_status()
             return await answer.json()

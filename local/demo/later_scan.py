@@ -1,4 +1,4 @@
-"""Another team's scanner: Grype, with a key for its own format, posting reports that nobody asked for."""
+"""A second scanner: Grype, with its own key. It posts reports without a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SecondScanner:
         self._key = environment["RINGMASTER_WEBHOOK_KEY"].encode()
 
     async def report(self, story: Story) -> int:
-        """Scan a version with today's knowledge and post the report; returns the status of the answer."""
+        """Scan a version with the findings known today, and post the report. Returns the status of the response."""
         document = grype_report_for(story.character, story.id, datetime.now(UTC), later=True)
         body = json.dumps(document).encode()
         headers = headers_for(self._key, int(time.time()), body, scanner="grype")

@@ -1,4 +1,4 @@
-"""Which versions the demo publishes, from which images, and how each of them must end."""
+"""The versions that the demo publishes, their images and the expected results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GALLERIES: Final = {"canary": GALLERY, "early": GALLERY, "production": "gal_prod
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One version: what it is made from, what happens to it, and how it must end."""
+    """One version: its image, its events and its expected result."""
 
     definition: str
     number: str
@@ -33,20 +33,20 @@ class Story:
     reason: str | None = None
     """A regular expression that one of the reasons must match."""
     passed: str | None = None
-    """A regular expression that the evidence of the passed scan gate must match: why it passes although not clean."""
+    """A regular expression that the evidence of the scan gate must match, if the version passes with findings."""
     warning: str | None = None
-    """A regular expression that one of the warnings must match: what a later scan says."""
+    """A regular expression that one of the warnings must match, if a later scan has findings."""
     rings: Mapping[str, Sequence[str]] = field(default_factory=lambda: RINGS, hash=False)
     """Regions by ring."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The display name."""
         return f"{self.definition} {self.number}"
 
     @property
     def id(self) -> str:
-        """The version's resource id, as a builder would write it."""
+        """The version's resource id."""
         return (
             f"/subscriptions/{SOURCE}/resourceGroups/{GROUP}/providers/Microsoft.Compute/galleries/{GALLERY}"
             f"/images/{self.definition}/versions/{self.number}"
@@ -54,20 +54,20 @@ class Story:
 
     @property
     def image(self) -> str:
-        """The managed image that the version is made from."""
+        """The resource id of the managed image."""
         return (
             f"/subscriptions/{SOURCE}/resourceGroups/{GROUP}/providers/Microsoft.Compute/images"
             f"/img-{self.definition}-{self.number}"
         )
 
 
-BY_THEMSELVES: Final = (
+INDEPENDENT: Final = (
     Story("ubuntu-22-04", "1.0.0", "critical-cve", "has a critical CVE", "rejected", r"CVE-2021-44228"),
     Story(
         "ubuntu-22-04",
         "1.1.0",
         "never-generalized",
-        "declared generalized, never was",
+        "not generalized",
         "rejected",
         r"guest agent was detected running",
     ),
@@ -84,13 +84,13 @@ BY_THEMSELVES: Final = (
     Story("debian-12", "12.5.1", "replication-fails-once:northeurope", "replication fails once", "released"),
     Story("almalinux-9", "9.4.20", "clean", "throttled with 429", "released"),
 )
-"""Versions that are built at the beginning; nothing happens to them afterwards."""
+"""Versions that are published at the start. No later event affects them."""
 
-AGED: Final = Story(
+RESCANNED: Final = Story(
     "ci-runner",
     "2.0.0",
     "high-cves-later",
-    "clean; later scanned again",
+    "clean at first; re-scanned later",
     "released",
     warning=r"since it was published: 7 high findings exceed the limit of 2",
     rings=TWO_RINGS,
@@ -99,7 +99,7 @@ IMPROVED: Final = Story(
     "ci-runner",
     "2.1.0",
     "fewer-high-cves",
-    "not clean, only improves",
+    "has findings, but improves",
     "released",
     passed=r"no finding is new and 3 are resolved compared with gal_build/ci-runner/2\.0\.0",
     rings=TWO_RINGS,
@@ -108,7 +108,7 @@ WORSENED: Final = Story(
     "ci-runner",
     "2.2.0",
     "critical-cve",
-    "within limits, but brings a new critical",
+    "within limits, but has a new critical",
     "rejected",
     r"1 new critical finding compared with gal_build/ci-runner/2\.[01]\.0 .*CVE-2021-44228",
     rings=TWO_RINGS,
@@ -117,7 +117,7 @@ EXCUSED: Final = Story(
     "java-base",
     "3.0.0",
     "critical-cve",
-    "a VEX statement: not affected",
+    "VEX statement: not affected",
     "released",
     passed=r"CVE-2021-44228 by java-platform@example\.com \(java-base\.openvex\.json.*JndiLookup",
     rings=TWO_RINGS,
@@ -126,18 +126,18 @@ REVOKED: Final = Story(
     "java-base",
     "3.1.0",
     "exploited-cve-later",
-    "clean; later known to be exploited",
+    "clean at first; exploited later",
     "revoked",
     r"1 known exploited vulnerability without an exception: .*CVE-2025-24813",
     rings=TWO_RINGS,
 )
-STORIES: Final = (*BY_THEMSELVES, AGED, IMPROVED, WORSENED, EXCUSED, REVOKED)
+STORIES: Final = (*INDEPENDENT, RESCANNED, IMPROVED, WORSENED, EXCUSED, REVOKED)
 
 THROTTLED: Final = "almalinux-9"
 
 
 def faults() -> list[dict[str, Any]]:
-    """The fault plan: requests about one version are throttled, some with Retry-After and some without."""
+    """The fault plan: requests for one version are throttled, with and without Retry-After."""
     versions = f"/images/{THROTTLED}/versions/"
     return [
         {"fault": "throttle", "method": "GET", "resource": versions, "nth": [1, 3], "retry_after": 2},
@@ -149,7 +149,7 @@ def faults() -> list[dict[str, Any]]:
 
 
 def world(stories: Sequence[Story] = STORIES) -> dict[str, Any]:
-    """What is there before the first version: galleries, definitions, managed images, virtual networks."""
+    """The initial resources: galleries, definitions, managed images and virtual networks."""
     definitions = sorted({story.definition for story in stories})
     return {
         "subscriptions": [{"id": SOURCE, "name": "Images"}, {"id": PRODUCTION, "name": "Production"}],

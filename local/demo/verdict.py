@@ -1,4 +1,4 @@
-"""Whether everything ended as it should: compared with the galleries themselves, not only with what the app says."""
+"""Verifies the results of the demo against the galleries, and not only against what the app reports."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import Any
 
 from local.demo.scenario import EXCUSED, GALLERIES, REVOKED, TEST_GROUP, Story
 
-_MACHINERY = ("microsoft.compute/virtualmachines", "microsoft.compute/disks", "microsoft.network/networkinterfaces")
+_TEST_RESOURCE_TYPES = (
+    "microsoft.compute/virtualmachines",
+    "microsoft.compute/disks",
+    "microsoft.network/networkinterfaces",
+)
 _MACHINE = re.compile(r"\brm-[0-9a-f]{12}\b")
 
 
 @dataclass(slots=True)
 class Result:
-    """What the demo ends with. `passed` says by version id why a version that is not clean passed its scan gate;
-    `latest` what `latest` was, by gallery and region, `before` and `after` the later scan.
+    """The results of the demo.
+
+    `passed` says by version id why a version with findings passed its scan gate. `latest` has what `latest` was, by
+    gallery and region, `before` and `after` the later scan.
     """
 
     releases: list[dict[str, Any]] = field(default_factory=list)
@@ -28,7 +34,7 @@ class Result:
     faults: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """The JSON that ``--json`` prints."""
+        """The JSON of `--json`."""
         shown = ("version_id", "state", "reasons", "warnings", "published")
         return {
             "releases": [
@@ -47,8 +53,9 @@ class Result:
 def judge(
     story: Story, release: Mapping[str, Any] | None, visible: Mapping[str, set[str]], passed: Sequence[str] = ()
 ) -> list[str]:
-    """What is wrong with how one version ended; nothing when it ended as it should. `visible` are the regions where
-    `latest` may resolve to it, by gallery; `passed` says why its scan gate passed.
+    """The unexpected results of one version; empty if there are none.
+
+    `visible` has the regions where `latest` can resolve to it, by gallery; `passed` says why its scan gate passed.
     """
     if release is None:
         return [f"{story.name}: no release was started"]
@@ -63,7 +70,7 @@ def judge(
         if pattern and not any(re.search(pattern, line) for line in lines):
             wrong.append(f"{story.name}: no {what} matches {pattern!r}: {list(lines)}")
     if story.passed is None and passed:
-        wrong.append(f"{story.name}: should be clean, and passed because of {list(passed)}")
+        wrong.append(f"{story.name}: expected no findings, but it passed because of {list(passed)}")
     return wrong + _where(story, release, visible)
 
 
@@ -73,17 +80,20 @@ def _where(story: Story, release: Mapping[str, Any], visible: Mapping[str, set[s
     if release["published"] != rings:
         wrong.append(f"{story.name}: published {release['published']} instead of {rings}")
     for gallery in visible:
-        # Taken back is what was published, and is to be found nowhere.
+        # A revoked version was published, but must not be visible in any region.
         places = [rings[ring] for ring in rings if GALLERIES[ring] == gallery and story.state != "revoked"]
         wanted = {region for regions in places for region in regions}
         if visible[gallery] != wanted:
             found = sorted(visible[gallery])
-            wrong.append(f"{story.name}: in {gallery}, latest may resolve to it in {found} instead of {sorted(wanted)}")
+            wrong.append(f"{story.name}: in {gallery}, latest can resolve to it in {found} instead of {sorted(wanted)}")
     return wrong
 
 
 def judge_latest(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[str]:
-    """What is wrong with `latest` before and after the later scan: it must fall back in every region of every ring."""
+    """Unexpected values of `latest` before and after the later scan.
+
+    It must fall back in every region of every ring.
+    """
     wrong = []
     for moment, story in (("before", REVOKED), ("after", EXCUSED)):
         wanted: dict[str, dict[str, str]] = {gallery: {} for gallery in GALLERIES.values()}
@@ -96,12 +106,12 @@ def judge_latest(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[
 
 
 def left_behind(state: Mapping[str, Any]) -> list[str]:
-    """Ids of machines, disks and NICs that still exist in the test resource group."""
+    """The ids of machines, disks and NICs that still exist in the test resource group."""
     group = f"/resourcegroups/{TEST_GROUP}/"
     return sorted(
         resource
         for kind, resources in state["resources"].items()
-        if kind.lower() in _MACHINERY
+        if kind.lower() in _TEST_RESOURCE_TYPES
         for resource in resources
         if group in resource.lower()
     )
@@ -110,7 +120,7 @@ def left_behind(state: Mapping[str, Any]) -> list[str]:
 def calls_by_version(
     log: Sequence[Mapping[str, Any]], stories: Sequence[Story], explained: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, int]:
-    """How many calls to ARM the app made for each version, its machines included, and for what belongs to none."""
+    """The number of calls to ARM by version, including its machines, and of other calls."""
     machines = {
         machine: version
         for version, release in explained.items()

@@ -1,1 +1,1 @@
-"""Documents that are made from the code, so that they can't say otherwise: ``python -m local.docs [--check]``."""
+"""Documents that are generated from the code: ``python -m local.docs [--check]``."""

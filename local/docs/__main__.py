@@ -1,4 +1,7 @@
-"""``python -m local.docs``: write every generated document; with ``--check``, say which are not current, and exit 1."""
+"""``python -m local.docs`` writes every generated document.
+
+With ``--check`` it reports outdated ones and exits with 1.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local.docs import commands, lifecycle, settings
+from local.docs import cli_reference, lifecycle_reference, settings_reference
 from shared.domain.lifecycle import TABLE
 from shared.policy_file import reference
 
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
-    "lifecycle.md": lambda: lifecycle.page(TABLE),
-    "cli.md": commands.page,
-    "settings.md": settings.page,
+    "lifecycle.md": lambda: lifecycle_reference.page(TABLE),
+    "cli.md": cli_reference.page,
+    "settings.md": settings_reference.page,
     "policy.md": reference.markdown,
     "policy.schema.json": reference.json_schema,
 }
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 _SHOWN = 20
-"""Lines of a difference."""
+"""Maximum number of lines of a diff."""
 
 
 def write(folder: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) -> list[str]:
-    """Write what is not current. Returns the names of what was written."""
+    """Write the outdated documents. Returns their names."""
     changed = [name for name, make in documents.items() if _current(folder / name) != make()]
     folder.mkdir(parents=True, exist_ok=True)
     for name in changed:
@@ -34,7 +37,7 @@ def write(folder: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) 
 
 
 def differences(folder: Path, documents: Mapping[str, Callable[[], str]] = DOCUMENTS) -> list[str]:
-    """For every document that is not current, its name and how it differs."""
+    """For every outdated document, its name and a diff."""
     found: list[str] = []
     for name, make in documents.items():
         current, wanted = _current(folder / name), make()
@@ -53,16 +56,16 @@ def _current(path: Path) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.docs", description="Write the generated documents.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 unless all are current")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a document is outdated")
     if not parser.parse_args(arguments).check:
         for name in write(folder):
             sys.stdout.write(f"written: docs/{name}\n")
         return 0
     found = differences(folder)
     if found:
-        sys.stderr.write("\n\n".join(found) + "\n\nnot current: run python -m local.docs\n")
+        sys.stderr.write("\n\n".join(found) + "\n\noutdated: run python -m local.docs\n")
     return 1 if found else 0
 
 

@@ -12,65 +12,69 @@ import sys
 from pathlib import Path
 
 from local.host import log
-from local.host.app import FunctionsHost
+from local.host.app_settings import load_settings_file
 from local.host.authentication import Authentication
-from local.host.clock import Clock
 from local.host.config import load_host_config
-from local.host.errors import ConfigError, HostError, IndexingError
+from local.host.functions_host import FunctionsHost
+from local.host.host_clock import Clock
+from local.host.host_errors import ConfigError, HostError, IndexingError
 from local.host.people import load_people
-from local.host.settings import load_settings_file
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.host", description="A local Azure Functions host for Python v2 apps."
     )
-    parser.add_argument("--app", type=Path, required=True, help="folder of the app: function_app.py and host.json")
-    parser.add_argument("--port", type=int, default=7071, help="port to listen on; 0 takes a free one (default 7071)")
+    parser.add_argument("--app", type=Path, required=True, help="folder of the app, with function_app.py and host.json")
+    parser.add_argument(
+        "--port", type=int, default=7071, help="port to listen on; 0 selects a free port (default 7071)"
+    )
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument(
         "--settings",
         default="env",
-        help="a local.settings.json, or env: settings are taken from the environment (default)",
+        help="path of a local.settings.json, or 'env' to use environment variables (default)",
     )
     parser.add_argument(
-        "--keys", type=Path, help="file of access keys; made when missing (default <app>/.local/host/keys.json)"
+        "--keys", type=Path, help="file with access keys; created if missing (default <app>/.local/host/keys.json)"
     )
-    parser.add_argument("--state", type=Path, help="folder for the status of timers (default <app>/.local/host)")
+    parser.add_argument("--state", type=Path, help="folder for the state of timers (default <app>/.local/host)")
     parser.add_argument(
         "--clock-speed",
         type=float,
         default=1.0,
-        help="timers, leases and retry delays run this much faster (default 1)",
+        help="factor by which timers, leases and retry delays are faster (default 1)",
     )
     parser.add_argument(
-        "--lease-seconds", type=int, help="lease of a received message (default 600, divided by the clock speed)"
+        "--lease-seconds",
+        type=int,
+        help="lease duration of a received message (default 600, divided by the clock speed)",
     )
     parser.add_argument(
         "--grace-seconds",
         type=float,
         default=30.0,
-        help="how long running functions may take to end at a stop (default 30)",
+        help="how long running functions may take to end when the host stops (default 30)",
     )
     parser.add_argument(
         "--people",
         type=Path,
-        help="turn on App Service Authentication: people sign in at /.auth/login/aad, by choosing who they are among "
-        "those of this file, a JSON list of {id, tenant, account, name, groups} (default: off)",
+        help="turn on App Service Authentication: at /.auth/login/aad, users select an identity from this file, a JSON "
+        "list of {id, tenant, account, name, groups} (default: off)",
     )
-    parser.add_argument("--log-file", type=Path, help="write log lines here instead of stderr")
+    parser.add_argument("--log-file", type=Path, help="write the log to this file instead of stderr")
     arguments = parser.parse_args(argv)
     if arguments.clock_speed <= 0:
-        parser.error("--clock-speed must be above 0")
+        parser.error("--clock-speed must be greater than 0")
     if arguments.lease_seconds is not None and arguments.lease_seconds < 2:
-        parser.error("--lease-seconds must be 2 or more: it is renewed at half, and storage counts whole seconds")
+        parser.error("--lease-seconds must be at least 2: a lease is renewed after half its duration, in whole seconds")
     return arguments
 
 
 def _host(arguments: argparse.Namespace) -> FunctionsHost:
     app = arguments.app.resolve()
     settings = {} if arguments.settings == "env" else load_settings_file(Path(arguments.settings))
-    # The environment wins over local.settings.json, as with Core Tools.
+    # Environment variables take precedence over local.settings.json, as in Core Tools.
     settings = {**settings, **{name: os.environ[name] for name in settings if name in os.environ}}
     settings["AzureWebJobsScriptRoot"] = str(app)
     settings.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", os.environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "Development"))
@@ -104,7 +108,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; answers the exit code."""
+    """Run the command. Returns the exit code."""
     arguments = _arguments(argv)
     try:
         asyncio.run(_serve(arguments))
@@ -124,4 +128,4 @@ if __name__ == "__main__":
     code = main()
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(code)  # a synchronous function that never ends keeps its thread; it must not keep the process
+    os._exit(code)  # the thread of a synchronous function that never ends must not keep the process alive

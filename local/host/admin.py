@@ -1,4 +1,4 @@
-"""`/admin`: status, the list of functions, keys and manual runs, for holders of the master key."""
+"""The `/admin` API for holders of the master key: status, functions, keys and manual runs."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Admin:
         self._runs: set[asyncio.Task[Result]] = set()
 
     async def handle(self, request: web.Request, key: str | None) -> web.Response:
-        """Answer one request below /admin; only /admin/host/ping is open."""
+        """Handle a request under /admin. Only /admin/host/ping needs no key."""
         parts = request.path.strip("/").split("/")[1:]
         if parts == ["host", "ping"]:
             return web.Response(status=200)
@@ -62,7 +62,7 @@ class Admin:
         return web.Response(status=404)
 
     async def _start(self, request: web.Request, spec: FunctionSpec) -> web.Response:
-        """A manual run: 202 at once, the function runs on its own (as `func` and Azure have it)."""
+        """Start a manual run. Returns 202 immediately, as the real host does."""
         body = await request.read()
         try:
             document = json.loads(body) if body.strip() else {}

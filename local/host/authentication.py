@@ -1,12 +1,12 @@
-"""App Service Authentication in front of a local host: it signs people in, and tells the app who asks.
+"""App Service Authentication for the local host: it signs users in, and sends their identity to the app.
 
-As in Azure with `unauthenticatedClientAction: AllowAnonymous`: a request without a session goes through, without a
-principal; what comes from outside is never believed to be one. Where Azure sends people to Microsoft Entra, a page
-here offers the people of a file; it sends the choice to the very address to which Entra posts its ID token. Nobody is
-asked for a password: this is for a host that listens on this machine alone.
+It behaves as in Azure with `unauthenticatedClientAction: AllowAnonymous`: a request without a session reaches the app
+without a principal, and identity headers from clients are removed. Where Azure redirects users to Microsoft Entra, a
+local page offers the identities in a file, and posts the selection to the URL to which Entra posts its ID token. There
+is no password: use it only on a host that listens on this computer.
 
-Addresses, headers and the cookie are those of "Customize sign-in and sign-out in Azure App Service authentication" and
-"Work with user identities in Azure App Service authentication".
+URLs, headers and the cookie follow Microsoft Learn, "Customize sign-in and sign-out in Azure App Service
+authentication" and "Work with user identities in Azure App Service authentication".
 """
 
 import html
@@ -28,9 +28,9 @@ CALLBACK = f"{LOGIN}/callback"
 _PREFIX = "/.auth"
 _LOGIN_DONE, _LOGOUT_DONE = "/.auth/login/done", "/.auth/logout/complete"
 _LOGIN_TARGET, _LOGOUT_TARGET = "post_login_redirect_uri", "post_logout_redirect_uri"
-# One slash, since two begin a host's name; a browser takes a backslash for a slash, and leaves out tabs and line ends.
-_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
-_CLAIMED = re.compile(r"x-ms-(client-principal|token-).*", re.IGNORECASE)
+# One slash, because two start a host name. Browsers treat a backslash as a slash, and ignore tabs and line breaks.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_IDENTITY_HEADERS = re.compile(r"x-ms-(client-principal|token-).*", re.IGNORECASE)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -45,7 +45,7 @@ _STYLE = (
 
 
 class Authentication:
-    """The platform's part of a request. `middleware` goes before everything else that the host does."""
+    """Middleware that handles sign-in. It must run before all other request handling."""
 
     def __init__(
         self,
@@ -59,18 +59,18 @@ class Authentication:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer what is below /.auth; hand everything else on, with whoever has signed in."""
+        """Handle requests under /.auth. Pass on all others with the signed-in user's identity."""
         path = request.path.rstrip("/").lower()
         if path == _PREFIX or path.startswith(f"{_PREFIX}/"):
-            return await self._own(request, path)
+            return await self._handle_endpoint(request, path)
         person = self._signed_in(request)
-        return await handler(request.clone(headers=_told(request, person)))
+        return await handler(request.clone(headers=_request_headers(request, person)))
 
-    async def _own(self, request: web.Request, path: str) -> web.Response:
-        """The endpoints below /.auth, which the app never sees."""
+    async def _handle_endpoint(self, request: web.Request, path: str) -> web.Response:
+        """The endpoints under /.auth, which never reach the app."""
         match (request.method, path):
             case ("GET", "/.auth/login/aad"):
-                return self._offer(request)
+                return self._sign_in_form(request)
             case ("POST", "/.auth/login/aad/callback"):
                 return await self._sign_in(request)
             case ("GET", "/.auth/logout"):
@@ -78,14 +78,14 @@ class Authentication:
             case ("GET", "/.auth/me"):
                 return self._me(request)
             case ("GET", "/.auth/login/done"):
-                return _page("You have signed in", "<p>You may go back to the app.</p>")
+                return _page("You are signed in", "<p>Go back to the app.</p>")
             case ("GET", "/.auth/logout/complete"):
-                return _page("You have signed out", f'<p><a href="{LOGIN}">Sign in</a></p>')
+                return _page("You are signed out", f'<p><a href="{LOGIN}">Sign in</a></p>')
         return web.Response(status=404)
 
-    def _offer(self, request: web.Request) -> web.Response:
+    def _sign_in_form(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGIN_TARGET)
         action = html.escape(f"{CALLBACK}?{urlencode({_LOGIN_TARGET: target})}")
         buttons = "".join(
@@ -93,16 +93,16 @@ class Authentication:
             f"<small>{html.escape(each.account)}</small></button>"
             for each in self._people.values()
         )
-        text = "<p>This local host stands in for Microsoft Entra. Who are you?</p>"
+        text = "<p>The local host replaces Microsoft Entra. Select a user.</p>"
         return _page("Sign in", f'{text}<form method="post" action="{action}">{buttons}</form>')
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGIN_TARGET, _LOGIN_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGIN_TARGET)
         person = self._people.get(str((await request.post()).get("person", "")))
         if person is None:
-            return _page("Nobody here has this id", f'<p><a href="{LOGIN}">Sign in</a></p>', status=401)
+            return _page("Unknown user", f'<p><a href="{LOGIN}">Sign in</a></p>', status=401)
         answer = _redirect(target)
         answer.set_cookie(
             COOKIE,
@@ -116,14 +116,14 @@ class Authentication:
 
     def _sign_out(self, request: web.Request) -> web.Response:
         target = request.query.get(_LOGOUT_TARGET, _LOGOUT_DONE)
-        if not is_own_path(target):
+        if not is_local_path(target):
             return _refused(_LOGOUT_TARGET)
         answer = _redirect(target)
         answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
         return answer
 
     def _me(self, request: web.Request) -> web.Response:
-        """Who has signed in, as from Azure where its token store is on."""
+        """The signed-in user, in the format of Azure with the token store turned on."""
         person = self._signed_in(request)
         if person is None:
             return web.Response(status=401)
@@ -135,14 +135,16 @@ class Authentication:
         return self._people.get(holder) if holder else None
 
 
-def is_own_path(target: str) -> bool:
-    """Whether a browser that is sent there stays at this host: a path, printable, and no other host in disguise."""
-    return _OWN_PATH.fullmatch(target) is not None
+def is_local_path(target: str) -> bool:
+    """Whether a redirect to this target stays on this host: a path of printable characters without a host name."""
+    return _LOCAL_PATH.fullmatch(target) is not None
 
 
-def _told(request: web.Request, person: Person | None) -> CIMultiDict[str]:
-    """The request's headers, with nobody's word for who asks but ours."""
-    headers = CIMultiDict((name, value) for name, value in request.headers.items() if not _CLAIMED.fullmatch(name))
+def _request_headers(request: web.Request, person: Person | None) -> CIMultiDict[str]:
+    """The request's headers without identity headers from the client, and with those of the signed-in user."""
+    headers = CIMultiDict(
+        (name, value) for name, value in request.headers.items() if not _IDENTITY_HEADERS.fullmatch(name)
+    )
     headers.update(person.headers() if person else {})
     return headers
 
@@ -152,7 +154,9 @@ def _redirect(target: str) -> web.Response:
 
 
 def _refused(name: str) -> web.Response:
-    return _page("Not there", f"<p>{name} must be a path of this host, such as /api/pages/releases.</p>", status=400)
+    return _page(
+        "Invalid redirect", f"<p>{name} must be a path on this host, such as /api/pages/releases.</p>", status=400
+    )
 
 
 def _page(title: str, body: str, *, status: int = 200) -> web.Response:

@@ -1,7 +1,7 @@
-"""How long to wait before the next poll of an empty queue.
+"""The delay before the next poll of an empty queue.
 
-RandomizedExponentialBackoffStrategy of the WebJobs SDK: after a poll with messages the minimum; after each empty one a
-randomised (±20 %) doubling of the minimum on top of it, never above the maximum.
+RandomizedExponentialBackoffStrategy of the WebJobs SDK: the minimum after a poll with messages; after each empty poll,
+the minimum plus a randomized (±20 %) exponential part, up to the maximum.
 """
 
 import random
@@ -10,7 +10,7 @@ MIN_INTERVAL = 0.1  # seconds
 
 
 class PollingBackoff:
-    """Delays in seconds, from 0.1 up to `maximum`."""
+    """Delays in seconds, from 0.1 to `maximum`."""
 
     def __init__(self, maximum: float, chance: random.Random | None = None) -> None:
         self._maximum = max(maximum, MIN_INTERVAL)
@@ -18,11 +18,11 @@ class PollingBackoff:
         self._exponent = 0
 
     def reset(self) -> None:
-        """A poll brought messages."""
+        """Call it after a poll that returned messages."""
         self._exponent = 0
 
     def next(self) -> float:
-        """The delay after one more empty poll."""
+        """The delay after another empty poll."""
         spread = self._chance.uniform(0.8, 1.2)
         grown = MIN_INTERVAL + spread * MIN_INTERVAL * (2**self._exponent - 1)
         if grown >= self._maximum:

@@ -1,8 +1,8 @@
-"""`host.json`: what the host reads of it, with the platform's defaults and limits.
+"""Reads `host.json`, with the platform's defaults and limits.
 
-Defaults and limits of `extensions.queues`: QueuesOptions.cs of the Storage Queue extension 5 (batchSize 16, at most 32;
-newBatchThreshold batchSize/2 for each processor; maxDequeueCount 5; visibilityTimeout 0; maxPollingInterval 1 min,
-at least 100 ms; messageEncoding base64).
+Defaults and limits of `extensions.queues` come from QueuesOptions.cs of the Storage Queue extension 5: batchSize 16 (at
+most 32), newBatchThreshold batchSize/2 per processor, maxDequeueCount 5, visibilityTimeout 0, maxPollingInterval 1
+minute (at least 100 ms), messageEncoding base64.
 """
 
 import json
@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 from local.host.timespan import parse_timespan
 
 MAX_BATCH_SIZE = 32
@@ -34,7 +34,7 @@ class QueuesConfig:
 
 @dataclass(frozen=True)
 class HttpConfig:
-    """`extensions.http` of host.json; body size in bytes (host default 104,857,600)."""
+    """`extensions.http` of host.json. The body size is in bytes (the host's default is 104,857,600)."""
 
     route_prefix: str = "api"
     max_body: int = 104_857_600
@@ -42,7 +42,7 @@ class HttpConfig:
 
 @dataclass(frozen=True)
 class HostConfig:
-    """All of host.json that changes what this host does. `function_timeout` None means no limit."""
+    """The parts of host.json that this host uses. `function_timeout` None means no limit."""
 
     function_timeout: timedelta | None = timedelta(minutes=5)
     http: HttpConfig = field(default_factory=HttpConfig)
@@ -52,7 +52,7 @@ class HostConfig:
 
 
 class _Reader:
-    """Walks the JSON, keeps every fault with its path, and answers with defaults meanwhile."""
+    """Reads values by path. It collects errors and returns defaults for invalid values."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
@@ -62,22 +62,21 @@ class _Reader:
         node: Any = self._document
         for part in path.split("."):
             if not isinstance(node, dict):
-                self.faults.append(f"host.json: {path}: an object is expected above {part!r}")
+                self.faults.append(f"host.json: {path}: the parent of {part!r} must be an object")
                 return default
             if part not in node:
                 return default
             node = node[part]
         if not isinstance(node, kind) or (isinstance(node, bool) and kind is int):
-            self.faults.append(f"host.json: {path} is {node!r}, which is of the wrong type")
+            self.faults.append(f"host.json: {path} is {node!r}, which has the wrong type")
             return default
         return node
 
     def number(self, path: str, default: int, least: int, most: int | None = None) -> int:
         value = self.get(path, default, int)
         if value < least or (most is not None and value > most):
-            self.faults.append(
-                f"host.json: {path} is {value}; allowed is {least} to {most if most is not None else 'any'}"
-            )
+            upper = "" if most is None else f" and at most {most}"
+            self.faults.append(f"host.json: {path} is {value}, but must be at least {least}{upper}")
             return default
         return value
 
@@ -91,30 +90,32 @@ class _Reader:
             self.faults.append(f"host.json: {path}: {fault}")
             return default
         if value < least:
-            self.faults.append(f"host.json: {path} is {text}; the least is {least}")
+            self.faults.append(f"host.json: {path} is {text}, but must be at least {least}")
             return default
         return value
 
 
 def load_host_config(app_dir: Path) -> HostConfig:
-    """Read `host.json` of the app in `app_dir`; raises ConfigError with every fault at once."""
+    """Read `host.json` in `app_dir`. Raises ConfigError with all errors."""
     path = app_dir / "host.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
-        raise ConfigError([f"{path} does not exist: is this the folder of a function app?"]) from missing
+        raise ConfigError([f"{path} does not exist; specify the folder of a function app"]) from missing
     except ValueError as broken:
         raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
     if not isinstance(document, dict):
-        raise ConfigError([f"{path} must hold a JSON object"])
+        raise ConfigError([f"{path} must contain a JSON object"])
     return parse_host_config(document)
 
 
 def parse_host_config(document: dict[str, Any]) -> HostConfig:
-    """The typed form of a host.json document; raises ConfigError with every fault at once."""
+    """Parse a host.json document. Raises ConfigError with all errors."""
     read = _Reader(document)
     if document.get("version") != "2.0":
-        read.faults.append(f'host.json: version is {document.get("version")!r}; the Functions host 4 wants "2.0"')
+        read.faults.append(
+            f'host.json: version is {document.get("version")!r}, but must be "2.0" for the Functions host 4'
+        )
     only = read.get("functions", None, list)
     config = HostConfig(
         function_timeout=_function_timeout(read),
@@ -141,7 +142,7 @@ def _queues(read: _Reader) -> QueuesConfig:
     batch = read.number("extensions.queues.batchSize", 16, 1, MAX_BATCH_SIZE)
     encoding = read.get("extensions.queues.messageEncoding", "base64", str)
     if encoding.lower() not in ("base64", "none"):
-        read.faults.append(f"host.json: extensions.queues.messageEncoding is {encoding!r}; allowed are base64 and none")
+        read.faults.append(f"host.json: extensions.queues.messageEncoding is {encoding!r}, but must be base64 or none")
     return QueuesConfig(
         batch_size=batch,
         new_batch_threshold=read.number("extensions.queues.newBatchThreshold", batch // 2 * (os.cpu_count() or 1), 0),

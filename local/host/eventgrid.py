@@ -1,13 +1,13 @@
 """The Event Grid webhook: `/runtime/webhooks/eventgrid?functionName=F&code=<system key>`.
 
-Rules of EventGridExtensionConfigProvider.cs and HttpRequestProcessor.cs: subscription handshake for both schemas, one
-invocation for each event, all in parallel, 202 when all succeed and 500 when any fails (Event Grid then sends the
-whole payload again). One thing differs on purpose: a body that is not JSON gets 400 with the reason, where the real
-host fails with 500, which Event Grid would retry.
+It follows EventGridExtensionConfigProvider.cs and HttpRequestProcessor.cs: the subscription handshake for both schemas,
+one invocation per event, all in parallel, and 202 if all succeed or 500 if one fails (Event Grid then sends the whole
+payload again). One difference is intended: for a body that is not JSON, this host returns 400 with the reason; the real
+host returns 500, and Event Grid retries.
 
-The real host answers 409 when a function whose parameter is a .NET EventGridEvent or CloudEvent is subscribed with the
-other schema. A Python function takes JSON and both schemas, so the rule is silent for it, unless its binding names
-such a type in a field `bindingType`.
+The real host returns 409 when a function whose parameter is a .NET EventGridEvent or CloudEvent is subscribed with the
+other schema. A Python function receives JSON and both schemas, so the rule applies only if its binding has such a type
+in `bindingType`.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _ORIGINS = frozenset(
 
 
 class EventGridWebhook:
-    """Serves every function with an eventGridTrigger."""
+    """Serves all functions with an eventGridTrigger."""
 
     def __init__(self, functions: list[FunctionSpec], invoker: Invoker, keys: KeyStore) -> None:
         self._functions = {spec.name: spec for spec in functions if spec.trigger.type == "eventGridTrigger"}
@@ -45,7 +45,7 @@ class EventGridWebhook:
         self._keys = keys
 
     async def handle(self, request: web.Request, key: str | None) -> web.Response:
-        """Answer one webhook call."""
+        """Handle a webhook call."""
         if not self._keys.opens_webhook(key):
             return web.Response(status=401)
         if request.method not in ("POST", "OPTIONS"):
@@ -68,7 +68,7 @@ class EventGridWebhook:
         try:
             payload = json.loads(await request.read())
         except (ValueError, RecursionError) as fault:
-            return web.Response(status=400, text=f"the body is not JSON: {fault}")
+            return web.Response(status=400, text=f"the body is not valid JSON: {fault}")
         return _validate(payload) if kind == "subscriptionvalidation" else await self._notify(spec, payload)
 
     async def _notify(self, spec: FunctionSpec, payload: Any) -> web.Response:
@@ -84,13 +84,13 @@ class EventGridWebhook:
         return web.Response(status=202)
 
     async def dispatch(self, spec: FunctionSpec, event: Any) -> Result:
-        """Run the function for one event; the event's text is kept as it came, dates included."""
+        """Run the function for one event. The event's JSON is passed on unchanged, including dates."""
         metadata = {"data": Datum(json.dumps(event.get("data")), "json")} if isinstance(event, dict) else {}
         return await self._invoker.run(spec, Datum(json.dumps(event, ensure_ascii=False), "json"), metadata)
 
 
 def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
-    """The CloudEvents abuse-protection handshake; only Event Grid's own origins are echoed."""
+    """The CloudEvents abuse-protection handshake. Only Event Grid's own origins are accepted."""
     if spec.trigger.text("bindingType") == "EventGridEvent":
         return web.Response(
             status=409, text="CloudEvent schema cannot be used for a function that binds to EventGridEvent."
@@ -100,8 +100,9 @@ def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
 
 
 def _validate(payload: Any) -> web.Response:
-    """The Event Grid handshake: the code comes in an array of one event, or in one object whose data is JSON within a
-    string.
+    """The Event Grid handshake.
+
+    The code is in an array with one event, or in an object whose data is JSON in a string.
     """
     try:
         if isinstance(payload, list):

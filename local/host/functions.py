@@ -1,22 +1,22 @@
-"""What the worker library reports of a function: its name and its bindings, as the host uses them."""
+"""Functions and their bindings, as the worker library reports them."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.host.errors import ConfigError
-from local.host.settings import resolve
+from local.host.app_settings import resolve
+from local.host.host_errors import ConfigError
 
 TRIGGERS = frozenset({"httpTrigger", "queueTrigger", "timerTrigger", "eventGridTrigger"})
 OUTPUTS = frozenset({"http", "queue"})
-# Which fields of a binding may hold %SETTING%; the host resolves them wherever its extensions are marked AutoResolve.
+# The fields of a binding that may contain %SETTING%: those that are marked AutoResolve in the host's extensions.
 _RESOLVED = ("queueName", "schedule", "route")
 
 
 @dataclass(frozen=True)
 class Binding:
-    """One binding; `fields` are those of its JSON, with settings filled in."""
+    """One binding. `fields` are those of its JSON, with settings resolved."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """One function of the app; `function_id` is the worker's handle."""
+    """One function of the app. `function_id` is the worker's id."""
 
     name: str
     function_id: str
@@ -48,18 +48,20 @@ def parse_function(
     raw_bindings: Iterable[str],
     settings: Mapping[str, str],
 ) -> FunctionSpec:
-    """A spec from the worker's raw bindings; raises ConfigError for bindings not served here and unknown settings."""
+    """Parse the worker's bindings. Raises ConfigError for unsupported bindings and unknown settings."""
     faults: list[str] = []
     bindings = [_binding(name, json.loads(raw), settings, faults) for raw in raw_bindings]
     triggers = [binding for binding in bindings if binding.type.endswith("Trigger")]
     others = [binding for binding in bindings if binding not in triggers]
     if len(triggers) != 1:
-        faults.append(f"function {name}: exactly one trigger is needed, found {len(triggers)}")
+        faults.append(f"function {name}: exactly one trigger is required, found {len(triggers)}")
     faults += [
-        f"function {name}: the local host has no trigger of type {b.type}" for b in triggers if b.type not in TRIGGERS
+        f"function {name}: the local host does not support the trigger type {b.type}"
+        for b in triggers
+        if b.type not in TRIGGERS
     ]
     faults += [
-        f"function {name}: the local host has no {b.direction} binding of type {b.type}"
+        f"function {name}: the local host does not support the {b.direction} binding type {b.type}"
         for b in others
         if b.direction != "out" or b.type not in OUTPUTS
     ]
@@ -82,7 +84,9 @@ def _binding(function: str, raw: dict[str, Any], settings: Mapping[str, str], fa
 
 
 def is_disabled(name: str, settings: Mapping[str, str]) -> bool:
-    """Azure's switch for one function: app setting `AzureWebJobs.<name>.Disabled` (or with underscores, for Linux)."""
+    """Whether a function is disabled by the app setting `AzureWebJobs.<name>.Disabled` (on Linux also with
+    underscores).
+    """
     for key in (f"AzureWebJobs.{name}.Disabled", f"AzureWebJobs_{name}_Disabled"):
         if settings.get(key, "").lower() in ("true", "1"):
             return True

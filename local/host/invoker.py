@@ -1,4 +1,4 @@
-"""Runs one invocation: worker call, time limit, output bindings, one log line."""
+"""Runs one invocation: worker call, time limit, output bindings and log entry."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ OutputWriter = Callable[[FunctionSpec, Reply], Awaitable[None]]
 
 
 class OutputError(Exception):
-    """An output binding could not be written; the invocation counts as failed, as in Azure."""
+    """An output binding could not be written. The invocation counts as failed, as in Azure."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How an invocation ended, for the trigger that asked for it."""
+    """The result of an invocation, for its trigger."""
 
     ok: bool
     returned: Datum | None = None
@@ -34,11 +34,10 @@ class Result:
 
 
 class Invoker:
-    """Runs functions of one worker under `functionTimeout`.
+    """Runs the functions of one worker within `functionTimeout`.
 
-    In Azure a function that outlives `functionTimeout` takes its worker process with it. Here it is cancelled and no
-    longer waited for, and its run counts as failed; a synchronous function goes on in its thread, since Python cannot
-    stop one.
+    In Azure, a function that exceeds `functionTimeout` ends its worker process. Here the invocation is cancelled and
+    counts as failed. A synchronous function continues in its thread, because Python cannot stop threads.
     """
 
     def __init__(
@@ -49,14 +48,12 @@ class Invoker:
         self._timeout = timeout
         self._write_outputs = write_outputs
         self._running: set[asyncio.Task[Reply]] = set()
-        self._giving_up = False
-        self.names: dict[
-            str, str
-        ] = {}  # invocation id -> function, while it runs: log lines of the app are labelled with it
+        self._cancelling = False
+        self.names: dict[str, str] = {}  # invocation id -> function name of running invocations, for log entries
 
     @property
     def running(self) -> int:
-        """How many invocations run now."""
+        """The number of running invocations."""
         return len(self._running)
 
     async def run(
@@ -69,9 +66,7 @@ class Invoker:
         dequeue_count: int | None = None,
         message_id: str | None = None,
     ) -> Result:
-        """Invoke `spec` with its trigger's value. Faults of the function come back in the result; only cancellation is
-        raised.
-        """
+        """Invoke a function. Errors of the function are in the result; only cancellation is raised."""
         invocation_id = str(uuid.uuid4())
         started = time.perf_counter()
         task = asyncio.create_task(
@@ -120,8 +115,8 @@ class Invoker:
                 ok=False, error=f"Timeout value of {limit} was exceeded by function: Functions.{spec.name}"
             )
         if task.cancelled():
-            if self._giving_up:
-                raise asyncio.CancelledError  # the trigger must leave its work as a crash would
+            if self._cancelling:
+                raise asyncio.CancelledError  # the trigger must behave as after a crash
             return "failed", Reply(ok=False, error="CancelledError")
         reply = task.result()
         if reply.ok and spec.outputs:
@@ -132,16 +127,16 @@ class Invoker:
         return ("succeeded" if reply.ok else "failed"), reply
 
     async def drain(self, seconds: float) -> int:
-        """Wait for what runs, at most `seconds`, then cancel the rest; answers how many had to be cancelled."""
+        """Wait up to `seconds` for running invocations and cancel the rest. Returns how many were cancelled."""
         if not self._running:
             return 0
         _, left = await asyncio.wait(set(self._running), timeout=seconds)
-        self._giving_up = True
+        self._cancelling = True
         for task in left:
             task.cancel()
         return len(left)
 
 
 def new_traceparent() -> str:
-    """A fresh W3C trace context, sampled: each invocation without a caller starts its own trace."""
+    """A new W3C trace context, sampled. An invocation without a caller starts its own trace."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,4 +1,4 @@
-"""Access keys of the host: master, host, function and system keys, kept in a file that only its owner can read."""
+"""Access keys: master, host, function and system keys, in a file that only its owner can read."""
 
 import hmac
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 EVENT_GRID_KEY = "eventgrid_extension"
 
@@ -20,7 +20,7 @@ def _new_key() -> str:
 
 @dataclass
 class KeyStore:
-    """Keys by scope. Comparisons take the same time whatever the candidate is."""
+    """Keys by scope. Comparisons take constant time."""
 
     master: str = field(default_factory=_new_key, repr=False)
     host: dict[str, str] = field(default_factory=lambda: {"default": _new_key()}, repr=False)
@@ -28,7 +28,7 @@ class KeyStore:
     functions: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     def ensure(self, names: Iterable[str]) -> None:
-        """Give each named function its default key."""
+        """Create a default key for each function that has none."""
         for name in names:
             self.functions.setdefault(name, {"default": _new_key()})
 
@@ -42,7 +42,7 @@ class KeyStore:
         return _one_of(candidate, (self.master,))
 
     def opens_webhook(self, candidate: str | None, extension: str = EVENT_GRID_KEY) -> bool:
-        """Whether `candidate` is the system key of the extension, or the master key."""
+        """Whether `candidate` is the extension's system key or the master key."""
         own = [value for name, value in self.system.items() if name == extension]
         return _one_of(candidate, (*own, self.master))
 
@@ -54,8 +54,9 @@ def _one_of(candidate: str | None, keys: Iterable[str]) -> bool:
 
 
 def load_keys(path: Path | None, functions: Iterable[str]) -> KeyStore:
-    """Keys from `path`, made and written where they are missing; without a path they live in memory. Raises
-    ConfigError for a broken file.
+    """Read the keys from `path` and create missing ones.
+
+    Without a path, keys are kept in memory. Raises ConfigError for an invalid file.
     """
     store = KeyStore()
     if path is not None and path.exists():
@@ -76,9 +77,7 @@ def _read(path: Path) -> KeyStore:
             functions={name: _text_map(keys) for name, keys in document["functionKeys"].items()},
         )
     except (ValueError, KeyError, AttributeError) as broken:
-        raise ConfigError(
-            [f"keys file {path} cannot be read ({broken!r}); delete it to have new keys made"]
-        ) from broken
+        raise ConfigError([f"the key file {path} is invalid ({broken!r}); delete it to create new keys"]) from broken
 
 
 def _text_map(value: Any) -> dict[str, str]:

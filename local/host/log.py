@@ -1,6 +1,4 @@
-"""Log lines of the host process: one JSON object a line, the app's own lines with their invocation, no secret in
-any.
-"""
+"""The host's log: one JSON object per line, with the invocation of the app's own entries. Secrets are redacted."""
 
 import json
 import logging
@@ -30,12 +28,12 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """`text` with keys, SAS signatures and tokens hidden."""
+    """Hide keys, SAS signatures and tokens."""
     return _SECRETS.sub(lambda match: f"{match[1] or match[2]}[hidden]", text)
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object; `function_of` names the function of an invocation that runs now."""
+    """Formats a record as a JSON object. `function_of` returns the function name of a running invocation."""
 
     def __init__(self, function_of: Callable[[str], str | None]) -> None:
         super().__init__()
@@ -61,7 +59,7 @@ class JsonLines(logging.Formatter):
 def configure(
     function_of: Callable[[str], str | None], levels: Mapping[str, Any] | None = None, file: Path | None = None
 ) -> None:
-    """Send every log line of this process to stderr or `file`, at the levels of host.json (`default`, `Function`,
+    """Write the log of this process to stderr or `file`, with the levels of host.json (`default`, `Function`,
     `Host.Results`).
     """
     handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)

@@ -1,4 +1,4 @@
-"""Manual runs (`POST /admin/functions/{name}`): each trigger gets the input in its own shape."""
+"""Manual runs (`POST /admin/functions/{name}`): converts the input for each type of trigger."""
 
 import json
 from datetime import timedelta
@@ -6,9 +6,9 @@ from datetime import timedelta
 from azure.storage.queue import QueueMessage
 
 from local.host.admin import ManualRun
-from local.host.clock import Clock
 from local.host.eventgrid import EventGridWebhook
 from local.host.functions import FunctionSpec
+from local.host.host_clock import Clock
 from local.host.invoker import Invoker, Result
 from local.host.queue_message import trigger_metadata, trigger_value
 from local.host.worker import Datum
@@ -17,7 +17,7 @@ _WEEK = timedelta(days=7)
 
 
 def manual_run(invoker: Invoker, webhook: EventGridWebhook, clock: Clock) -> ManualRun:
-    """The function that runs one spec with a caller's input, once, outside its queue or schedule."""
+    """Return the function that runs a function once with a caller's input, outside its queue or schedule."""
 
     async def run(spec: FunctionSpec, text: str) -> Result:
         if spec.trigger.type == "eventGridTrigger":

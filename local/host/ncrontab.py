@@ -1,9 +1,9 @@
-"""NCRONTAB: when a timer fires next.
+"""NCRONTAB schedules for timer triggers.
 
 The rules are those of the NCrontab library that the host uses: `{second} {minute} {hour} {day} {month} {day of week}`,
-or five fields without seconds (the host counts fields); values, ranges, steps (`*/5`, `10/5`, `1-30/3`), lists and
-English names; all in UTC. Unlike in cron, day and day of week must both match. A range written backwards is turned
-round. A TimeSpan (`00:05:00`) is a constant interval instead.
+or five fields without seconds. Supported are values, ranges, steps (`*/5`, `10/5`, `1-30/3`), lists and English names,
+in UTC. Unlike in cron, day and day of week must both match. A reversed range is accepted. A TimeSpan (`00:05:00`) is a
+constant interval.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _MONTHS = [
     "december",
 ]
 _DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
-_YEARS_AHEAD = 40  # 29 February on a given weekday comes every 28 years, or within 40 over a century year
+_YEARS_AHEAD = 40  # 29 February falls on a given weekday every 28 years, or within 40 years across a century
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ _FIELDS = (
 
 
 class ScheduleError(ValueError):
-    """A schedule that cannot be read or never comes."""
+    """A schedule that is invalid or never occurs."""
 
 
 class Schedule(Protocol):
     """When a timer fires."""
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first occurrence strictly after `moment` (aware, UTC)."""
+        """The first occurrence after `moment` (UTC)."""
         ...
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A constant interval, counted from the last run."""
+    """A constant interval from the last run."""
 
     every: timedelta
 
@@ -82,7 +82,7 @@ class Crontab:
     weekdays: frozenset[int]
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first occurrence strictly after `moment`; raises ScheduleError when there is none within 40 years."""
+        """The first occurrence after `moment`. Raises ScheduleError if there is none within 40 years."""
         now = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         last_year = now.year + _YEARS_AHEAD
         while now.year <= last_year:
@@ -98,7 +98,7 @@ class Crontab:
                 now += timedelta(seconds=1)
             else:
                 return now
-        raise ScheduleError("the schedule never comes: no day of the next years has this day, month and day of week")
+        raise ScheduleError("the schedule never occurs: no date has this day, month and day of week")
 
 
 def _first_of_next_month(now: datetime) -> datetime:
@@ -107,26 +107,26 @@ def _first_of_next_month(now: datetime) -> datetime:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """A schedule from an NCRONTAB expression or a TimeSpan; raises ScheduleError that says which part is wrong."""
+    """Parse an NCRONTAB expression or a TimeSpan. Raises ScheduleError, which names the invalid part."""
     if ":" in text:
         try:
             every = parse_timespan(text)
         except ValueError as fault:
             raise ScheduleError(str(fault)) from fault
         if every <= timedelta(0):
-            raise ScheduleError(f"the interval {text} must be above zero")
+            raise ScheduleError(f"the interval {text} must be greater than zero")
         return Interval(every)
     parts = text.split()
     if len(parts) not in (5, 6):
         raise ScheduleError(
-            f"{text!r} has {len(parts)} fields; NCRONTAB wants 6: second minute hour day month day-of-week"
+            f"{text!r} has {len(parts)} fields; NCRONTAB has 6: second minute hour day month day-of-week"
         )
     fields = [
         _parse_field(part, field)
         for part, field in zip(parts if len(parts) == 6 else ["0", *parts], _FIELDS, strict=True)
     ]
     schedule = Crontab(*fields)
-    schedule.next_after(datetime(2000, 1, 1, tzinfo=UTC))  # an impossible date is told at once, not on the day
+    schedule.next_after(datetime(2000, 1, 1, tzinfo=UTC))  # report an impossible date at startup
     return schedule
 
 
@@ -137,7 +137,7 @@ def _parse_field(text: str, field: _Field) -> frozenset[int]:
         step = 1
         if slash:
             if not step_text.isdigit() or int(step_text) == 0:
-                raise ScheduleError(f"{field.name} {text!r}: the step {step_text!r} must be a number above 0")
+                raise ScheduleError(f"{field.name} {text!r}: the step {step_text!r} must be a number greater than 0")
             step = int(step_text)
         low, high = _parse_range(body, field, text, open_ended=bool(slash))
         values.update(range(low, high + 1, step))
@@ -161,8 +161,8 @@ def _parse_value(text: str, field: _Field, whole: str) -> int:
     else:
         matches = [index for index, name in enumerate(field.names) if text and name.startswith(text.lower())]
         if not matches:
-            raise ScheduleError(f"{field.name} {whole!r}: {text!r} is no value of this field")
+            raise ScheduleError(f"{field.name} {whole!r}: {text!r} is not valid for this field")
         value = matches[0] + field.low
     if not field.low <= value <= field.high:
-        raise ScheduleError(f"{field.name} {whole!r}: {value} is not within {field.low} to {field.high}")
+        raise ScheduleError(f"{field.name} {whole!r}: {value} is not between {field.low} and {field.high}")
     return value

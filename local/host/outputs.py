@@ -1,6 +1,4 @@
-"""Queue output bindings: what a function put into `func.Out` or returned goes to the queue when the function
-succeeded.
-"""
+"""Queue output bindings: sends the values of `func.Out` and the return value after the function succeeded."""
 
 import base64
 import contextlib
@@ -13,20 +11,20 @@ from azure.storage.queue.aio import QueueClient
 
 from local.host.functions import Binding, FunctionSpec
 from local.host.invoker import OutputError
-from local.host.storage import DEFAULT_CONNECTION, Storage
+from local.host.queue_connections import DEFAULT_CONNECTION, QueueConnections
 from local.host.worker import Datum, Reply
 
 
 class QueueOutputs:
-    """Writes queue outputs; creates a missing queue; tells the host's own listeners, so that they look at once."""
+    """Sends queue outputs, creates missing queues, and notifies the host's own listeners."""
 
-    def __init__(self, storage: Storage, base64_bodies: bool, written: Callable[[str, str], None]) -> None:
+    def __init__(self, storage: QueueConnections, base64_bodies: bool, written: Callable[[str, str], None]) -> None:
         self._storage = storage
         self._base64 = base64_bodies
         self._written = written
 
     async def write(self, spec: FunctionSpec, reply: Reply) -> None:
-        """Send every queue output of a successful run; raises OutputError when a queue refuses one."""
+        """Send all queue outputs of a successful run. Raises OutputError when a queue rejects one."""
         values = dict(reply.outputs)
         if reply.returned is not None:
             values["$return"] = reply.returned
@@ -49,19 +47,17 @@ class QueueOutputs:
 
 
 async def send_creating(client: QueueClient, text: str) -> None:
-    """Send `text` as it is; create the queue when it is missing."""
+    """Send a message, and create the queue if it is missing."""
     try:
         await client.send_message(text)
     except ResourceNotFoundError:
-        with contextlib.suppress(ResourceExistsError):  # another writer was faster
+        with contextlib.suppress(ResourceExistsError):  # another writer was first
             await client.create_queue()
         await client.send_message(text)
 
 
 def message_bodies(datum: Datum) -> Iterator[bytes]:
-    """The messages in one output value: text, bytes, one `func.QueueMessage`, or a list of texts and messages (each
-    its own message).
-    """
+    """The messages in an output value: text, bytes, a `func.QueueMessage`, or a list of texts and messages."""
     if datum.type is None or datum.value is None:
         return
     if datum.type == "bytes":
@@ -76,7 +72,7 @@ def message_bodies(datum: Datum) -> Iterator[bytes]:
 def _body(item: Any) -> bytes:
     if isinstance(item, str):
         return item.encode()
-    # A func.QueueMessage crosses the library as {"id", "body"}; the service gives ids, so only the body counts.
+    # The library converts a func.QueueMessage to {"id", "body"}. The service assigns ids, so only the body is used.
     if isinstance(item, dict) and set(item) == {"id", "body"}:
         return str(item["body"]).encode()
     return json.dumps(item).encode()

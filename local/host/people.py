@@ -1,4 +1,4 @@
-"""The people who can sign in to a local host, from a file, and how the app is told who asks."""
+"""The users who can sign in to the local host, from a file, and the headers that identify them to the app."""
 
 import json
 import re
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 
 PROVIDER = "aad"
-"""App Service Authentication's name of Microsoft Entra, also in its addresses ("Customize sign-in and sign-out")."""
+"""Name of Microsoft Entra in App Service Authentication and its URLs. Source: Microsoft Learn, "Customize sign-in and
+sign-out in Azure App Service authentication".
+"""
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDENTITY = "http://schemas.microsoft.com/identity/claims"
@@ -21,7 +23,7 @@ _FIELDS = {"id", "tenant", "account", "name", "groups"}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of a directory: `id` and `groups` are object ids, `account` is what they would sign in with."""
+    """A user of a directory. `id` and `groups` are object ids; `account` is the user principal name."""
 
     id: str
     tenant: str
@@ -30,7 +32,7 @@ class Person:
     groups: tuple[str, ...] = ()
 
     def claims(self) -> list[dict[str, str]]:
-        """What their ID token says of them, under the names that App Service Authentication gives claims of Entra."""
+        """The claims of the user's ID token, with the names that App Service Authentication uses for Entra."""
         pairs = [
             (f"{_IDENTITY}/objectidentifier", self.id),
             (f"{_IDENTITY}/tenantid", self.tenant),
@@ -41,7 +43,9 @@ class Person:
         return [{"typ": name, "val": value} for name, value in pairs]
 
     def headers(self) -> dict[str, str]:
-        """The headers that tell the app who asks ("Work with user identities in Azure App Service authentication")."""
+        """The headers that identify the user to the app ("Work with user identities in Azure App Service
+        authentication").
+        """
         principal = {
             "auth_typ": PROVIDER,
             "claims": self.claims(),
@@ -57,20 +61,18 @@ class Person:
 
 
 def load_people(path: Path) -> tuple[Person, ...]:
-    """The people of a file, a JSON list of objects; raises ConfigError with every fault of it."""
+    """Read the users from a file, a JSON list of objects. Raises ConfigError with all errors."""
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as missing:
-        raise ConfigError(
-            [f"{path} does not exist: a JSON list of the people who can sign in is expected"]
-        ) from missing
+        raise ConfigError([f"{path} does not exist; it must contain a JSON list of users"]) from missing
     except ValueError as broken:
         raise ConfigError([f"{path} is not valid JSON: {broken}"]) from broken
     if not isinstance(listed, list) or not listed:
-        raise ConfigError([f"{path}: a list of at least one person is expected"])
-    faults = [fault for at, each in enumerate(listed) for fault in _faults(f"{path}, person {at + 1}", each)]
+        raise ConfigError([f"{path} must contain a list with at least one user"])
+    faults = [fault for at, each in enumerate(listed) for fault in _faults(f"{path}, user {at + 1}", each)]
     if not faults and len({each["id"] for each in listed}) < len(listed):
-        faults = [f"{path}: two people have the same id"]
+        faults = [f"{path}: two users have the same id"]
     if faults:
         raise ConfigError(faults)
     return tuple(Person(**{**each, "groups": tuple(each.get("groups", ()))}) for each in listed)
@@ -78,24 +80,25 @@ def load_people(path: Path) -> tuple[Person, ...]:
 
 def _faults(where: str, given: Any) -> list[str]:
     if not isinstance(given, dict):
-        return [f"{where}: an object is expected"]
+        return [f"{where}: must be an object"]
     faults = [
-        f"{where}: {field!r} is no field; known are {', '.join(sorted(_FIELDS))}" for field in given.keys() - _FIELDS
+        f"{where}: unknown field {field!r}; the fields are {', '.join(sorted(_FIELDS))}"
+        for field in given.keys() - _FIELDS
     ]
     faults += [
-        f"{where}: {field} is no id, 8-4-4-4-12 lower-case hex digits"
+        f"{where}: {field} is not an id (8-4-4-4-12 lowercase hexadecimal digits)"
         for field in ("id", "tenant")
         if not _is_id(given.get(field))
     ]
-    # A header holds the account as it is.
+    # The account is sent in a header unchanged.
     account = given.get("account")
     if not isinstance(account, str) or not re.fullmatch(r"[!-~]+", account):
-        faults.append(f"{where}: account is no name to sign in with, such as person@example.com")
+        faults.append(f"{where}: account is not a user principal name, such as user@example.com")
     if not isinstance(given.get("name"), str) or not given["name"].strip():
-        faults.append(f"{where}: name is no text")
+        faults.append(f"{where}: name must be a non-empty string")
     groups = given.get("groups", [])
     if not isinstance(groups, list) or not all(_is_id(each) for each in groups):
-        faults.append(f"{where}: groups is no list of ids")
+        faults.append(f"{where}: groups must be a list of ids")
     return faults
 
 

@@ -1,9 +1,9 @@
-"""Keeps one message invisible while its function runs.
+"""Keeps a message invisible while its function runs.
 
-The lease is 10 minutes, renewed when half of it has passed, for another 10 minutes; after a server error sooner each
-time (half the delay, down to a tenth of the lease); when the message or its pop receipt is gone renewal stops in
-silence (UpdateQueueMessageVisibilityCommand.cs, LinearSpeedupStrategy.cs). Each renewal changes the pop receipt, which
-the later delete must carry.
+The lease is 10 minutes. It is renewed after half that time for another 10 minutes. After a server error, the delay is
+halved each time, down to a tenth of the lease. Renewal stops silently when the message or its pop receipt no longer
+exists (UpdateQueueMessageVisibilityCommand.cs, LinearSpeedupStrategy.cs). Each renewal changes the pop receipt, which
+is needed to delete the message.
 """
 
 import asyncio
@@ -20,13 +20,16 @@ _GONE_CODES = {"PopReceiptMismatch", "MessageNotFound", "QueueNotFound", "QueueB
 
 
 def is_gone(fault: HttpResponseError) -> bool:
-    """Whether the message is no longer ours: swallowed by the platform, which makes delivery at-least-once."""
+    """Whether another instance may have received the message.
+
+    The host ignores this error, so delivery is at least once.
+    """
     code = getattr(fault, "error_code", None)
     return str(getattr(code, "value", code)) in _GONE_CODES or fault.status_code == 404
 
 
 class MessageLease:
-    """The lease of one received message; `pop_receipt` is always the newest."""
+    """The lease of a received message. `pop_receipt` is the latest one."""
 
     def __init__(self, client: QueueClient, message: QueueMessage, seconds: int) -> None:
         self._client = client
@@ -47,14 +50,19 @@ class MessageLease:
             if isinstance(fault, HttpResponseError) and is_gone(fault):
                 return
             self._delay = max(self._delay / 2, self._seconds / 10)
-            logger.warning("lease of message %s was not renewed, next try in %.1f s: %s", self._id, self._delay, fault)
+            logger.warning(
+                "the lease of message %s was not renewed; the next attempt is in %.1f s: %s",
+                self._id,
+                self._delay,
+                fault,
+            )
         else:
             self.pop_receipt = str(updated.pop_receipt)
             self._delay = self._seconds / 2
         self._handle = asyncio.get_running_loop().call_later(self._delay, self._begin)
 
     async def stop(self) -> None:
-        """Stop renewing; a renewal under way is awaited, for its pop receipt is the one that counts."""
+        """Stop renewing. A renewal in progress is awaited, because its pop receipt is needed."""
         self._handle.cancel()
         if self._renewing is not None:
             await self._renewing

@@ -1,4 +1,4 @@
-"""A queue message on its way into a function: body and trigger metadata as the Storage Queue extension gives them."""
+"""Converts a queue message to the body and trigger metadata of an invocation, as the Storage Queue extension does."""
 
 import base64
 import binascii
@@ -11,25 +11,23 @@ from local.host.worker import Datum
 
 
 class UndecodableBody(ValueError):
-    """The body is not base64 although `messageEncoding` says so."""
+    """The body is not base64, although `messageEncoding` is base64."""
 
 
 def body_of(message: QueueMessage, base64_bodies: bool) -> bytes:
-    """The payload; raises UndecodableBody (such a message never reaches a function, it goes to the poison queue as it
-    is).
-    """
+    """The decoded body. Raises UndecodableBody; such a message goes to the poison queue without reaching a function."""
     text = message.content or ""
     if not base64_bodies:
         return text.encode()
     try:
-        # .NET's Convert.FromBase64String skips white space and wants exact padding.
+        # .NET's Convert.FromBase64String ignores white space and requires exact padding.
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as fault:
         raise UndecodableBody(f"message {message.id} is not base64: {fault}") from fault
 
 
 def trigger_value(body: bytes) -> Datum:
-    """A string where the body is UTF-8, else the bytes: the two forms `azure.functions.QueueMessage` takes."""
+    """A string if the body is UTF-8, otherwise bytes: the two types that `azure.functions.QueueMessage` accepts."""
     try:
         return Datum(body.decode("utf-8"), "string")
     except UnicodeDecodeError:
@@ -37,10 +35,10 @@ def trigger_value(body: bytes) -> Datum:
 
 
 def trigger_metadata(message: QueueMessage, value: Datum) -> dict[str, Datum]:
-    """Id, DequeueCount, times, PopReceipt and QueueTrigger, then the body's own JSON fields.
+    """Id, DequeueCount, times, PopReceipt and QueueTrigger, and the JSON fields of the body.
 
-    Those override the names above on collision, whatever their casing (the host's dictionary ignores case): a body
-    with a key "id" hides the message id (ApplyBindingData of the host; QueueTriggerBinding.CreateBindingData).
+    A field of the body overrides metadata of the same name, in any casing (the host's dictionary ignores case): a body
+    with a key "id" hides the message id (ApplyBindingData of the host, QueueTriggerBinding.CreateBindingData).
     """
     metadata = {
         "Id": Datum(message.id, "string"),
@@ -67,7 +65,7 @@ def _apply_body_fields(text: str, metadata: dict[str, Datum]) -> None:
     try:
         fields: dict[str, Any] = json.loads(stripped)
     except ValueError:
-        return  # not JSON is no fault of a message
+        return  # a body does not need to be JSON
     canonical: dict[str, str] = {name.lower(): name for name in metadata}
     for name, field in fields.items():
         if field is None or isinstance(field, list):

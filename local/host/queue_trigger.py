@@ -1,10 +1,10 @@
-"""One queue trigger: polls, runs a function for each message, deletes, retries or poisons it.
+"""Queue triggers: polls a queue, runs the function for each message, and deletes, retries or poisons the message.
 
-Order and rules are those of QueueListener.cs and QueueProcessor.cs (Storage Queue extension 5):
-before the run a message received more than maxDequeueCount times goes to `<queue>-poison`; after a failed run one
-received maxDequeueCount times goes there too, others become visible again after visibilityTimeout; no poison queue
-exists for a queue that is one, or whose name leaves no room, and a failed message then stays invisible for the rest of
-its lease. A copy to the poison queue is made before the delete: a crash between leaves both.
+Order and rules follow QueueListener.cs and QueueProcessor.cs (Storage Queue extension 5). Before a run, a message that
+was received more than maxDequeueCount times goes to `<queue>-poison`. After a failed run, a message that was received
+maxDequeueCount times goes there, too; others become visible again after visibilityTimeout. There is no poison queue for
+a queue that is one, or whose name is too long; a failed message then stays invisible until its lease ends. The copy to
+the poison queue is made before the delete, so a crash in between leaves both.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from local.host.config import QueuesConfig
 from local.host.functions import FunctionSpec
 from local.host.invoker import Invoker
 from local.host.outputs import send_creating
+from local.host.queue_connections import DEFAULT_CONNECTION, QueueConnections
 from local.host.queue_lease import LEASE_SECONDS, MessageLease, is_gone
 from local.host.queue_message import UndecodableBody, body_of, trigger_metadata, trigger_value
-from local.host.storage import DEFAULT_CONNECTION, Storage
 from local.host.wakeup import Wakeups
 
 logger = logging.getLogger("local.host.queue")
@@ -31,19 +31,19 @@ MAX_QUEUE_NAME = 63
 
 
 def poison_name(queue: str) -> str | None:
-    """The poison queue of `queue`, or None where there is none (QueueListenerFactory.CreatePoisonQueueReference)."""
+    """The poison queue of `queue`, or None if there is none (QueueListenerFactory.CreatePoisonQueueReference)."""
     if queue.endswith(POISON_SUFFIX) or len(queue) + len(POISON_SUFFIX) > MAX_QUEUE_NAME:
         return None
     return queue + POISON_SUFFIX
 
 
 class QueueListener:
-    """Listens on one queue for one function until `stop`."""
+    """Listens on a queue for a function until `stop`."""
 
     def __init__(
         self,
         spec: FunctionSpec,
-        storage: Storage,
+        storage: QueueConnections,
         config: QueuesConfig,
         invoker: Invoker,
         wakeups: Wakeups,
@@ -65,13 +65,13 @@ class QueueListener:
         self._retry_seconds = int(config.visibility_timeout.total_seconds()) if retry_seconds is None else retry_seconds
         self._backoff = PollingBackoff(config.max_polling_interval.total_seconds())
         self._exists = False
-        self._unreadable = False  # an outage is told once, and its end
+        self._unreadable = False  # log the start and the end of an outage once
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
 
     async def run(self) -> None:
-        """Poll until stopped. Storage errors are logged and waited out."""
+        """Poll until stopped. Storage errors are logged, and polling continues."""
         while not self._stopping:
             if len(self._running) > self._config.new_batch_threshold:
                 self._room.clear()
@@ -84,7 +84,7 @@ class QueueListener:
             if messages:
                 self._backoff.reset()
             elif not self._stopping:
-                await self._nap(self._backoff.next())
+                await self._wait_for_wakeup(self._backoff.next())
 
     async def _fetch(self) -> list[QueueMessage]:
         try:
@@ -96,10 +96,10 @@ class QueueListener:
             async for page in pages:
                 return [message async for message in page]
         except AzureError as fault:
-            self._exists = False  # any storage error resets the check: the queue may have been deleted
+            self._exists = False  # after a storage error, check again: the queue may have been deleted
             if not isinstance(fault, ResourceNotFoundError) and not self._unreadable:
                 self._unreadable = True
-                logger.warning("queue %s cannot be read, trying again: %s", self.queue, fault)
+                logger.warning("queue %s cannot be read; polling continues: %s", self.queue, fault)
         return []
 
     async def _check_exists(self) -> bool:
@@ -113,7 +113,7 @@ class QueueListener:
             logger.info("queue %s can be read again", self.queue)
         return True
 
-    async def _nap(self, seconds: float) -> None:
+    async def _wait_for_wakeup(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:
@@ -128,7 +128,9 @@ class QueueListener:
         self._running.discard(task)
         self._room.set()
         if not task.cancelled() and (fault := task.exception()) is not None:
-            logger.error("message of queue %s was left for its lease to end: %r", self.queue, fault)
+            logger.error(
+                "a message of queue %s failed unexpectedly and reappears when its lease ends: %r", self.queue, fault
+            )
 
     async def _process(self, message: QueueMessage) -> None:
         lease = MessageLease(self._client, message, self._lease_seconds)
@@ -139,22 +141,26 @@ class QueueListener:
         if ok:
             await self._delete(message, lease.pop_receipt)
         elif self._poison is None:
-            logger.warning("message %s of %s failed and stays invisible until its lease ends", message.id, self.queue)
+            logger.warning(
+                "message %s of queue %s failed and stays invisible until its lease ends", message.id, self.queue
+            )
         elif to_poison:
             await self._move_to_poison(self._poison, message, lease.pop_receipt)
         else:
             await self._release(message, lease.pop_receipt)
 
     async def _execute(self, message: QueueMessage) -> tuple[bool, bool]:
-        """Whether the run succeeded and, if not, whether the message belongs in the poison queue now."""
+        """Whether the run succeeded, and if not, whether the message belongs in the poison queue now."""
         count, most = message.dequeue_count or 0, self._config.max_dequeue_count
         try:
             value = trigger_value(body_of(message, self._config.base64))
         except UndecodableBody as fault:
             logger.warning("queue %s: %s", self.queue, fault)
             return False, True
-        if count > most:  # also without a poison queue: such a message is received again and again, and run no more
-            logger.error("message %s of %s was received %d times; it is not run again", message.id, self.queue, count)
+        if count > most:  # also without a poison queue: such a message is received again, but not run
+            logger.error(
+                "message %s of queue %s was received %d times; it is not run again", message.id, self.queue, count
+            )
             return False, True
         result = await self._invoker.run(
             self.spec, value, trigger_metadata(message, value), dequeue_count=count, message_id=message.id
@@ -167,7 +173,7 @@ class QueueListener:
         except HttpResponseError as fault:
             if not is_gone(fault):
                 raise
-            logger.debug("message %s was no longer ours to delete", message.id)
+            logger.debug("message %s was received by another instance and is not deleted", message.id)
 
     async def _release(self, message: QueueMessage, receipt: str) -> None:
         try:
@@ -181,17 +187,17 @@ class QueueListener:
     async def _move_to_poison(self, poison: QueueClient, message: QueueMessage, receipt: str) -> None:
         await send_creating(poison, message.content or "")
         self._wakeups.written(self._connection, poison.queue_name)
-        logger.error("message %s of %s moved to %s", message.id, self.queue, poison.queue_name)
+        logger.error("message %s of queue %s moved to %s", message.id, self.queue, poison.queue_name)
         await self._delete(message, receipt)
 
     def stop(self) -> None:
-        """Fetch no more. What was received is still run."""
+        """Receive no more messages. Received messages still run."""
         self._stopping = True
         self._wake.set()
         self._room.set()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for running messages, at most `seconds`; the rest are cancelled and come back when their lease ends."""
+        """Wait up to `seconds` for running messages. The rest are cancelled and reappear when their leases end."""
         if self._running:
             _, left = await asyncio.wait(set(self._running), timeout=seconds)
             for task in left:

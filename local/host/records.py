@@ -1,4 +1,4 @@
-"""What the host remembers and logs of an invocation."""
+"""The host's records of invocations, in memory and in the log."""
 
 import logging
 from collections import deque
@@ -12,7 +12,7 @@ Outcome = Literal["succeeded", "failed", "timed_out", "cancelled"]
 
 @dataclass(frozen=True)
 class InvocationRecord:
-    """One finished invocation. `ms` is wall time; `dequeue_count` belongs to queue triggers."""
+    """A completed invocation. `ms` is its duration; `dequeue_count` is set for queue triggers."""
 
     function: str
     invocation_id: str
@@ -25,7 +25,7 @@ class InvocationRecord:
 
 
 class Journal:
-    """Keeps the last invocations and writes one structured line for each."""
+    """Keeps the most recent invocations and writes a log entry for each."""
 
     def __init__(self, keep: int = 10_000) -> None:
         self.recent: deque[InvocationRecord] = deque(maxlen=keep)
@@ -40,5 +40,5 @@ class Journal:
             logger.log(level, "%s %s", record.function, record.outcome, extra={"fields": fields})
 
     def of(self, function: str) -> list[InvocationRecord]:
-        """The remembered invocations of one function, oldest first."""
+        """The recorded invocations of a function, oldest first."""
         return [record for record in self.recent if record.function == function]

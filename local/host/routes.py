@@ -1,8 +1,8 @@
-"""Route templates of httpTrigger bindings, as ASP.NET Core routing reads them: literals, `{x}`, `{x?}`, `{x=1}`,
-`{*rest}`, `{x:int:min(1)}`.
+"""Route templates of HTTP triggers, as in ASP.NET Core routing: literals, `{x}`, `{x?}`, `{x=1}`, `{*rest}`,
+`{x:int:min(1)}`.
 
-Literals match in any casing. Where several templates match, the more definite one wins, segment by segment: literal,
-then a parameter with a constraint or beside literal text, then a bare parameter, then a catch-all.
+Literals are case-insensitive. If several templates match, the most specific one is used, compared segment by segment:
+literal, parameter with a constraint or next to literal text, plain parameter, catch-all.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 from uuid import UUID
 
-# A brace within a constraint is written twice, as ASP.NET wants it.
+# A brace within a constraint is written twice, as in ASP.NET.
 _PARAMETER = re.compile(r"\{(?P<star>\*{0,2})(?P<name>[A-Za-z_][\w-]*)(?P<rest>(?:\{\{|\}\}|[^{}])*)\}")
 _CONSTRAINT = re.compile(r":([A-Za-z]+)(?:\(((?:[^()]|\([^()]*\))*)\))?")
 
@@ -19,7 +19,7 @@ Check = Callable[[str], bool]
 
 
 class RouteError(ValueError):
-    """A route template that cannot be read."""
+    """An invalid route template."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _constraint(name: str, argument: str | None) -> Check:
     try:
         numbers = [int(part) for part in argument.split(",")]
     except ValueError as fault:
-        raise RouteError(f"route constraint {name}({argument}) wants whole numbers") from fault
+        raise RouteError(f"route constraint {name}({argument}) requires whole numbers") from fault
     low, high = numbers[0], numbers[-1]
     bounded: dict[str, Check] = {
         "length": lambda text: low <= len(text) <= high,
@@ -108,7 +108,7 @@ def _parameter(match: re.Match[str]) -> _Parameter:
         rest, default = rest.split("=", 1)
     constraints = list(_CONSTRAINT.finditer(rest))
     if "".join(found[0] for found in constraints) != rest:
-        raise RouteError(f"parameter {match[0]} cannot be read")
+        raise RouteError(f"parameter {match[0]} is invalid")
     checks = tuple(_constraint(found[1].lower(), found[2]) for found in constraints)
     return _Parameter(match["name"], checks, optional, bool(match["star"]), default)
 
@@ -147,7 +147,7 @@ def _rank(parameter: bool, narrowed: bool, catch_all: bool) -> int:
 
 
 class Route:
-    """One compiled template; raises RouteError for one that cannot be read."""
+    """A compiled template. Raises RouteError for an invalid one."""
 
     def __init__(self, template: str) -> None:
         self.template = template.strip("/")
@@ -156,11 +156,11 @@ class Route:
             raise RouteError(f"route {template!r}: a catch-all parameter must be the last segment")
         names = [name.lower() for segment in self._segments for name in segment.names]
         if len(names) != len(set(names)):
-            raise RouteError(f"route {template!r} names a parameter twice")
+            raise RouteError(f"route {template!r} has a duplicate parameter")
         self.precedence = tuple(segment.rank for segment in self._segments)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Route parameters when the raw (still percent-encoded) `path` matches, else None."""
+        """The route parameters if the raw `path` (still percent-encoded) matches, otherwise None."""
         parts = [unquote(part) for part in path.strip("/").split("/")] if path.strip("/") else []
         found: dict[str, str] = {}
         for index, segment in enumerate(self._segments):
@@ -187,7 +187,7 @@ class Route:
 
 
 def _split(template: str) -> list[str]:
-    """Segments of a template; a slash inside braces (a regex constraint) does not part them."""
+    """The segments of a template. A slash inside braces (in a regex constraint) is not a separator."""
     parts, depth, current = [], 0, ""
     for char in template:
         depth += {"{": 1, "}": -1}.get(char, 0)
@@ -202,18 +202,21 @@ def _split(template: str) -> list[str]:
 
 
 class RouteTable[T]:
-    """Routes with methods; the first match in order of precedence is the answer."""
+    """Routes with methods. The first match in order of precedence is used."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Route, frozenset[str] | None, T]] = []
 
     def add(self, route: Route, methods: frozenset[str] | None, target: T) -> None:
-        """`methods` None means any."""
+        """Add a route. `methods` None means all methods."""
         self._entries.append((route, methods, target))
         self._entries.sort(key=lambda entry: entry[0].precedence)
 
     def find(self, method: str, path: str) -> tuple[T, dict[str, str]] | None:
-        """The target and its route parameters. A wrong method is no match: the Functions host answers 404, not 405."""
+        """The target and its route parameters.
+
+        With a wrong method there is no match: the Functions host returns 404, not 405.
+        """
         for route, methods, target in self._entries:
             if methods is not None and method.upper() not in methods:
                 continue

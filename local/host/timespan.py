@@ -1,4 +1,4 @@
-"""The .NET TimeSpan form that `host.json` uses: `[-][d.]hh:mm:ss[.fffffff]`."""
+"""The .NET TimeSpan format of `host.json`: `[-][d.]hh:mm:ss[.fffffff]`."""
 
 import re
 from datetime import timedelta
@@ -7,12 +7,10 @@ _TIMESPAN = re.compile(r"^(-)?(?:(\d+)\.)?(\d{1,2}):([0-5]?\d)(?::([0-5]?\d)(?:\
 
 
 def parse_timespan(text: str) -> timedelta:
-    """The duration that `text` names; raises ValueError when it is no TimeSpan (hours reach 23, days stand before a
-    dot).
-    """
+    """Parse a duration. Raises ValueError for an invalid TimeSpan (hours are at most 23; days precede a dot)."""
     match = _TIMESPAN.match(text.strip())
     if match is None or int(match[3]) > 23:
-        raise ValueError(f"{text!r} is no duration of the form hh:mm:ss or d.hh:mm:ss")
+        raise ValueError(f"{text!r} is not a duration in the format hh:mm:ss or d.hh:mm:ss")
     sign, days, hours, minutes, seconds, fraction = match.groups()
     duration = timedelta(
         days=int(days or 0),
@@ -25,7 +23,7 @@ def parse_timespan(text: str) -> timedelta:
 
 
 def format_timespan(duration: timedelta) -> str:
-    """`duration` as hh:mm:ss, with days before a dot when there are any."""
+    """Format a duration as hh:mm:ss, with days before a dot if there are any."""
     seconds = int(duration.total_seconds())
     days, rest = divmod(seconds, 86400)
     text = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"

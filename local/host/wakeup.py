@@ -1,4 +1,4 @@
-"""Wakes a listener when this host itself wrote to its queue (SharedQueueWatcher of the WebJobs SDK)."""
+"""Wakes a listener when this host writes to its queue (SharedQueueWatcher of the WebJobs SDK)."""
 
 import asyncio
 
@@ -16,6 +16,6 @@ class Wakeups:
         return event
 
     def written(self, connection: str, queue: str) -> None:
-        """The host has put a message into `queue`."""
+        """Call it after the host wrote to `queue`."""
         for event in self._events.get((connection, queue), ()):
             event.set()

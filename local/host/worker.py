@@ -1,9 +1,9 @@
-"""The worker: Microsoft's `azure-functions-runtime`, in this process.
+"""The worker: Microsoft's `azure-functions-runtime` in this process.
 
-Calls as the real host makes them over gRPC: `worker_init_request`, `functions_metadata_request`, then for each
-invocation `invocation_request_native` with `Datum` values. The library asks for message classes only by attribute, so
-plain objects serve; neither gRPC nor protobuf is needed. The library keeps its registry and metadata in module
-globals: ids are renamed after indexing, so that several hosts can live in one process.
+It is called as the real host calls it over gRPC: `worker_init_request`, `functions_metadata_request`, and for each
+invocation `invocation_request_native` with `Datum` values. The library uses message classes only by attribute, so plain
+objects work, without gRPC or protobuf. The library keeps its registry in module globals. Function ids are renamed after
+indexing, so that several hosts can run in one process.
 """
 
 import itertools
@@ -22,18 +22,18 @@ from azure_functions_runtime.handle_event import _functions as _registry
 from azure_functions_runtime.native_invocation import invocation_request_native
 from azure_functions_runtime.utils import threadpool
 
-from local.host.errors import IndexingError
+from local.host.host_errors import IndexingError
 
 __all__ = ["Datum", "IndexedFunction", "Reply", "Worker"]
 
-# The library's only registry of functions, by id; it offers no way to remove an entry.
+# The library's registry of functions, by id. It has no method to remove an entry.
 _known = cast(dict[str, FunctionInfo], cast(Registry, _registry)._functions)  # noqa: SLF001
 _instances = itertools.count(1)
 _users_of_threadpool: set[int] = set()
 
 
 class _Message:
-    """Stands for any protobuf message that the library builds: keeps what it is given."""
+    """Replaces any protobuf message that the library creates."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -48,7 +48,7 @@ class _BindingInfo(_Message):
     undefined, string, binary, stream = 0, 1, 2, 3
 
 
-setattr(_BindingInfo, "in", 0)  # the proto's own name, a keyword in Python
+setattr(_BindingInfo, "in", 0)  # the name in the proto is a keyword in Python
 
 PROTOS = SimpleNamespace(
     StatusResult=_StatusResult,
@@ -73,7 +73,7 @@ class IndexedFunction:
 
 @dataclass(frozen=True)
 class Reply:
-    """How one invocation ended. `error` is one line without a stack; `traceback` is for the log only."""
+    """The result of an invocation. `error` is one line without a traceback; `traceback` is for the log."""
 
     ok: bool
     returned: Datum | None = None
@@ -82,13 +82,16 @@ class Reply:
     traceback: str = ""
 
 
-def _said_by_the_host(record: logging.LogRecord) -> bool:
-    """False for the library's line about a failed invocation: it no longer knows which; the host's line does."""
+def _is_not_invocation_failure(record: logging.LogRecord) -> bool:
+    """Filters out the library's log entry about a failed invocation, which lacks the invocation.
+
+    The host logs its own.
+    """
     return record.msg != "Native invocation failed"
 
 
 class Worker:
-    """Indexes one app and runs its functions."""
+    """Indexes an app and runs its functions."""
 
     def __init__(self, app_dir: Path) -> None:
         self._app_dir = app_dir
@@ -96,25 +99,30 @@ class Worker:
         self._ids: list[str] = []
 
     async def start(self) -> list[IndexedFunction]:
-        """Import and index the app; raises IndexingError with the app's traceback when that fails or when there is no
-        function.
+        """Import and index the app.
+
+        Raises IndexingError with the app's traceback if that fails or there is no function.
         """
         sys.path.insert(0, str(self._app_dir))
         script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
         if not (self._app_dir / script).is_file():
-            raise IndexingError(f"{self._app_dir / script} does not exist: a Python v2 app has its functions there")
+            raise IndexingError(
+                f"{self._app_dir / script} does not exist; a Python v2 app must define its functions there"
+            )
         sys.modules.pop(
             Path(script).stem, None
-        )  # another app's module of that name, from an earlier host in this process
+        )  # remove the module of another app, from an earlier host in this process
         if not _users_of_threadpool:
             threadpool.start_threadpool_executor()
         _users_of_threadpool.add(self._instance)
         await self._initialise()
-        logging.getLogger("azure.functions").addFilter(_said_by_the_host)
+        logging.getLogger("azure.functions").addFilter(_is_not_invocation_failure)
         metadata = await functions_metadata_request(None)
         functions = [self._adopt(item) for item in metadata.function_metadata_results or []]
         if not functions:
-            raise IndexingError(f"{self._app_dir / script} holds no function: is it a Python v2 app with decorators?")
+            raise IndexingError(
+                f"{self._app_dir / script} defines no function; it must be a Python v2 app with decorators"
+            )
         return functions
 
     async def _initialise(self) -> None:
@@ -128,11 +136,12 @@ class Worker:
             raise IndexingError(f"the app cannot be indexed: {fault.message}", fault.stack_trace)
         if "HttpUri" in response.capabilities:
             raise IndexingError(
-                "the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), which is not served here"
+                "the app uses HTTP streaming (azurefunctions-extensions-http-fastapi), "
+                "which the local host does not support"
             )
 
     def _adopt(self, item: Any) -> IndexedFunction:
-        """Give the function an id of this host's own: the library derives its id from the name alone."""
+        """Give the function a unique id: the library derives its id from the name alone."""
         info = _known.pop(item.function_id)
         function_id = f"{self._instance}:{item.function_id}"
         _known[function_id] = info
@@ -147,16 +156,14 @@ class Worker:
         metadata: dict[str, Datum],
         traceparent: str = "",
     ) -> Reply:
-        """Run one function to its end. Never raises for a fault of the function."""
+        """Run a function to its end. Errors of the function are not raised."""
         ok, returned, outputs, error, traceback = await invocation_request_native(
             invocation_id, function_id, inputs, metadata, trace_parent=traceparent
         )
         return Reply(ok, returned, tuple(outputs), error or "", traceback or "")
 
     def stop(self) -> None:
-        """Forget the app. A synchronous function that still runs keeps its thread until it ends: threads cannot be
-        killed.
-        """
+        """Unload the app. A synchronous function that is still running keeps its thread until it ends."""
         for function_id in self._ids:
             _known.pop(function_id, None)
         self._ids.clear()

@@ -1,8 +1,10 @@
-"""A security scanner of the local stack: it looks at new image versions, and again at those that it is asked to scan
-again, and posts signed Trivy reports about them. `grype_report_for` is what another scanner would say.
+"""A security scanner for the local stack.
+
+It scans new image versions, scans again on request, and posts signed Trivy reports. `grype_report_for` creates the
+report of a second scanner.
 """
 
-from local.scanner.grype import grype_report_for
+from local.scanner.grype_report import grype_report_for
 from local.scanner.report import report_for
 from local.scanner.service import Scanner, ScannerSettings
 from local.scanner.signing import headers_for, sign

@@ -1,7 +1,7 @@
-"""Run the scanner alone: `python -m local.scanner --state DIR --speed 60`, configured by environment variables.
+"""Run the scanner: `python -m local.scanner --state DIR --speed 60`, configured by environment variables.
 
 RINGMASTER_URL, RINGMASTER_WEBHOOK_KEY, ARM_ENDPOINT, IDENTITY_ENDPOINT, IDENTITY_HEADER and SSL_CERT_FILE, with the
-meaning they have in `.local/env`.
+same meaning as in `.local/env`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from local.scanner.arm import ArmReader
+from local.scanner.image_reader import ArmReader
 from local.scanner.service import Scanner, ScannerSettings
 
 _NEEDED = ("RINGMASTER_URL", "RINGMASTER_WEBHOOK_KEY", "ARM_ENDPOINT", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
@@ -21,9 +21,11 @@ _NEEDED = ("RINGMASTER_URL", "RINGMASTER_WEBHOOK_KEY", "ARM_ENDPOINT", "IDENTITY
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.scanner", description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="what survives a restart")
-    parser.add_argument("--port", type=int, default=0, help="where Event Grid delivers; 0 takes a free one")
-    parser.add_argument("--speed", type=float, default=60.0, help="seconds of Azure's time per real second")
+    parser.add_argument(
+        "--state", type=Path, required=True, metavar="DIR", help="folder for state that survives a restart"
+    )
+    parser.add_argument("--port", type=int, default=0, help="port for Event Grid's webhook; 0 selects a free port")
+    parser.add_argument("--speed", type=float, default=60.0, help="simulated seconds per real second")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -44,12 +46,12 @@ async def _run(given: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Listen until SIGINT or SIGTERM; prints its webhook's address as one line of JSON when ready."""
+    """Run until SIGINT or SIGTERM. Prints the webhook's URL as one line of JSON when ready."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     given = _arguments()
     missing = [name for name in _NEEDED if not os.environ.get(name)]
     if missing:
-        print(f"The scanner needs {', '.join(missing)} in its environment; see .local/env.", file=sys.stderr)
+        print(f"These environment variables are not set: {', '.join(missing)}. See .local/env.", file=sys.stderr)
         return 2
     asyncio.run(_run(given))
     return 0

@@ -1,7 +1,7 @@
-"""What stands on a plain Ubuntu 22.04 machine in Azure, and what Trivy has long found in it.
+"""The packages of a plain Ubuntu 22.04 machine in Azure, and findings that Trivy reports for them.
 
-The findings are real ones that Ubuntu rates low or medium and, where no fixed version stands, has left open for years;
-that is why a policy that counts findings without a fix would never release anything.
+The findings are real. Ubuntu rates them low or medium; where no fixed version is listed, they have been open for years.
+A policy that counts findings without a fix would therefore release nothing.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ KERNEL_VERSION = "5.15.0-1075.84"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source package: its version, and the binary packages that are installed from it."""
+    """A source package: its version, and the installed binary packages."""
 
     version: str
     packages: tuple[str, ...]
@@ -20,7 +20,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A vulnerability of a source package. No `fixed` means that there is no fixed version."""
+    """A vulnerability of a source package. An empty `fixed` means that there is no fixed version."""
 
     id: str
     source: str
@@ -31,8 +31,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class JavaKnown:
-    """A critical vulnerability of a jar, in images whose character has `word`. `exploited` is the day on which CISA
-    listed it as exploited.
+    """A critical vulnerability of a jar, in images whose profile has `word`.
+
+    `exploited` is the day on which CISA listed it as exploited.
     """
 
     word: str
@@ -216,10 +217,10 @@ HIGH: tuple[Known, ...] = (
     Known("CVE-2024-32002", "git", "HIGH", "git: Recursive clones RCE", "1:2.34.1-1ubuntu1.13"),
     Known("CVE-2025-32463", "sudo", "HIGH", "sudo: LPE via chroot option", "1.9.9-1ubuntu2.5"),
 )
-"""Findings of an image that was built without its updates: each stands against every package of its source."""
+"""Findings of an image without updates. Each applies to all packages of its source package."""
 
 UPDATED: dict[str, str] = {one.source: one.fixed for one in HIGH if one.source in {"git", "rsync"}}
-"""Source packages that an image with some of its updates has in their fixed version."""
+"""Source packages that have their fixed version in an image with some updates."""
 
 JAVA: tuple[JavaKnown, ...] = (
     JavaKnown(
@@ -249,4 +250,4 @@ JAVA: tuple[JavaKnown, ...] = (
         exploited="2025-04-01",
     ),
 )
-"""Vulnerabilities of what is installed beside the system."""
+"""Vulnerabilities of software that is not part of the system."""

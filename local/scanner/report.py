@@ -1,16 +1,16 @@
 """Trivy's JSON report about an Ubuntu 22.04 image, as `trivy vm --format json` writes it (schema version 2).
 
-What it finds depends on the image's character alone:
+The findings depend only on the image's behavior profile:
 
-* `critical-cve`: a log4j that everybody on the Internet can take over (CVE-2021-44228), beside the usual findings;
-* `exploited-cve`: a Tomcat with a critical vulnerability that is known to be exploited (CVE-2025-24813);
-* `high-cves`: a system built without its updates, with findings rated high that have fixes;
-* `fewer-high-cves`: the same with some of the updates;
-* `scan-without-system`: the scanner did not recognise the operating system, so it looked at nothing;
-* anything else: the low and medium findings that every Ubuntu of its age has.
+* `critical-cve`: log4j with CVE-2021-44228, in addition to the usual findings;
+* `exploited-cve`: Tomcat with a critical vulnerability that is known to be exploited (CVE-2025-24813);
+* `high-cves`: a system without updates, with fixable findings of severity high;
+* `fewer-high-cves`: the same with some updates;
+* `scan-without-system`: the scanner did not detect the operating system, so it scanned nothing;
+* anything else: the low and medium findings of every Ubuntu of this age.
 
-Images don't change, knowledge does: a word that ends in `-later` (`high-cves-later`) is what only a later scan finds,
-since nobody knew of these vulnerabilities when the image was scanned first.
+With the suffix `-later` (`high-cves-later`), the findings appear only in later scans: the vulnerabilities were not
+known at the first scan.
 """
 
 import hashlib
@@ -28,19 +28,19 @@ _LATER = "-later"
 
 
 def words_of(character: str) -> frozenset[str]:
-    """The words of a character: `critical-cve,slow` has two."""
+    """The parts of a profile: `critical-cve,slow` has two."""
     return frozenset(word.strip() for word in character.split(",") if word.strip())
 
 
 def known_words(character: str, *, later: bool) -> frozenset[str]:
-    """The words that a scanner can know of: at an image's first scan, or (`later`) at one after it."""
+    """The parts that affect a scan: at the first scan, or (`later`) at a later one."""
     words = words_of(character)
     first = frozenset(word for word in words if not word.endswith(_LATER))
     return first | {word.removesuffix(_LATER) for word in words} if later else first
 
 
 def system_findings(words: Iterable[str]) -> tuple[Known, ...]:
-    """What is known of the system's packages in an image of these words."""
+    """The findings in system packages for these profile parts."""
     if "high-cves" in words:
         return (*KNOWN, *HIGH)
     if "fewer-high-cves" in words:
@@ -49,19 +49,20 @@ def system_findings(words: Iterable[str]) -> tuple[Known, ...]:
 
 
 def java_findings(words: Iterable[str]) -> tuple[JavaKnown, ...]:
-    """What is known of the jars in an image of these words."""
+    """The findings in jars for these profile parts."""
     return tuple(one for one in JAVA if one.word in words)
 
 
 def version_of(source: str, words: Iterable[str]) -> str:
-    """The version of a source package in an image of these words."""
+    """The version of a source package for these profile parts."""
     updated = UPDATED.get(source) if "fewer-high-cves" in words else None
     return updated or SOURCES[source].version
 
 
 def report_for(character: str, image_id: str, created_at: datetime, *, later: bool = False) -> dict[str, Any]:
-    """The report about an image of this character, scanned at `created_at` (aware); `later` when not for the first
-    time.
+    """The report about an image with this behavior profile, created at `created_at`.
+
+    `later` adds findings that are not known at the first scan.
     """
     words = known_words(character, later=later)
     name = f"{image_id.rstrip('/').split('/')[-1]}.vmdk"
@@ -118,7 +119,7 @@ def _identifier(package: str, version: str) -> dict[str, str]:
 
 
 def purl_of(package: str, version: str) -> str:
-    """The package URL of a package of the system."""
+    """The package URL of a system package."""
     epoch, _, plain = version.rpartition(":")
     purl = f"pkg:deb/ubuntu/{quote(package, safe='')}@{quote(plain, safe='')}?arch=amd64&distro=ubuntu-22.04"
     return purl + (f"&epoch={epoch}" if epoch else "")

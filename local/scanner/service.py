@@ -1,7 +1,8 @@
-"""The scanner at work: hears of new image versions, takes its time, posts a signed report; scans again when asked.
+"""The scanner service: receives events about new image versions, waits for the duration of a scan, and posts a signed
+report. It scans again on request.
 
-It knows what every scanner knows: the image. What is in an image is its character, which the ARM simulator tells; no
-caller can ask for another report.
+The content of an image is its behavior profile, which the scanner reads from the ARM simulator. A caller cannot
+influence the report.
 """
 
 import asyncio
@@ -22,11 +23,18 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
-from local.scanner.arm import ArmReader, ArmUnavailable, Image
-from local.scanner.events import BadEvents, Greeting, Notified, Requested, allowed_origin, heard
-from local.scanner.memory import Memory
+from local.scanner.image_reader import ArmReader, ArmUnavailable, Image
 from local.scanner.report import report_for, words_of
+from local.scanner.scan_state import ScanState
 from local.scanner.signing import headers_for
+from local.scanner.webhook_events import (
+    InvalidEvents,
+    ScanRequested,
+    ValidationRequest,
+    VersionsWritten,
+    allowed_origin,
+    parse_request,
+)
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = "trivy"
@@ -35,7 +43,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, slots=True)
 class ScannerSettings:
-    """Where the scanner looks and reports to. `shortest` and `longest` bound a scan in seconds of Azure's time."""
+    """Settings of the scanner. `shortest` and `longest` limit the duration of a scan, in simulated seconds."""
 
     ringmaster_url: str
     key: bytes
@@ -49,7 +57,7 @@ class ScannerSettings:
 
 
 class Scanner:
-    """A running scanner with its webhook; an async context manager."""
+    """A running scanner with its webhook. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -63,15 +71,15 @@ class Scanner:
     ) -> None:
         self.settings, self._arm, self._clock = settings, arm, clock
         self.host, self.port = host, port
-        self._memory = Memory.load(state / "scanner.json" if state else None)
-        self._woken = asyncio.Event()
+        self._state = ScanState.load(state / "scanner.json" if state else None)
+        self._wakeup = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
         self.posted: list[tuple[str, int]] = []
         self.work: asyncio.Task[None]
 
     @property
     def webhook_url(self) -> str:
-        """Where Event Grid delivers: events of versions in Event Grid schema, and CloudEvents that ask for scans."""
+        """The URL for Event Grid: it receives events in Event Grid schema and CloudEvents."""
         return f"http://{self.host}:{self.port}/events"
 
     async def __aenter__(self) -> Self:
@@ -81,8 +89,8 @@ class Scanner:
             application = web.Application()
             application.add_routes(
                 [
-                    web.post("/events", self._hear),
-                    web.options("/events", self._allow),
+                    web.post("/events", self._receive),
+                    web.options("/events", self._cloud_events_handshake),
                     web.get("/health", self._health),
                 ]
             )
@@ -102,42 +110,47 @@ class Scanner:
         await self._stack.aclose()
 
     async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"waiting": len(self._memory.waiting), "done": len(self._memory.done)})
+        return web.json_response({"waiting": len(self._state.waiting), "done": len(self._state.done)})
 
-    async def _allow(self, request: web.Request) -> web.Response:
-        """The handshake of CloudEvents: Event Grid asks whether it may send."""
+    async def _cloud_events_handshake(self, request: web.Request) -> web.Response:
+        """The CloudEvents handshake: Event Grid asks for permission to send."""
         _on_loopback(request)
         return web.Response(headers=allowed_origin(request.headers))
 
-    async def _hear(self, request: web.Request) -> web.Response:
-        """Event Grid's webhook: the handshake, and notifications, which are remembered before they are answered."""
+    async def _receive(self, request: web.Request) -> web.Response:
+        """Event Grid's webhook. Notifications are stored before the response is sent."""
         _on_loopback(request)
         try:
-            found = heard(request.headers, await request.read())
-        except BadEvents as error:
+            found = parse_request(request.headers, await request.read())
+        except InvalidEvents as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         match found:
-            case Greeting(code):
+            case ValidationRequest(code):
                 return web.json_response({"validationResponse": code})
-            case Requested() as asked:
+            case ScanRequested() as asked:
                 self._take_request(asked)
-            case Notified(subjects):
+            case VersionsWritten(subjects):
                 for subject in subjects:
-                    self._wait_for(subject)
-        self._memory.save()
-        self._woken.set()
+                    self._schedule(subject)
+        self._state.save()
+        self._wakeup.set()
         return web.Response(status=202)
 
-    def _take_request(self, asked: Requested) -> None:
-        """Remember a request that is new and ours. Event Grid may deliver one twice."""
+    def _take_request(self, asked: ScanRequested) -> None:
+        """Store a request if it is new and for this scanner. Event Grid may deliver it twice."""
         if asked.formats and _FORMAT not in asked.formats:
-            _LOG.info("%s: scans are wanted in %s, not in %s", asked.image, ", ".join(asked.formats), _FORMAT)
-        elif asked.event not in self._memory.answered:
-            self._memory.requests[asked.image.lower()] = asked.event
-            self._wait_for(asked.image)
+            _LOG.info(
+                "scan of %s not started: it is requested in the formats %s, not in %s",
+                asked.image,
+                ", ".join(asked.formats),
+                _FORMAT,
+            )
+        elif asked.event not in self._state.answered:
+            self._state.requests[asked.image.lower()] = asked.event
+            self._schedule(asked.image)
 
-    def _wait_for(self, image: str) -> None:
-        self._memory.waiting.setdefault(image.lower(), self._clock() + self._duration(image))
+    def _schedule(self, image: str) -> None:
+        self._state.waiting.setdefault(image.lower(), self._clock() + self._duration(image))
 
     def _duration(self, image: str) -> float:
         dice = random.Random(f"{self.settings.seed}/{image.lower()}")
@@ -145,37 +158,37 @@ class Scanner:
 
     async def _run(self) -> None:
         while True:
-            self._woken.clear()
+            self._wakeup.clear()
             now = self._clock()
-            for image in [image for image, due in self._memory.waiting.items() if due <= now]:
+            for image in [image for image, due in self._state.waiting.items() if due <= now]:
                 await self._scan(image)
-            due = min(self._memory.waiting.values(), default=None)
+            due = min(self._state.waiting.values(), default=None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
-                    await self._woken.wait()
+                    await self._wakeup.wait()
 
     async def _scan(self, image: str) -> None:
-        """Scan one image version if it is new and ours to scan; put it off while ARM cannot be asked."""
+        """Scan an image version if required. If ARM is not available, scan it later."""
         try:
             found = await self._arm.read(image)
         except ArmUnavailable as error:
-            _LOG.warning("%s: %s; again later", image, error)
-            self._memory.waiting[image] = self._clock() + self.settings.retry_seconds
-            self._memory.save()
+            _LOG.warning("scan of %s delayed: %s", image, error)
+            self._state.waiting[image] = self._clock() + self.settings.retry_seconds
+            self._state.save()
             return
-        known = found is not None and found.incarnation in self._memory.done
-        event = self._memory.requests.get(image)
+        known = found is not None and found.incarnation in self._state.done
+        event = self._state.requests.get(image)
         if found is not None and (event is not None or not known):
-            if (reason := _why_not(found)) is not None:
-                _LOG.info("%s is not scanned: %s", found.id, reason)
+            if (reason := _skip_reason(found)) is not None:
+                _LOG.info("%s is skipped: %s", found.id, reason)
             else:
                 await self._report(found, later=known)
-            self._memory.done.add(found.incarnation)
-        self._memory.forget(image, event)
-        self._memory.save()
+            self._state.done.add(found.incarnation)
+        self._state.complete(image, event)
+        self._state.save()
 
     async def _report(self, image: Image, *, later: bool) -> None:
-        """Post the report until it is taken or refused for good. Every attempt is signed anew."""
+        """Post the report until it is accepted or finally refused. Each attempt is signed again."""
         document = report_for(image.character, image.id, datetime.fromtimestamp(self._clock(), UTC), later=later)
         body = json.dumps(document).encode()
         if "scan-unreadable" in words_of(image.character):
@@ -186,9 +199,9 @@ class Scanner:
             status, text = await self._post(url, body)
             self.posted.append((image.id, status))
             if status not in _PASSING and status != 0:
-                _LOG.info("report about %s (%s): %s %s", image.id, image.character, status, text[:200])
+                _LOG.info("report for %s (%s): %s %s", image.id, image.character, status, text[:200])
                 return
-            _LOG.warning("report about %s: %s; again in %.1f s", image.id, text[:200] or status, wait)
+            _LOG.warning("report for %s: %s; next attempt in %.1f s", image.id, text[:200] or status, wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, self.settings.longest_retry_seconds)
 
@@ -206,17 +219,17 @@ class Scanner:
 
 def _on_loopback(request: web.Request) -> None:
     if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
-        raise web.HTTPForbidden(text="the scanner answers on loopback only")
+        raise web.HTTPForbidden(text="the scanner accepts only loopback connections")
 
 
-def _why_not(image: Image) -> str | None:
-    """Why a scanner has nothing to say about an image, or None."""
+def _skip_reason(image: Image) -> str | None:
+    """Why an image is not scanned, or None."""
     if image.is_copy:
-        return "it is a copy of a version that is scanned itself"
+        return "it is a copy of another version"
     if image.os_type != "Linux":
         return f"Trivy has no vulnerability data for {image.os_type}"
     if "scan-never" in words_of(image.character):
-        return "this scanner never gets to it"
+        return "its profile says that it is never scanned"
     return None
 
 

@@ -1,6 +1,6 @@
-"""The local stack as a whole: Azurite, Event Grid, the ARM simulator, the Functions host and the scanner.
+"""The local stack: Azurite, Event Grid, the ARM simulator, the Functions host and the scanner.
 
-`make up` and `make down` drive it from the shell; the demo and the tests use `Stack` on folders of their own.
+`make up` and `make down` control it from the shell. The demo and the tests use `Stack` with their own folders.
 """
 
 from local.stack.options import SERVICES, StackError, StackOptions

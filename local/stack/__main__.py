@@ -1,4 +1,4 @@
-"""`python -m local.stack up|down|status`: the local stack from the shell; `make up` and `make down` call it."""
+"""`python -m local.stack up|down|status` controls the local stack. `make up`, `make down` and `make status` call it."""
 
 import argparse
 import dataclasses
@@ -16,20 +16,22 @@ _DIRECTORY = PROJECT_ROOT / ".local"
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
-    parser.add_argument("--directory", type=Path, default=_DIRECTORY, help="where state, logs and env are (.local)")
+    parser.add_argument(
+        "--directory", type=Path, default=_DIRECTORY, help="folder for state, logs and env (default: .local)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start what does not run, and return when all of it answers")
-    up.add_argument("--speed", type=float, help="seconds of Azure's time in one real second (60)")
-    up.add_argument("--seed", type=int, help="seed of everything that is left to chance (1)")
+    up = commands.add_parser("up", help="start the services that are not running, and return when all are ready")
+    up.add_argument("--speed", type=float, help="simulated seconds per real second (60)")
+    up.add_argument("--seed", type=int, help="seed of all random choices (1)")
     up.add_argument("--policy", type=Path, help="the policy file (promotion.yaml)")
-    up.add_argument("--world", type=Path, help="what there is in Azure at the beginning (local/world/sample.json)")
+    up.add_argument("--world", type=Path, help="initial resources in Azure (local/world/sample.json)")
     up.add_argument("--scanner", choices=["on", "off"], help="whether new image versions are scanned (on)")
-    up.add_argument("--sign-in", choices=["on", "off"], help="whether people sign in for pages in a browser (on)")
+    up.add_argument("--sign-in", choices=["on", "off"], help="whether users sign in to the pages (on)")
     up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"names: {', '.join(PORTS)}")
-    up.add_argument("--reset", action="store_true", help="forget all state first")
-    up.add_argument("--foreground", action="store_true", help="stay, and stop the stack at Ctrl-C")
-    commands.add_parser("down", help="stop everything")
-    commands.add_parser("status", help="what runs; exit code 3 unless all of it does")
+    up.add_argument("--reset", action="store_true", help="delete all state first")
+    up.add_argument("--foreground", action="store_true", help="run in the foreground, and stop the stack on Ctrl-C")
+    commands.add_parser("down", help="stop all services")
+    commands.add_parser("status", help="show which services are running; exit code 3 if one is not")
     return parser.parse_args(argv)
 
 
@@ -43,7 +45,7 @@ def _options(given: argparse.Namespace) -> StackOptions:
     for one in given.port:
         name, _, number = one.partition("=")
         if not number.isdigit():
-            raise StackError(f"--port {one}: NAME=PORT is expected, such as host=7071")
+            raise StackError(f"--port {one}: use NAME=PORT, such as host=7071")
         ports[name] = int(number)
     return dataclasses.replace(StackOptions(), **chosen, ports=ports)
 
@@ -55,35 +57,35 @@ def _up(given: argparse.Namespace) -> int:
         stack.stop()
         stack.reset()
     if stack.running:
-        _warn_of_differences(given, stack.options, wanted)
+        _warn_about_differences(given, stack.options, wanted)
     else:
         stack = Stack(given.directory, wanted)
     began = time.monotonic()
     ran = list(stack.running)
     started = stack.start(detached=not given.foreground)
     if not started:
-        print(f"The stack is already up (speed {stack.options.speed:g}, seed {stack.options.seed}).")
+        print(f"The stack is already running (speed {stack.options.speed:g}, seed {stack.options.seed}).")
     elif ran:
-        print(f"Part of the stack was gone; started again: {', '.join(started)}.")
+        print(f"Some services were not running. Started: {', '.join(started)}.")
     else:
-        print(f"The stack is up ({time.monotonic() - began:.1f} s; speed {stack.options.speed:g}).")
+        print(f"The stack is running (started in {time.monotonic() - began:.1f} s; speed {stack.options.speed:g}).")
     _print_addresses(stack)
-    return _stay(stack) if given.foreground else 0
+    return _run_in_foreground(stack) if given.foreground else 0
 
 
-def _warn_of_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
+def _warn_about_differences(given: argparse.Namespace, running: StackOptions, wanted: StackOptions) -> None:
     names = [
         name for name in ("speed", "seed", "policy", "world", "scanner", "sign_in") if getattr(given, name) is not None
     ]
     other = [name for name in names if getattr(running, name) != getattr(wanted, name)]
     if other:
         named = ", ".join(other).replace("_", "-")
-        print(f"The stack runs with another {named}, and goes on so: `make down` first to change it.")
+        print(f"The stack is running with a different {named}. To change it, run `make down` first.")
 
 
 def _print_addresses(stack: Stack) -> None:
     environment = stack.environment
-    how = "sign in there" if stack.options.sign_in else "with the header x-functions-key"
+    how = "sign in to view them" if stack.options.sign_in else "send the key in the header x-functions-key"
     print(f"  {'pages':25}{stack.plan.pages_url}  ({how})")
     for name in ("RINGMASTER_URL", "ARM_ENDPOINT", "EVENTGRID_TOPIC_ENDPOINT"):
         print(f"  {name:25}{environment[name]}")
@@ -91,8 +93,8 @@ def _print_addresses(stack: Stack) -> None:
     print(f"  {'for your shell':25}. {str(stack.directory / 'env')!r}")
 
 
-def _stay(stack: Stack) -> int:
-    """Wait for Ctrl-C or SIGTERM and stop; tell when a service ends by itself."""
+def _run_in_foreground(stack: Stack) -> int:
+    """Run until Ctrl-C or SIGTERM, then stop the stack. Reports services that end unexpectedly."""
 
     def leave(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -100,11 +102,11 @@ def _stay(stack: Stack) -> int:
     signal.signal(signal.SIGTERM, leave)
     gone: set[str] = set()
     try:
-        print("Ctrl-C stops it.", flush=True)
+        print("Press Ctrl-C to stop it.", flush=True)
         while True:
             for name in set(stack.services) - set(stack.running) - gone:
                 gone.add(name)
-                print(f"{name} has ended; see {stack.log(name)}", file=sys.stderr, flush=True)
+                print(f"{name} ended unexpectedly; see {stack.log(name)}", file=sys.stderr, flush=True)
             time.sleep(1)
     except KeyboardInterrupt:
         stack.stop()
@@ -113,7 +115,7 @@ def _stay(stack: Stack) -> int:
 
 def _down(directory: Path) -> int:
     stopped = Stack(directory).stop()
-    print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    print(f"Stopped: {', '.join(stopped)}." if stopped else "The stack is not running.")
     return 0
 
 
@@ -121,7 +123,7 @@ def _status(directory: Path) -> int:
     stack = Stack(directory)
     running = stack.running
     for name in stack.services:
-        print(f"  {name:10} {f'runs, pid {running[name]}' if name in running else 'does not run'}")
+        print(f"  {name:10} {f'running, pid {running[name]}' if name in running else 'not running'}")
     if set(running) != set(stack.services):
         return 3
     _print_addresses(stack)
@@ -129,7 +131,7 @@ def _status(directory: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; answers the exit code."""
+    """Run the command. Returns the exit code."""
     given = _arguments(argv)
     try:
         match given.command:

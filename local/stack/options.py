@@ -1,4 +1,4 @@
-"""What can be chosen about a stack, and how it fails."""
+"""Options of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -7,11 +7,11 @@ from typing import Any
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("azurite", "eventgrid", "arm", "host", "scanner")
-"""In the order in which they are started; they are stopped the other way round."""
+"""In start order. They are stopped in reverse order."""
 
 
 class StackError(Exception):
-    """The stack cannot do what was asked. The text says what happened, where, and what to do."""
+    """The stack cannot do what was requested. The message says what happened, where, and what to do."""
 
 
 _PATHS = ("policy", "app", "world", "arm_plan")
@@ -19,14 +19,13 @@ _PATHS = ("policy", "app", "world", "arm_plan")
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """Choices about a stack.
+    """Options of a stack.
 
-    `speed` is how many seconds of Azure's time pass in one real second. `duplicate` and `late` are the shares of event
-    deliveries that come twice, or late and so out of order. `ports` names ports by service (`host`, `arm`,
-    `eventgrid`, `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); what is not named keeps the port that it had
-    the last time, where that is free. `arm_plan` is a file of fault rules for the ARM simulator. `settings` are app
-    settings on top of those that the stack makes. `sign_in` lets people sign in for the pages, as one of `people.json`;
-    without it, pages want the function key in a header.
+    `speed` is the number of simulated seconds per real second. `duplicate` and `late` are the shares of events that are
+    delivered twice or late, and so out of order. `ports` has ports by service (`host`, `arm`, `eventgrid`,
+    `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); other services keep their last port if it is free.
+    `arm_plan` is a file with fault rules for the ARM simulator. `settings` are additional app settings. `sign_in` lets
+    users sign in to the pages as a user in `people.json`; without it, the pages require the function key in a header.
     """
 
     speed: float = 60.0
@@ -43,13 +42,13 @@ class StackOptions:
     sign_in: bool = False
 
     @classmethod
-    def recorded(cls, document: Mapping[str, Any]) -> "StackOptions":
-        """The choices of a stack that runs, as it has recorded them."""
+    def from_record(cls, document: Mapping[str, Any]) -> "StackOptions":
+        """The options of a running stack, from its record."""
         paths = {name: Path(document[name]) for name in _PATHS if document.get(name) is not None}
         return cls(**{**document, **paths})
 
     def record(self) -> dict[str, Any]:
-        """The choices as JSON."""
+        """The options as JSON."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()} | {
             "ports": dict(self.ports),
@@ -57,7 +56,7 @@ class StackOptions:
         }
 
     def check(self) -> None:
-        """Raise StackError with every fault of these choices."""
+        """Raise StackError with all invalid options."""
         faults = []
         if not 1 <= self.speed <= 100_000:
             faults.append(f"speed must be between 1 and 100000, not {self.speed}")
@@ -75,7 +74,7 @@ class StackOptions:
             if not 0 < port < 65536
         ]
         faults += [
-            f"there is no port {name!r}; there are {', '.join(PORTS)}" for name in self.ports if name not in PORTS
+            f"unknown port {name!r}; the ports are {', '.join(PORTS)}" for name in self.ports if name not in PORTS
         ]
         if faults:
             raise StackError("; ".join(faults))

@@ -1,6 +1,6 @@
-"""Processes that outlive the command that started them, recognised by pid and start time.
+"""Processes that outlive the command that started them, identified by pid and start time.
 
-A pid alone proves nothing: after a restart of the machine, or a long while, it belongs to somebody else.
+A pid alone is not sufficient: the operating system may reuse it for another process.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A process for as long as it lives: `started` is the system's own notion of when it began."""
+    """A process. `started` is its start time as reported by the operating system."""
 
     pid: int
     started: str
@@ -28,7 +28,7 @@ class ProcessId:
 
 
 def spawn(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path) -> ProcessId:
-    """Start a process in a session of its own, with everything it says appended to `log`."""
+    """Start a process in its own session. Its output is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -45,9 +45,9 @@ def spawn(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], 
 
 
 def stop(processes: Sequence[ProcessId], seconds: float) -> list[ProcessId]:
-    """Ask each process in turn to end, and return those that had to be killed.
+    """Terminate each process in order. Returns those that had to be killed.
 
-    Each is a session of its own: what it has started and left behind is killed with it.
+    Each process has its own session. All processes that remain in the session are killed.
     """
     killed = []
     for process in processes:
@@ -61,7 +61,7 @@ def stop(processes: Sequence[ProcessId], seconds: float) -> list[ProcessId]:
 
 
 def kill(process: ProcessId) -> None:
-    """End a process and the rest of its session at once."""
+    """Kill a process and all processes in its session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if process.alive or not _exists(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
@@ -78,11 +78,11 @@ def _wait(process: ProcessId, seconds: float) -> bool:
 
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-"""Children of this very process must be reaped by it, or they stay as zombies."""
+"""Children of this process. It must wait for them, or they remain as zombies."""
 
 
 def _start_time(pid: int) -> str | None:
-    """When the process began, or None when there is none (a zombie is none)."""
+    """The start time of a process, or None if it does not exist or is a zombie."""
     child = _CHILDREN.get(pid)
     if child is not None and child.poll() is not None:
         del _CHILDREN[pid]
@@ -94,7 +94,7 @@ def _start_time(pid: int) -> str | None:
             return None
         if fields[0] not in "ZX":
             return fields[19]  # field 22 of proc_pid_stat(5), counted from the state
-        if child is not None:  # it ended between the two looks
+        if child is not None:  # it ended between the two checks
             child.wait()
             del _CHILDREN[pid]
         return None

@@ -1,4 +1,4 @@
-"""What a stack remembers between commands: its choices, ports, secrets and processes."""
+"""The persistent record of a stack: its options, ports, secrets and processes."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ from local.stack.processes import ProcessId
 
 @dataclass(slots=True)
 class Record:
-    """The file `stack.json` of a stack's folder; for its owner's eyes alone, since it holds keys."""
+    """The file `stack.json` in a stack's folder. Only its owner can read it, because it contains keys."""
 
     file: Path
     chosen: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Record:
 
     @classmethod
     def load(cls, file: Path) -> "Record":
-        """Read the file, or begin anew where there is none; raises StackError for one that cannot be read."""
+        """Read the file, or create an empty record if it does not exist. Raises StackError if it is invalid."""
         if not file.is_file():
             return cls(file)
         try:
@@ -38,11 +38,11 @@ class Record:
             return cls(file, processes=processes, **document)
         except (ValueError, TypeError, KeyError) as error:
             raise StackError(
-                f"{file} cannot be read ({error!r}); delete it, and end leftover processes by hand"
+                f"{file} is invalid ({error!r}); delete it, and end the stack's processes manually"
             ) from error
 
     def save(self) -> None:
-        """Write it all at once, so that a command that is cut off leaves the old or the new."""
+        """Write the file atomically."""
         document = {name: getattr(self, name) for name in ("chosen", "ports", "webhook_key", "topic_key", "identity")}
         document["processes"] = {name: asdict(one) for name, one in self.processes.items()}
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,12 +50,12 @@ class Record:
 
     @property
     def alive(self) -> dict[str, ProcessId]:
-        """The processes that run."""
+        """The running processes."""
         return {name: one for name, one in self.processes.items() if one.alive}
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace a file that only its owner may read."""
+    """Write a file that only its owner can read, atomically."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
@@ -65,11 +65,11 @@ def write_private(file: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """One command at a time may change the stack of a folder; raises StackError while another does."""
+    """Allow only one command at a time to change a stack. Raises StackError while another command does."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "stack.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StackError(f"another command is just starting or stopping the stack in {directory}") from error
+            raise StackError(f"another command is starting or stopping the stack in {directory}; try again") from error
         yield

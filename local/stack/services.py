@@ -1,4 +1,4 @@
-"""The services: how each is started, and how its log says that it is ready."""
+"""The services: how to start each, and how to detect from its log that it is ready."""
 
 import json
 import os
@@ -17,18 +17,18 @@ from local.stack.record import Record
 from shared.domain.scan_formats import SCAN_FORMATS
 
 HOST = "127.0.0.1"
-_MAX_CLOCK_SPEED = 60.0  # timers of the host; faster ones would only burn processor time
+_MAX_CLOCK_SPEED = 60.0  # for the host's timers; a higher speed would only use CPU time
 PEOPLE = PROJECT_ROOT / "local" / "stack" / "people.json"
-"""Who can sign in: all are of one tenant, and the last one is of another group than the readers."""
+"""The users who can sign in. All are in one tenant; the last one is not in the group of readers."""
 READERS = "5f0a9d1e-6c55-5f3b-9d8a-3a1c8f0b7e42"
-"""The group that may read pages."""
-READ_BY_PEOPLE: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
+"""The group that may read the pages."""
+PAGE_READER_SETTINGS: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
 _OURS = ("RINGMASTER_", "AzureWebJobs", "AZURE_", "IDENTITY_", "FUNCTIONS_", "MSI_")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that commands and environments are made of."""
+    """The data from which commands and environments are built."""
 
     directory: Path
     options: StackOptions
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def bundle(self) -> Path:
-        """The authorities that the stack's processes trust: the world's and our own."""
+        """The certificate authorities that the stack's processes trust: public ones and the stack's own."""
         return self.directory / "ca-bundle.pem"
 
     @property
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def control_url(self) -> str:
-        """Event Grid's own endpoints."""
+        """The control endpoints of the local Event Grid."""
         return f"http://{HOST}:{self.record.ports['eventgrid-control']}/_sim"
 
     @property
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def pages_url(self) -> str:
-        """Where people look at releases, in a browser where they can sign in."""
+        """The URL of the pages."""
         return f"{self.ringmaster_url}/api/pages/releases"
 
     @property
@@ -74,7 +74,7 @@ class Plan:
         return connection_string(HOST, [self.record.ports[name] for name in ("blob", "queue", "table")])
 
     def host_key(self) -> str:
-        """The host key that opens every function, once the host has run."""
+        """The host key, which is valid for all functions. Available after the host has started once."""
         return json.loads(self.keys_file.read_text(encoding="utf-8"))["hostKeys"]["default"]
 
     def event_grid_key(self) -> str:
@@ -92,14 +92,14 @@ PORTS_OF = {
 
 
 def port(plan: Plan, name: str) -> str:
-    """The port to ask for: the given one, the last one where it is free, or 0 for any that is free."""
+    """The port to request: the configured one, the last one if it is free, or 0 for any free port."""
     given = plan.options.ports.get(name)
     last = plan.record.ports.get(name, 0)
     return str(given or (last if last and is_free(last) else 0))
 
 
 def is_free(number: int) -> bool:
-    """Whether somebody could listen on this port of loopback just now."""
+    """Whether a process could listen on this loopback port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -132,7 +132,7 @@ def _arm(plan: Plan) -> list[str]:
         *("--speed", str(options.speed), "--seed", str(options.seed)),
         *("--event-sink", f"{plan.control_url}/arm-events"),
     ]
-    if not (state / "arm.db").exists():  # a world is for the beginning; what was deleted since stays deleted
+    if not (state / "arm.db").exists():  # initial resources are created only once; deleted ones stay deleted
         command += ["--world", str(options.world)]
     return command if options.arm_plan is None else [*command, "--plan", str(options.arm_plan)]
 
@@ -163,7 +163,9 @@ COMMANDS: Mapping[str, Callable[[Plan], list[str]]] = {
 
 
 def environment(plan: Plan, name: str) -> dict[str, str]:
-    """The environment of a service: the caller's without what could mislead it, and what the service needs."""
+    """The environment variables of a service: the caller's, without those of Azure and Ringmaster, and the service's
+    own.
+    """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
     path = os.pathsep.join(part for part in (str(PROJECT_ROOT), os.environ.get("PYTHONPATH")) if part)
     own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
@@ -182,7 +184,7 @@ def environment(plan: Plan, name: str) -> dict[str, str]:
 
 
 def app_settings(plan: Plan) -> dict[str, str]:
-    """The app settings of the function app, as the deployment would set them."""
+    """The app settings of the function app, as a deployment would set them."""
     return {
         "AzureWebJobsStorage": plan.storage,
         "FUNCTIONS_WORKER_RUNTIME": "python",
@@ -191,7 +193,7 @@ def app_settings(plan: Plan) -> dict[str, str]:
         "RINGMASTER_PACE": str(plan.options.speed),
         "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT": plan.topic_endpoint,
         "RINGMASTER_WEBHOOK_KEYS": json.dumps({name: [plan.record.webhook_key] for name in SCAN_FORMATS}),
-        **(READ_BY_PEOPLE if plan.options.sign_in else {}),
+        **(PAGE_READER_SETTINGS if plan.options.sign_in else {}),
         **plan.record.identity,
         "SSL_CERT_FILE": str(plan.bundle),
         "REQUESTS_CA_BUNDLE": str(plan.bundle),
@@ -199,8 +201,8 @@ def app_settings(plan: Plan) -> dict[str, str]:
     }
 
 
-def take_ready(plan: Plan, name: str, log: str) -> bool:
-    """Whether the log says that the service is ready; if so, remember its ports and what else it tells."""
+def read_readiness(plan: Plan, name: str, log: str) -> bool:
+    """Whether the log shows that the service is ready. If so, the record is updated with its ports."""
     if name == "azurite":
         found = listening_ports(log)
         if found is None:

@@ -1,4 +1,4 @@
-"""Start, stop, break and repair a stack."""
+"""Start, stop, crash and restart a stack."""
 
 import asyncio
 import os
@@ -15,10 +15,10 @@ from typing import Self
 from local.azurite import InstallError, ensure_installed
 from local.certificates import ensure_ca, write_bundle
 from local.stack import processes
+from local.stack.event_subscriptions import subscribe
 from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
-from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, take_ready
-from local.stack.subscriptions import subscribe
+from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, read_readiness
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
@@ -26,20 +26,21 @@ _LARGE_LOG = 20 * 1024 * 1024
 
 
 class Stack:
-    """The stack of one folder: `state/`, `logs/`, `env` and what it remembers of itself.
+    """The stack in one folder, with `state/`, `logs/`, `env` and its record.
 
-    Without `options` it has those with which it was last started.
+    Without `options`, it uses those of its last start.
 
-    As a (sync or async) context manager it is up inside and down afterwards, also when this process is killed. Started
-    with `start(detached=True)` it outlives this process; any later `Stack` of the same folder finds it.
+    As a (sync or async) context manager, the stack runs inside the context and is stopped afterwards, even if this
+    process is killed. With `start(detached=True)` it outlives this process; a later `Stack` for the same folder
+    controls it.
     """
 
     def __init__(self, directory: Path, options: StackOptions | None = None) -> None:
         self.directory = directory.resolve()
         self._record = Record.load(self.directory / "stack.json")
         chosen = self._record.chosen
-        self.options = options or (StackOptions.recorded(chosen) if chosen else StackOptions())
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self.options = options or (StackOptions.from_record(chosen) if chosen else StackOptions())
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -47,17 +48,17 @@ class Stack:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services that belong to this stack, in the order of their start."""
+        """The services of this stack, in start order."""
         return tuple(name for name in SERVICES if name != "scanner" or self.options.scanner)
 
     @property
     def running(self) -> dict[str, int]:
-        """The pids of the services that run."""
+        """The pids of the running services."""
         return {name: one.pid for name, one in self._record.alive.items()}
 
     @property
     def environment(self) -> dict[str, str]:
-        """What clients need, as it stands in the file `env`."""
+        """The variables for clients, as in the file `env`."""
         plan = self.plan
         return {
             "RINGMASTER_URL": plan.ringmaster_url,
@@ -75,14 +76,14 @@ class Stack:
 
     @property
     def app_settings(self) -> dict[str, str]:
-        """The app settings that the Functions host runs with."""
+        """The app settings of the Functions host."""
         return app_settings(self.plan)
 
     def reset(self) -> None:
-        """Forget all state and secrets; raises StackError while a service runs. Logs stay, and so do the ports."""
+        """Delete all state and secrets; keep logs and ports. Raises StackError while a service is running."""
         with exclusive(self.directory):
             if self.running:
-                raise StackError(f"{', '.join(self.running)} still runs; stop the stack before its state is reset")
+                raise StackError(f"{', '.join(self.running)} is running; stop the stack before you reset it")
             shutil.rmtree(self.directory / "state", ignore_errors=True)
             for name in ("stack.json", "env", "ca-bundle.pem"):
                 (self.directory / name).unlink(missing_ok=True)
@@ -91,9 +92,10 @@ class Stack:
             self._record.save()
 
     def start(self, *, detached: bool = False) -> list[str]:
-        """Start what does not run and wait until everything answers; returns the names of what was started.
+        """Start the services that are not running, and wait until all are ready. Returns the names of the started
+        services.
 
-        Raises StackError when a service does not become ready; what this call has started is stopped again then.
+        Raises StackError if a service does not become ready; the services that this call started are then stopped.
         """
         self.options.check()
         with exclusive(self.directory):
@@ -108,27 +110,27 @@ class Stack:
                 raise
             self._write_env()
         if not detached:
-            self._guard()
+            self._start_watchdog()
         return missing
 
     def stop(self) -> list[str]:
-        """Stop every service in order; returns the names of those that ran."""
+        """Stop all services in order. Returns the names of those that were running."""
         with exclusive(self.directory):
             self._record = Record.load(self._record.file)
             ran = list(self.running)
             self._stop(SERVICES)
             (self.directory / "env").unlink(missing_ok=True)
-        self._dismiss_guardian()
+        self._stop_watchdog()
         return ran
 
     def kill(self, name: str) -> None:
-        """End one service at once, as a crash would. (Azurite may lose the last five seconds' writes.)"""
+        """Kill one service, like a crash. (Azurite may lose the writes of the last five seconds.)"""
         process = self._record.processes.get(_known(name))
         if process is not None:
             processes.kill(process)
 
     def restart(self, name: str) -> None:
-        """Stop one service in order, if it runs, and start it at the same ports; returns when it is ready."""
+        """Restart one service on the same ports. Returns when it is ready."""
         with exclusive(self.directory):
             self._stop([_known(name)])
             self._launch([name])
@@ -166,7 +168,7 @@ class Stack:
         self._record.save()
 
     def _missing(self) -> list[str]:
-        """What must be started: what does not run, or everything when that could not have its addresses back."""
+        """The services to start: those that are not running, or all if their previous ports are not free."""
         missing = [name for name in self.services if name not in self.running]
         ports = [self._record.ports.get(one) for name in missing for one in PORTS_OF[name]]
         if self.running and not all(number and is_free(number) for number in ports):
@@ -183,11 +185,11 @@ class Stack:
         ]
         if taken:
             raise StackError(
-                f"somebody else listens on port {', '.join(taken)}: choose another, or none for any free one"
+                f"another process listens on port {', '.join(taken)}; choose another port, or none to use a free port"
             )
 
     def _launch(self, names: Iterable[str]) -> None:
-        """Start services; those that need nothing of each other come up side by side."""
+        """Start services. Independent services start in parallel."""
         wanted = set(names)
         for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",)):
             begun = [(name, self._spawn(name)) for name in group if name in wanted]
@@ -211,12 +213,12 @@ class Stack:
         while True:
             alive = process.alive
             text = _read_from(self.log(name), offset)
-            if take_ready(self.plan, name, text):
+            if read_readiness(self.plan, name, text):
                 self._record.save()
                 return
             if not alive or time.monotonic() > until:
-                what = f"did not become ready within {_START_SECONDS:.0f} s" if alive else "ended while starting"
-                raise StackError(f"{name} {what}. Its log {self.log(name)} ends:\n{text.strip()[-3000:]}")
+                what = f"was not ready after {_START_SECONDS:.0f} s" if alive else "ended during startup"
+                raise StackError(f"{name} {what}. The end of its log {self.log(name)}:\n{text.strip()[-3000:]}")
             time.sleep(0.02)
 
     def _stop(self, names: Iterable[str]) -> None:
@@ -232,24 +234,24 @@ class Stack:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()]
         write_private(self.directory / "env", "\n".join(lines) + "\n")
 
-    def _guard(self) -> None:
-        if self._guardian is None:
-            command = [sys.executable, "-m", "local.stack.guardian", str(self._record.file)]
-            self._guardian = subprocess.Popen(
+    def _start_watchdog(self) -> None:
+        if self._watchdog is None:
+            command = [sys.executable, "-m", "local.stack.watchdog", str(self._record.file)]
+            self._watchdog = subprocess.Popen(
                 command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
             )
 
-    def _dismiss_guardian(self) -> None:
-        if self._guardian is not None:
-            assert self._guardian.stdin is not None
-            self._guardian.stdin.close()
-            self._guardian.wait()
-            self._guardian = None
+    def _stop_watchdog(self) -> None:
+        if self._watchdog is not None:
+            assert self._watchdog.stdin is not None
+            self._watchdog.stdin.close()
+            self._watchdog.wait()
+            self._watchdog = None
 
 
 def _known(name: str) -> str:
     if name not in SERVICES:
-        raise StackError(f"there is no service {name!r}; there are {', '.join(SERVICES)}")
+        raise StackError(f"unknown service {name!r}; the services are {', '.join(SERVICES)}")
     return name
 
 

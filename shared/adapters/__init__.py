@@ -1,1 +1,1 @@
-"""What implements the ports: ``azure`` for real, ``memory`` for tests, simulation and dry runs."""
+"""Implementations of the ports: ``azure`` for production, ``memory`` for tests and simulation."""

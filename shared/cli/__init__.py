@@ -1,6 +1,7 @@
-"""``ringmaster``: how releases stand, why, and sending again what has stalled, from a terminal.
+"""The ``ringmaster`` command: the state of releases and its reasons, and retries of stalled commands.
 
-It speaks to the app over HTTP alone, so it needs no right in Azure and no SDK; ``policy check`` needs no app either.
+It uses only the app's HTTP API, so it needs no permissions in Azure and no Azure SDK. ``policy check`` and ``scan``
+need no app.
 """
 
 import sys
@@ -9,7 +10,7 @@ import sys
 def main() -> None:
     """The console script. It is installed with or without the extra ``cli``."""
     try:
-        from shared.cli.app import main as run
+        from shared.cli.command_line import main as run
     except ModuleNotFoundError as missing:
         if missing.name != "typer":
             raise

@@ -1,4 +1,4 @@
-"""``python -m shared.cli`` is ``ringmaster``."""
+"""``python -m shared.cli`` runs ``ringmaster``."""
 
 from shared.cli import main
 

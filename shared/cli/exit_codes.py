@@ -1,26 +1,26 @@
-"""Why a command could not do its work, with the exit code that scripts see."""
+"""The errors of commands, and their exit codes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-DONE: Final = 0
-FAULTS_FOUND: Final = 1
-NO_ANSWER: Final = 2
-NO_SUCH_RELEASE: Final = 3
+SUCCESS: Final = 0
+POLICY_INVALID: Final = 1
+REQUEST_FAILED: Final = 2
+RELEASE_NOT_FOUND: Final = 3
 
 
-class CommandFault(Exception):
-    """What failed, where, and what to do about it, for people."""
+class CommandError(Exception):
+    """A command failed. The message says what failed, where, and what to do."""
 
-    exit_code: int = NO_ANSWER
-
-
-class NoAnswer(CommandFault):
-    """The app could not be asked, or did not give an answer that can be used."""
+    exit_code: int = REQUEST_FAILED
 
 
-class NoSuchRelease(CommandFault):
-    """No release is meant, or more than one."""
+class RequestFailed(CommandError):
+    """The app could not be reached, or its response cannot be used."""
 
-    exit_code = NO_SUCH_RELEASE
+
+class ReleaseNotFound(CommandError):
+    """No release, or more than one release, matches."""
+
+    exit_code = RELEASE_NOT_FOUND

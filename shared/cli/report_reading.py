@@ -1,4 +1,4 @@
-"""``ringmaster scan read``: what a report says, in lines for people."""
+"""``ringmaster scan read``: the content of a scan report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from shared.cli.exit_codes import CommandFault
+from shared.cli.exit_codes import CommandError
 from shared.domain.findings import ScanReport
 from shared.scanners.report_json import EXIT_READ, EXIT_REFUSED, read_report, report_document
 from shared.scanners.report_refusal import Refusal
@@ -16,37 +16,35 @@ _SHOWN: Final = 50
 
 
 def read_file(file: Path, report_format: str | None) -> ScanReport | Refusal:
-    """What the report in a file says, or why it is none. Raises CommandFault when the file can't be read."""
+    """Read the report in a file, or the reason why it is refused. Raises CommandError when the file cannot be read."""
     try:
         return read_report(file, report_format)
     except Refusal as refusal:
         return refusal
     except OSError as error:
-        raise CommandFault(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read {file}: {error.strerror}") from error
 
 
 def exit_code(read: ScanReport | Refusal) -> int:
-    """0 for a report, 2 for what is none."""
+    """0 for a valid report, 2 for a refused one."""
     return EXIT_REFUSED if isinstance(read, Refusal) else EXIT_READ
 
 
 def as_json(read: ScanReport | Refusal) -> str:
-    """One JSON object, as ``shared.scanners.report_json`` describes it."""
+    """One JSON object, in the format that ``shared.scanners.report_json`` describes."""
     document = {"refused": read.text} if isinstance(read, Refusal) else report_document(read)
     return json.dumps(document, ensure_ascii=False)
 
 
 def as_text(read: ScanReport | Refusal) -> Iterator[str]:
-    """The lines that people read: who scanned what, the counts, and the findings of the report."""
+    """Lines of text: scanner and target, counts by severity, and findings."""
     if isinstance(read, Refusal):
         yield f"refused: {read.text}"
         return
     scanner = f"{read.scanner} {read.scanner_version}".strip()
-    target = " ".join(part for part in (read.target_kind, read.target) if part) or "an unnamed target"
-    yield f"{read.format}: {scanner} of {target}, {read.os or 'no operating system found'}"
-    yield (
-        f"made {read.created_at:%Y-%m-%d %H:%M} UTC" if read.created_at else "the report does not say when it was made"
-    )
+    target = " ".join(part for part in (read.target_kind, read.target) if part) or "not named"
+    yield f"{read.format}: {scanner}, target {target}, operating system {read.os or 'not found'}"
+    yield (f"created {read.created_at:%Y-%m-%d %H:%M} UTC" if read.created_at else "the report has no creation time")
     yield _scanned(read)
     yield ", ".join(f"{count} {severity}" for severity, count in sorted(read.counts.items())) or "no findings"
     for found in read.findings[:_SHOWN]:

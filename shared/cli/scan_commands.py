@@ -1,7 +1,7 @@
-"""``ringmaster scan judge``: the verdict that a policy would give on scan reports, without any app or Azure.
+"""``ringmaster scan judge``: the verdict of a policy on scan reports, without the app or Azure.
 
-What only a running app knows is left out, unless it is told here: when the version was published, and what is
-published now (``--baseline``, a report of it).
+Information that only the app has is left out, unless it is given as an option: when the version was published, and the
+findings of the published version (``--baseline``, a report).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.cli.exit_codes import CommandFault
+from shared.cli.exit_codes import CommandError
 from shared.codec.verdicts import verdict_facts
 from shared.domain.delta import Baseline
 from shared.domain.findings import Finding, ScanReport
@@ -29,8 +29,8 @@ EXIT_CODES = {ScanOutcome.PASS: 0, ScanOutcome.REJECT: 1, ScanOutcome.REFUSED: 2
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: these reports, of this image, under this policy."""
+class JudgeRequest:
+    """The reports, the image and the policy to use."""
 
     files: tuple[Path, ...]
     policy: Path
@@ -42,31 +42,31 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The answer: a verdict, or why a report can't be read."""
+class JudgeResult:
+    """The verdict, or the reasons why reports are refused."""
 
     verdict: ScanVerdict | None
     refused: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 pass, 1 reject, 2 refused."""
+        """0 for pass, 1 for reject, 2 for refused."""
         return EXIT_CODES[self.verdict.outcome if self.verdict else ScanOutcome.REFUSED]
 
 
-def judge_files(question: Question, now: datetime) -> Judged:
-    """Judge report files. Raises CommandFault for a question that can't be answered."""
-    definition, version = _covering(question)
-    rules = _rules(definition, question)
-    reports, refused = _read_all(question, version)
+def judge_files(request: JudgeRequest, now: datetime) -> JudgeResult:
+    """Judge report files. Raises CommandError when the request is invalid."""
+    definition, version = _covering(request)
+    rules = _rules(definition, request)
+    reports, refused = _read_all(request, version)
     if refused:
-        return Judged(None, tuple(refused))
-    baseline = _baseline(question.baseline) if question.baseline else None
-    return Judged(judge(reports, rules, version_published=question.published, now=now, baseline=baseline))
+        return JudgeResult(None, tuple(refused))
+    baseline = _baseline(request.baseline) if request.baseline else None
+    return JudgeResult(judge(reports, rules, version_published=request.published, now=now, baseline=baseline))
 
 
-def as_json(judged: Judged) -> str:
-    """The answer for programs; every list of findings is bounded and counted."""
+def as_json(judged: JudgeResult) -> str:
+    """The result as JSON. Lists of findings are limited in length and have a total count."""
     verdict = judged.verdict
     if verdict is None:
         return json.dumps({"outcome": "refused", "refused": "; ".join(judged.refused), "reasons": list(judged.refused)})
@@ -76,8 +76,8 @@ def as_json(judged: Judged) -> str:
     return json.dumps(facts, ensure_ascii=False)
 
 
-def as_text(judged: Judged) -> Iterator[str]:
-    """The answer for people, line by line."""
+def as_text(judged: JudgeResult) -> Iterator[str]:
+    """The result as lines of text."""
     verdict = judged.verdict
     if verdict is None:
         yield "refused"
@@ -93,8 +93,8 @@ def as_text(judged: Judged) -> Iterator[str]:
     for used in verdict.excepted:
         exception = used.exception
         yield (
-            f"excused until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), by {exception.owner}"
-            + (f", {exception.source}" if exception.source else "")
+            f"exception until {exception.expires:%Y-%m-%d}: {exception.id} ({len(used.findings)}), "
+            f"owner {exception.owner}" + (f", {exception.source}" if exception.source else "")
         )
 
 
@@ -108,21 +108,21 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _covering(question: Question) -> tuple[DefinitionPolicy, VersionId | None]:
+def _covering(request: JudgeRequest) -> tuple[DefinitionPolicy, VersionId | None]:
     try:
-        policy = read_file(question.policy)
+        policy = read_file(request.policy)
     except PolicyFaults as faults:
-        raise CommandFault(f"the policy has faults, so nothing is judged by it:\n{faults}") from faults
-    version = _version(question.image)
+        raise CommandError(f"the policy has errors:\n{faults}") from faults
+    version = _version(request.image)
     for definition in policy.definitions.values():
-        if question.image.casefold() == definition.name.casefold():
+        if request.image.casefold() == definition.name.casefold():
             return definition, None
-        if _definition(question.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
+        if _definition(request.image) in {definition.source, *(ring.definition for ring in definition.rings)}:
             return definition, version
     known = ", ".join(definition.name for definition in policy.definitions.values())
-    raise CommandFault(
-        f"{question.policy} covers no image {question.image}. It covers: {known}. Give such a name, or the resource id "
-        "of a version or of its definition"
+    raise CommandError(
+        f"{request.policy} does not include the image {request.image}. It includes: {known}. Use one of these names, "
+        "or the resource id of a version or definition"
     )
 
 
@@ -143,22 +143,22 @@ def _definition(image: str) -> DefinitionId | None:
         return None
 
 
-def _rules(definition: DefinitionPolicy, question: Question) -> ScanRules:
-    if question.ring is None:
+def _rules(definition: DefinitionPolicy, request: JudgeRequest) -> ScanRules:
+    if request.ring is None:
         return definition.scan
     try:
-        return definition.ring(question.ring).scan or definition.scan
+        return definition.ring(request.ring).scan or definition.scan
     except KeyError as error:
         rings = ", ".join(ring.name for ring in definition.rings)
-        raise CommandFault(f"{definition.name} has no ring {question.ring}; it has {rings}") from error
+        raise CommandError(f"{definition.name} has no ring {request.ring}; its rings are {rings}") from error
 
 
-def _read_all(question: Question, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
+def _read_all(request: JudgeRequest, version: VersionId | None) -> tuple[list[ScanReport], list[str]]:
     reports: list[ScanReport] = []
     refused: list[str] = []
-    for file in question.files:
+    for file in request.files:
         try:
-            report = _read(file, question.format)
+            report = _read(file, request.format)
         except Refusal as refusal:
             refused.append(f"{file}: {refusal}")
             continue
@@ -174,14 +174,14 @@ def _read(file: Path, scan_format: str | None) -> ScanReport:
         with file.open("rb") as opened:
             return read(scan_format, opened)
     except OSError as error:
-        raise CommandFault(f"{file} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read {file}: {error.strerror}") from error
 
 
 def _baseline(file: Path) -> Baseline:
     try:
         reports: Sequence[ScanReport] = [_read(file, None)]
     except Refusal as refusal:
-        raise CommandFault(f"the baseline can't be read: {file}: {refusal}") from refusal
+        raise CommandError(f"the baseline {file} is refused: {refusal}") from refusal
     together = merge_reports(reports)
     found = (*together.findings, *(left.finding for left in together.suppressed))
     return Baseline(file.name, found, reports[0].created_at)

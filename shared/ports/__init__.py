@@ -1,20 +1,29 @@
-"""What the stages need of the world: protocols, and the faults that each may raise.
+"""The interfaces between the stages and Azure, and the errors that each may raise.
 
-Rules for every port:
+Rules that hold for every port:
 
-* A method either does what it says or raises. Faults that pass by themselves are ``PassingFault``; the same command is
-  sent again later. ``Refused`` is the platform's final no to this very request, with its code; the stage judges it.
-  Anything else is unforeseen and escapes to the queue's own retry.
-* Adapters chain the service's error (``raise … from error``) and put no secret into a message.
-* Reading something that isn't there returns None; it is not a fault.
+* A method succeeds or raises. ``PassingFault`` is a transient error: the engine sends the same command again later.
+  ``Refused`` is a final refusal of this request by Azure, with its error code; the stage evaluates it. Any other
+  exception is unexpected, and the Functions host retries the message.
+* Adapters chain the original exception (``raise … from error``). No error message contains a secret.
+* A read returns None when the resource does not exist. It does not raise.
+* Durations are ``timedelta``, times are ``datetime`` with a time zone, and sizes are in bytes.
 """
 
 from shared.ports.evidence import Evidence, StoredReport
-from shared.ports.faults import Conflict, ForeignTarget, PassingFault, Refused, ReportRefused, Throttled, Unavailable
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import Machines, MachineSpec, OwnMachine
+from shared.ports.port_errors import (
+    Conflict,
+    ForeignTarget,
+    PassingFault,
+    Refused,
+    ReportRefused,
+    Throttled,
+    Unavailable,
+)
 from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource

@@ -1,4 +1,4 @@
-"""Compute galleries: image versions, their definitions and what they were made from."""
+"""Azure Compute Gallery: image versions, their definitions, and their sources."""
 
 from __future__ import annotations
 
@@ -10,48 +10,78 @@ from shared.domain.image import DefinitionId, GalleryId, VersionId
 
 
 class Galleries(Protocol):
-    """Compute galleries, read and written.
+    """Read and write Azure Compute Galleries.
 
-    Every write goes only to galleries that the policy names (``ForeignTarget`` otherwise) and carries
-    ``allowDeletionOfReplicatedLocations: false``. No write waits for its long-running operation.
+    Writes go only to galleries that the policy names; any other target raises ForeignTarget. Every write sets
+    ``safetyProfile.allowDeletionOfReplicatedLocations`` to false, so that Azure rejects a list of target regions that
+    leaves out a replicated region. No write waits for its long-running operation: read the version later to see the
+    result. Every method may raise Throttled, Unavailable and Refused.
+
+    Source: Azure REST API, "Gallery Image Versions - Create Or Update" and "- Update".
     """
 
     async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
-        """An image version, with its replication status where asked for; None when there is none."""
+        """Read an image version. Returns None when it does not exist.
+
+        ``replication`` also requests the replication state of each region (``$expand=ReplicationStatus``); without it,
+        ``VersionFacts.replication`` is None.
+        """
         ...
 
     async def versions(self, definition: DefinitionId) -> Sequence[VersionFacts]:
-        """Every version of a definition, without replication status. Empty also when the definition isn't there."""
+        """List every version of an image definition. Returns an empty list when the definition does not exist.
+
+        The list has no replication state: the REST API offers ``$expand`` only for a single version ("Gallery Image
+        Versions - List By Gallery Image").
+        """
         ...
 
     async def definition(self, definition: DefinitionId) -> DefinitionFacts | None:
-        """An image definition, or None."""
+        """Read an image definition. Returns None when it does not exist."""
         ...
 
     async def gallery(self, gallery: GalleryId) -> GalleryFacts | None:
-        """A gallery, or None."""
+        """Read a gallery. Returns None when it does not exist."""
         ...
 
     async def source(self, version: VersionFacts) -> SourceFacts | None:
-        """What the version was made from; its kind is GONE when it is no longer there; None when it names no source."""
+        """Read the resource that a version was created from: a managed image, VM, disk, snapshot, VHD or another
+        version.
+
+        Returns None when the version names no source. When the source no longer exists, the result has the kind
+        ``GONE``. When Ringmaster may not read it (HTTP 403), the result has the source's kind and no details.
+        """
         ...
 
     async def write_targets(
         self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
     ) -> None:
-        """Set the full list of target regions, and the version's own ``excludeFromLatest``.
+        """Replace the list of target regions and the version's own ``excludeFromLatest`` (``excluded``).
 
-        Raises Conflict while another write is under way, and Refused for what Azure will never accept; with status 404
-        when the version isn't there.
+        ``targets`` is the complete list: a region that is missing from it is removed. The resource has no ETag, so a
+        concurrent write is not detected; callers hold the definition's lease and read the version first. Each target
+        has a region, a replica count, a storage account type and, where set, its own ``excludeFromLatest``, which takes
+        precedence over the version's.
+
+        Raises Conflict while another operation on the version is in progress. Raises Refused for a list that Azure
+        never accepts, and with status 404 when the version does not exist.
+
+        Source: Microsoft Learn, "Store and share images in an Azure Compute Gallery".
         """
         ...
 
     async def copy_version(
         self, source: VersionFacts, target: VersionId, *, location: str, targets: Sequence[RegionTargetFacts]
     ) -> None:
-        """Start a copy of a version into another gallery (``storageProfile.source.id``), hidden from ``latest``."""
+        """Start to copy a version into another gallery (``storageProfile.source.id``), excluded from ``latest``
+        everywhere.
+
+        ``location`` is the home region of the copy, which ``targets`` must contain. When the copy exists already,
+        nothing is written. Raises Refused when a different version has the number of ``target``, or when it is a copy
+        of an earlier incarnation of ``source``.
+        """
         ...
 
 
 INCARNATION_TAG: Final = "ringmaster-incarnation"
-"""Tag of a copy in another gallery: the publication date of the version that it is a copy of."""
+"""Tag of a copy in another gallery. Its value is the publication date of the version that was copied."""

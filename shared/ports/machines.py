@@ -1,4 +1,4 @@
-"""Boot-test machines, and whatever was made with them."""
+"""Virtual machines for boot tests, and the disks and network interfaces that belong to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from shared.domain.image import VersionId
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """A boot-test machine: ``image`` is the version to boot, from the replica in ``region``."""
+    """A virtual machine for a boot test.
+
+    ``image`` is the image version, and ``region`` the region whose replica is booted. ``os_type`` is ``Linux`` or
+    ``Windows``, ``os_state`` ``Generalized`` or ``Specialized``, and ``architecture`` ``x64`` or ``Arm64``, as in the
+    image definition. ``expires`` is when the cleanup may delete the machine.
+    """
 
     name: str
     region: str
@@ -24,20 +29,28 @@ class MachineSpec:
     architecture: str
     vm_size: str
     release: str
-    """Value of the release tag; proof, with name and resource group, that the machine is ours."""
+    """Value of the tag ``ringmaster-release``. With name and resource group, it proves that Ringmaster created the
+    machine.
+    """
     expires: datetime
     trusted_launch: bool = False
+    """Whether the machine uses Trusted Launch, with secure boot and a vTPM."""
     plan: PurchasePlan | None = None
     """The definition's marketplace plan. Azure refuses a machine without it (``VMMarketplaceInvalidInput``)."""
     data_disks: int = 0
-    """How many data disks the image has: each must be told to go with the machine."""
+    """How many data disks the image has. Each needs ``deleteOption: Delete``, because Azure keeps disks by default
+    ("Delete a VM and attached resources", Microsoft Learn).
+    """
     data_disk_luns: tuple[int, ...] = ()
-    """Their logical unit numbers, where known; 0, 1, 2 … otherwise."""
+    """Logical unit numbers of the data disks, if known. Otherwise they are numbered from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnMachine:
-    """Something in the test resource group that carries our tag and our name."""
+    """A machine, disk or network interface in the test resource group that has Ringmaster's name prefix and tag.
+
+    ``expires`` is None when the tag is missing or not a valid time.
+    """
 
     resource_id: str
     name: str
@@ -46,48 +59,78 @@ class OwnMachine:
 
 
 class Machines(Protocol):
-    """Boot-test machines in the test resource group, and nothing else."""
+    """Manage boot-test machines in the test resource group, and in no other.
+
+    No method waits for a long-running operation: read the resource later to see the result. Every method may raise
+    Throttled, Unavailable and Refused. Methods that write raise ForeignTarget for a name that does not have
+    Ringmaster's prefix.
+    """
 
     async def create(self, spec: MachineSpec) -> None:
-        """Ask for a machine with an inline NIC, all of it deleted with it. Asking twice is asking once.
+        """Start to create a machine with an inline network interface. Deleting the machine deletes its disks and
+        interface.
 
-        Raises Refused with the platform's code.
+        Does nothing when the machine exists and belongs to the same release. Raises ForeignTarget when a machine of
+        this name belongs to something else, Refused with Azure's error code, and Conflict while the name is being
+        deleted.
+
+        Source: Azure REST API, "Virtual Machines - Create Or Update" (``networkInterfaceConfigurations``,
+        ``deleteOption``).
         """
         ...
 
     async def view(self, name: str) -> MachineFacts | None:
-        """The machine with its instance view, or None when there is none."""
+        """Read a machine with its instance view. Returns None when it does not exist."""
         ...
 
     async def start_probe(
         self, name: str, probe: str, *, region: str, script: str, os_type: str, within: timedelta
     ) -> None:
-        """Start one managed run command of that name on the machine; does not wait for it."""
+        """Start a managed run command on the machine. Does not wait for its result.
+
+        ``probe`` is the name of the run command, ``script`` a shell script (Linux) or PowerShell script (Windows).
+        ``within`` is the time limit of the script, from 30 seconds to 90 minutes; other values are adjusted.
+
+        Source: Microsoft Learn, "Run scripts in your Linux VM by using managed Run Commands" (``timeoutInSeconds``).
+        """
         ...
 
     async def probe(self, name: str, probe: str) -> ProbeFacts | None:
-        """The run command's instance view, or None when there is none."""
+        """Read the state and output of a run command. Returns None when it does not exist.
+
+        The output is at most the last 4 KiB. ``provisioningState`` says only that the command ran; ``executionState``
+        and ``exitCode`` of the instance view hold its result (same source as ``start_probe``).
+        """
         ...
 
     async def serial_log(self, name: str) -> bytes | None:
-        """The tail of the serial console, at most 1 MiB; None when Azure has none (yet). Never logs its address."""
+        """Read the last 1 MiB of the serial console log. Returns None when Azure has no log (yet).
+
+        The log is read through a signed URL, which is a secret and is never logged.
+
+        Source: Azure REST API, "Virtual Machines - Retrieve Boot Diagnostics Data".
+        """
         ...
 
     async def delete(self, name: str) -> None:
-        """Ask for the deletion of the machine with all it was made of. A machine that isn't there is no fault."""
+        """Start to delete a machine and everything that was created with it. Does nothing when it does not exist.
+
+        Raises ForeignTarget for a machine without Ringmaster's tag.
+        """
         ...
 
     async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
-        """Which of these resource ids still exist."""
+        """Return those of these resource ids that still exist."""
         ...
 
     async def delete_part(self, resource_id: str) -> None:
-        """Delete a disk or NIC that outlived its machine.
+        """Delete a disk or network interface that was left after its machine was deleted. Does nothing when it does not
+        exist.
 
-        Raises ForeignTarget unless resource group, name and tag prove it ours.
+        Raises ForeignTarget unless resource group, name and tag prove that Ringmaster created it.
         """
         ...
 
     async def ours(self) -> Sequence[OwnMachine]:
-        """Everything of ours in the test resource group: machines, disks and NICs."""
+        """List all machines, disks and network interfaces in the test resource group that Ringmaster created."""
         ...

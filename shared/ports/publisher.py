@@ -1,4 +1,4 @@
-"""Who tells consumers of images."""
+"""Publishing events to the consumers of images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Tells consumers of images."""
+    """Publish events to the consumers of images."""
 
     async def publish(self, announcement: Announcement) -> None:
-        """Publish one CloudEvent; its id makes a repetition recognisable."""
+        """Publish one CloudEvent 1.0. Consumers recognize a duplicate by its ``source`` and ``id``.
+
+        Raises Throttled or Unavailable when the topic does not accept it now, and Refused when it never will.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""The queues that commands travel through."""
+"""The queues that carry commands."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from shared.domain.messages import Command, Kind
 
 
 class Queues(Protocol):
-    """One queue for each kind of command."""
+    """One storage queue for each kind of command. Every method may raise Throttled and Unavailable."""
 
     async def send(self, command: Command, *, delay: timedelta = timedelta(0)) -> None:
-        """Send a command, invisible for ``delay`` (whole seconds, at most seven days; longer waits are cut to that)."""
+        """Send a command that becomes visible after ``delay``.
+
+        The delay is rounded up to whole seconds and cut to just under seven days: a storage queue accepts a
+        ``visibilitytimeout`` of 0 seconds to 7 days (Azure REST API, "Put Message"). A body over 48 KiB is stored in a
+        blob, and the message names the blob. Raises CodecError for a command that cannot be encoded.
+        """
         ...
 
     async def open(self, body: bytes) -> bytes:
-        """The body that a message stands for: itself, or the blob that it names when it was too large for a queue.
+        """Return the body of a message: the message itself, or the content of the blob that it names.
 
-        Raises CodecError for what is no message of ours, and when that blob is gone; Throttled or Unavailable while it
-        can't be read.
+        Raises CodecError when the message is not one of Ringmaster's, or when its blob does not exist.
         """
         ...
 
     async def send_again(self, kind: Kind, body: bytes, *, delay: timedelta) -> None:
-        """Send a message that can't be opened now once more through the queue of this kind, as it is."""
+        """Send a received message again, unchanged, to the queue of this kind.
+
+        Used when its body cannot be read now.
+        """
         ...

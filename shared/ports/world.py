@@ -1,4 +1,4 @@
-"""All ports together: what every stage is given."""
+"""All ports together, as every stage receives them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.ports.report_source import NoReportSource, ReportSource
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Every port, and what is the same for all of them."""
+    """Every port, and the settings that the stages need."""
 
     galleries: Galleries
     machines: Machines
@@ -30,15 +30,17 @@ class World:
     publisher: Publisher
     policy: Policy
     own_writers: frozenset[str] = frozenset()
-    """Application and object ids under which this app writes to ARM, in lower case."""
+    """Application ids and object ids under which this app writes to Azure Resource Manager, in lowercase."""
     pace: float = 1.0
-    """Every wait is divided by this; 1 in production. The local stack runs Azure's time faster, and ours with it."""
+    """Every wait is divided by this number. It is 1 in production, and the simulator's speed in the local stack."""
     report_source: ReportSource = field(default_factory=NoReportSource)
     large: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a large report is in memory: a worker handles many messages at once, and has room for one of these."""
+    """Held while a large report is in memory. A worker process handles many messages at once, and has memory for one
+    such report.
+    """
     nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
-    """An unguessable word, another one each time: for a probe, and for the holder of a lease."""
+    """Returns a new unguessable string, for a probe's output and for the holder of a lease."""
 
     def paced(self, wait: timedelta) -> timedelta:
-        """How long a wait really takes here."""
+        """Return how long a wait takes at this app's pace."""
         return wait / self.pace

@@ -1,1 +1,1 @@
-"""What the ledger says, as plain data. Queries change nothing."""
+"""Read-only queries on the ledger. They return plain data."""

@@ -1,4 +1,4 @@
-"""What the ledger says of releases, as plain data: for the command line, for pages, for whoever asks over HTTP."""
+"""The state of releases as plain data, for the command line, the pages and the HTTP API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.ports import DeadLetter, World
 
 
 async def overview(world: World) -> dict[str, Any]:
-    """Every release in short, newest first, and the messages that nobody could work on."""
+    """Return a summary of every release, newest first, and the messages that could not be processed."""
     releases = [stored.release async for stored in world.ledger.rows()]
     releases.sort(key=lambda release: release.started_at, reverse=True)
     letters = [letter async for letter in world.ledger.dead_letters()]
@@ -23,7 +23,10 @@ async def overview(world: World) -> dict[str, Any]:
 
 
 async def explanation(version: VersionId, world: World) -> dict[str, Any] | None:
-    """Everything about one release: gates with their evidence, what it waits for, its history."""
+    """Return the details of one release: gates with evidence, pending work and history.
+
+    None when there is no release.
+    """
     stored = await world.ledger.read(version)
     if stored is None:
         return None
@@ -38,7 +41,7 @@ async def explanation(version: VersionId, world: World) -> dict[str, Any] | None
 
 
 def summary(release: Release) -> dict[str, Any]:
-    """One release in short."""
+    """Return the summary of one release."""
     ended = release.updated_at if release.state.is_terminal else None
     return {
         "version_id": str(release.version),
@@ -71,7 +74,7 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
 
 
 def _deadline(pending: Pending) -> datetime:
-    """When this step gives up waiting, where it has a bound of its own; else until when its command may be retried."""
+    """When the current step times out; for a step without its own deadline, when its command is no longer retried."""
     return deadline_of(pending.command.state) or pending.command.not_after
 
 

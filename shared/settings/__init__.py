@@ -1,4 +1,4 @@
-"""Application settings: environment variables in, checked values out."""
+"""Application settings: reads environment variables and returns validated values."""
 
 from shared.settings.environment import SETTINGS, Settings, SettingsFaults, read_settings
 

@@ -1,7 +1,7 @@
-"""Settings: application settings, which are environment variables, as one frozen value.
+"""Application settings, which are environment variables, as one frozen object.
 
-``read_settings`` reports every fault at once. No secret is ever part of a fault's text or of a repr. What each setting
-means stands in ``SETTINGS``, from which ``docs/settings.md`` is made.
+``read_settings`` reports all errors at once. No error message and no repr contains a secret. ``SETTINGS`` describes
+every setting; ``docs/settings.md`` is generated from it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from urllib.parse import urlsplit
 from shared.domain.limits import MAX_REPORT_BYTES
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
-from shared.settings.webhook_senders import LEAST_KEY, read_hosts, read_principals, read_readers, read_scanners
+from shared.settings.webhook_senders import MIN_KEY_BYTES, read_hosts, read_principals, read_readers, read_scanners
 
 DEFAULT_STORAGE: Final = "AzureWebJobsStorage"
 OWN_STORAGE: Final = "RINGMASTER_STORAGE"
 PLATFORM_AUTH: Final = "WEBSITE_AUTH_ENABLED"
-"""Set by App Service, read-only: whether App Service Authentication is on ("Environment variables")."""
+"""Set by App Service (read-only): whether App Service Authentication is turned on. Source: Microsoft Learn,
+"Environment variables and app settings in Azure App Service".
+"""
 
-# Storage's rule for queue names allows 63 characters; the host adds "-poison", and gives up on poison messages when
-# the result is too long.
+# A queue name has at most 63 characters. The Functions host adds "-poison" and uses no poison queue if the result is
+# too long.
 _QUEUE_NAME: Final = re.compile(r"(?!.*-poison$)[a-z0-9](?:-?[a-z0-9]){2,55}")
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
 _CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*,/-]+")
@@ -35,12 +37,12 @@ _AZURITE: Final = (
     "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
 )
-"""What ``UseDevelopmentStorage=true`` means; the key is published and guards nothing."""
+"""The connection string behind ``UseDevelopmentStorage=true``. The key is published and is no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as people read of it; ``default`` None means that there is none."""
+    """One setting with its documentation. ``default`` None means that it has no default."""
 
     name: str
     meaning: str
@@ -50,79 +52,99 @@ class Setting:
 SETTINGS: Final = (
     Setting(
         DEFAULT_STORAGE,
-        "The storage account that holds queues, ledger, evidence and reports: a connection string, or, with an "
-        "identity, `AzureWebJobsStorage__accountName`, or `AzureWebJobsStorage__blobServiceUri`, `__queueServiceUri` "
-        "and `__tableServiceUri`. Needed, unless `RINGMASTER_STORAGE` is there.",
+        "The storage account for queues, ledger, evidence and reports. Set a connection string. To use an identity, "
+        "set `AzureWebJobsStorage__accountName`, or `AzureWebJobsStorage__blobServiceUri`, `__queueServiceUri` and "
+        "`__tableServiceUri`. Required unless `RINGMASTER_STORAGE` is set.",
     ),
-    Setting(OWN_STORAGE, "The same for an account other than the host's own. It goes before `AzureWebJobsStorage`."),
-    Setting("RINGMASTER_POLICY", "The policy file, relative to the app's folder.", "promotion.yaml"),
-    Setting("RINGMASTER_ARM_ENDPOINT", "Azure Resource Manager.", "https://management.azure.com"),
-    Setting("RINGMASTER_ARM_SCOPE", "The scope of tokens for it. By default its endpoint and `/.default`."),
     Setting(
-        "RINGMASTER_CLIENT_ID", "Client id of the user-assigned identity; without it the system-assigned one is used."
+        OWN_STORAGE,
+        "A storage account that differs from the one of the Functions host, in the same form. It takes precedence over "
+        "`AzureWebJobsStorage`.",
+    ),
+    Setting("RINGMASTER_POLICY", "Path of the policy file, relative to the app's folder.", "promotion.yaml"),
+    Setting("RINGMASTER_ARM_ENDPOINT", "Endpoint of Azure Resource Manager.", "https://management.azure.com"),
+    Setting(
+        "RINGMASTER_ARM_SCOPE",
+        "Scope of the tokens for Azure Resource Manager. The default is the endpoint followed by `/.default`.",
+    ),
+    Setting(
+        "RINGMASTER_CLIENT_ID",
+        "Client id of the user-assigned managed identity. If it is not set, the system-assigned identity is used.",
     ),
     Setting(
         "RINGMASTER_OWN_WRITERS",
-        "Application or object ids under which this app writes to ARM, with commas between: their writes are ours.",
+        "Application ids or object ids under which this app writes to Azure Resource Manager, separated by commas. The "
+        "app recognizes its own writes by them.",
         "",
     ),
     Setting(
-        "RINGMASTER_PACE", "Every wait is divided by this; for the local stack, where Azure's time runs faster.", "1"
+        "RINGMASTER_PACE",
+        "Divisor for every wait. Use it only in the local stack, where Azure's time runs faster.",
+        "1",
     ),
-    Setting("RINGMASTER_QUEUE_VALIDATE", "The queue for validation.", "image-validate"),
-    Setting("RINGMASTER_QUEUE_SCAN", "The queue for scans.", "image-scan"),
-    Setting("RINGMASTER_QUEUE_REPLICATE", "The queue for replication.", "image-replicate"),
+    Setting("RINGMASTER_QUEUE_VALIDATE", "Queue for validation.", "image-validate"),
+    Setting("RINGMASTER_QUEUE_SCAN", "Queue for scans.", "image-scan"),
+    Setting("RINGMASTER_QUEUE_REPLICATE", "Queue for replication.", "image-replicate"),
     Setting(
-        "RINGMASTER_QUEUE_BOOT_TEST", "The queue for boot tests, and for deleting what they made.", "image-boot-test"
+        "RINGMASTER_QUEUE_BOOT_TEST", "Queue for boot tests and for the deletion of their resources.", "image-boot-test"
     ),
-    Setting("RINGMASTER_QUEUE_PROMOTE", "The queue for promotion and announcements.", "image-promote"),
+    Setting("RINGMASTER_QUEUE_PROMOTE", "Queue for promotion, revocation and announcements.", "image-promote"),
     Setting(
-        "RINGMASTER_RECONCILE_SCHEDULE", "When galleries are compared with the ledger (NCRONTAB).", "0 */5 * * * *"
+        "RINGMASTER_RECONCILE_SCHEDULE",
+        "NCRONTAB schedule of the timer that compares galleries with the ledger.",
+        "0 */5 * * * *",
     ),
-    Setting("RINGMASTER_RETIRE_SCHEDULE", "When retirement is looked into (NCRONTAB).", "0 0 3 * * *"),
+    Setting("RINGMASTER_RETIRE_SCHEDULE", "NCRONTAB schedule of the retention report.", "0 0 3 * * *"),
     Setting(
         "RINGMASTER_EVENTGRID_TOPIC_ENDPOINT",
-        "The Event Grid topic on which consumers of images are told of releases. Without it nobody is told.",
+        "Endpoint of the Event Grid topic to which the app publishes events for the consumers of images. If it is not "
+        "set, no events are published.",
     ),
     Setting(
         "RINGMASTER_WEBHOOK_KEYS",
-        'Keys with which scanners sign reports, newest first: `{"trivy": ["key", "older key"]}`, or with limits '
-        '`{"ci-grype": {"keys": ["key"], "formats": ["grype", "sarif"], "definitions": ["gallery/ubuntu-*"]}}`. '
-        f"Each key has at least {LEAST_KEY} bytes. See [scanners-webhook.md](scanners-webhook.md).",
+        'Keys that scanners sign their reports with, newest first: `{"trivy": ["key", "older key"]}`, or with '
+        'restrictions `{"ci-grype": {"keys": ["key"], "formats": ["grype", "sarif"], "definitions": '
+        f'["gallery/ubuntu-*"]}}}}`. Each key has at least {MIN_KEY_BYTES} bytes. See '
+        "[scanners-webhook.md](scanners-webhook.md).",
         "{}",
     ),
     Setting(
         "RINGMASTER_WEBHOOK_PRINCIPALS",
-        "Who may send reports with a token of Microsoft Entra instead, by object or application id: "
+        "Principals that may send reports with a Microsoft Entra token, by object id or application id: "
         '`{"<id>": {"name": "ci", "formats": ["trivy"], "definitions": ["gallery/ubuntu-*"]}}`.',
         "{}",
     ),
     Setting(
         "RINGMASTER_TRUST_EASYAUTH",
-        "`true` where App Service Authentication is on and so vouches for the principals in its headers. "
-        "Never `true` without it: anybody could write these headers.",
+        "Whether the app trusts the identity headers of App Service Authentication. Set it to `true` only if App "
+        "Service Authentication is turned on; otherwise anyone can forge these headers.",
         "false",
     ),
     Setting(
         "RINGMASTER_PAGE_READERS",
-        "Who may read the pages in a browser, by object id of a person or group, application id, or tenant id (then "
-        "everybody in it), with commas between. App Service Authentication must be trusted. Without any, pages want "
-        "the function key in a header. See [ADR 11](adr/0011-pages.md).",
+        "Who may read the pages in a browser, separated by commas: object ids of users or groups, application ids, or "
+        "a tenant id for everyone in that tenant. Requires `RINGMASTER_TRUST_EASYAUTH`. If it is empty, the pages "
+        "require the function key in a header. See [ADR 11](adr/0011-pages.md).",
         "",
     ),
     Setting(
         "RINGMASTER_REPORT_HOSTS",
-        "Hosts from which reports are fetched that are sent by reference, with commas between, each by itself: "
-        "`reports.example.com, store.example.com:8443`. Without any, none are.",
+        "Hosts from which the app may download reports that are sent by reference, separated by commas: "
+        "`reports.example.com, store.example.com:8443`. Wildcards are not supported. If it is empty, the app downloads "
+        "no reports.",
         "",
     ),
     Setting(
-        "RINGMASTER_REPORT_FETCH_SECONDS", "How long fetching one report may take, in seconds; at most 240.", "180"
+        "RINGMASTER_REPORT_FETCH_SECONDS", "Time limit for the download of one report, in seconds; at most 240.", "180"
     ),
-    Setting("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", "How old a signed report may be, in seconds.", "300"),
+    Setting(
+        "RINGMASTER_WEBHOOK_TOLERANCE_SECONDS",
+        "How far the timestamp of a signed report may differ from the app's clock, in seconds.",
+        "300",
+    ),
     Setting(
         "RINGMASTER_MAX_REPORT_BYTES",
-        f"The largest scan report that is taken, uncompressed; at most {MAX_REPORT_BYTES}.",
+        f"Maximum size of a scan report in bytes, uncompressed; at most {MAX_REPORT_BYTES}.",
         str(MAX_REPORT_BYTES),
     ),
 )
@@ -142,30 +164,30 @@ _QUEUE_OF_KIND: Final[Mapping[Kind, str]] = {
 
 
 class SettingsFaults(ValueError):
-    """Everything that is wrong with the settings: each fault names its setting and says what is expected."""
+    """The settings are invalid. Each error names the setting and what is allowed."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("the settings are not right:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        super().__init__("the app settings have errors:\n" + "\n".join(f"  - {fault}" for fault in faults))
         self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """Where the state is: a connection string, or three service addresses to be used with an identity."""
+    """How to connect to storage: a connection string, or the URLs of three services and an identity."""
 
     prefix: str
-    """Name of the setting that a queue trigger's ``connection`` must give: ``AzureWebJobsStorage`` or ours."""
+    """The name that a queue trigger's ``connection`` must have: ``AzureWebJobsStorage`` or ``RINGMASTER_STORAGE``."""
     connection_string: str | None = field(default=None, repr=False)
     blob_url: str | None = None
     queue_url: str | None = None
     table_url: str | None = None
     client_id: str | None = None
-    """The user-assigned identity for storage, where ``…__clientId`` names one."""
+    """Client id of the user-assigned identity for storage; None for the system-assigned identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, checked."""
+    """All settings, validated."""
 
     storage: StorageSettings
     policy: str
@@ -175,24 +197,24 @@ class Settings:
     own_writers: frozenset[str]
     pace: float
     queues: Mapping[Kind, str]
-    """The queue of every kind of command."""
+    """Queue name by kind of command."""
     reconcile_schedule: str
     retire_schedule: str
     topic_endpoint: str | None
     scanners: Mapping[str, Sender] = field(repr=False)
-    """Scanner -> its keys, and what it may do."""
+    """By scanner name: its keys and permissions."""
     principals: Mapping[str, Sender]
-    """Object or application id -> what it may do; empty unless App Service Authentication is trusted."""
+    """Permissions by object id or application id. Empty unless App Service Authentication is trusted."""
     webhook_tolerance: timedelta
     max_report_bytes: int
     readers: frozenset[str]
-    """Ids of who may read pages in a browser; empty unless App Service Authentication is trusted."""
+    """Ids of those who may read the pages in a browser. Empty unless App Service Authentication is trusted."""
     report_hosts: frozenset[str]
     report_fetch_seconds: float
 
 
 def read_settings(mapping: Mapping[str, str]) -> Settings:
-    """Read the settings. Raises SettingsFaults with every fault."""
+    """Read and validate the settings. Raises SettingsFaults with all errors."""
     read = _Reader(mapping)
     arm_endpoint = read.url("RINGMASTER_ARM_ENDPOINT") or ""
     settings = Settings(
@@ -224,14 +246,14 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
 
 
 class _Reader:
-    """Reads one setting after the other and remembers the faults."""
+    """Reads settings one by one and collects the errors."""
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
         self._mapping = mapping
         self.faults: list[str] = []
 
     def text(self, name: str) -> str:
-        """A setting, or its default when it is absent or empty."""
+        """The value of a setting. Returns its default when it is absent or empty."""
         return self._mapping.get(name, "").strip() or _DEFAULTS.get(name) or ""
 
     def number[N: (int, float)](self, name: str, kind: Callable[[str], N], least: N, most: N) -> N:
@@ -241,16 +263,16 @@ class _Reader:
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            self.faults.append(f"{name} is {text[:80]!r}; a number from {least} to {most} is expected")
+            self.faults.append(f"{name} is {text[:80]!r}, but must be a number from {least} to {most}")
             return least
         return value
 
     def url(self, name: str) -> str | None:
-        """An address without a slash at its end; https, or http on this machine."""
+        """A URL without a trailing slash: https, or http on this computer."""
         text = self.text(name)
         if text and not _is_address(text):
             self.faults.append(
-                f"{name} is no address that we use: https://… is expected (http only on this machine), "
+                f"{name} is not a valid URL: use https://… (http only for this computer), "
                 "without user, query or fragment"
             )
         return text.rstrip("/") or None
@@ -259,42 +281,47 @@ class _Reader:
         text = self.text(name)
         if not _QUEUE_NAME.fullmatch(text):
             self.faults.append(
-                f"{name} is {text[:80]!r}; a queue name is expected: 3 to 56 lower-case letters, digits and single "
+                f"{name} is {text[:80]!r}, but must be a queue name: 3 to 56 lowercase letters, digits and single "
                 "hyphens, not ending in -poison"
             )
         return text
 
     def check_queues_differ(self) -> None:
-        """One queue has one stage; two settings that name one queue would send commands to the wrong one."""
+        """Require a different queue for each stage.
+
+        With a shared queue, a stage would receive the commands of another.
+        """
         owner: dict[str, str] = {}
         for name in dict.fromkeys(_QUEUE_OF_KIND.values()):
             other = owner.setdefault(self.text(name), name)
             if other != name:
-                self.faults.append(f"{name} and {other} are both {self.text(name)[:80]!r}; each needs its own queue")
+                self.faults.append(
+                    f"{name} and {other} are both {self.text(name)[:80]!r}; use a different queue for each"
+                )
 
     def schedule(self, name: str) -> str:
         text = self.text(name)
         parts = text.split()
         if len(parts) != 6 or not all(_CRON_FIELD.fullmatch(part) for part in parts):
             self.faults.append(
-                f"{name} is {text[:80]!r}; an NCRONTAB expression of six fields is expected, such as '0 */5 * * * *'"
+                f"{name} is {text[:80]!r}, but must be an NCRONTAB expression with six fields, such as '0 */5 * * * *'"
             )
         return text
 
     def flag(self, name: str) -> bool:
         text = self.text(name).lower()
         if text not in {"true", "false"}:
-            self.faults.append(f"{name} is {text[:80]!r}; true or false is expected")
+            self.faults.append(f"{name} is {text[:80]!r}, but must be true or false")
         return text == "true"
 
     def principals(self, name: str, trust: str) -> Mapping[str, Sender]:
-        """Principals, which are believed only where App Service Authentication vouches for the header they come in."""
+        """Principals that may send reports. They require that the headers of App Service Authentication are trusted."""
         found = read_principals(name, self.text(name), self.faults)
         self._check_trust(name, trust, named=bool(found))
         return found
 
     def readers(self, name: str, trust: str) -> frozenset[str]:
-        """Who may read pages; believed like principals."""
+        """Who may read the pages. Same requirement as for principals."""
         found = read_readers(name, self.text(name), self.faults)
         self._check_trust(name, trust, named=bool(found))
         return found
@@ -302,15 +329,17 @@ class _Reader:
     def _check_trust(self, name: str, trust: str, *, named: bool) -> None:
         trusted = self.flag(trust)
         if named and not trusted:
-            self.faults.append(f"{name} names principals, but {trust} is not true: nobody would vouch for them")
+            self.faults.append(
+                f"{name} names principals, but {trust} is not true, so their identity cannot be verified"
+            )
         if trusted and self._mapping.get(PLATFORM_AUTH, "true").strip().lower() not in {"true", "1"}:
             self.faults.append(
-                f"{trust} is true, but App Service Authentication is off ({PLATFORM_AUTH}): anybody could write its "
-                "headers. Turn it on, or set this to false"
+                f"{trust} is true, but App Service Authentication is off ({PLATFORM_AUTH}), so anyone can forge its "
+                "headers. Turn it on, or set this setting to false"
             )
 
     def storage(self) -> StorageSettings:
-        """The account under our own name if there is one, else the host's."""
+        """The storage account in RINGMASTER_STORAGE if it is set, otherwise that of the Functions host."""
         own = any(name == OWN_STORAGE or name.startswith(f"{OWN_STORAGE}__") for name in self._mapping)
         prefix = OWN_STORAGE if own else DEFAULT_STORAGE
         text = self.text(prefix)
@@ -322,17 +351,17 @@ class _Reader:
         account = self.text(f"{prefix}__accountName")
         if account and not _ACCOUNT_NAME.fullmatch(account):
             self.faults.append(
-                f"{prefix}__accountName is {account[:80]!r}; 3 to 24 lower-case letters and digits are expected"
+                f"{prefix}__accountName is {account[:80]!r}, but must have 3 to 24 lowercase letters and digits"
             )
         blob, queue, table = (self._service(prefix, service, account) for service in ("blob", "queue", "table"))
         if not account and not (blob or queue or table):
             self.faults.append(
-                f"{prefix} is missing: give a connection string, or {prefix}__accountName to use an identity"
+                f"{prefix} is not set: set it to a connection string, or set {prefix}__accountName to use an identity"
             )
         elif not (blob and queue and table):
             self.faults.append(
-                f"{prefix} lacks a service: __blobServiceUri, __queueServiceUri and __tableServiceUri are all needed, "
-                "or __accountName"
+                f"{prefix} is incomplete: set all of __blobServiceUri, __queueServiceUri and __tableServiceUri, or set "
+                "__accountName"
             )
         client_id = self.text(f"{prefix}__clientId") or self.text("RINGMASTER_CLIENT_ID") or None
         return StorageSettings(prefix, blob_url=blob, queue_url=queue, table_url=table, client_id=client_id)
@@ -348,8 +377,8 @@ class _Reader:
         has_account = "accountname" in parts or {"blobendpoint", "queueendpoint", "tableendpoint"} <= parts
         if not has_account or not parts & {"accountkey", "sharedaccesssignature"}:
             self.faults.append(
-                f"{name} is no connection string: AccountName=…;AccountKey=… is expected (it isn't shown here); "
-                f"or leave it out and give {name}__accountName to use an identity"
+                f"{name} is not a valid connection string: use AccountName=…;AccountKey=… (the value is not shown), "
+                f"or remove it and set {name}__accountName to use an identity"
             )
         return text
 

@@ -1,12 +1,13 @@
-"""The settings that say who may send reports, and from where they are fetched. All faults are told, no key is shown.
+"""The settings that define who may send reports, and from which hosts reports are downloaded.
 
-Keys, by scanner. Both forms may stand side by side::
+All errors are reported at once, and no key is shown. Keys are grouped by scanner name. Both forms can be used
+together::
 
     {"trivy": ["key", "older key"],
      "ci-grype": {"keys": ["key"], "formats": ["grype", "sarif"], "definitions": ["gal_build/ubuntu-*"]}}
 
-The short form lets a scanner send the format of its own name, for every definition. Principals, by object or
-application id, have the same fields but for the keys, and a ``name`` where wanted.
+With the short form, a scanner may send the format that has its name, for every definition. Principals are grouped by
+object id or application id. They have the same fields except the keys, and an optional ``name``.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ from shared.domain.report_reference import InvalidReference, host_entry
 from shared.domain.scan_formats import is_format_name
 from shared.domain.senders import Sender, definition_pattern
 
-LEAST_KEY: Final = 16
-"""Bytes of a webhook key."""
-MOST_KEYS: Final = 4
-"""Two are needed to change a key; every further one is work for each request."""
+MIN_KEY_BYTES: Final = 16
+"""Minimum length of a webhook key."""
+MAX_KEYS: Final = 4
+"""Maximum number of keys for a scanner. Rotation needs two; each key adds work to every request."""
 
 _EXPECTED: Final = {
-    "keys": f"a list of one to {MOST_KEYS} keys is expected, newest first",
-    "formats": "formats is no list of report formats such as trivy; leave it out to allow all",
-    "definitions": 'definitions is no list such as ["gallery/definition"]; leave it out to allow all',
-    "name": "name is no text",
+    "keys": f"keys must be a list of one to {MAX_KEYS} strings, newest first",
+    "formats": "formats must be a list of report formats, such as trivy; omit it to allow all",
+    "definitions": 'definitions must be a list, such as ["gallery/definition"]; omit it to allow all',
+    "name": "name must be a non-empty string",
 }
 
 
 def _long_enough(key: str) -> str:
-    if (size := len(key.encode())) < LEAST_KEY:
-        raise ValueError(f"has {size} bytes; at least {LEAST_KEY} are needed")
+    if (size := len(key.encode())) < MIN_KEY_BYTES:
+        raise ValueError(f"has {size} bytes; at least {MIN_KEY_BYTES} are required")
     return key
 
 
@@ -55,7 +56,7 @@ def _format_name(name: str) -> str:
 
 
 class _Permitted(BaseModel):
-    """What a sender may send. A misspelt field would be a permission that nobody notices to be missing."""
+    """What a sender may send. A misspelled field would silently remove a restriction or permission."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -64,7 +65,7 @@ class _Permitted(BaseModel):
 
 
 class _Scanner(_Permitted):
-    keys: tuple[Annotated[str, AfterValidator(_long_enough)], ...] = Field(min_length=1, max_length=MOST_KEYS)
+    keys: tuple[Annotated[str, AfterValidator(_long_enough)], ...] = Field(min_length=1, max_length=MAX_KEYS)
 
 
 class _Principal(_Permitted):
@@ -75,13 +76,13 @@ _OBJECT: Final = TypeAdapter(dict[str, Any])
 
 
 def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
-    """Scanner -> what it may do, from the JSON of setting ``name``. Adds to ``faults`` what is wrong."""
-    expected = '{"trivy": ["key", "older key"]} is expected'
+    """Parse the JSON of setting ``name``. Returns permissions by scanner name. Appends errors to ``faults``."""
+    expected = 'for example {"trivy": ["key", "older key"]}'
     found: dict[str, Sender] = {}
     for scanner, given in _object(name, text, expected, faults).items():
         where = f"{name}, scanner {scanner[:40]!r}"
         if not is_format_name(scanner):
-            faults.append(f"{where}: a name is expected, such as trivy: lower-case letters, digits and -")
+            faults.append(f"{where}: the name of a scanner may have only lowercase letters, digits and hyphens")
         is_short = not isinstance(given, dict)
         read = _validated(_Scanner, {"keys": given} if is_short else given, where, faults)
         if read is not None:
@@ -91,13 +92,16 @@ def read_scanners(name: str, text: str, faults: list[str]) -> Mapping[str, Sende
 
 
 def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sender]:
-    """Object or application id -> what it may do. Adds to ``faults`` what is wrong."""
-    expected = '{"<object or application id>": {"definitions": ["gallery/definition"]}} is expected'
+    """Parse the JSON of setting ``name``.
+
+    Returns permissions by object id or application id. Appends errors to ``faults``.
+    """
+    expected = 'for example {"<object or application id>": {"definitions": ["gallery/definition"]}}'
     found: dict[str, Sender] = {}
     for given_id, given in _object(name, text, expected, faults).items():
         where = f"{name}, principal {given_id[:40]!r}"
         if not is_guid(given_id):
-            faults.append(f"{where}: an object or application id is expected, 8-4-4-4-12 hex digits")
+            faults.append(f"{where}: the id must be an object id or application id (8-4-4-4-12 hexadecimal digits)")
         read = _validated(_Principal, given, where, faults)
         if read is not None:
             shown = read.name or given_id.lower()
@@ -106,10 +110,10 @@ def read_principals(name: str, text: str, faults: list[str]) -> Mapping[str, Sen
 
 
 def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
-    """Ids of who may read pages, with commas between. Adds to ``faults`` what is wrong."""
+    """Parse ids that are separated by commas. Appends errors to ``faults``."""
     found = frozenset(part.strip().lower() for part in text.split(",") if part.strip())
     faults.extend(
-        f"{name}, {each[:40]!r}: an id of a person, group, application or tenant is expected, 8-4-4-4-12 hex digits"
+        f"{name}, {each[:40]!r}: not the id of a user, group, application or tenant (8-4-4-4-12 hexadecimal digits)"
         for each in sorted(found)
         if not is_guid(each)
     )
@@ -117,7 +121,7 @@ def read_readers(name: str, text: str, faults: list[str]) -> frozenset[str]:
 
 
 def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
-    """Hosts with commas between. Adds to ``faults`` what is wrong."""
+    """Parse hosts that are separated by commas. Appends errors to ``faults``."""
     found: set[str] = set()
     for part in text.split(","):
         if not part.strip():
@@ -125,7 +129,7 @@ def read_hosts(name: str, text: str, faults: list[str]) -> frozenset[str]:
         try:
             found.add(host_entry(part))
         except InvalidReference as error:
-            faults.append(f"{name}: {error}, with :port where it is not 443; give each host by itself, without *")
+            faults.append(f"{name}: {error}. Add :port if the port is not 443; wildcards are not supported")
     return frozenset(found)
 
 
@@ -133,7 +137,7 @@ def _object(name: str, text: str, expected: str, faults: list[str]) -> dict[str,
     try:
         return _OBJECT.validate_json(text)
     except ValueError:
-        faults.append(f"{name} is no JSON object; {expected}")
+        faults.append(f"{name} is not a JSON object; {expected}")
         return {}
 
 
@@ -156,8 +160,8 @@ def _told(kind_of_error: str, loc: tuple[int | str, ...], context: Mapping[str, 
         case "value_error", _:
             return str(context["error"])
         case "extra_forbidden", (str(field),):
-            return f"{field[:40]!r} is no field; known are {', '.join(sorted(kind.model_fields))}"
+            return f"unknown field {field[:40]!r}; the fields are {', '.join(sorted(kind.model_fields))}"
         case _, (str(field), *_):
             return _EXPECTED[field]
         case _:
-            return "an object is expected, {} at the least"
+            return "the value must be a JSON object; use {} for no restrictions"

@@ -1,1 +1,4 @@
-"""What the Functions host calls: blueprints that decode, call a stage, and answer. Nothing is decided here."""
+"""The Azure Functions triggers.
+
+Blueprints decode the input, call the engine or a query, and respond. They make no decisions.
+"""

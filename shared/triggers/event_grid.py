@@ -1,4 +1,4 @@
-"""Event Grid: written image versions, and finished scans."""
+"""Event Grid triggers: written image versions and finished scans."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.triggers.runtime import Runtime, utc_now
 log = logging.getLogger("ringmaster.events")
 
 SENDER: Final = "an event"
-"""Who sent a report that came through Event Grid, where only those may publish whom the topic admits."""
+"""The sender of a report that arrives through Event Grid. The topic's role assignments control who may publish."""
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -35,51 +35,51 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     @events.function_name("on_image_version_written")
     @events.event_grid_trigger(arg_name="event")
     async def on_image_version_written(event: func.EventGridEvent) -> None:
-        """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
+        """Start or re-evaluate the release of the version in an event. Other events are ignored and logged."""
         await version_written(event, runtime, now=utc_now())
 
     @events.function_name("on_scan_completed")
     @events.event_grid_trigger(arg_name="event")
     async def on_scan_completed(event: func.EventGridEvent) -> None:
-        """Keep the report that a scan event carries or names, and have the scan gate look at it."""
+        """Store or download the report of a scan event, and start the scan gate."""
         await scan_completed(event, runtime, now=utc_now())
 
     return events
 
 
 async def version_written(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
-    """Start or re-examine the release of the version that an event names; ignore, and say so, anything else."""
-    read = _written(event)
+    """Start or re-evaluate the release of the version in an event. Other events are ignored and logged."""
+    read = _decode_version_event(event)
     if isinstance(read, Ignored):
         log.info("event %.100r ignored: %s", event.id, read.reason)
         return
     world = await runtime.world()
-    with telemetry.hop("version_written", None, release=str(read.version)):
+    with telemetry.span("version_written", None, release=str(read.version)):
         answer = await intake.version_written(read, world, now=now, traceparent=telemetry.traceparent())
     log.info("event %.100r of %s: %s", read.event_id, read.at.isoformat(), answer)
 
 
 async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: Runtime, *, now: datetime) -> None:
-    """Keep or fetch what a scan event carries or names; ignore, and say so, what is no such event."""
+    """Store or download the report of a scan event. Other events are ignored and logged."""
     read = decode_scan_event(_cloud_event(event))
     if isinstance(read, Ignored):
         log.info("event %.100r ignored: %s", event.id, read.reason)
         return
     world = await runtime.world()
     if world.policy.covering(read.version) is None:
-        log.info("event %.100r ignored: the policy does not cover %s", event.id, read.version.short)
+        log.info("event %.100r ignored: the policy does not include %s", event.id, read.version.short)
         return
     log.info("event %.100r of %s: %s", read.event_id, read.at.isoformat(), await _scan_reported(read, world, now))
 
 
 async def _scan_reported(read: ScanReported, world: World, now: datetime) -> str:
     if read.reference is not None:
-        return await _refer(read, read.reference, world, now)
+        return await _fetch_by_reference(read, read.reference, world, now)
     if read.report is not None and read.format == AUTO_DETECT:
         return await _detect(read, read.report, world, now)
-    name = await _kept_report(read, world, now)
+    name = await _stored_report(read, world, now)
     if name is None:
-        return "ignored: it names a report that is not in the store, or is another version's"
+        return "ignored: the report that it names does not exist or belongs to another version"
     return await reports.scan_finished(ScanFinished(read.version, name, now), world, now=now)
 
 
@@ -98,10 +98,10 @@ async def _detect(read: ScanReported, body: bytes, world: World, now: datetime) 
     return await _scan_reported(replace(read, format=found.format), world, now)
 
 
-async def _refer(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
-    reason = world.report_source.why_not(reference.url)
+async def _fetch_by_reference(read: ScanReported, reference: ReportReference, world: World, now: datetime) -> str:
+    reason = world.report_source.denial_reason(reference.url)
     if read.format == AUTO_DETECT:
-        reason = "a report by reference needs its format: it can't be looked at before it is fetched"
+        reason = "the format 'auto' is not supported for a report by reference; send the format"
     if reason is None:
         return await reports.fetch_report(read.version, read.format, reference, SENDER, world, now=now)
     why, where = RefusalReason("host", reason), shown(reference.url)
@@ -110,15 +110,15 @@ async def _refer(read: ScanReported, reference: ReportReference, world: World, n
     return f"refused: {reason}"
 
 
-async def _kept_report(read: ScanReported, world: World, now: datetime) -> str | None:
-    """The name of the report that the event carries, or of the one in the store that it names."""
+async def _stored_report(read: ScanReported, world: World, now: datetime) -> str | None:
+    """The name of the report in the event, after storing it, or of the stored report that the event names."""
     if read.report is not None:
         return await world.evidence.save_report(read.version, read.format, read.report, at=now)
     kept = {report.name for report in await world.evidence.reports(read.version)}
     return read.report_blob if read.report_blob in kept else None
 
 
-def _written(event: func.EventGridEvent | func.CloudEvent) -> Any:
+def _decode_version_event(event: func.EventGridEvent | func.CloudEvent) -> Any:
     if isinstance(event, func.CloudEvent):
         return decode_cloud_event(_cloud_event(event))
     return decode_event_grid(
@@ -133,7 +133,7 @@ def _written(event: func.EventGridEvent | func.CloudEvent) -> Any:
 
 
 def _cloud_event(event: func.EventGridEvent | func.CloudEvent) -> Mapping[str, Any]:
-    # The worker decodes by what arrives, not by the annotation: an event of the other schema is not ours, and said so.
+    # The worker library decodes by the event's schema, not by the annotation. An event of the other schema is ignored.
     if not isinstance(event, func.CloudEvent):
         return {"id": event.id, "type": event.event_type, "subject": event.subject, "data": event.get_json()}
     return {

@@ -1,7 +1,8 @@
-"""The one world of a worker process, built at the first invocation and shared by all that follow.
+"""The World of a worker process. It is built at the first invocation and shared by all later ones.
 
-A policy that can't be used stops everything that judges, and loses nothing: Event Grid is told to come again, people
-and scanners get 503, and a queue's command goes back to its queue unspent, until a policy that can be used is deployed.
+An invalid policy pauses all evaluation, and nothing is lost: Event Grid receives an error and delivers the event again,
+HTTP callers receive 503, and commands return to their queue without using up an attempt, until a valid policy is
+deployed.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ log = logging.getLogger("ringmaster.policy")
 
 
 def utc_now() -> datetime:
-    """The clock. Everything below the triggers is given the time."""
+    """The current time. All code below the triggers receives it as an argument."""
     return datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class Runtime:
-    """Settings, and the world as soon as somebody asks for it.
+    """The settings, and the World, which is built on first use.
 
-    Building it imports the service SDKs, which intake that only refuses something need not wait for.
+    Building it imports the Azure SDKs. Triggers that only reject a request do not need them.
     """
 
     settings: Settings
@@ -37,19 +38,21 @@ class Runtime:
     _building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def world(self) -> World:
-        """The world. Raises PolicyFaults when the policy can't be used, and has logged every fault then."""
+        """Return the World. Raises PolicyFaults, after logging every error, when the policy is invalid."""
         if self._world is None:
             async with self._building:
                 if self._world is None:
                     try:
                         self._world = build_world(self.settings)
                     except PolicyFaults as faults:
-                        log.critical("the policy can't be used, and nothing is judged until it can:\n%s", faults)
+                        log.critical(
+                            "the policy is invalid; releases are paused until a valid policy is deployed:\n%s", faults
+                        )
                         raise
         return self._world
 
     def queues(self) -> Queues:
-        """The queues, which are there without a policy."""
+        """Return the queues, which are available without a policy."""
         if self._queues is None:
             self._queues = self._world.queues if self._world else build_queues(self.settings)
         return self._queues

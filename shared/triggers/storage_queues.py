@@ -1,4 +1,4 @@
-"""Queue triggers: one for each queue of commands, and one for each poison queue."""
+"""Queue triggers: one for each command queue and one for each poison queue."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
     "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.ANNOUNCE}),
 }
-"""Function name -> the kinds of command that its queue carries."""
-WITHOUT_POLICY: Final = timedelta(minutes=5)
-"""How long a command is put back for while the policy can't be used."""
+"""Function name -> the kinds of commands in its queue."""
+POLICY_RETRY_DELAY: Final = timedelta(minutes=5)
+"""How long a command is delayed while the policy is invalid."""
 
 
 def queue_of(settings: Settings, function: str) -> str:
-    """The queue that a function listens to."""
+    """The name of the queue that a function listens on."""
     return settings.queues[min(FUNCTIONS[function])]
 
 
@@ -46,9 +46,9 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     queues = func.Blueprint()
     for function in FUNCTIONS:
         queue = queue_of(runtime.settings, function)
-        _register(queues, function, queue, runtime, _worker(runtime, function))
+        _register(queues, function, queue, runtime, _message_handler(runtime, function))
         poison = f"{queue}-poison"
-        _register(queues, f"{function}_poison", poison, runtime, _undertaker(runtime, queue))
+        _register(queues, f"{function}_poison", poison, runtime, _poison_handler(runtime, queue))
     return queues
 
 
@@ -58,65 +58,73 @@ def _register(blueprint: func.Blueprint, name: str, queue: str, runtime: Runtime
     blueprint.function_name(name)(trigger(handler))
 
 
-def _worker(runtime: Runtime, function: str) -> Handler:
-    async def work(message: func.QueueMessage) -> None:
-        """Do one hop of a release."""
-        await hop(message, function, runtime, now=utc_now())
+def _message_handler(runtime: Runtime, function: str) -> Handler:
+    async def on_message(message: func.QueueMessage) -> None:
+        """Handle one command of a release."""
+        await handle_message(message, function, runtime, now=utc_now())
 
-    return work
+    return on_message
 
 
-async def hop(message: func.QueueMessage, function: str, runtime: Runtime, *, now: datetime) -> None:
-    """Do what a message asks a function for. Raises CodecError for a message that the function can't work on."""
+async def handle_message(message: func.QueueMessage, function: str, runtime: Runtime, *, now: datetime) -> None:
+    """Handle one message of a function's queue. Raises CodecError for a message that the function cannot handle."""
     try:
         world = await runtime.world()
     except PolicyFaults:
-        await _put_back(message, function, runtime, now)
+        await _requeue(message, function, runtime, now)
         return
     command = await receive(message.get_body(), min(FUNCTIONS[function]), world.queues, now=now, pace=world.pace)
     if isinstance(command, Dropped):
         log.warning("%s: %s", function, command.why)
         return
     if command.kind not in FUNCTIONS[function]:
-        raise NotOurs(f"a command of kind {command.kind} came through the queue of {function}: send it to its own")
+        raise NotOurs(f"a command of kind {command.kind} arrived in the queue of {function}; send it to its own queue")
     try:
-        with telemetry.hop(function, command.traceparent, release=str(command.release), seq=command.seq):
+        with telemetry.span(function, command.traceparent, release=str(command.release), seq=command.seq):
             step = await dispatch.handle(command, world, now=now)
     except Exception as error:
-        # Nothing foresaw this: the queue tries again and gives up in its own time. What is known is kept for then.
-        await _remember(command, error, world)
+        # Unexpected: the host retries the message and finally moves it to the poison queue. Keep the cause for then.
+        await _record_failure(command, error, world)
         raise
-    log.info("%s %s #%d: %s", command.release.short, command.branch, command.seq, describe(step))
+    log.info(
+        "release %s, branch %s, command #%d: %s", command.release.short, command.branch, command.seq, describe(step)
+    )
 
 
-async def _put_back(message: func.QueueMessage, function: str, runtime: Runtime, now: datetime) -> None:
-    """Without a policy nothing can be judged, and that is no fault of the command: it spends no attempt of its own."""
+async def _requeue(message: func.QueueMessage, function: str, runtime: Runtime, now: datetime) -> None:
+    """Send the command again later. An invalid policy is not the command's fault, so it uses up no attempt."""
     queues, pace = runtime.queues(), runtime.settings.pace
     command = await receive(message.get_body(), min(FUNCTIONS[function]), queues, now=now, pace=pace)
     if isinstance(command, Dropped):
-        log.warning("%s: no policy, and %s", function, command.why)
+        log.warning("%s: no valid policy; message dropped: %s", function, command.why)
         return
-    wait = WITHOUT_POLICY / pace
+    wait = POLICY_RETRY_DELAY / pace
     await queues.send(command, delay=wait)
-    log.warning("%s %s #%d: put back for %s: no policy", command.release.short, command.branch, command.seq, wait)
+    log.warning(
+        "release %s, branch %s, command #%d: delayed by %s because the policy is invalid",
+        command.release.short,
+        command.branch,
+        command.seq,
+        wait,
+    )
 
 
-async def _remember(command: Command, error: Exception, world: World) -> None:
+async def _record_failure(command: Command, error: Exception, world: World) -> None:
     try:
         await poison.note_failure(command, error, world)
     except PassingFault as fault:
-        log.warning("the failure could not be noted: %s", fault)
+        log.warning("the failure could not be recorded: %s", fault)
 
 
-def _undertaker(runtime: Runtime, queue: str) -> Handler:
-    async def undertake(message: func.QueueMessage) -> None:
-        """Mark the release of a poisoned command as stalled, or keep what nobody can work on as a dead letter."""
-        await bury(message, queue, runtime, now=utc_now())
+def _poison_handler(runtime: Runtime, queue: str) -> Handler:
+    async def on_poison(message: func.QueueMessage) -> None:
+        """Mark the release of a poisoned command as stalled, or store the message as a dead letter."""
+        await handle_poisoned(message, queue, runtime, now=utc_now())
 
-    return undertake
+    return on_poison
 
 
-async def bury(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
-    """Take note of a message that ``queue`` gave up."""
+async def handle_poisoned(message: func.QueueMessage, queue: str, runtime: Runtime, *, now: datetime) -> None:
+    """Handle a message from the poison queue of ``queue``."""
     answer = await poison.on_poison(queue, message.get_body(), await runtime.world(), now=now)
-    log.error("poisoned message of %s: %s", queue, answer)
+    log.error("poison message from queue %s: %s", queue, answer)

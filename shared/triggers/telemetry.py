@@ -1,7 +1,7 @@
-"""Traces that follow the message: each hop is a span of the trace in which its release began.
+"""Distributed tracing across messages: each invocation is a span in the trace that started the release.
 
-Where ``APPLICATIONINSIGHTS_CONNECTION_STRING`` is set, spans go to Application Insights; elsewhere the OpenTelemetry
-API does nothing, and costs next to nothing.
+If ``APPLICATIONINSIGHTS_CONNECTION_STRING`` is set, spans are exported to Application Insights. Otherwise the
+OpenTelemetry API records nothing, at almost no cost.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _tracers: list[trace.Tracer] = [trace.get_tracer(_NAME)]
 
 
 def configure(environment: Mapping[str, str]) -> bool:
-    """Send telemetry to Application Insights if the environment names one. Returns whether it does."""
+    """Export telemetry to Application Insights if the environment configures it. Returns whether it does."""
     if not environment.get(CONNECTION):
         return False
-    # Half a second of imports that only an app with Application Insights should pay for.
+    # Imported only if needed: it takes half a second.
     from azure.monitor.opentelemetry import configure_azure_monitor
 
     configure_azure_monitor(logger_name="ringmaster")
@@ -29,16 +29,16 @@ def configure(environment: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def hop(name: str, traceparent: str | None, **attributes: str | int) -> Iterator[None]:
-    """A span for one hop, child of the trace that the message carries. A fault that escapes is recorded on it."""
+def span(name: str, traceparent: str | None, **attributes: str | int) -> Iterator[None]:
+    """Record a span as a child of the trace context in the message. An exception is recorded on the span."""
     parent = propagate.extract({"traceparent": traceparent}) if traceparent else context.Context()
     with _tracers[-1].start_as_current_span(name, context=parent, attributes=attributes):
         yield
 
 
 @contextmanager
-def traced_by(provider: trace.TracerProvider) -> Iterator[None]:
-    """Have another provider collect spans for a while."""
+def use_tracer_provider(provider: trace.TracerProvider) -> Iterator[None]:
+    """Use another tracer provider inside the context."""
     _tracers.append(provider.get_tracer(_NAME))
     try:
         yield
@@ -47,7 +47,7 @@ def traced_by(provider: trace.TracerProvider) -> Iterator[None]:
 
 
 def traceparent() -> str | None:
-    """The current span for a message to carry (W3C Trace Context), or None when nothing is traced."""
+    """The current trace context in W3C format, to be sent with a message. None when nothing is traced."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return carrier.get("traceparent")

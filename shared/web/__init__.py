@@ -1,5 +1,6 @@
-"""Pages for people: ledger rows and evidence -> page model -> HTML, made by the server and read without scripts.
+"""The web pages: they read ledger rows and evidence, and render HTML on the server. They need no scripts.
 
-``site`` answers a page's name and query; ``overview``, ``release``, ``evidence`` and ``scan`` make the models;
-``rendering`` makes HTML of them. Who may read is not asked here: the triggers let people in.
+``site`` maps a page's name to its module: ``releases_page``, ``release_page``, ``scan_page`` and ``evidence_page``.
+Each module builds a view model, and ``templating`` renders it. Authorization is not handled here;
+``shared.triggers.pages`` checks who may read.
 """

@@ -1,4 +1,4 @@
-"""One release: its rings, its gates with their reasons and evidence, what it waits for, its history."""
+"""The page of one release: its rings, gates with reasons and evidence, pending work and history."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
 from shared.ports import World
 from shared.queries import status
-from shared.web.asking import Query, address
-from shared.web.evidence_page import key, read_release
-from shared.web.rendering import Page, render
+from shared.web.evidence_page import evidence_key, read_release
+from shared.web.query_parameters import QueryParameters, page_url
+from shared.web.templating import Page, render
 
 GATES: Final = 200
 _SCANS: Final = {Gate.SCAN, Gate.RESCAN}
@@ -22,7 +22,7 @@ _SCANS: Final = {Gate.SCAN, Gate.RESCAN}
 
 @dataclass(frozen=True, slots=True)
 class RingRow:
-    """A ring, and how far the version has come in it."""
+    """A ring, and the state of the version in it."""
 
     name: str
     gallery: str
@@ -34,7 +34,10 @@ class RingRow:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """A gate's verdict. ``valid`` tells whether it still counts: of this incarnation, under this policy."""
+    """A gate's verdict.
+
+    ``valid`` is false when it applies to another incarnation or policy than the release has now.
+    """
 
     record: GateRecord
     place: str
@@ -44,12 +47,12 @@ class GateRow:
 
     @property
     def passed(self) -> bool:
-        """Whether it passed."""
+        """Whether the gate passed."""
         return self.record.answer is Answer.PASS
 
 
-async def show(query: Query, world: World, now: datetime) -> Page:
-    """The page of the release of the version that is asked for."""
+async def show(query: QueryParameters, world: World, now: datetime) -> Page:
+    """Show the release of the requested version."""
     release = await read_release(query, world)
     short = status.summary(release)
     gates = sorted(release.gates, key=lambda each: each.at, reverse=True)
@@ -65,7 +68,7 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         gates=[_gate(each, release) for each in gates[:GATES]],
         gates_more=max(0, len(gates) - GATES),
         history=release.history[::-1],
-        scan=address("scan", version=release.version) if any(each.gate in _SCANS for each in gates) else "",
+        scan=page_url("scan", version=release.version) if any(each.gate in _SCANS for each in gates) else "",
     )
 
 
@@ -87,29 +90,36 @@ def _rings(release: Release, policy: DefinitionPolicy | None) -> list[RingRow]:
     return [
         *known,
         *(
-            RingRow(each.ring, "no ring of the policy any more", ", ".join(each.regions), "", _shown(release), each.at)
+            RingRow(
+                each.ring,
+                "not in the policy",
+                ", ".join(each.regions),
+                "",
+                _publication_state(release),
+                each.at,
+            )
             for each in others
         ),
     ]
 
 
-def _shown(release: Release) -> str:
-    """What a ring is that was published: a revocation takes back all of them."""
-    return {State.REVOKING: "being taken back", State.REVOKED: "taken back"}.get(release.state, "published")
+def _publication_state(release: Release) -> str:
+    """The state of a ring that was published. A revocation applies to all published rings."""
+    return {State.REVOKING: "being revoked", State.REVOKED: "revoked"}.get(release.state, "published")
 
 
 def _ring(ring: Ring, release: Release) -> RingRow:
     published = release.published_in(ring.name)
     under_way = ring.name == release.ring and not release.state.is_terminal
-    standing = _shown(release) if published else release.state.value if under_way else "not yet"
-    if standing == "not yet" and release.state.is_terminal:
+    standing = _publication_state(release) if published else release.state.value if under_way else "not started"
+    if standing == "not started" and release.state.is_terminal:
         standing = "not published"
     regions: Sequence[str] = published.regions if published else ring.region_names
     return RingRow(
         ring.name,
         ring.definition.gallery.name,
         ", ".join(regions),
-        f"bake {format_duration(ring.bake)}" if ring.bake else "no bake",
+        format_duration(ring.bake) if ring.bake else "none",
         standing,
         published.at if published else None,
     )
@@ -123,6 +133,6 @@ def _gate(record: GateRecord, release: Release) -> GateRow:
         record,
         "/".join(part for part in (record.ring, record.region) if part),
         (record.incarnation, record.policy_digest) == here,
-        address("evidence", version=version, evidence=key(record)) if record.evidence else "",
-        address("scan", version=version, evidence=key(record)) if is_scan else "",
+        page_url("evidence", version=version, evidence=evidence_key(record)) if record.evidence else "",
+        page_url("scan", version=version, evidence=evidence_key(record)) if is_scan else "",
     )

@@ -1,4 +1,4 @@
-"""All releases: what needs people first, then by definition, a page at a time."""
+"""The page of all releases: those that need attention first, then all by image definition, with pagination."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from shared.domain.image import VersionId
 from shared.domain.release import Release, State
 from shared.ports import DeadLetter, World
 from shared.queries import status
-from shared.web.asking import Paging, Query, address
-from shared.web.rendering import Page, render
+from shared.web.query_parameters import Pagination, QueryParameters, page_url
+from shared.web.templating import Page, render
 
-PAGE: Final = 100
-STALLED: Final = 50
-LETTERS: Final = 20
-SHOWN_WAITS: Final = 4
+PAGE_SIZE: Final = 100
+MAX_STALLED: Final = 50
+MAX_DEAD_LETTERS: Final = 20
+MAX_WAITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A release in short."""
+    """A release in the list."""
 
     version: VersionId
     state: State
@@ -39,13 +39,13 @@ class Row:
 
     @property
     def definition(self) -> str:
-        """Gallery and definition, in short."""
+        """The names of gallery and definition."""
         return _definition(self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a release waits for, and until when."""
+    """What a release waits for, and the deadline."""
 
     what: str
     deadline: datetime
@@ -55,7 +55,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """How many releases of a definition are in which state."""
+    """How many releases of an image definition are in each state."""
 
     name: str
     states: Sequence[tuple[str, int]]
@@ -63,15 +63,15 @@ class Definition:
     href: str
 
 
-async def show(query: Query, world: World, now: datetime) -> Page:
-    """The overview."""
+async def show(query: QueryParameters, world: World, now: datetime) -> Page:
+    """Show all releases, or those of one definition or state."""
     releases = [stored.release async for stored in world.ledger.rows()]
-    letters = [letter async for letter in world.ledger.dead_letters()]
+    dead_letters = [dead_letter async for dead_letter in world.ledger.dead_letters()]
     name, state = query.text("definition"), query.one_of("state", State)
-    chosen = [each for each in releases if _fits(each, name, state)]
-    chosen.sort(key=_place)
+    chosen = [each for each in releases if _matches(each, name, state)]
+    chosen.sort(key=_sort_key)
     stalled = [each for each in chosen if each.stalls]
-    paging = Paging(len(chosen), query.page("page"), PAGE)
+    paging = Pagination(len(chosen), query.page("page"), PAGE_SIZE)
     rows = [_row(each, now) for each in chosen[paging.start : paging.end]]
     return render(
         "releases",
@@ -79,23 +79,23 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         total=len(releases),
         name=name,
         state=state,
-        stalled=[_row(each, now) for each in stalled[:STALLED]],
-        stalled_more=max(0, len(stalled) - STALLED),
-        letters=_newest(letters)[:LETTERS],
-        letters_more=max(0, len(letters) - LETTERS),
+        stalled=[_row(each, now) for each in stalled[:MAX_STALLED]],
+        stalled_more=max(0, len(stalled) - MAX_STALLED),
+        dead_letters=_newest_first(dead_letters)[:MAX_DEAD_LETTERS],
+        dead_letters_more=max(0, len(dead_letters) - MAX_DEAD_LETTERS),
         definitions=_definitions(releases),
         sections=[(each, list(same)) for each, same in groupby(rows, key=lambda row: row.definition)],
         paging=paging,
-        href=lambda page: address("releases", definition=name, state=state, page=page),
+        href=lambda page: page_url("releases", definition=name, state=state, page=page),
     )
 
 
-def _fits(release: Release, name: str, state: State | None) -> bool:
+def _matches(release: Release, name: str, state: State | None) -> bool:
     return name in {"", _definition(release.version)} and state in {None, release.state}
 
 
-def _place(release: Release) -> tuple[Any, ...]:
-    """By definition, in each what stalls first, then what is under way, then the highest number."""
+def _sort_key(release: Release) -> tuple[Any, ...]:
+    """By definition; within it, stalled releases first, then releases in progress, then the highest version number."""
     number = release.version.number
     place = (-number.major, -number.minor, -number.patch)
     return _definition(release.version), str(release.version.definition), not release.stalls, release.is_settled, place
@@ -105,8 +105,8 @@ def _definition(version: VersionId) -> str:
     return f"{version.definition.gallery.name}/{version.definition.name}"
 
 
-def _newest(letters: list[DeadLetter]) -> list[DeadLetter]:
-    return sorted(letters, key=lambda letter: letter.at, reverse=True)
+def _newest_first(dead_letters: list[DeadLetter]) -> list[DeadLetter]:
+    return sorted(dead_letters, key=lambda dead_letter: dead_letter.at, reverse=True)
 
 
 def _definitions(releases: Sequence[Release]) -> list[Definition]:
@@ -119,7 +119,7 @@ def _definitions(releases: Sequence[Release]) -> list[Definition]:
             name,
             sorted(counts.items(), key=lambda each: order[each[0]]),
             counts.total(),
-            address("releases", definition=name),
+            page_url("releases", definition=name),
         )
         for name, counts in sorted(states.items())
     ]
@@ -132,8 +132,8 @@ def _row(release: Release, now: datetime) -> Row:
         version=release.version,
         state=release.state,
         ring=release.ring or "",
-        waits=waits[:SHOWN_WAITS],
-        more_waits=max(0, len(waits) - SHOWN_WAITS),
+        waits=waits[:MAX_WAITS],
+        more_waits=max(0, len(waits) - MAX_WAITS),
         stalls=sorted(release.stalls.items()),
         reasons=release.reasons[:1],
         published=[each.ring for each in release.published] if release.state is not State.REVOKED else [],

@@ -1,8 +1,8 @@
-"""The verdict on a version's scan: what decided, what would have to change, and every finding, a page at a time.
+"""The page of a scan verdict: its reasons, what must change, and every finding, with pagination.
 
-Everything shown is evidence: what was seen and decided then, under the rules of then. Nothing is judged here, and no
-scan report is read: the listing that the evidence names is, of which a page of a hundred thousand findings needs a few
-documents.
+The page shows recorded evidence: what was found and decided at that time, under the rules of that time. It evaluates
+nothing and reads no scan report. It reads the findings from the listing that the evidence names, a few documents per
+page even with a hundred thousand findings.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from shared.domain.policy import Severity
 from shared.domain.release import Gate, GateRecord, Release
 from shared.ports import Evidence, World
 from shared.scan_gate.listing_pages import groups_of, lines_of
-from shared.web.asking import Paging, Query, Unanswerable, address
-from shared.web.evidence_page import key, read_release
-from shared.web.rendering import Page, render
+from shared.web.evidence_page import evidence_key, read_release
+from shared.web.query_parameters import PageError, Pagination, QueryParameters, page_url
+from shared.web.templating import Page, render
 
 LINES: Final = 200
 GROUPS: Final = 25
@@ -30,22 +30,22 @@ VERDICTS: Final = 20
 EXCEPTIONS: Final = 50
 REASONS: Final = 40
 
-WORDS: Final[Mapping[Disposition, str]] = {
-    Disposition.DECIDED: "decided",
+DISPOSITION_LABELS: Final[Mapping[Disposition, str]] = {
+    Disposition.DECIDED: "blocking",
     Disposition.EXCEPTED: "excepted",
     Disposition.ALLOWED: "allowed",
-    Disposition.FIX_IN_GRACE_PERIOD: "fix is more recent than the grace period",
-    Disposition.NO_FIX: "no fix",
+    Disposition.FIX_IN_GRACE_PERIOD: "fix too recent, not counted",
+    Disposition.NO_FIX: "no fix, not counted",
     Disposition.SUPPRESSED: "suppressed by the scanner",
-    Disposition.RESOLVED: "resolved",
+    Disposition.RESOLVED: "no longer found",
 }
-"""How people read of each standing."""
-_HERE: Final = frozenset(Disposition) - {Disposition.RESOLVED, Disposition.SUPPRESSED}
+"""The label of each disposition of a finding."""
+_PRESENT: Final = frozenset(Disposition) - {Disposition.RESOLVED, Disposition.SUPPRESSED}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which findings are asked for, and where on the way through them."""
+class Filters:
+    """The selected filters and page numbers."""
 
     severity: Severity | None
     standing: Disposition | None
@@ -56,36 +56,36 @@ class Asked:
 
     @property
     def everything(self) -> bool:
-        """Whether no choice is made."""
+        """Whether no filter is selected."""
         return self.severity is self.standing is self.group is None and not self.new
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Addresses of this page with another choice. All name the evidence, since what is latest changes."""
+class PageLinks:
+    """URLs of this page with other filters. All name the evidence, because the latest verdict can change."""
 
     version: str
     evidence: str
-    asked: Asked
+    filters: Filters
 
     def to(self, **changes: object) -> str:
-        """The address with these parameters instead; a new choice begins at its first page."""
-        asked = self.asked
+        """The URL with these parameters changed. A new filter starts at its first page."""
+        filters = self.filters
         given: dict[str, object] = {
-            "severity": asked.severity,
-            "standing": asked.standing,
-            "new": "only" if asked.new else None,
-            "group": asked.group,
-            "groups": asked.groups if asked.groups > 1 else None,
+            "severity": filters.severity,
+            "standing": filters.standing,
+            "new": "only" if filters.new else None,
+            "group": filters.group,
+            "groups": filters.groups if filters.groups > 1 else None,
         }
         given.update(changes)
         part_of_page = "groups" if "groups" in changes else "findings"
-        return f"{address('scan', version=self.version, evidence=self.evidence, **given)}#{part_of_page}"
+        return f"{page_url('scan', version=self.version, evidence=self.evidence, **given)}#{part_of_page}"
 
 
 @dataclass(frozen=True, slots=True)
 class SeverityRow:
-    """How the findings of a severity stand. ``limit`` None is no limit."""
+    """The findings of one severity by status. ``limit`` None means that there is no limit."""
 
     severity: Severity
     found: int
@@ -96,7 +96,7 @@ class SeverityRow:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The part of the listing that stands on this page."""
+    """The part of the listing that is shown on this page."""
 
     wire: ListingWire
     rows: Sequence[SeverityRow]
@@ -105,34 +105,37 @@ class Findings:
     same: int
     gone: int
     groups: Sequence[tuple[int, GroupWire]]
-    group_paging: Paging
+    group_paging: Pagination
     group: GroupWire | None
     lines: Sequence[LineWire]
-    paging: Paging
+    paging: Pagination
 
 
-async def show(query: Query, world: World, now: datetime) -> Page:
-    """The page of the last scan verdict of the version that is asked for, or of the one that ``evidence`` names."""
-    asked = _asked(query)
+async def show(query: QueryParameters, world: World, now: datetime) -> Page:
+    """Show the latest scan verdict of the requested version, or the one that ``evidence`` names."""
+    filters = _filters(query)
     release = await read_release(query, world)
     records = _records(release)
     record = _record(records, query.text("evidence"))
     if record is None:
-        return _awaited(release)
+        return _no_verdict(release)
     document = await world.evidence.get(record.evidence)
     if document is None:
-        raise Unanswerable(404, f"the evidence {record.evidence} is gone from the store")
-    places = Places(str(release.version), key(record), asked)
+        raise PageError(404, f"the evidence {record.evidence} does not exist in storage")
+    links = PageLinks(str(release.version), evidence_key(record), filters)
     facts, rules = document.get("facts") or {}, document.get("rules") or {}
     return render(
         "scan",
         release=release,
         record=record,
-        verdicts=[(each, address("scan", version=release.version, evidence=key(each))) for each in records[:VERDICTS]],
-        places=places,
-        lines_at=lambda page: places.to(page=page),
-        groups_at=lambda page: places.to(groups=page),
-        asked=asked,
+        verdicts=[
+            (each, page_url("scan", version=release.version, evidence=evidence_key(each)))
+            for each in records[:VERDICTS]
+        ],
+        links=links,
+        lines_at=lambda page: links.to(page=page),
+        groups_at=lambda page: links.to(groups=page),
+        filters=filters,
         to_pass=facts.get("toPass", ()),
         compared_with=facts.get("comparedWith") or "",
         found_count=facts.get("found", 0),
@@ -141,17 +144,17 @@ async def show(query: Query, world: World, now: datetime) -> Page:
         reports=_reports(facts, rules, now),
         exceptions=_exceptions(facts, now),
         shown_exceptions=EXCEPTIONS,
-        found=await _findings(facts, rules, asked, world.evidence),
-        words=WORDS,
+        found=await _findings(facts, rules, filters, world.evidence),
+        disposition_labels=DISPOSITION_LABELS,
         severities=tuple(SEVERITY_RANK),
     )
 
 
-def _asked(query: Query) -> Asked:
+def _filters(query: QueryParameters) -> Filters:
     standing = query.one_of("standing", Disposition)
     if query.only("decided"):
         standing = Disposition.DECIDED
-    return Asked(
+    return Filters(
         severity=query.one_of("severity", Severity),
         standing=standing,
         new=query.only("new"),
@@ -162,7 +165,7 @@ def _asked(query: Query) -> Asked:
 
 
 def _records(release: Release) -> list[GateRecord]:
-    """Scan verdicts that have evidence: of this incarnation first, then the newest first."""
+    """Scan verdicts that have evidence: those of the current incarnation first, then newest first."""
     found = [each for each in release.gates if each.gate in {Gate.SCAN, Gate.RESCAN} and each.evidence]
     return sorted(found, key=lambda each: (each.incarnation == release.incarnation, each.at), reverse=True)
 
@@ -170,26 +173,26 @@ def _records(release: Release) -> list[GateRecord]:
 def _record(records: Sequence[GateRecord], wanted: str) -> GateRecord | None:
     if not wanted:
         return records[0] if records else None
-    found = next((each for each in records if key(each) == wanted), None)
+    found = next((each for each in records if evidence_key(each) == wanted), None)
     if found is None:
-        raise Unanswerable(404, "this release has no such scan verdict any more; its page names those that it has")
+        raise PageError(404, "this release has no scan verdict with this id; the release page lists its verdicts")
     return found
 
 
-def _awaited(release: Release) -> Page:
-    told = [each for each in release.history if "scan" in each.text or "refused" in each.text]
-    return render("awaited", release=release, told=told[::-1][:VERDICTS])
+def _no_verdict(release: Release) -> Page:
+    entries = [each for each in release.history if "scan" in each.text or "refused" in each.text]
+    return render("no_verdict", release=release, entries=entries[::-1][:VERDICTS])
 
 
-# --- the head ---------------------------------------------------------------------------------------------------------
+# --- summary
 
 
 def _reasons(facts: Mapping[str, Any], record: GateRecord) -> list[Mapping[str, Any]]:
-    """The reasons, those that decided first. Verdicts without facts (nothing came in time) have texts alone."""
-    told = facts.get("reasons")
-    if told is None:
+    """The reasons, those that decided the verdict first. Evidence without facts has only the texts in the row."""
+    reasons = facts.get("reasons")
+    if reasons is None:
         return [{"text": text, "effect": "rejects", "count": 0} for text in record.reasons]
-    return sorted(told, key=lambda each: each.get("effect") == "tells")
+    return sorted(reasons, key=lambda each: each.get("effect") == "tells")
 
 
 def _reports(facts: Mapping[str, Any], rules: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
@@ -206,7 +209,7 @@ def _freshness(created: str | None, hours: float | None, now: datetime) -> dict[
 
 
 def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, Any]]:
-    """Exceptions that were used; expired ones first, since they need somebody."""
+    """The exceptions that were applied. Expired ones come first, because they need an action."""
     used = [*facts.get("expired", ()), *facts.get("excused", ())]
     dated = [{**each, "until": datetime.fromisoformat(each["expires"])} for each in used]
     then = len(facts.get("expired", ()))
@@ -215,23 +218,23 @@ def _exceptions(facts: Mapping[str, Any], now: datetime) -> list[Mapping[str, An
     ]
 
 
-# --- the findings -----------------------------------------------------------------------------------------------------
+# --- findings
 
 
 async def _findings(
-    facts: Mapping[str, Any], rules: Mapping[str, Any], asked: Asked, evidence: Evidence
+    facts: Mapping[str, Any], rules: Mapping[str, Any], filters: Filters, evidence: Evidence
 ) -> Findings | None:
-    """What of the listing stands on this page; None for evidence that has none."""
+    """The part of the listing for this page. None when the evidence has no listing."""
     if "listing" not in facts:
         return None
     wire = read_listing(facts["listing"])
     ranges = read_ranges(wire)
-    group = await _group(wire, asked.group, evidence)
-    runs = _runs(ranges, asked, group)
-    paging = Paging(sum(count for _, count in runs), asked.page, LINES)
-    group_paging = Paging(wire.groups, asked.groups, GROUPS)
+    group = await _group(wire, filters.group, evidence)
+    runs = _runs(ranges, filters, group)
+    paging = Pagination(sum(count for _, count in runs), filters.page, LINES)
+    group_paging = Pagination(wire.groups, filters.groups, GROUPS)
     groups = await groups_of(wire, group_paging.start, GROUPS, evidence) if group is None else []
-    here = select_ranges(ranges, dispositions=_HERE)
+    here = select_ranges(ranges, dispositions=_PRESENT)
     new = _count(select_ranges(here, new=True))
     return Findings(
         wire=wire,
@@ -255,14 +258,14 @@ async def _group(wire: ListingWire, number: int | None, evidence: Evidence) -> G
         return None
     found = await groups_of(wire, number, 1, evidence)
     if not found:
-        raise Unanswerable(404, f"there is no group {number}: this verdict has {wire.groups}")
+        raise PageError(404, f"group {number} does not exist; this verdict has {wire.groups} groups")
     return found[0]
 
 
-def _runs(ranges: Sequence[Range], asked: Asked, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
-    """Where the lines stand that are asked for. What is gone from here is shown to those who ask for it."""
-    standings = {asked.standing} if asked.standing else frozenset(Disposition) - {Disposition.RESOLVED}
-    found = select_ranges(ranges, dispositions=standings, severity=asked.severity, new=True if asked.new else None)
+def _runs(ranges: Sequence[Range], filters: Filters, group: GroupWire | None) -> tuple[tuple[int, int], ...]:
+    """Which lines of the listing match the filters. Findings that are no longer present are shown only on request."""
+    standings = {filters.standing} if filters.standing else frozenset(Disposition) - {Disposition.RESOLVED}
+    found = select_ranges(ranges, dispositions=standings, severity=filters.severity, new=True if filters.new else None)
     return tuple((each.start, each.count) for each in found) if group is None else runs_in_ranges(group.runs, found)
 
 
@@ -271,7 +274,7 @@ def _severity_rows(ranges: Sequence[Range], held: Mapping[str, int], limits: Map
     for severity in SEVERITY_RANK:
         these = select_ranges(ranges, severity=severity)
         if these or severity in limits:
-            counts = [_count(select_ranges(these, dispositions={each})) for each in Disposition if each in _HERE]
+            counts = [_count(select_ranges(these, dispositions={each})) for each in Disposition if each in _PRESENT]
             rows.append(SeverityRow(severity, _count(these), counts, held.get(severity), limits.get(severity)))
     return rows
 

@@ -11,7 +11,7 @@ import pytest
 from shared.adapters.azure.evidence import AzureEvidence
 from shared.adapters.azure.ledger import AzureLedger
 from shared.adapters.azure.queues import AzureQueues
-from shared.adapters.azure.storage import AzureStorage
+from shared.adapters.azure.storage_clients import AzureStorage
 from shared.adapters.memory.evidence import MemoryEvidence
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.queues import MemoryQueues

@@ -62,7 +62,7 @@ async def library(request: pytest.FixtureRequest, server: tuple[ReportServer, An
         return real.url(path)
 
     tls = certificates.client_context()
-    return Library(HttpsReportSource({real.host}, most_bytes=LIMIT, judge=here, tls=tls), serve, fail)
+    return Library(HttpsReportSource({real.host}, most_bytes=LIMIT, address_check=here, tls=tls), serve, fail)
 
 
 async def fetched(source: ReportSource, url: str) -> bytes:
@@ -86,7 +86,7 @@ async def test_what_lies_there_is_fetched_whole(library: Library) -> None:
 
 async def test_a_host_that_is_not_on_the_list_is_refused_before_it_is_asked(library: Library) -> None:
     url = "https://other.example/r.json"
-    assert "does not name it" in (library.source.why_not(url) or "")
+    assert "does not name it" in (library.source.denial_reason(url) or "")
     assert (await refusal(library.source, url)).code == "host"
 
 
@@ -117,7 +117,7 @@ async def test_what_the_reader_raises_passes_through(library: Library) -> None:
 
 
 async def test_without_hosts_nothing_is_fetched() -> None:
-    assert NoReportSource().why_not("https://a.example/x")
+    assert NoReportSource().denial_reason("https://a.example/x")
     assert (await refusal(NoReportSource(), "https://a.example/x")).code == "host"
 
 
@@ -126,13 +126,13 @@ async def test_without_hosts_nothing_is_fetched() -> None:
 
 def over_https(server: tuple[ReportServer, Any], **options: Any) -> HttpsReportSource:
     real, certificates = server
-    given = {"most_bytes": LIMIT, "judge": here, "tls": certificates.client_context(), **options}
+    given = {"most_bytes": LIMIT, "address_check": here, "tls": certificates.client_context(), **options}
     return HttpsReportSource({real.host}, **given)
 
 
 async def test_an_address_that_is_not_public_is_never_connected_to(server: tuple[ReportServer, Any]) -> None:
     server[0].bodies["/r.json"] = REPORT
-    refused = await refusal(over_https(server, judge=why_not_public), server[0].url("/r.json"))
+    refused = await refusal(over_https(server, address_check=why_not_public), server[0].url("/r.json"))
     assert (refused.code, server[0].seen) == ("address", [])
     assert "not a public address" in refused.text
 
@@ -147,7 +147,7 @@ async def test_the_judge_is_asked_at_every_connection(server: tuple[ReportServer
 
     server[0].redirects["/a"] = "/b"
     server[0].bodies["/b"] = REPORT
-    assert (await refusal(over_https(server, judge=first_only), server[0].url("/a"))).code == "address"
+    assert (await refusal(over_https(server, address_check=first_only), server[0].url("/a"))).code == "address"
     assert [request.path for request in server[0].seen] == ["/a"]
     assert "127.0.0.1" in asked
 
@@ -216,7 +216,7 @@ async def test_a_body_without_a_length_is_bounded_too(server: tuple[ReportServer
 @pytest.mark.parametrize("path", ["/trickle", "/silent"])
 async def test_an_answer_that_takes_too_long_is_given_up(server: tuple[ReportServer, Any], path: str) -> None:
     began = asyncio.get_running_loop().time()
-    with pytest.raises(Unavailable, match="no whole answer"):
+    with pytest.raises(Unavailable, match="did not return a complete response"):
         await fetched(over_https(server, seconds=0.3), server[0].url(path))
     assert asyncio.get_running_loop().time() - began < 5
 
@@ -227,7 +227,7 @@ async def test_an_answer_that_breaks_off_is_no_report(server: tuple[ReportServer
 
 
 async def test_a_server_that_is_away_is_unavailable(server: tuple[ReportServer, Any]) -> None:
-    source = HttpsReportSource({"localhost:1"}, judge=here)
+    source = HttpsReportSource({"localhost:1"}, address_check=here)
     with pytest.raises(Unavailable):
         await fetched(source, "https://localhost:1/r.json")
 

@@ -16,7 +16,7 @@ from shared.adapters.azure.entities import LARGEST_ROW
 from shared.adapters.azure.evidence import AzureEvidence
 from shared.adapters.azure.ledger import AzureLedger
 from shared.adapters.azure.queues import AzureQueues
-from shared.adapters.azure.storage import AzureStorage
+from shared.adapters.azure.storage_clients import AzureStorage
 from shared.codec import TooLarge
 from shared.domain.messages import Kind
 from shared.ports import Unavailable

@@ -57,7 +57,9 @@ GIVEN_UP = {
     "with half an envelope": Sent("image-replicate", base64_of({"v": 1, "kind": "replicate"}), "does not keep to its"),
     "of no version": Sent("image-boot-test", base64_of(command(release="/x", kind="boot_test")), "names no release"),
     "that points out of its store": Sent("image-promote", base64_of({"v": 1, "body_blob": "../secrets"}), "no body of"),
-    "that points to what is gone": Sent("image-validate", base64_of({"v": 1, "body_blob": f"{'0' * 64}.json"}), "gone"),
+    "that points to what is gone": Sent(
+        "image-validate", base64_of({"v": 1, "body_blob": f"{'0' * 64}.json"}), "does not exist"
+    ),
     "that came through another's queue": Sent("image-promote", base64_of(command(seq=7)), "nobody waits for it"),
 }
 DROPPED = {

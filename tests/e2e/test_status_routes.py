@@ -96,13 +96,13 @@ def test_explain_says_what_a_release_waits_for(app: App, waiting: dict[str, Any]
 def test_explain_of_an_unknown_release_ends_with_code_3(app: App) -> None:
     done = ringmaster(app, "explain", str(version("routes", "7.7.7")))
     assert (done.returncode, done.stdout) == (3, "")
-    assert "no release of" in done.stderr
+    assert "no release exists for" in done.stderr
 
 
 def test_resend_of_what_has_not_stalled_sends_nothing(app: App, waiting: dict[str, Any]) -> None:
     done = ringmaster(app, "resend", waiting["version_id"])
     assert (done.returncode, done.stderr) == (0, "")
-    assert "nothing has stalled" in done.stdout
+    assert "no command is stalled" in done.stdout
 
 
 def test_a_wrong_key_is_told_and_never_printed(app: App) -> None:

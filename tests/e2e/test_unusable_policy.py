@@ -69,7 +69,7 @@ def seen(running: Running) -> Seen:
             "other_event": app.event_grid([written(WAITING, eventType="Other")]),
         }
         app.send("image-validate", json.dumps(hint()))
-        app.until(lambda: "put back for" in app.log(), "a command is put back")
+        app.until(lambda: "because the policy is invalid" in app.log(), "a command is put back")
         log = app.log()
         deploy(app, policy())
         meanwhile = app.awaiting_scan(MEANWHILE)

@@ -22,7 +22,7 @@ from shared.domain.signature import sign
 from shared.ports import ReportRefused, Unavailable, World
 from shared.settings import read_settings
 from shared.triggers import event_grid, scan_webhook
-from shared.triggers.http_answers import now_or_later
+from shared.triggers.http_responses import respond
 from shared.triggers.runtime import Runtime
 from tests.flow.rehearsal import SMALL, SOURCE, Rehearsal, small_report
 
@@ -89,7 +89,9 @@ class Door:
             body=body,
         )
         now = self.play.scheduler.now + later
-        answer = await now_or_later(scan_webhook.receive(request, runtime or self.instance(), now=now), tell=False)
+        answer = await respond(
+            scan_webhook.receive(request, runtime or self.instance(), now=now), include_details=False
+        )
         return answer.status_code, json.loads(answer.get_body())
 
     async def refused(self, status: int, body: bytes, **given: Any) -> str:
@@ -461,7 +463,7 @@ async def test_what_lies_there_with_another_digest_is_refused_and_told(
         f"https://{HOST}/r.json",
         [],
     )
-    assert "as was said" in door.history(version)
+    assert "was expected" in door.history(version)
 
 
 async def test_a_refusal_of_the_source_is_told_and_not_tried_again(

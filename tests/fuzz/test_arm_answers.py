@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.azure.arm_errors import judged, retry_after, translated
+from shared.adapters.azure.arm_errors import error_from_response, port_error, retry_after
 from shared.adapters.azure.gallery_facts import (
     copy_body,
     read_definition,
@@ -196,7 +196,7 @@ def test_every_error_of_arm_is_a_fault_of_the_ports(
     except Exception as ours:  # noqa: BLE001 - the SDK's own reading is not what is tested
         error = AzureError(str(ours))
     with bounded(len(body)):
-        fault = translated(error, "read", now=NOW)
+        fault = port_error(error, "read", now=NOW)
     assert isinstance(fault, PassingFault | Refused)
     assert str(fault)
     wait = getattr(fault, "retry_after", None)
@@ -207,7 +207,7 @@ def test_every_error_of_arm_is_a_fault_of_the_ports(
 @given(st.integers(0, 999), HEADERS, damaged([ERROR["error"]]).filter(lambda found: isinstance(found, dict)))
 def test_throttling_is_never_taken_for_a_final_no(status: int, headers: dict[str, str], error: Any) -> None:
     with bounded(len(as_bytes(error))):
-        fault = judged(status, headers, error, "read", now=NOW)
+        fault = error_from_response(status, headers, error, "read", now=NOW)
     assert status not in {429, 500, 503} or isinstance(fault, PassingFault)
 
 

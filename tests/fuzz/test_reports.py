@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cli.app import Session, run
+from shared.cli.command_line import Session, run
 from shared.codec import CodecError
 from shared.codec.gzipped import gunzipped
 from shared.domain.findings import ScanReport

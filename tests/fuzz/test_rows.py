@@ -76,11 +76,11 @@ def test_a_message_for_a_spoilt_row_is_refused_and_then_becomes_a_letter(
     refusal: Exception | None = None
     with bounded(len(body)):
         try:
-            run(storage_queues.hop(message, worker, app.runtime, now=app.now))
+            run(storage_queues.handle_message(message, worker, app.runtime, now=app.now))
         except Exception as error:  # noqa: BLE001 - what a row lacks nobody foresaw: it escapes to the poison queue
             refusal = error
         run(
-            storage_queues.bury(
+            storage_queues.handle_poisoned(
                 message, storage_queues.queue_of(app.runtime.settings, worker), app.runtime, now=app.now
             )
         )

@@ -18,7 +18,7 @@ from shared.codec import CodecError, decode_command, encode_command
 from shared.domain.hop_states import FetchOrder, ReportArrived, ReportRefused
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
-from shared.triggers import event_grid, http, storage_queues
+from shared.triggers import event_grid, http_api, storage_queues
 from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, addresses_in_place, moment, run, tell_no_secrets
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
@@ -145,7 +145,7 @@ def test_a_queue_message_is_worked_on_or_refused_or_dropped(given_message: tuple
     function, body = given_message
     app = App()
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
-    work = partial(storage_queues.hop, func.QueueMessage(body=body), function, app.runtime, now=app.now)
+    work = partial(storage_queues.handle_message, func.QueueMessage(body=body), function, app.runtime, now=app.now)
     with bounded(len(body)):
         refusal = outcome(work, *secrets)
     app.check(*secrets)
@@ -168,7 +168,7 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
     queue = storage_queues.queue_of(app.runtime.settings, function)
     secrets = addresses_in_place(body.decode("utf-8", "replace"))
     with bounded(len(body)):
-        run(storage_queues.bury(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
+        run(storage_queues.handle_poisoned(func.QueueMessage(body=body), queue, app.runtime, now=app.now), *secrets)
     app.check(*secrets)
     stalled = [row for row in app.rows().values() if row != app.before[row.version]]
     later = [message for message in app.cloud.queues.waiting() if message.kind is Kind.FETCH_REPORT]
@@ -183,7 +183,7 @@ def test_a_poisoned_message_stalls_its_release_or_becomes_a_letter_or_a_report_t
 def function(app: App, name: str) -> Callable[[func.HttpRequest], Coroutine[Any, Any, func.HttpResponse]]:
     """A function of the app, as the worker would call it."""
     indexed = func.FunctionApp()
-    indexed.register_functions(http.blueprint(app.runtime))
+    indexed.register_functions(http_api.blueprint(app.runtime))
     return next(each.get_user_function() for each in indexed.get_functions() if each.get_function_name() == name)
 
 
@@ -225,7 +225,11 @@ def test_a_message_may_be_wrapped_in_any_way(given_message: tuple[str, bytes], w
     }[wrapping]
     app = App()
     with bounded(len(wrapped)):
-        outcome(partial(storage_queues.hop, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now))
+        outcome(
+            partial(
+                storage_queues.handle_message, func.QueueMessage(body=wrapped), function_name, app.runtime, now=app.now
+            )
+        )
     app.check()
 
 
@@ -235,7 +239,7 @@ def test_sound_messages_are_worked_on() -> None:
         app = App()
         name = next(name for name, kinds in storage_queues.FUNCTIONS.items() if document["kind"] in kinds)
         body = json.dumps(document).encode()
-        run(storage_queues.hop(func.QueueMessage(body=body), name, app.runtime, now=app.now))
+        run(storage_queues.handle_message(func.QueueMessage(body=body), name, app.runtime, now=app.now))
         app.check()
         worked += not app.untouched()
     assert worked > len(SENT) / 2

@@ -21,7 +21,7 @@ from shared.codec.report_references import CONTENT_TYPE
 from shared.domain.messages import Kind
 from shared.domain.signature import sign
 from shared.triggers import scan_webhook
-from shared.triggers.http_answers import now_or_later
+from shared.triggers.http_responses import respond
 from tests.fuzz.app import (
     CI_KEY,
     CI_OBJECT,
@@ -172,7 +172,7 @@ def posts(draw: st.DrawFn, proofs: Sequence[Proof] = (signed, signed, signed, pr
 
 def send(app: App, post: Post) -> tuple[int, dict[str, Any]]:
     answer = run(
-        now_or_later(scan_webhook.receive(post.request(), app.runtime, now=app.now), tell=False), *post.secrets
+        respond(scan_webhook.receive(post.request(), app.runtime, now=app.now), include_details=False), *post.secrets
     )
     text = answer.get_body().decode()
     tell_no_secrets(text, *post.secrets)

@@ -57,7 +57,7 @@ def test_principals_without_a_registration_that_vouches_for_them_keep_the_app_fr
     }
     settings = read_settings({**given, "RINGMASTER_TRUST_EASYAUTH": "true", "WEBSITE_AUTH_ENABLED": "True"})
     assert (len(settings.principals), len(settings.report_hosts)) == (1, 2)
-    with pytest.raises(SettingsFaults, match="nobody would vouch"):
+    with pytest.raises(SettingsFaults, match="their identity cannot be verified"):
         read_settings({**given, "RINGMASTER_TRUST_EASYAUTH": "false", "WEBSITE_AUTH_ENABLED": "False"})
 
 
@@ -101,7 +101,7 @@ def test_readers_without_a_registration_that_vouches_for_them_keep_the_app_from_
     }
     on = {"RINGMASTER_TRUST_EASYAUTH": "true", "WEBSITE_AUTH_ENABLED": "True"}
     assert len(read_settings({**given, **on}).readers) == 2
-    with pytest.raises(SettingsFaults, match=r"RINGMASTER_PAGE_READERS.*nobody would vouch"):
+    with pytest.raises(SettingsFaults, match=r"RINGMASTER_PAGE_READERS.*their identity cannot be verified"):
         read_settings({**given, "RINGMASTER_TRUST_EASYAUTH": "false", "WEBSITE_AUTH_ENABLED": "False"})
 
 

@@ -104,7 +104,7 @@ class AppDouble:
         if version is None:
             return _json(200, {"releases": self.releases, "deadLetters": self.letters})
         if found is None:
-            return _json(404, {"error": {"code": "unknown_release", "message": f"no release of {version}"}})
+            return _json(404, {"error": {"code": "unknown_release", "message": f"no release exists for {version}"}})
         return _json(200, {**found, "incarnation": None, "policy_digest": "0" * 64, "gates": [], "history": []} | found)
 
 

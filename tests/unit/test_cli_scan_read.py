@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli.app import Session, run
+from shared.cli.command_line import Session, run
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -62,4 +62,4 @@ def test_people_read_why_a_report_is_no_scan(real_data: Path, capsys: pytest.Cap
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = answer(capsys, str(tmp_path / "none.json"), "--json")
     assert (code, out) == (2, "")
-    assert "can't be read" in err
+    assert "cannot read" in err

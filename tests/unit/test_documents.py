@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from shared.cli.app import app
+from shared.cli.command_line import app
 from shared.domain.signature import verify
 
 ROOT = Path(__file__).parents[2]

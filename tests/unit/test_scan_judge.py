@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.cli.app import Session, run
+from shared.cli.command_line import Session, run
 from tests.unit.policy_texts import BUILD, MINIMAL
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_an_image_is_named_by_its_id_or_as_in_the_policy(asked: Any, image: str)
 
 def test_an_image_that_the_policy_does_not_cover_is_told(asked: Any) -> None:
     code, text = asked(report(), image=IMAGE.replace("ubuntu", "windows"))
-    assert (code, "It covers: ubuntu" in text) == (2, True)
+    assert (code, "It includes: ubuntu" in text) == (2, True)
 
 
 def test_a_report_older_than_the_version_is_refused_when_its_time_is_told(asked: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_baseline_lets_what_is_not_new_be_told_apart(asked: Any, tmp_path: Pat
 
 def test_a_ring_that_does_not_exist_is_told(asked: Any) -> None:
     code, text = asked(report(), "--ring", "nowhere")
-    assert (code, "has no ring nowhere; it has canary" in text) == (2, True)
+    assert (code, "has no ring nowhere; its rings are canary" in text) == (2, True)
 
 
 def test_a_policy_with_faults_judges_nothing(asked: Any, tmp_path: Path) -> None:

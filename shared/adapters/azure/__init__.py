@@ -1,1 +1,1 @@
-"""The ports on Azure: the only home of Azure's service SDKs, which are imported when they are first used."""
+"""The ports on Azure. Only this package imports Azure service SDKs, and each SDK is imported when it is first used."""

@@ -1,9 +1,9 @@
-"""The way to ARM: one client for each subscription, bounded in time, without any retry or waiting of its own.
+"""Azure Resource Manager (ARM) clients: one for each subscription, with time limits and without retries.
 
-* No retry policy: azure-core's sleeps through ``Retry-After`` (a 1200 s header would pin a worker for 20 minutes).
-  Faults are told to the caller, who sends the same command again later.
-* No redirects and no automatic registration of resource providers: nothing is written that nobody asked for.
-* Calls time out: 5 s to connect, 60 s between bytes.
+* No retry policy: azure-core sleeps for the duration of ``Retry-After``, which can block a worker for 20 minutes.
+  Errors are raised instead, and the engine sends the command again later.
+* No redirects, and no automatic registration of resource providers.
+* Timeouts: 5 seconds to connect, 60 seconds between bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults, judged
+from shared.adapters.azure.arm_errors import error_from_response, translate_arm_errors
 from shared.adapters.azure.arm_fields import text
 from shared.ports import Refused, Unavailable
 
@@ -32,15 +32,18 @@ READ_SECONDS: Final = 60
 _MOST_PAGES: Final = 10_000
 
 
-class Tokens:
-    """A credential whose failure to give a token is ``Unavailable``: it says nothing of the request that needs one."""
+class PortCredential:
+    """Wraps a credential so that a failure to get a token is ``Unavailable``.
+
+    Such a failure says nothing about the request that needs the token.
+    """
 
     def __init__(self, credential: AsyncTokenCredential) -> None:
-        """Wrap any asynchronous token credential of ``azure-identity``."""
+        """Wrap an asynchronous token credential of ``azure-identity``."""
         self._credential = credential
 
     async def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
-        """As the credential's own. Raises Unavailable."""
+        """Get a token. Raises Unavailable."""
         from azure.core.exceptions import AzureError
 
         try:
@@ -49,9 +52,9 @@ class Tokens:
             raise Unavailable(f"no token for {', '.join(scopes)} ({type(error).__name__})") from error
 
     async def close(self) -> None:
-        """Nothing: whoever made the credential closes it."""
+        """Do nothing: the creator of the credential closes it."""
 
-    async def __aenter__(self) -> Tokens:
+    async def __aenter__(self) -> PortCredential:
         return self
 
     async def __aexit__(
@@ -64,7 +67,7 @@ class Tokens:
 
 
 class Arm:
-    """Clients for ARM, made when they are first needed. Belongs to one event loop; close it at the end."""
+    """Clients for ARM, created on first use. An instance belongs to one event loop and must be closed."""
 
     def __init__(
         self,
@@ -74,8 +77,8 @@ class Arm:
         scopes: Sequence[str] | None = None,
         transport: Callable[[], AsyncHttpTransport] | None = None,
     ) -> None:
-        """``scopes`` is by default the endpoint's own ``/.default``; ``transport`` makes one for each client."""
-        self._credential = Tokens(credential)
+        """``scopes`` defaults to the endpoint's ``/.default``. ``transport`` creates a transport for each client."""
+        self._credential = PortCredential(credential)
         self._base_url = base_url.rstrip("/")
         self._scopes = tuple(scopes or (f"{self._base_url}/.default",))
         self._transport = transport or _transport
@@ -102,7 +105,10 @@ class Arm:
         return client
 
     async def get(self, path: str, api_version: str, what: str) -> Mapping[str, Any] | None:
-        """GET any resource by its id, for providers that have no client here; None when it isn't there."""
+        """Read any resource by its id, for resource providers without a client here.
+
+        Returns None when it does not exist.
+        """
         try:
             return await self._json("GET", f"{self._base_url}{path}", what, {"api-version": api_version})
         except Refused as refused:
@@ -111,7 +117,7 @@ class Arm:
             raise
 
     async def delete(self, path: str, api_version: str, what: str) -> None:
-        """Ask for the deletion of any resource by its id; one that isn't there is no fault."""
+        """Start to delete any resource by its id. Does nothing when it does not exist."""
         try:
             await self._json("DELETE", f"{self._base_url}{path}", what, {"api-version": api_version})
         except Refused as refused:
@@ -119,7 +125,7 @@ class Arm:
                 raise
 
     async def pages(self, path: str, api_version: str, what: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Every item of a list, page by page. A list that isn't there is empty."""
+        """Iterate over all items of a list, page by page. A list that does not exist is empty."""
         url, query = f"{self._base_url}{path}", {"api-version": api_version}
         seen: set[str] = set()
         while True:
@@ -137,9 +143,9 @@ class Arm:
             self.check_next(url, seen, what)
 
     def check_next(self, url: str, seen: set[str], what: str) -> None:
-        """Raise Unavailable for a next page that isn't ARM's, or was ``seen`` before; the pages would go round."""
+        """Check the URL of the next page. Raises Unavailable if it is not on the ARM endpoint or was already read."""
         if not url.startswith(f"{self._base_url}/"):
-            # The token goes with the request; it is ARM's alone.
+            # The request contains the token, which must be sent only to ARM.
             raise Unavailable(f"{what}: the next page is not on {self._base_url}")
         if url in seen:
             raise Unavailable(f"{what}: the next page was read before")
@@ -148,7 +154,7 @@ class Arm:
         seen.add(url)
 
     async def close(self) -> None:
-        """Close every client."""
+        """Close all clients."""
         await self._open.aclose()
         self._compute.clear()
         self._generic = None
@@ -156,12 +162,14 @@ class Arm:
     async def _json(self, method: str, url: str, what: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         from azure.core.rest import HttpRequest
 
-        with arm_faults(what):
+        with translate_arm_errors(what):
             answer = await self._send(HttpRequest(method, url, params=dict(query)))
         body = _body(answer)
         if answer.status_code >= 300:
             error = body.get("error") if isinstance(body, dict) else None
-            raise judged(answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what)
+            raise error_from_response(
+                answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what
+            )
         if method == "GET" and not isinstance(body, dict):
             raise Unavailable(f"{what}: HTTP {answer.status_code} without a JSON object")
         return body if isinstance(body, dict) else {}
@@ -206,8 +214,8 @@ def _body(answer: AsyncHttpResponse) -> object:
 
 
 def _items(page: Mapping[str, Any], what: str) -> Sequence[Mapping[str, Any]]:
-    """The items of a page; all of them, since what is left out of a list would count as gone."""
+    """The items of a page. All must be readable: a caller treats a missing item as deleted."""
     items = page.get("value", ())
     if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
-        raise Unavailable(f"{what}: ARM's list can't be read")
+        raise Unavailable(f"{what}: ARM returned an invalid list")
     return items

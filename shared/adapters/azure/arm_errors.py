@@ -1,14 +1,15 @@
-"""ARM's faults in the words of the ports.
+"""Converts ARM errors into the errors of the ports.
 
-Rules, by HTTP status and error code (codes: Azure's troubleshooting article on error messages):
+Rules by HTTP status and error code. Source of the codes: Microsoft Learn, "Understand common error messages when you
+manage virtual machines".
 
-* 429 is ``Throttled``, and so is ``OperationNotAllowed`` whose details say ``TooManyRequests``: Compute throttles with
-  that code, and uses the same code for quota and for state, which are ``Refused``.
-* 409 is ``Conflict`` only where code or message says that something else is under way. ARM answers 409 for what it will
-  never accept as well (``PropertyChangeNotAllowed``, ``SkuNotAvailable``).
-* 404 with an ARM error code means that the thing isn't there. Any other 404 comes from something between us and ARM and
-  says nothing: ``Unavailable``, like 408, 5xx, time-outs and answers that can't be read.
-* No token is ``Unavailable`` (see ``arm.Tokens``); a token that ARM doesn't accept is ``Refused``.
+* 429 is ``Throttled``, and so is ``OperationNotAllowed`` with the detail code ``TooManyRequests``. Compute uses this
+  code for throttling, and the same code for quota and for invalid states, which are ``Refused``.
+* 409 is ``Conflict`` only if the code or message says that another operation is in progress. ARM also returns 409 for
+  requests that it never accepts (``PropertyChangeNotAllowed``, ``SkuNotAvailable``).
+* 404 with an ARM error code means that the resource does not exist. Any other 404 comes from a proxy or gateway and is
+  ``Unavailable``, like 408, 5xx, timeouts and responses that cannot be decoded.
+* A failure to get a token is ``Unavailable`` (``arm.PortCredential``). A token that ARM rejects is ``Refused``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from azure.core.exceptions import AzureError, DecodeError, DeserializationError,
 from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
 
 _THROTTLING: Final = re.compile(r"toomanyrequests|throttl|ratelimit", re.IGNORECASE)
-_THROTTLING_WORDS: Final = re.compile(r"too many requests|request is being throttled", re.IGNORECASE)
+_THROTTLING_MESSAGE: Final = re.compile(r"too many requests|request is being throttled", re.IGNORECASE)
 _PASSING_CODES: Final = {
     "conflict",
     "anotheroperationinprogress",
@@ -39,7 +40,7 @@ _PASSING_CODES: Final = {
     "resourceisbusy",
     "resourceinuse",
 }
-_PASSING_WORDS: Final = re.compile(
+_PASSING_MESSAGE: Final = re.compile(
     r"(is|are) (currently )?being (updated|created|modified|replicated)"
     r"|another (operation|update|request)"
     r"|(operation|update|request) .{0,60}\bin progress"
@@ -48,42 +49,47 @@ _PASSING_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _FINAL_CODES: Final = {"propertychangenotallowed", "invalidparameter", "scopelocked", "missingsubscriptionregistration"}
-_ASKED_WAIT: Final = re.compile(r"(?:try again|retry) after '?(\d{1,6})'? ?seconds", re.IGNORECASE)
+_MESSAGE_DELAY: Final = re.compile(r"(?:try again|retry) after '?(\d{1,6})'? ?seconds", re.IGNORECASE)
 _WHOLE: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _LONGEST_WAIT: Final = timedelta(days=7)
-"""As long as a queue can hide a message."""
+"""The maximum time for which a storage queue can hide a message."""
 _LONGEST_MESSAGE: Final = 1500
 _LONGEST_CODE: Final = 200
 
 
 @contextmanager
-def arm_faults(what: str) -> Iterator[None]:
-    """Translate the SDK's errors inside the block; ``what`` says what was tried, for people."""
+def translate_arm_errors(what: str) -> Iterator[None]:
+    """Convert the SDK's exceptions that are raised inside the context.
+
+    ``what`` describes the operation, for error messages.
+    """
     try:
         yield
     except AzureError as error:
-        raise translated(error, what) from error
+        raise port_error(error, what) from error
     except (JSONDecodeError, UnicodeDecodeError, DeserializationError) as error:
-        # Of an empty body, for one: the SDK lets through what its parser and its models raise (azure-mgmt-compute 39).
-        raise Unavailable(f"{what}: ARM's answer can't be read ({type(error).__name__})") from error
+        # For example an empty body: the SDK passes on exceptions of its parser and models (azure-mgmt-compute 39).
+        raise Unavailable(f"{what}: ARM returned an invalid response ({type(error).__name__})") from error
 
 
-def translated(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:
-    """The port's fault for an SDK error. ``now`` is needed only to read a Retry-After given as a date."""
+def port_error(error: AzureError, what: str, *, now: datetime | None = None) -> PassingFault | Refused:
+    """Return the port error for an SDK exception. ``now`` is needed only for a Retry-After in the form of a date."""
     if not isinstance(error, HttpResponseError) or error.response is None or isinstance(error, DecodeError):
-        return Unavailable(f"{what}: no answer from ARM ({type(error).__name__})")
+        return Unavailable(f"{what}: no response from ARM ({type(error).__name__})")
     response: Any = error.response
-    return judged(error.status_code or 0, response.headers, _error_object(response), what, now=now)
+    return error_from_response(error.status_code or 0, response.headers, _error_object(response), what, now=now)
 
 
-def judged(
+def error_from_response(
     status: int, headers: Mapping[str, str], error: Mapping[str, Any], what: str, *, now: datetime | None = None
 ) -> PassingFault | Refused:
-    """The port's fault for an answer: status, headers and the ``error`` object of its body (empty if unreadable)."""
+    """Return the port error for a response: its status, its headers and the ``error`` object of its body (or an empty
+    object).
+    """
     code = str(error.get("code") or "")[:_LONGEST_CODE]
     message = str(error.get("message") or "")[:_LONGEST_MESSAGE]
     text = f"{what}: HTTP {status} {code} {message}".rstrip()
-    wait = retry_after(headers, now or datetime.now(UTC)) or _asked_in_words(message)
+    wait = retry_after(headers, now or datetime.now(UTC)) or _delay_in_message(message)
     if _is_throttling(status, code, message, error):
         return Throttled(text, retry_after=wait)
     if _is_unavailable(status, code):
@@ -91,12 +97,15 @@ def judged(
     if _is_conflict(status, code, message):
         return Conflict(text, retry_after=wait)
     if status in {401, 403}:
-        return Refused(code or "AuthorizationFailed", message or f"{what} is not allowed to this identity", status)
+        return Refused(code or "AuthorizationFailed", message or f"{what}: not authorized", status)
     return Refused(code or f"Http{status}", message or what, status)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """What the service asked for: ``Retry-After`` in seconds or as an HTTP date, or its variants in milliseconds."""
+    """The delay in ``Retry-After`` (seconds or an HTTP date) or its variants in milliseconds.
+
+    None when there is none.
+    """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         value = headers.get(name)
         if value is not None and _WHOLE.fullmatch(value.strip()):
@@ -113,7 +122,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def _error_object(response: Any) -> Mapping[str, Any]:
-    """The ``error`` object as ARM sent it; the SDK's own reading of it loses ``innererror`` and odd nesting."""
+    """The ``error`` object of the response body. The SDK's own model of it drops ``innererror`` and unusual nesting."""
     try:
         body = response.json()
     except (ValueError, AzureError):
@@ -132,7 +141,7 @@ def _is_throttling(status: int, code: str, message: str, error: Mapping[str, Any
     details = error.get("details")
     nested += [each.get("code") for each in details if isinstance(each, dict)] if isinstance(details, list) else []
     codes = [code, *(each for each in nested if isinstance(each, str))]
-    return any(_THROTTLING.search(each) for each in codes) or bool(_THROTTLING_WORDS.search(message))
+    return any(_THROTTLING.search(each) for each in codes) or bool(_THROTTLING_MESSAGE.search(message))
 
 
 def _is_unavailable(status: int, code: str) -> bool:
@@ -145,10 +154,10 @@ def _is_conflict(status: int, code: str, message: str) -> bool:
         return True
     if not 400 <= status < 500 or code.lower() in _FINAL_CODES:
         return False
-    return (status == 409 and code.lower() in _PASSING_CODES) or bool(_PASSING_WORDS.search(message))
+    return (status == 409 and code.lower() in _PASSING_CODES) or bool(_PASSING_MESSAGE.search(message))
 
 
-def _asked_in_words(message: str) -> timedelta | None:
-    # ResourceCollectionRequestsThrottled says "try after '120' seconds" in its message (AgentBaker e2e).
-    found = _ASKED_WAIT.search(message) or re.search(r"try after '?(\d{1,6})'? ?seconds", message, re.IGNORECASE)
+def _delay_in_message(message: str) -> timedelta | None:
+    # The message of ResourceCollectionRequestsThrottled says "try after '120' seconds" (Azure/AgentBaker, e2e).
+    found = _MESSAGE_DELAY.search(message) or re.search(r"try after '?(\d{1,6})'? ?seconds", message, re.IGNORECASE)
     return timedelta(seconds=int(found.group(1))) if found else None

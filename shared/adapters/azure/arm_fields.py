@@ -1,7 +1,7 @@
-"""ARM's JSON, read without trust in its types: what isn't of the expected type reads as if it were missing.
+"""Reads ARM's JSON defensively: a value of an unexpected type is treated as missing.
 
-A document is of another API version than was asked for, or comes from something between us and ARM; neither may keep a
-release from being judged, and neither may be taken for more than it says.
+A document may have another API version than was requested, or come from a proxy. Neither may prevent the evaluation of
+a release, and neither may be interpreted as more than it says.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ _LARGEST: Final = 2**53
 
 
 def document(answer: object, what: str) -> dict[str, Any]:
-    """A resource that the SDK read, as JSON's values. Raises Unavailable for an answer that is no object.
+    """Convert a resource that the SDK returned to JSON values. Raises Unavailable when it is not an object.
 
-    The SDK hands out what is no object as it came: a text, a number.
+    The SDK returns values that are not objects unchanged, for example a string or a number.
     """
     as_dict = getattr(answer, "as_dict", None)
     found = as_dict() if as_dict is not None else None
     if not isinstance(found, dict):
-        raise Unavailable(f"{what}: ARM answered {type(answer).__name__} where an object is expected")
+        raise Unavailable(f"{what}: ARM returned {type(answer).__name__} instead of an object")
     return found
 
 
 def text(value: object) -> str:
-    """A string, or an empty one."""
+    """The value if it is a string; otherwise an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def text_or_none(value: object) -> str | None:
-    """A string that is not empty, or None."""
+    """The value if it is a non-empty string; otherwise None."""
     return text(value) or None
 
 
 def number(value: object) -> int | None:
-    """A whole number as JSON writes it (also ``1.0``), or None."""
+    """The value if it is a whole number in JSON (``1.0`` also counts); otherwise None."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST else None
 
 
 def part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object in an object, or an empty one."""
+    """A nested object; empty if it is missing."""
     found = document.get(name)
     return found if isinstance(found, Mapping) else {}
 
 
 def parts(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    """The objects in a list, or none."""
+    """The objects in a nested list; empty if it is missing."""
     found = document.get(name)
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def tags(document: Mapping[str, Any]) -> dict[str, str]:
-    """A resource's tags."""
+    """The tags of a resource."""
     return {name: value for name, value in part(document, "tags").items() if isinstance(value, str)}

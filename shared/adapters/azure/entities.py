@@ -1,18 +1,20 @@
 """Ledger rows as table entities.
 
-A definition is a partition, so that a row and the archive of its former bearer change in one transaction:
+All rows of an image definition are in one partition, so that a row and the archive of its previous incarnation can
+change in one transaction:
 
 ===================================  ==============================================
 RowKey                               entity
 ===================================  ==============================================
 ``r~<number>``                       the row of a version's current incarnation
-``a~<number>~<incarnation>~<seq>``   a former bearer of the number
-``lease``                            who may write the definition, until when
-``adopted``                          when the definition was first looked after
+``a~<number>~<incarnation>~<seq>``   a previous incarnation of the version number
+``lease``                            who may write the definition, and until when
+``adopted``                          when Ringmaster started to manage the definition
 ===================================  ==============================================
 
-Numbers are written so that they sort as numbers do. A row is its JSON document, in binary properties of 60 KiB (one
-property holds 64 KiB, an entity 1 MiB: Table service data model), beside flat properties for filters and for people.
+Version numbers are encoded so that they sort numerically. A row holds its JSON document in binary properties of 60 KiB,
+and simple properties for filters and for people. A property can hold 64 KiB and an entity 1 MiB (Azure REST API,
+"Understanding the Table service data model").
 """
 
 from __future__ import annotations
@@ -30,13 +32,13 @@ from shared.ports import DeadLetter
 
 CHUNK: Final = 60 * 1024
 LARGEST_ROW: Final = 960 * 1024
-"""Bytes of a row's document; the rest of the 1 MiB is for the flat properties."""
+"""Maximum size of a row's document. The rest of the 1 MiB is for the other properties."""
 LEASE: Final = "lease"
 ADOPTED: Final = "adopted"
 DEAD_LETTERS: Final = "dead-letters"
 FIRST_ROW: Final = "r~"
 AFTER_ROWS: Final = "r\x7f"
-_HARMLESS: Final = re.compile(r"[0-9A-Za-z.:+_-]{1,100}")
+_KEY_SAFE: Final = re.compile(r"[0-9A-Za-z.:+_-]{1,100}")
 
 
 def row_key(version: VersionId) -> str:
@@ -45,30 +47,36 @@ def row_key(version: VersionId) -> str:
 
 
 def archive_prefix(version: VersionId) -> str:
-    """How the RowKeys of a number's former bearers begin."""
+    """The prefix of the RowKeys of a version number's previous incarnations."""
     return f"a~{version.number.sort_key}~"
 
 
 def archive_key(release: Release) -> str:
-    """The RowKey of a former bearer; the sequence tells two apart whose incarnation was never learned."""
+    """The RowKey of a previous incarnation.
+
+    The sequence number distinguishes incarnations without a known publication date.
+    """
     incarnation = release.incarnation or "unknown"
-    safe = incarnation if _HARMLESS.fullmatch(incarnation) else digest(incarnation)
+    safe = incarnation if _KEY_SAFE.fullmatch(incarnation) else digest(incarnation)
     return f"{archive_prefix(release.version)}{safe}~{release.seq:010d}"
 
 
 def claim_keys(text: str) -> tuple[str, str]:
-    """Partition and row of a claim: by its digest, since the text may hold anything, and secrets too."""
+    """PartitionKey and RowKey of a claim.
+
+    They contain a digest, because the text may contain any character and secrets.
+    """
     hashed = digest(text)
     return f"once~{hashed[:2]}", hashed
 
 
 def entity_of(release: Release, row: str) -> dict[str, Any]:
-    """The entity for a release under a RowKey. Raises CodecError."""
+    """The entity for a release. Raises CodecError."""
     body = encode_release(release)
     if len(body) > LARGEST_ROW:
         raise TooLarge(
-            f"the row of {release.version.short} takes {len(body) >> 10} KiB; at most {LARGEST_ROW >> 10} KiB "
-            "fit into the ledger: keep long texts in the evidence"
+            f"the row of {release.version.short} has {len(body) >> 10} KiB; at most {LARGEST_ROW >> 10} KiB "
+            "fit into a ledger row"
         )
     chunks = {f"document{start // CHUNK:02d}": body[start : start + CHUNK] for start in range(0, len(body), CHUNK)}
     return {
@@ -91,14 +99,12 @@ def release_of(entity: Mapping[str, Any]) -> Release:
     chunks = [entity.get(f"document{index:02d}") for index in range(count)]
     body = b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
     if not body or len(body) != size:
-        raise Malformed(
-            f"the ledger row {entity.get('PartitionKey')} {entity.get('RowKey')} lacks part of its document"
-        )
+        raise Malformed(f"the ledger row {entity.get('PartitionKey')} {entity.get('RowKey')} is incomplete")
     return decode_release(body)
 
 
 def letter_entity(letter: DeadLetter) -> dict[str, Any]:
-    """The entity for a dead letter. Its body is binary: anybody may have sent it."""
+    """The entity for a dead letter. Its body is binary, because anyone may have sent it."""
     return {
         "PartitionKey": DEAD_LETTERS,
         "RowKey": digest(letter.id),
@@ -117,11 +123,11 @@ def letter_of(entity: Mapping[str, Any]) -> DeadLetter:
     body, at, release = entity.get("body"), entity.get("at"), entity.get("release")
     whole = all(isinstance(text, str) for text in (*texts.values(), release or ""))
     if not whole or not isinstance(body, bytes) or not isinstance(at, datetime):
-        raise Malformed(f"the dead letter {entity.get('RowKey')} lacks a part, or holds another kind of value")
+        raise Malformed(f"the dead letter {entity.get('RowKey')} has a missing or invalid property")
     letter: dict[str, Any] = {**texts, "release": release}
     return DeadLetter(**letter, body=body.decode("utf-8", "replace"), at=instant(at))
 
 
 def instant(value: datetime) -> datetime:
-    """A time as the domain has it, of what the SDK read: its own class, which keeps more digits."""
+    """The SDK's time as a plain ``datetime``. The SDK returns a subclass with more digits."""
     return datetime.fromtimestamp(0, UTC) + (value.astimezone(UTC) - datetime.fromtimestamp(0, UTC))

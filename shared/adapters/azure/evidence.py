@@ -1,10 +1,10 @@
 """Evidence and scan reports as blobs.
 
-Documents are only ever created (``If-None-Match: *``), so that the container may have an immutability policy. The name
-of a report holds the hash of its content: the same report twice is one blob.
+Evidence is only created, never overwritten (``If-None-Match: *``), so the container can have an immutability policy.
+The name of a report contains the digest of its content, so the same report is stored once.
 
-A large report goes in as blocks, which become a blob only when all of them are there and their digest is right; blocks
-that nobody commits are deleted by the service within a week ("Put Block"). It comes out piece by piece into one buffer.
+A large report is uploaded in blocks. They become a blob only after all blocks are uploaded and the digest is correct;
+uncommitted blocks are deleted after a week (Azure REST API, "Put Block"). A download goes into one buffer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from shared.adapters.azure.storage import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
 from shared.adapters.common.names import (
     check_blob_name,
     is_blob_name,
@@ -26,7 +26,7 @@ from shared.adapters.common.names import (
     report_name,
     report_name_of,
 )
-from shared.adapters.common.report_bounds import check_report, checked
+from shared.adapters.common.report_bounds import check_report, verified
 from shared.codec import TooLarge, decode_document, encode_document
 from shared.codec.documents import LARGEST_DOCUMENT
 from shared.domain.image import VersionId
@@ -41,7 +41,7 @@ _BLOCK: Final = 4 * 1024 * 1024
 
 
 class AzureEvidence:
-    """``Evidence`` in two containers of one account; each is created when it turns out to be missing."""
+    """``Evidence`` in two containers of a storage account. A missing container is created."""
 
     def __init__(self, storage: AzureStorage, *, evidence: str = EVIDENCE, reports: str = REPORTS) -> None:
         """Use these containers."""
@@ -69,7 +69,7 @@ class AzureEvidence:
         self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
     ) -> str:
         name = report_name_of(version, scan_format, sha256)
-        blocks = _gathered(checked(pieces, sha256))
+        blocks = _gathered(verified(pieces, sha256))
         await self._create_in_blocks(self._reports, name, blocks, _metadata(scan_format, at))
         return name
 
@@ -78,7 +78,7 @@ class AzureEvidence:
 
         folder = report_folder(version)
         blobs = self._storage.container(self._reports).list_blobs(name_starts_with=folder, include=["metadata"])
-        with speaking(f"listing the scan reports of {version.short}"):
+        with translate_errors(f"listing the scan reports of {version.short}"):
             try:
                 found = [_report(blob) async for blob in blobs]
             except ResourceNotFoundError:
@@ -97,9 +97,9 @@ class AzureEvidence:
             "content_settings": ContentSettings(content_type="application/json"),
             "metadata": dict(metadata) if metadata else None,
         }
-        with speaking(f"writing the blob {name} in {container}"):
+        with translate_errors(f"writing the blob {name} in {container}"):
             try:
-                await creating(
+                await create_if_missing(
                     lambda: client.upload_blob(name, body, overwrite=False, **options),
                     client.create_container,
                     {"ContainerNotFound"},
@@ -111,22 +111,24 @@ class AzureEvidence:
     async def _create_in_blocks(
         self, container: str, name: str, blocks: AsyncIterator[bytes], metadata: Mapping[str, str]
     ) -> None:
-        """Write a blob once, in blocks. Whatever ``blocks`` raises leaves nothing."""
+        """Create a blob from blocks. If ``blocks`` raises, nothing is stored."""
         from azure.core import MatchConditions
         from azure.core.exceptions import HttpResponseError, ResourceExistsError
         from azure.storage.blob import BlobBlock, ContentSettings
 
         client = self._storage.container(container)
         blob = client.get_blob_client(name)
-        # Ids of our own: another who writes the same blob at this moment can't put a block of his among ours.
+        # Unique block ids: another instance may be uploading the same blob at the same time.
         writer, ids = secrets.token_hex(8), list[str]()
         what = f"writing the blob {name} in {container}"
         async for block in blocks:
             ids.append(f"{writer}-{len(ids):06d}")
             put = partial(blob.stage_block, ids[-1], block)
-            with speaking(what):
-                await (put() if len(ids) > 1 else creating(put, client.create_container, {"ContainerNotFound"}))
-        with speaking(what):
+            with translate_errors(what):
+                await (
+                    put() if len(ids) > 1 else create_if_missing(put, client.create_container, {"ContainerNotFound"})
+                )
+        with translate_errors(what):
             try:
                 await blob.commit_block_list(
                     [BlobBlock(each) for each in ids],
@@ -138,7 +140,7 @@ class AzureEvidence:
                 if code_of(error) not in _THERE_ALREADY:
                     raise
             except HttpResponseError:
-                # Whoever commits first discards the blocks of the other; what is there has the same content.
+                # The first commit discards the blocks of the other upload. The existing blob has the same content.
                 if not await blob.exists():
                     raise
 
@@ -147,7 +149,7 @@ class AzureEvidence:
 
         if not is_blob_name(name):
             return None
-        with speaking(f"reading the blob {name} in {container}"):
+        with translate_errors(f"reading the blob {name} in {container}"):
             try:
                 download = await self._storage.container(container).download_blob(name)
             except ResourceNotFoundError as error:
@@ -156,7 +158,7 @@ class AzureEvidence:
                 raise
             if download.size > largest:
                 raise TooLarge(f"the blob {name} in {container} has {download.size} bytes; at most {largest} are read")
-            # Grows in place and hands out its own buffer: the body is held once.
+            # BytesIO grows in place and returns its own buffer, so the body is in memory only once.
             whole = io.BytesIO()
             await download.readinto(whole)
             return whole.getvalue()
@@ -172,7 +174,7 @@ async def _cut(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pieces of any size as blocks of one size, at least one."""
+    """Combine chunks into blocks of one size. Yields at least one block."""
     block, first = bytearray(), True
     async for piece in pieces:
         block += piece
@@ -185,7 +187,7 @@ async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _report(blob: Any) -> StoredReport:
-    """What a listing tells of a report. One that a scanner stored itself lacks our metadata."""
+    """The metadata of a stored report. A report that a scanner stored itself has no metadata of Ringmaster."""
     metadata = blob.metadata or {}
     try:
         at = datetime.fromisoformat(metadata.get("at", ""))

@@ -1,7 +1,7 @@
-"""Compute galleries through ``azure-mgmt-compute``.
+"""Azure Compute Galleries through ``azure-mgmt-compute``.
 
-Writes are sent and not waited for: the stages read the resource on a later hop. (The SDK's ``begin_update`` accepts 200
-alone, which is what ARM answers to a PATCH; a PUT may answer 200, 201 or 202.)
+Writes do not wait for completion: the stages read the resource later. The SDK's ``begin_update`` accepts only status
+200, which is what ARM returns for PATCH; PUT may return 200, 201 or 202.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document
 from shared.adapters.azure.gallery_facts import (
     copy_body,
@@ -18,7 +18,7 @@ from shared.adapters.azure.gallery_facts import (
     read_version,
     targets_body,
 )
-from shared.adapters.azure.sources import read_source
+from shared.adapters.azure.source_facts import read_source
 from shared.adapters.common.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber
@@ -34,7 +34,7 @@ class AzureGalleries:
     """``Galleries`` on Azure. Writes only to the galleries in ``allowed`` (canonical ids)."""
 
     def __init__(self, arm: Arm, allowed: frozenset[str]) -> None:
-        """``allowed`` is what the policy names: ``Policy.galleries_written``."""
+        """``allowed`` holds the galleries that the policy names: ``Policy.galleries_written``."""
         self._arm = arm
         self._allowed = allowed
 
@@ -48,7 +48,7 @@ class AzureGalleries:
         operations = self._compute(definition.gallery).gallery_image_versions
         what = f"list versions of {definition.gallery.name}/{definition.name}"
         try:
-            with arm_faults(what):
+            with translate_arm_errors(what):
                 paged = operations.list_by_gallery_image(*_definition_path(definition))
                 return [read_version(listed, _listed(definition, listed)) async for listed in self._items(paged, what)]
         except Refused as refused:
@@ -76,7 +76,7 @@ class AzureGalleries:
         check_allowed(version.id, self._allowed)
         operations = self._compute(version.id.definition.gallery).gallery_image_versions
         body: Any = targets_body(version, targets, excluded=excluded)
-        with arm_faults(f"write target regions of {version.id.short}"):
+        with translate_arm_errors(f"write target regions of {version.id.short}"):
             await operations.begin_update(*_path(version.id), body, polling=False)
 
     async def copy_version(
@@ -85,16 +85,16 @@ class AzureGalleries:
         check_allowed(target, self._allowed)
         present = await self.version(target)
         if present is not None:
-            # A PUT on what is there would set its target regions anew, and so take regions out.
+            # A PUT on an existing version would replace its target regions, and could remove some.
             check_same_copy(present, source)
             return
         operations = self._compute(target.definition.gallery).gallery_image_versions
         body: Any = copy_body(source, location=location, targets=targets)
-        with arm_faults(f"copy {source.id.short} to {target.short}"):
+        with translate_arm_errors(f"copy {source.id.short} to {target.short}"):
             await operations.begin_create_or_update(*_path(target), body, polling=False)
 
     async def _items(self, paged: Any, what: str) -> AsyncIterator[dict[str, Any]]:
-        """Every item of a list of the SDK's, which by itself follows the next page wherever it is."""
+        """Iterate over the items of an SDK list. The SDK itself follows any next link; here each link is checked."""
         pages, seen = paged.by_page(), set[str]()
         while (page := await _next_page(pages, what)) is not None:
             async for item in page:
@@ -110,13 +110,13 @@ async def _next_page(pages: Any, what: str) -> Any | None:
     try:
         return await anext(pages, None)
     except (AttributeError, TypeError) as error:
-        # The SDK reads a page as if it could only be an object with a list in it (azure-mgmt-compute 39).
-        raise Unavailable(f"{what}: ARM's list can't be read") from error
+        # The SDK assumes that a page is an object with a list (azure-mgmt-compute 39).
+        raise Unavailable(f"{what}: ARM returned an invalid list") from error
 
 
 async def _read(what: str, call: Awaitable[Any]) -> dict[str, Any] | None:
     try:
-        with arm_faults(what):
+        with translate_arm_errors(what):
             return document(await call, what)
     except Refused as refused:
         if _is_not_found(refused, what):

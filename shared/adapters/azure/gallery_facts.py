@@ -1,7 +1,7 @@
-"""ARM's documents of galleries, definitions and versions, read as facts; and the bodies of the writes.
+"""Converts ARM's documents of galleries, definitions and versions into facts, and builds request bodies.
 
-Every property may be missing and every string may come in another casing: documents here are older and younger than the
-API version that was asked for. What isn't understood stays None, or goes into ``kept`` and back.
+Any property may be missing, and strings may have any casing: documents can be older or newer than the requested API
+version. Unknown values become None. Properties that must survive a write are kept in ``kept``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KEPT_OF_SAFETY: Final = kept_in("safetyProfile")
 
 
 def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFacts:
-    """An image version's document as facts."""
+    """Convert an image version."""
     properties = part(document, "properties")
     publishing, safety = part(properties, "publishingProfile"), part(properties, "safetyProfile")
     storage = part(properties, "storageProfile")
@@ -69,7 +69,7 @@ def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFact
 
 
 def read_definition(document: Mapping[str, Any], definition: DefinitionId) -> DefinitionFacts:
-    """An image definition's document as facts."""
+    """Convert an image definition."""
     properties = part(document, "properties")
     return DefinitionFacts(
         id=definition,
@@ -96,7 +96,7 @@ def _plan(plan: Mapping[str, Any]) -> PurchasePlan | None:
 
 
 def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFacts:
-    """A gallery's document as facts."""
+    """Convert a gallery."""
     properties = part(document, "properties")
     return GalleryFacts(
         id=gallery,
@@ -106,19 +106,23 @@ def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFact
 
 
 def read_time(value: object) -> datetime | None:
-    """ARM's time with its seven digits of fraction, in UTC; None when it isn't one.
+    """Parse ARM's time, which has up to seven fractional digits, and convert it to UTC. Returns None when it is
+    invalid.
 
-    ARM has answered with other offsets for the same moment (recorded: ``+08:00``).
+    ARM can return the same time with different offsets (observed: ``+08:00``).
     """
     try:
         time = datetime.fromisoformat(text(value))
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the first and the last day of the calendar have no other time zone
+    except (
+        ValueError,
+        OverflowError,
+    ):  # the first and last day of the calendar cannot be converted to another time zone
         return None
 
 
 def _target(entry: Mapping[str, Any], publishing: Mapping[str, Any]) -> RegionTargetFacts:
-    # A region that doesn't say has the profile's count and type (REST reference, GalleryImageVersionPublishingProfile).
+    # Defaults of a region come from the profile (REST API reference, GalleryImageVersionPublishingProfile).
     return RegionTargetFacts(
         region=region_name(text(entry.get("name"))),
         replicas=number(entry.get("regionalReplicaCount")) or number(publishing.get("replicaCount")) or 1,
@@ -169,7 +173,7 @@ def _flag(value: object) -> bool | None:
 
 
 def _disk_source(disk: Mapping[str, Any]) -> str | None:
-    # An imported VHD names the blob in ``uri`` and its storage account in ``id`` (recorded: gallery_image_version_vhd).
+    # A VHD source: blob in ``uri``, storage account in ``id`` (Azure CLI recording, gallery_image_version_vhd).
     source = part(disk, "source")
     return next((found for name in ("uri", "storageAccountId", "id") if (found := text(source.get(name)))), None)
 
@@ -178,7 +182,10 @@ def _disk_source(disk: Mapping[str, Any]) -> str | None:
 
 
 def targets_body(version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool) -> dict[str, Any]:
-    """The PATCH that sets target regions. ``storageProfile`` is required, and empty in the specification's example."""
+    """The PATCH body that sets target regions.
+
+    ``storageProfile`` is required, and empty in the specification's example.
+    """
     return {
         "properties": {
             "publishingProfile": {
@@ -196,7 +203,7 @@ def targets_body(version: VersionFacts, targets: Sequence[RegionTargetFacts], *,
 
 
 def copy_body(source: VersionFacts, *, location: str, targets: Sequence[RegionTargetFacts]) -> dict[str, Any]:
-    """The PUT that starts a copy: hidden as a whole and in every region, tagged with what it is a copy of.
+    """The PUT body that starts a copy: excluded from ``latest`` everywhere, and tagged with its source.
 
     It has its source's end of life and its protection until then; ``version_properties`` says what becomes of the rest.
     """

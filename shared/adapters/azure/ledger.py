@@ -1,11 +1,11 @@
 """The ledger in an Azure table.
 
-Writes are conditional: an insert fails when there is a row (409), a replacement when the row's ETag is another (412).
-Either is ``Conflict``: read again and go on from what is there.
+Writes are conditional. An insert fails when the row exists (409), and a replacement when the row's ETag has changed
+(412). Both raise ``Conflict``; read the row again before you continue.
 
-A write whose answer was lost is ``Unavailable`` although it may have been done. Repeating it then meets ``Conflict``,
-and reading tells which; nothing is written twice. For ``claim_once`` there is no such reading: a claim whose answer was
-lost counts as made, and the one who repeats it is told that it was seen before.
+A write whose response is lost raises ``Unavailable``, although it may have taken effect. If it is repeated, it raises
+``Conflict``, and reading the row shows the state, so nothing is written twice. ``claim_once`` has no such check: a
+claim whose response is lost counts as made, and its repetition returns False.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from shared.adapters.azure import entities
 from shared.adapters.azure.entities import entity_of, instant, release_of
-from shared.adapters.azure.storage import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
-from shared.adapters.common.dead_letters import cut
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
+from shared.adapters.common.dead_letters import truncate
 from shared.adapters.common.names import key
 from shared.codec import CodecError
 from shared.domain.image import DefinitionId, VersionId
@@ -33,10 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class AzureLedger:
-    """A ``Ledger`` in one table."""
+    """``Ledger`` in one table."""
 
     def __init__(self, storage: AzureStorage, table: str = TABLE) -> None:
-        """Use a table of the account; it is created when it turns out to be missing."""
+        """Use a table of the storage account. A missing table is created."""
         self._storage = storage
         self._name = table
 
@@ -74,12 +74,12 @@ class AzureLedger:
             try:
                 stored = Stored(release_of(entity), _etag(entity))
             except CodecError:
-                _log.exception("The ledger row of %s is left out: it cannot be read", entity.get("version"))
+                _log.exception("the ledger row of %s cannot be decoded and is skipped", entity.get("version"))
                 continue
             yield stored
 
     async def archived(self, version: VersionId) -> Sequence[Release]:
-        """Former bearers of this version's number, oldest first."""
+        """The previous incarnations of this version number, oldest first."""
         first = entities.archive_prefix(version)
         parameters = {"partition": key(version.definition), "first": first, "after": first + "\x7f"}
         query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @after"
@@ -87,7 +87,7 @@ class AzureLedger:
         return sorted(found, key=lambda release: release.seq)
 
     async def acquire_lease(self, definition: DefinitionId, holder: str, *, until: datetime, now: datetime) -> bool:
-        partition, what = key(definition), f"taking the lease of {definition.name}"
+        partition, what = key(definition), f"acquiring the lease of {definition.name}"
         lease = {"PartitionKey": partition, "RowKey": entities.LEASE, "holder": holder, "until": until}
         current = await self._get(partition, entities.LEASE, what)
         if current is not None and current["holder"] != holder and instant(current["until"]) > now:
@@ -95,10 +95,10 @@ class AzureLedger:
         return await self._won(lease, current, what)
 
     async def release_lease(self, definition: DefinitionId, holder: str) -> None:
-        partition, what = key(definition), f"giving back the lease of {definition.name}"
+        partition, what = key(definition), f"releasing the lease of {definition.name}"
         current = await self._get(partition, entities.LEASE, what)
         if current is not None and current["holder"] == holder:
-            # Whoever took it over meanwhile keeps it.
+            # If another holder acquired it meanwhile, that holder keeps it.
             with contextlib.suppress(Conflict):
                 await self._delete(partition, entities.LEASE, _etag(current), what)
 
@@ -114,18 +114,18 @@ class AzureLedger:
         return await self._won(claim, current, what)
 
     async def purge_claims(self, *, now: datetime) -> int:
-        """Forget claims whose time is over; how many they were."""
+        """Delete expired claims. Returns how many were deleted."""
         query = "PartitionKey ge @first and PartitionKey lt @after and expires le @now"
         parameters = {"first": "once~", "after": "once\x7f", "now": now}
         count = 0
-        async for entity in self._query(query, parameters, "looking for old claims"):
+        async for entity in self._query(query, parameters, "listing expired claims"):
             with contextlib.suppress(Conflict):
-                await self._delete(entity["PartitionKey"], entity["RowKey"], _etag(entity), "forgetting an old claim")
+                await self._delete(entity["PartitionKey"], entity["RowKey"], _etag(entity), "deleting an expired claim")
                 count += 1
         return count
 
     async def adopted(self, definition: DefinitionId, *, now: datetime) -> datetime:
-        partition, what = key(definition), f"adopting {definition.name}"
+        partition, what = key(definition), f"recording the start of management of {definition.name}"
         current = await self._get(partition, entities.ADOPTED, what)
         if current is None:
             entity = {"PartitionKey": partition, "RowKey": entities.ADOPTED, "at": now}
@@ -133,12 +133,12 @@ class AzureLedger:
                 return now
             current = await self._get(partition, entities.ADOPTED, what)
         if current is None:
-            raise Conflict(f"{what}: the entry came and went")
+            raise Conflict(f"{what}: the entry was deleted concurrently")
         return instant(current["at"])
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        entity = entities.letter_entity(cut(letter))
-        with speaking(f"noting the dead letter {letter.id[:100]}"):
+        entity = entities.letter_entity(truncate(letter))
+        with translate_errors(f"storing the dead letter {letter.id[:100]}"):
             await self._creating(lambda: self._table.upsert_entity(entity, mode=_replace_mode()))
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
@@ -147,7 +147,7 @@ class AzureLedger:
             try:
                 letter = entities.letter_of(entity)
             except CodecError:
-                _log.exception("A dead letter is left out: it cannot be read")
+                _log.exception("a dead letter cannot be decoded and is skipped")
                 continue
             yield letter
 
@@ -158,19 +158,19 @@ class AzureLedger:
         return self._storage.table(self._name)
 
     async def _creating(self, action: Any) -> Any:
-        return await creating(action, lambda: self._table.create_table(), _MISSING)
+        return await create_if_missing(action, lambda: self._table.create_table(), _MISSING)
 
     async def _get(self, partition: str, row: str, what: str) -> Any | None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        with speaking(what):
+        with translate_errors(what):
             try:
                 return await self._table.get_entity(partition, row)
             except ResourceNotFoundError:
                 return None
 
     async def _create(self, entity: Mapping[str, Any], what: str) -> str:
-        with speaking(what):
+        with translate_errors(what):
             written = await self._creating(lambda: self._table.create_entity(entity))
         return written["etag"]
 
@@ -187,11 +187,11 @@ class AzureLedger:
         return written[0]["etag"]
 
     async def _delete(self, partition: str, row: str, etag: str, what: str) -> None:
-        with speaking(what):
+        with translate_errors(what):
             await self._table.delete_entity(partition, row, etag=etag, match_condition=_unchanged())
 
     async def _won(self, entity: Mapping[str, Any], current: Any | None, what: str) -> bool:
-        """Whether this entity could be written in place of the one that was read (None: of none)."""
+        """Write an entity in place of ``current`` (None: insert). Returns False when another instance was first."""
         try:
             if current is None:
                 await self._create(entity, what)
@@ -206,7 +206,7 @@ class AzureLedger:
 
         pages = self._table.query_entities(query, parameters=parameters).by_page()
         while True:
-            with speaking(what):
+            with translate_errors(what):
                 try:
                     page = [entity async for entity in await anext(pages)]
                 except (StopAsyncIteration, ResourceNotFoundError):
@@ -217,14 +217,14 @@ class AzureLedger:
 
 @contextlib.contextmanager
 def _gone_is_conflict(what: str) -> Any:
-    """Somebody who deleted a row that is to be replaced was first, too."""
+    """Treat a deleted row as a conflict: another instance changed it first."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    with speaking(what):
+    with translate_errors(what):
         try:
             yield
         except ResourceNotFoundError as error:
-            raise Conflict(f"{what}: the row is gone ({code_of(error)})") from error
+            raise Conflict(f"{what}: the row does not exist ({code_of(error)})") from error
 
 
 def _etag(entity: Any) -> str:

@@ -1,11 +1,11 @@
-"""The bodies of what is asked of Compute for a boot test.
+"""Request bodies for boot-test machines.
 
-* Everything a machine is made of is told to go with it: ``deleteOption`` is ``Delete`` for the OS disk, every data disk
-  of the image and the NIC (the API's default keeps disks).
-* Nobody can log in: no public address; a Linux machine knows one public key whose private half was never kept, a
-  Windows machine a random password that was never kept.
-* Disks take their tags from the machine when they are made with it (hashicorp/terraform-provider-azurerm#8162); a NIC
-  is given its own.
+* Everything is deleted with the machine: ``deleteOption`` is ``Delete`` for the OS disk, every data disk and the
+  network interface. By default, Azure keeps disks (Microsoft Learn, "Delete a VM and attached resources").
+* Nobody can sign in: there is no public IP address. A Linux machine has a public key whose private key is discarded, a
+  Windows machine a random password that is discarded.
+* Disks inherit their tags from the machine when they are created with it (hashicorp/terraform-provider-azurerm#8162).
+  The network interface has its own tags.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from shared.adapters.common.own_machines import own_tags
 from shared.ports import MachineSpec
 
 NETWORK_API: Final = "2022-11-01"
-"""``networkApiVersion`` is an enumeration: 2020-11-01 or 2022-11-01 (azure-mgmt-compute)."""
+"""Allowed values of ``networkApiVersion`` are 2020-11-01 and 2022-11-01 (azure-mgmt-compute, NetworkApiVersion)."""
 _ADMIN: Final = "ringmaster"
 _SHORTEST_PROBE: Final = timedelta(seconds=30)
 _LONGEST_PROBE: Final = timedelta(minutes=90)
 
 
 def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
-    """The PUT of a machine. A specialized image brings its own users and name, and refuses an ``osProfile``."""
+    """The PUT body of a machine.
+
+    A specialized image has its own users and host name, so it must have no ``osProfile``.
+    """
     properties: dict[str, Any] = {
         "hardwareProfile": {"vmSize": spec.vm_size},
         "storageProfile": _storage(spec),
@@ -47,7 +50,10 @@ def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
 
 
 def probe_body(region: str, script: str, within: timedelta) -> dict[str, Any]:
-    """The PUT of a managed run command. Its own failure is told in the instance view, not as a failed deployment."""
+    """The PUT body of a managed run command.
+
+    A failure of the script is reported in the instance view, not as a failed deployment.
+    """
     bounded = min(max(within, _SHORTEST_PROBE), _LONGEST_PROBE)
     return {
         "location": region,
@@ -91,7 +97,7 @@ def _os_profile(spec: MachineSpec) -> dict[str, Any]:
     if spec.os_type.lower() == "windows":
         return {
             **profile,
-            # Three of four kinds of characters are demanded.
+            # The password must contain three of four character classes.
             "adminPassword": f"Rm1!{secrets.token_urlsafe(40)}",
             "windowsConfiguration": {"provisionVMAgent": True, "enableAutomaticUpdates": False},
         }

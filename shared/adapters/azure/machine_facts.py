@@ -1,8 +1,9 @@
-"""Compute's instance views, read as facts.
+"""Converts instance views of virtual machines and run commands into facts.
 
-A machine's status codes have the form ``ProvisioningState/succeeded``, ``PowerState/running``, and
-``ProvisioningState/failed/<code>`` when provisioning failed. The agent says of itself ``ProvisioningState/succeeded``
-and ``Ready``; before its first report it is ``ProvisioningState/Unavailable``, ``Not Ready``.
+Status codes have the form ``ProvisioningState/succeeded``, ``PowerState/running``, and
+``ProvisioningState/failed/<code>`` when provisioning fails. A ready agent reports ``ProvisioningState/succeeded`` and
+``Ready``; before its first report, its status is ``ProvisioningState/Unavailable`` and ``Not Ready``. Source: Microsoft
+Learn, "States and billing status of Azure Virtual Machines".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _FAILED: Final = "provisioningstate/failed"
 
 
 def read_machine(document: Mapping[str, Any], name: str) -> MachineFacts:
-    """A machine's document, read with its instance view, as facts."""
+    """Convert a machine that was read with its instance view."""
     properties = part(document, "properties")
     view = part(properties, "instanceView")
     statuses = _statuses(view)
@@ -38,9 +39,9 @@ def read_machine(document: Mapping[str, Any], name: str) -> MachineFacts:
 
 
 def read_probe(document: Mapping[str, Any]) -> ProbeFacts:
-    """A managed run command's document, read with its instance view, as facts.
+    """Convert a managed run command that was read with its instance view.
 
-    ``provisioningState`` Succeeded says only that the command ran; what came of it is in ``executionState``.
+    ``provisioningState`` Succeeded means only that the command ran. ``executionState`` holds the result.
     """
     properties = part(document, "properties")
     view = part(properties, "instanceView")
@@ -89,5 +90,5 @@ def _parts(document: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[
 
 
 def _exit_code(value: object) -> int | None:
-    """The exit code; one that can't be read is not that of a success."""
+    """The exit code. A value that cannot be parsed counts as a failure."""
     return None if value is None else -1 if number(value) is None else number(value)

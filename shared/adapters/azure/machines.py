@@ -1,8 +1,8 @@
 """Boot-test machines through ``azure-mgmt-compute``.
 
-Nothing is waited for: creation, run command and deletion are asked for, and their results read on later hops.
-Managed run commands are documented as "Not Supported" on Arm64 machines (run-command-overview): a probe there may end
-Failed or never start, which the stages take for "did not run", never for a pass.
+Creation, run commands and deletion are started without waiting for their results, which are read later. On images whose
+agent does not support managed run commands, a probe may fail or never start. The stages treat that as "did not run",
+never as a pass.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.adapters.azure.arm_errors import arm_faults
+from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document, tags, text
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
@@ -35,10 +35,10 @@ _ADDRESS_MINUTES: Final = 5
 
 
 class AzureMachines:
-    """``Machines`` on Azure, in the policy's test resource group alone."""
+    """``Machines`` on Azure, limited to the policy's test resource group."""
 
     def __init__(self, arm: Arm, test: TestEnvironment, *, serial_tls: ssl.SSLContext | None = None) -> None:
-        """``serial_tls`` says whom to trust for the serial log's storage, where that isn't the system's choice."""
+        """``serial_tls`` is the TLS context for the storage of the serial log. The default is the system's context."""
         self._arm = arm
         self._test = test
         self._serial_tls = serial_tls
@@ -49,8 +49,8 @@ class AzureMachines:
         check_machine_name(spec.name)
         body: Any = machine_body(spec, self._test.subnet_in(spec.region))
         try:
-            with arm_faults(f"create {spec.name}"):
-                # If-None-Match: * — a second PUT would carry another password or key, and be refused or obeyed.
+            with translate_arm_errors(f"create {spec.name}"):
+                # If-None-Match: * — a second PUT would have another password or key, with an undefined result.
                 await self._machines.begin_create_or_update(
                     self._group, spec.name, body, etag="*", match_condition=MatchConditions.IfMissing, polling=False
                 )
@@ -68,7 +68,7 @@ class AzureMachines:
         check_machine_name(name)
         commands = self._compute.virtual_machine_run_commands
         body: Any = probe_body(region, script, within)
-        with arm_faults(f"start {probe} on {name} ({os_type})"):
+        with translate_arm_errors(f"start {probe} on {name} ({os_type})"):
             await commands.begin_create_or_update(self._group, name, probe, body, polling=False)
 
     async def probe(self, name: str, probe: str) -> ProbeFacts | None:
@@ -92,7 +92,7 @@ class AzureMachines:
             return
         check_tags(name, tags(found))
         try:
-            with arm_faults(f"delete {name}"):
+            with translate_arm_errors(f"delete {name}"):
                 await self._machines.begin_delete(self._group, name, force_deletion=True, polling=False)
         except Refused as refused:
             if refused.status != 404:
@@ -136,29 +136,29 @@ class AzureMachines:
         return await _found(self._machines.get(self._group, name, **options), f"read {name}")
 
     async def _is_there(self, spec: MachineSpec) -> bool:
-        """Whether the machine was made by an earlier request. Raises ForeignTarget when somebody else made it."""
+        """Whether an earlier request created the machine. Raises ForeignTarget when it belongs to something else."""
         found = await self._get(spec.name)
         if found is None:
             return False
         if (tags(found)).get(RELEASE_TAG) != own_tags(spec)[RELEASE_TAG]:
-            raise ForeignTarget(f"there is a machine {spec.name} that was not made for {spec.release}")
+            raise ForeignTarget(f"the machine {spec.name} exists and does not belong to {spec.release}")
         return True
 
     async def _part(self, resource_id: str) -> Mapping[str, Any] | None:
         kind = "/".join(resource_id.lower().split("/")[-3:-1])
         if kind not in _API:
-            raise ForeignTarget(f"{resource_id} is neither a machine nor a disk nor a network interface")
+            raise ForeignTarget(f"{resource_id} is not a machine, disk or network interface")
         return await self._arm.get(resource_id, _API[kind], f"read {resource_id.rsplit('/', 1)[-1]}")
 
 
 async def _found(call: Any, what: str) -> Mapping[str, Any] | None:
     try:
-        with arm_faults(what):
+        with translate_arm_errors(what):
             answer = await call
     except Refused as refused:
         if refused.status == 404:
             return None
         raise
     if answer is None:
-        raise Unavailable(f"{what}: ARM answered nothing")
+        raise Unavailable(f"{what}: ARM returned an empty response")
     return document(answer, what)

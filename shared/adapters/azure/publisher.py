@@ -1,4 +1,4 @@
-"""Announcements as CloudEvents on an Event Grid topic."""
+"""Publishes announcements as CloudEvents to an Event Grid topic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from shared.adapters.azure.storage_errors import speaking
+from shared.adapters.azure.storage_errors import translate_errors
 from shared.codec import decode_document, encode_document
 from shared.domain.messages import Announcement
 from shared.ports import Refused
@@ -28,7 +28,7 @@ _OPTIONS: Final = {
 
 
 class EventGridPublisher:
-    """A ``Publisher`` on one topic. The credential stays the caller's, who closes it."""
+    """``Publisher`` for one topic. The caller owns the credential and closes it."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class EventGridPublisher:
         *,
         client_options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Connect to nothing yet."""
+        """Store the options. The connection is opened on first use."""
         self._endpoint = endpoint
         self._credential = credential
         self._options = {**_OPTIONS, **(client_options or {})}
         self._client: EventGridPublisherClient | None = None
 
     async def publish(self, announcement: Announcement) -> None:
-        """Raises Refused when the topic will never take it."""
+        """Publish one event. Raises Refused when the topic will never accept it."""
         from azure.core.messaging import CloudEvent
 
         version = announcement.version
@@ -56,7 +56,7 @@ class EventGridPublisher:
             time=announcement.at,
             data=dict(decode_document(encode_document(announcement.data))),
         )
-        with speaking(f"announcing {announcement.type} of {version.short}", Refused):
+        with translate_errors(f"publishing {announcement.type} for {version.short}", Refused):
             await self._connected().send(event)
 
     async def close(self) -> None:

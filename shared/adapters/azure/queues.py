@@ -1,10 +1,12 @@
-"""The queues on Azure Storage.
+"""The queues in Azure Storage.
 
-Messages never expire (``time_to_live=-1``) and are base64, which any host and tool reads. The app decodes them itself
-(``messageEncoding: none`` in host.json): a host that decodes moves what isn't base64 to the poison queue, where no
-function can be given it either, and nobody learns of it. A message's body is at most 48 KiB; a larger one lies in the
-container ``ringmaster-bodies``, whose blobs a lifecycle rule of the account may delete after thirty days: no message is
-hidden for longer than seven, and any may come twice.
+Messages never expire (``time_to_live=-1``) and are encoded as base64, which every host and tool can read. The app
+decodes messages itself (``messageEncoding: none`` in host.json). If the host decoded them, it would move an invalid
+message to the poison queue, whose function could not receive it for the same reason.
+
+The body of a message has at most 48 KiB. A larger one is stored in the container ``ringmaster-bodies``. A lifecycle
+rule of the storage account may delete its blobs after thirty days: a message is hidden for at most seven days, and may
+be delivered twice.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.adapters.azure.storage import AzureStorage, creating
-from shared.adapters.azure.storage_errors import code_of, speaking
-from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.adapters.azure.storage_clients import AzureStorage, create_if_missing
+from shared.adapters.azure.storage_errors import code_of, translate_errors
+from shared.adapters.common.bodies import body_name, body_reference, check_body, pointer_to, whole_seconds
 from shared.codec import LARGEST_BODY, LARGEST_IN_QUEUE, TooLarge, encode_command, unwrapped
 from shared.domain.messages import Command, Kind
 
@@ -23,13 +25,13 @@ BODIES: Final = "ringmaster-bodies"
 
 
 class AzureQueues:
-    """``Queues`` of one account: ``names`` gives the queue of every kind of command."""
+    """``Queues`` of one storage account. ``names`` has the queue for every kind of command."""
 
     def __init__(self, storage: AzureStorage, names: Mapping[Kind, str], *, bodies: str = BODIES) -> None:
-        """Use these queues; each is created when it turns out to be missing. Raises ValueError when one isn't named."""
+        """Use these queues. A missing queue is created. Raises ValueError when a kind has no queue."""
         unnamed = [kind.value for kind in Kind if kind not in names]
         if unnamed:
-            raise ValueError(f"no queue is named for {', '.join(unnamed)}")
+            raise ValueError(f"no queue name is configured for {', '.join(unnamed)}")
         self._storage = storage
         self._names = dict(names)
         self._bodies = bodies
@@ -48,8 +50,8 @@ class AzureQueues:
     async def _put(self, kind: Kind, body: bytes, delay: timedelta, what: str) -> None:
         queue = self._storage.queue(self._names[kind])
         hidden = whole_seconds(delay)
-        with speaking(f"sending {what} to the queue {queue.queue_name}"):
-            await creating(
+        with translate_errors(f"sending {what} to the queue {queue.queue_name}"):
+            await create_if_missing(
                 lambda: queue.send_message(body, visibility_timeout=hidden, time_to_live=-1),
                 queue.create_queue,
                 {"QueueNotFound"},
@@ -57,14 +59,14 @@ class AzureQueues:
 
     async def open(self, body: bytes) -> bytes:
         body = unwrapped(body)
-        name = pointed_at(body)
+        name = body_reference(body)
         return body if name is None else check_body(name, await self._load(name))
 
     async def _save(self, name: str, body: bytes) -> None:
         container = self._storage.container(self._bodies)
-        with speaking(f"saving the body {name}"):
-            # Named by its content: writing it again changes nothing.
-            await creating(
+        with translate_errors(f"saving the body {name}"):
+            # The name is a digest of the content, so writing it again changes nothing.
+            await create_if_missing(
                 lambda: container.upload_blob(name, body, overwrite=True, **_json()),
                 container.create_container,
                 {"ContainerNotFound"},
@@ -73,7 +75,7 @@ class AzureQueues:
     async def _load(self, name: str) -> bytes | None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        with speaking(f"reading the body {name}"):
+        with translate_errors(f"reading the body {name}"):
             try:
                 download = await self._storage.container(self._bodies).download_blob(name)
             except ResourceNotFoundError as error:

@@ -1,14 +1,14 @@
-"""Reports by reference, over HTTPS, without being led astray.
+"""Downloads scan reports over HTTPS, protected against server-side request forgery (SSRF).
 
-A sender chooses the address, so every step is held to what the settings allow:
+The sender chooses the URL, so every step is restricted by the settings:
 
-* The host is on the list; the address has one meaning (``shared.domain.report_reference``).
-* Every IP address is judged when its socket is made, after the name was resolved and at the very moment before the
-  connection: a name that resolves to another address the second time gains nothing. A name that resolves to a public
-  and a private address is not given the choice. Afterwards the peer of the connection is looked at once more.
-* No proxy, no cookies, no credentials of ours. TLS with the usual checks of certificate and name.
-* Redirects are followed only to the same host and port, three times at most.
-* The whole takes at most ``seconds``, and each read a part of it; ``most_bytes`` bounds what comes out of gzip too.
+* The host is on the allow list, and the URL is unambiguous (``shared.domain.report_reference``).
+* Each IP address is checked when its socket is created, after name resolution and directly before the connection. A
+  name that resolves to another address later gains nothing (DNS rebinding). If a name resolves to a public and a
+  private address, the private one is rejected. The peer of the connection is checked again afterwards.
+* No proxy, no cookies and no credentials. TLS verifies the certificate and the host name.
+* At most three redirects, and only to the same host and port.
+* ``seconds`` limits the total time, and ``most_bytes`` the size after decompression.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 SECONDS: Final = 180.0
-"""For all of it; a function has five minutes (host.json)."""
+"""Limit for the whole download. A function has five minutes (host.json)."""
 _CONNECT_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 30.0
 _MOST_REDIRECTS: Final = 3
@@ -41,12 +41,12 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 500, 502, 503, 504})
 _HEADERS: Final = {"Accept": "application/json, */*;q=0.1", "Accept-Encoding": "gzip, identity"}
 
-type Judge = Callable[[str], str | None]
-"""Why an IP address is not connected to, or None."""
+type AddressCheck = Callable[[str], str | None]
+"""Returns why an IP address is not allowed, or None."""
 
 
 class HttpsReportSource:
-    """``ReportSource`` over HTTPS, from the hosts on a list."""
+    """``ReportSource`` over HTTPS for the hosts on an allow list."""
 
     def __init__(
         self,
@@ -54,17 +54,20 @@ class HttpsReportSource:
         *,
         most_bytes: int = MAX_REPORT_BYTES,
         seconds: float = SECONDS,
-        judge: Judge = why_not_public,
+        address_check: AddressCheck = why_not_public,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Fetch from these hosts (``host`` or ``host:port``). ``judge`` and ``tls`` are for servers on this machine."""
+        """Allow these hosts (``host`` or ``host:port``).
+
+        ``address_check`` and ``tls`` are for tests with local servers.
+        """
         self._hosts = frozenset(hosts)
         self._most = most_bytes
         self._seconds = seconds
-        self._judge = judge
+        self._address_check = address_check
         self._tls = tls
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         try:
             check_url(url, self._hosts)
         except InvalidReference as error:
@@ -73,16 +76,16 @@ class HttpsReportSource:
 
     @contextlib.asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        if (reason := self.why_not(url)) is not None:
+        if (reason := self.denial_reason(url)) is not None:
             raise ReportRefused("host", reason)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds
         async with contextlib.AsyncExitStack() as stack:
-            with _speaking(url):
+            with _translate_errors(url):
                 async with asyncio.timeout_at(deadline):
                     session = await stack.enter_async_context(self._session())
                     answer = await self._answer(session, url, stack)
-            yield self._spoken_pieces(answer, url, deadline)
+            yield self._translated_pieces(answer, url, deadline)
 
     def _session(self) -> aiohttp.ClientSession:
         import aiohttp
@@ -106,14 +109,14 @@ class HttpsReportSource:
         )
 
     def _socket(self, info: Any) -> socket.socket:
-        """The socket for one resolved address; the last moment before it is connected."""
+        """Create the socket for a resolved address, after checking the address."""
         family, kind, protocol, _, address = info
         self._check(address[0])
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _check(self, address: str) -> None:
-        if (reason := self._judge(address)) is not None:
-            raise ReportRefused("address", f"the host of the report is not connected to: {reason}")
+        if (reason := self._address_check(address)) is not None:
+            raise ReportRefused("address", f"the report's host has an address that is not allowed: {reason}")
 
     async def _answer(
         self, session: aiohttp.ClientSession, url: str, stack: contextlib.AsyncExitStack
@@ -138,10 +141,12 @@ class HttpsReportSource:
         if peer:
             self._check(peer[0])
 
-    async def _spoken_pieces(self, answer: aiohttp.ClientResponse, url: str, deadline: float) -> AsyncIterator[bytes]:
+    async def _translated_pieces(
+        self, answer: aiohttp.ClientResponse, url: str, deadline: float
+    ) -> AsyncIterator[bytes]:
         pieces = self._pieces(answer, url, deadline)
         while True:
-            with _speaking(url):
+            with _translate_errors(url):
                 piece = await anext(pieces, None)
             if piece is None:
                 return
@@ -157,7 +162,7 @@ class HttpsReportSource:
                 break
             taken += len(piece)
             if taken > self._most:
-                raise ReportRefused("too-large", f"{shown(url)} has more than the {self._most} bytes of a report")
+                raise ReportRefused("too-large", f"{shown(url)} is larger than {self._most} bytes")
             if gunzip is None:
                 yield piece
                 continue
@@ -169,18 +174,20 @@ class HttpsReportSource:
     def _gunzip(self, answer: aiohttp.ClientResponse, url: str) -> Gunzip | None:
         if (answer.content_length or 0) > self._most:
             raise ReportRefused(
-                "too-large", f"{shown(url)} has {answer.content_length} bytes; {self._most} are allowed"
+                "too-large", f"{shown(url)} has {answer.content_length} bytes; the limit is {self._most}"
             )
         encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding in {"identity", ""}:
             return None
         if encoding in {"gzip", "x-gzip"}:
             return Gunzip(most_bytes=self._most)
-        raise ReportRefused("encoding", f"{shown(url)} comes in the encoding {encoding[:40]!r}; gzip or none is taken")
+        raise ReportRefused(
+            "encoding", f"{shown(url)} has the content encoding {encoding[:40]!r}; only gzip is supported"
+        )
 
 
 def _check_status(answer: aiohttp.ClientResponse, url: str) -> None:
-    text = f"{shown(url)} answered {answer.status}"
+    text = f"{shown(url)} returned {answer.status}"
     if answer.status == 429:
         raise Throttled(text)
     if answer.status in _PASSING:
@@ -193,29 +200,29 @@ def _redirected(at: str, location: str, origin: str) -> str:
     try:
         target = urljoin(at, location) if location else ""
     except ValueError:
-        target = location  # brackets that are none of an address: refused below, in words
+        target = location  # invalid brackets: refused below with a message
     try:
         host = host_of(target)
     except InvalidReference as error:
-        raise ReportRefused("redirect", f"{shown(at)} redirects to where nothing is fetched from: {error}") from error
+        raise ReportRefused("redirect", f"{shown(at)} redirects to a URL that is not allowed: {error}") from error
     if host != origin:
         raise ReportRefused("redirect", f"{shown(at)} redirects to another host, {host}")
     return target
 
 
 @contextlib.contextmanager
-def _speaking(url: str) -> Any:
-    """Raise the port's faults instead of those of HTTP, TLS, sockets and gzip."""
+def _translate_errors(url: str) -> Any:
+    """Convert errors of HTTP, TLS, sockets and gzip into the errors of the port."""
     import aiohttp
 
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
-        raise ReportRefused("certificate", f"{shown(url)} shows a certificate that is not trusted") from error
+        raise ReportRefused("certificate", f"{shown(url)} has a certificate that is not trusted") from error
     except TooLarge as error:
         raise ReportRefused("too-large", f"{shown(url)}: {error}") from error
     except Malformed as error:
         raise ReportRefused("encoding", f"{shown(url)}: {error}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        # Names of exceptions only: their texts may hold the whole address.
-        raise Unavailable(f"{shown(url)} gave no whole answer ({type(error).__name__})") from error
+        # Only the exception's name: its message may contain the whole URL, which is secret.
+        raise Unavailable(f"{shown(url)} did not return a complete response ({type(error).__name__})") from error

@@ -1,6 +1,7 @@
-"""The serial console's blob, read through its signed address.
+"""Reads the serial console log from its blob, through a signed URL.
 
-The address is a secret: it is neither logged nor put into a message, and errors that may quote it aren't chained.
+The URL is a secret. It is neither logged nor part of an error message, and exceptions that may contain it are not
+chained.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 TAIL: Final = 1024 * 1024
-"""How much of the console's end is read, in bytes."""
+"""How many bytes are read from the end of the log."""
 _TOTAL_SECONDS: Final = 30
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
 
 
 async def read_serial_log(address: str, *, tls: ssl.SSLContext | None = None) -> bytes | None:
-    """The last MiB of the blob; None when there is none yet (404 right after a machine's creation).
+    """Read the last 1 MiB of the log. Returns None when there is no log yet (404 directly after the machine is
+    created).
 
-    Storage has no suffix ranges, so the first MiB is asked for, and another time its end when there is more.
-    Raises Refused for an address that isn't https, Throttled or Unavailable.
+    Blob storage has no suffix ranges: the first 1 MiB is read, and then the end of the blob if it is larger. Raises
+    Refused for a URL that is not https, and Throttled or Unavailable.
     """
     import aiohttp
 
     if not _is_https(address):
-        raise Refused("SerialLogAddress", "the serial log's address is not https")
+        raise Refused("SerialLogAddress", "the URL of the serial log is not https")
     timeout = aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=5)
     try:
         async with aiohttp.ClientSession(timeout=timeout, trust_env=True, auto_decompress=False) as session:
@@ -41,7 +43,7 @@ async def read_serial_log(address: str, *, tls: ssl.SSLContext | None = None) ->
             end = await _range(session, address, found[1] - TAIL, tls)
             return end[0] if end else None
     except (aiohttp.ClientError, TimeoutError) as error:
-        # Not chained: aiohttp's errors may quote the address, and with it the signature.
+        # Not chained: aiohttp's exceptions may contain the URL with its signature.
         raise Unavailable(f"the serial log could not be read ({type(error).__name__})") from None
 
 
@@ -56,11 +58,11 @@ def _is_https(address: str) -> bool:
 async def _range(
     session: ClientSession, address: str, start: int, tls: ssl.SSLContext | None
 ) -> tuple[bytes, int] | None:
-    """At most a MiB from ``start``, and how long the whole is."""
+    """Read at most 1 MiB from ``start``. Also returns the size of the blob."""
     from yarl import URL
 
     headers = {"Range": f"bytes={start}-{start + TAIL - 1}"}
-    # As it stands: another spelling of the query would be another signature.
+    # The URL is used unchanged: another encoding of the query would invalidate the signature.
     async with session.get(
         URL(address, encoded=True), headers=headers, allow_redirects=False, ssl=tls or True
     ) as answer:
@@ -72,7 +74,7 @@ async def _range(
             raise _fault(answer)
         body = await _at_most(answer, TAIL)
         match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        # A server without ranges sends all of it; what we have is then all we take.
+        # A server without range support sends the whole content.
         return body, int(match[3]) if match and answer.status == 206 else len(body)
 
 
@@ -87,6 +89,6 @@ async def _at_most(answer: ClientResponse, limit: int) -> bytes:
 
 def _fault(answer: ClientResponse) -> Refused | Throttled | Unavailable:
     if answer.status in {429, 503}:
-        return Throttled(f"the serial log's storage answers {answer.status}")
-    # 403 is an address that ran out, or a clock that is off: the next address may work.
-    return Unavailable(f"the serial log's storage answers {answer.status}")
+        return Throttled(f"the storage of the serial log returned {answer.status}")
+    # 403 means an expired URL or a wrong clock: a new URL may work.
+    return Unavailable(f"the storage of the serial log returned {answer.status}")

@@ -1,1 +1,1 @@
-"""Rules that every adapter of a port keeps, over Azure and in memory alike."""
+"""Rules that all implementations of a port share, on Azure and in memory."""

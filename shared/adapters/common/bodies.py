@@ -1,4 +1,4 @@
-"""Bodies that are too large for a queue, and delays as a queue takes them: the same for every adapter."""
+"""Message bodies that are too large for a queue, and the delays that a queue supports."""
 
 from __future__ import annotations
 
@@ -12,44 +12,47 @@ from shared.domain.identifiers import is_sha256
 from shared.domain.messages import Command
 
 LONGEST_DELAY: Final = timedelta(days=7) - timedelta(hours=1)
-"""A queue hides a message for at most seven days; the hour is for clocks that differ."""
+"""A queue hides a message for at most seven days (Azure REST API, "Put Message"). One hour is a margin for clock
+differences.
+"""
 _SUFFIX: Final = ".json"
 
 
 def whole_seconds(delay: timedelta) -> int:
-    """A delay as a queue takes it: whole seconds, never less than asked for, within what it allows."""
+    """A delay in whole seconds, rounded up, and limited to what a queue supports."""
     return max(0, math.ceil(min(delay, LONGEST_DELAY).total_seconds()))
 
 
 def body_name(body: bytes) -> str:
-    """The blob for a body: named by its content, so that sending twice writes once."""
+    """The blob name of a body. It is a digest of the content, so that sending it twice stores it once."""
     return f"{sha256(body).hexdigest()}{_SUFFIX}"
 
 
-def pointed_at(body: bytes) -> str | None:
-    """The blob that a message points to, None when it is the body itself. Raises CodecError.
+def body_reference(body: bytes) -> str | None:
+    """The blob that a message names, or None when the message contains the body. Raises CodecError.
 
-    A name that ``body_name`` could not have given is refused: it must not lead to other blobs.
+    A name that ``body_name`` cannot produce is rejected, so that a message cannot refer to other blobs.
     """
     pointer = decode_pointer(body)
     if pointer is None:
         return None
     if not (pointer.name.endswith(_SUFFIX) and is_sha256(pointer.name.removesuffix(_SUFFIX))):
         raise Malformed(
-            f"the queue message points to {pointer.name[:100]!r}, which is no body of ours: send the command again"
+            f"the queue message names the blob {pointer.name[:100]!r}, which is not a message body; "
+            "send the command again"
         )
     return pointer.name
 
 
 def pointer_to(name: str, command: Command) -> bytes:
-    """The message for a command whose body lies in the blob of that name."""
+    """The message for a command whose body is in the blob with this name."""
     return encode_pointer(Pointer(name, command.not_after))
 
 
 def check_body(name: str, body: bytes | None) -> bytes:
-    """The body of that name. Raises Malformed when it is gone or is another."""
+    """Return the body. Raises Malformed when the blob does not exist or its content has changed."""
     if body is None:
-        raise Malformed(f"the queue message points to the body {name}, which is gone: send the command again")
+        raise Malformed(f"the queue message names the blob {name}, which does not exist; send the command again")
     if body_name(body) != name:
-        raise Malformed(f"the body {name} is not what was written under this name: send the command again")
+        raise Malformed(f"the content of the blob {name} has changed; send the command again")
     return body

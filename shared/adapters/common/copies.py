@@ -1,4 +1,4 @@
-"""What holds for a write to a gallery on every platform: where it may go, and what a copy is a copy of."""
+"""Rules for gallery writes: where the app may write, and what a copy is a copy of."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared.domain.limits import MAX_TAG_VALUE
 from shared.ports import INCARNATION_TAG, ForeignTarget, Refused
 
 SOURCE_TAG: Final = "ringmaster-source"
-"""Tag of a copy in another gallery: the id of the version that it is a copy of (cut to the length of a tag value)."""
+"""Tag of a copy in another gallery: the id of the copied version, cut to the maximum length of a tag value."""
 
 
 def copy_tags(source: VersionFacts) -> dict[str, str]:
-    """Which version, and which bearer of its number, a copy is of."""
+    """The tags that identify the copied version and its incarnation."""
     tags = {SOURCE_TAG: str(source.id)[:MAX_TAG_VALUE]}
     if source.published_at is not None:
         tags[INCARNATION_TAG] = source.published_at.isoformat()
@@ -22,22 +22,26 @@ def copy_tags(source: VersionFacts) -> dict[str, str]:
 
 
 def check_allowed(version: VersionId, allowed: frozenset[str]) -> None:
-    """Raises ForeignTarget for a version in a gallery that the policy doesn't name: law 9 (no unauthorised access)."""
+    """Raise ForeignTarget for a version in a gallery that the policy does not name: law 9 (no unauthorised access)."""
     if str(version.definition.gallery) not in allowed:
         raise ForeignTarget(
-            f"{version.short} is in gallery {version.definition.gallery}, which the policy doesn't name"
+            f"{version.short} is in gallery {version.definition.gallery}, which the policy does not name"
         )
 
 
 def check_same_copy(present: VersionFacts, source: VersionFacts) -> None:
-    """Raises Refused unless what is there under the copy's number is a copy of this very bearer of the source's."""
+    """Raise Refused unless the existing version is a copy of this incarnation of ``source``."""
     try:
         made_from = VersionId.parse(present.source_id or "")
     except InvalidId:
         made_from = None
     if made_from != source.id:
-        raise Refused("CopyOfAnotherVersion", f"{present.id.short} was made from {present.source_id or '?'}", 409)
+        raise Refused(
+            "CopyOfAnotherVersion",
+            f"{present.id.short} exists and was created from {present.source_id or 'an unknown source'}",
+            409,
+        )
     wanted = copy_tags(source).get(INCARNATION_TAG)
     if present.tags.get(INCARNATION_TAG) != wanted:
-        was = present.tags.get(INCARNATION_TAG, "an unknown day")
+        was = present.tags.get(INCARNATION_TAG, "an unknown date")
         raise Refused("CopyOfFormerVersion", f"{present.id.short} is a copy of {source.id.short} as of {was}", 409)

@@ -1,4 +1,4 @@
-"""How much of a dead letter is kept."""
+"""Size limits of dead letters."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.ports import DeadLetter
 
 LONGEST_REASON = 4 * 1024
-"""Characters of a dead letter's reason."""
+"""Maximum length of a dead letter's reason, in characters."""
 
 
-def cut(letter: DeadLetter) -> DeadLetter:
-    """The letter as it is kept: its body and reason not longer than they may be, every text valid Unicode."""
+def truncate(letter: DeadLetter) -> DeadLetter:
+    """The dead letter as it is stored: with a truncated body and reason, and valid Unicode."""
     body = _valid(letter.body).encode()[:MAX_DEAD_LETTER_BODY].decode("utf-8", "ignore")
     reason = _valid(letter.reason[:LONGEST_REASON])
     return replace(letter, id=_valid(letter.id), queue=_valid(letter.queue), body=body, reason=reason)

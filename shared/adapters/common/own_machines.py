@@ -1,4 +1,4 @@
-"""What in the test resource group is ours: proof is the group *and* the name *and* the tag.
+"""Identifies the resources in the test resource group that Ringmaster created: by resource group, name *and* tag.
 
 See law 7 (nothing is left behind).
 """
@@ -15,7 +15,7 @@ from shared.ports import ForeignTarget, MachineSpec, OwnMachine
 
 RELEASE_TAG: Final = "ringmaster-release"
 EXPIRES_TAG: Final = "ringmaster-expires"
-"""When a sweep may take it, as an ISO 8601 time."""
+"""When the cleanup may delete the resource, as an ISO 8601 time."""
 
 _PART: Final = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"
@@ -26,21 +26,24 @@ _PART: Final = re.compile(
 
 
 def own_tags(spec: MachineSpec) -> dict[str, str]:
-    """The tags of a machine and everything that is made with it."""
+    """The tags of a machine and of all resources that are created with it."""
     return {RELEASE_TAG: release_tag(spec.release), EXPIRES_TAG: spec.expires.isoformat()}
 
 
 def check_machine_name(name: str) -> None:
-    """Raises ForeignTarget for a name that Ringmaster never gives."""
+    """Raise ForeignTarget for a name that Ringmaster does not use."""
     if not name.startswith(MACHINE_PREFIX) or "/" in name:
-        raise ForeignTarget(f"{name!r} is not the name of a boot-test machine: those begin with {MACHINE_PREFIX!r}")
+        raise ForeignTarget(f"{name!r} is not the name of a boot-test machine, which starts with {MACHINE_PREFIX!r}")
 
 
 def check_part(resource_id: str, subscription: str, group: str) -> str:
-    """The type of a machine, disk or NIC by its id. Raises ForeignTarget outside the test group or for another name."""
+    """Return the resource type of a machine, disk or network interface.
+
+    Raises ForeignTarget for another group or name.
+    """
     match = _PART.fullmatch(resource_id)
     if match is None:
-        raise ForeignTarget(f"{resource_id} is neither a machine nor a disk nor a network interface")
+        raise ForeignTarget(f"{resource_id} is not a machine, disk or network interface")
     if (match["subscription"].lower(), match["group"].lower()) != (subscription.lower(), group.lower()):
         raise ForeignTarget(f"{resource_id} is not in the test resource group {group}")
     check_machine_name(match["name"].lower())
@@ -48,13 +51,15 @@ def check_part(resource_id: str, subscription: str, group: str) -> str:
 
 
 def check_tags(resource_id: str, tags: Mapping[str, str]) -> None:
-    """Raises ForeignTarget without the release tag."""
+    """Raise ForeignTarget when the release tag is missing."""
     if not tags.get(RELEASE_TAG):
-        raise ForeignTarget(f"{resource_id} carries no tag {RELEASE_TAG}: it isn't ours to delete")
+        raise ForeignTarget(
+            f"{resource_id} has no tag {RELEASE_TAG}, so Ringmaster did not create it and does not delete it"
+        )
 
 
 def owned(resource_id: str, name: str, tags: Mapping[str, str]) -> OwnMachine | None:
-    """What a thing in the test group is to us; None when name and tag don't both say that it is ours."""
+    """The resource as Ringmaster's own. None unless both name and tag show that Ringmaster created it."""
     if not name.lower().startswith(MACHINE_PREFIX) or not tags.get(RELEASE_TAG):
         return None
     return OwnMachine(resource_id, name, tags[RELEASE_TAG], _time(tags.get(EXPIRES_TAG)))

@@ -1,4 +1,4 @@
-"""How large a scan report may be, for every adapter."""
+"""The maximum size of a scan report, for all adapters."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from shared.ports import ReportRefused
 
 
 def check_report(body: bytes) -> None:
-    """Raise TooLarge for a report that no scanner of one image writes."""
+    """Raise TooLarge for a report over the maximum size."""
     if len(body) > MAX_REPORT_BYTES:
-        raise TooLarge(f"the report takes {len(body) >> 20} MiB; at most {MAX_REPORT_BYTES >> 20} MiB are kept")
+        raise TooLarge(f"the report has {len(body) >> 20} MiB; the maximum is {MAX_REPORT_BYTES >> 20} MiB")
 
 
-async def checked(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
-    """The same pieces. Raises ReportRefused as soon as they are too many, or at their end when they are others."""
+async def verified(pieces: AsyncIterator[bytes], expected: str) -> AsyncIterator[bytes]:
+    """Pass on the chunks.
+
+    Raises ReportRefused when they exceed the maximum size, or at the end when the digest differs.
+    """
     seen, size = sha256(), 0
     async for piece in pieces:
         size += len(piece)
         if size > MAX_REPORT_BYTES:
-            raise ReportRefused(
-                "too-large", f"the report takes more than the {MAX_REPORT_BYTES >> 20} MiB that are kept"
-            )
+            raise ReportRefused("too-large", f"the report is larger than {MAX_REPORT_BYTES >> 20} MiB")
         seen.update(piece)
         yield piece
     if seen.hexdigest() != expected:
         raise ReportRefused(
-            "digest", f"the report of {size} bytes has the SHA-256 {seen.hexdigest()}, not {expected} as was said"
+            "digest", f"the report of {size} bytes has the SHA-256 {seen.hexdigest()}, but {expected} was expected"
         )

@@ -1,1 +1,1 @@
-"""The ports in memory: the same promises as the Azure adapters, held by the same contract suites."""
+"""The ports in memory. The same contract tests run against these and the Azure adapters."""

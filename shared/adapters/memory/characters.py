@@ -1,7 +1,7 @@
-"""How machines made of an image behave: characters of images, as data.
+"""Behavior profiles of simulated machines, as data.
 
-Times count from the request for the machine. The words are the platform's own: failure messages as reported in
-Azure/azure-cli#29203, console lines as in recorded consoles.
+Times count from the request that creates the machine. Messages are copied from Azure: failures from
+Azure/azure-cli#29203, console lines from recorded consoles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed provisioning: the platform's code and words, and when it gives up."""
+    """A failed provisioning: Azure's error code and message, and after how long it fails."""
 
     code: str
     message: str
@@ -23,7 +23,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """How a machine goes. ``None`` for a time means never."""
+    """How a machine behaves. ``None`` for a time means never."""
 
     name: str
     powered_after: timedelta = timedelta(seconds=20)
@@ -31,20 +31,20 @@ class Character:
     agent_after: timedelta | None = timedelta(seconds=90)
     failure: Failure | None = None
     refused: tuple[str, str, int] | None = None
-    """Code, message and status with which the very request is refused."""
+    """Code, message and status with which the request to create the machine is refused."""
     console: tuple[tuple[timedelta, str], ...] = ()
-    """Lines on the serial console and when they appear."""
+    """Lines on the serial console, and when they appear."""
     console_after: timedelta | None = timedelta(seconds=30)
-    """When the console's log is there to be read at all."""
+    """When the console log becomes available."""
     answers: Mapping[str, str | None] = field(default_factory=dict)
-    """What the probe finds where it isn't as it should be; None for no answer."""
+    """Results of the probe that differ from those of a healthy machine. None means no result."""
     probe_takes: timedelta | None = timedelta(seconds=12)
     probe_cut: bool = False
-    """Whether the probe's output ends in the middle."""
+    """Whether the output of the probe is truncated."""
     leaves_disk: bool = False
-    """Whether the OS disk outlives the machine."""
+    """Whether the OS disk is left after the machine is deleted."""
     deletion_takes: timedelta = timedelta(seconds=40)
-    """From the request for its deletion until nothing of the machine is left."""
+    """From the request to delete the machine until everything is deleted."""
 
 
 def _s(seconds: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""Evidence and reports in memory: written once, kept as bytes."""
+"""Evidence and reports in memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.common.names import check_blob_name, report_folder, report_name, report_name_of
-from shared.adapters.common.report_bounds import check_report, checked
+from shared.adapters.common.report_bounds import check_report, verified
 from shared.codec import decode_document, encode_document
 from shared.domain.image import VersionId
 from shared.ports import StoredReport
 
 
 class MemoryEvidence:
-    """``Evidence`` that lives as long as this object."""
+    """``Evidence`` in memory."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty store."""
         self._documents: dict[str, bytes] = {}
         self._reports: dict[str, tuple[StoredReport, bytes]] = {}
 
@@ -38,7 +38,7 @@ class MemoryEvidence:
         self, version: VersionId, scan_format: str, pieces: AsyncIterator[bytes], *, sha256: str, at: datetime
     ) -> str:
         name = report_name_of(version, scan_format, sha256)
-        body = b"".join([piece async for piece in checked(pieces, sha256)])
+        body = b"".join([piece async for piece in verified(pieces, sha256)])
         self._reports.setdefault(name, (StoredReport(name, scan_format, at, len(body)), body))
         return name
 
@@ -52,5 +52,5 @@ class MemoryEvidence:
         return None if found is None else found[1]
 
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
-        """Every document, by name."""
+        """All documents by name."""
         return {name: decode_document(body) for name, body in self._documents.items()}

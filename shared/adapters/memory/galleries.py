@@ -1,12 +1,12 @@
-"""Compute galleries in memory: a model of what Azure does with versions, not a list of answers.
+"""Compute galleries in memory, as a model of Azure's behavior.
 
-* A write begins an operation; until it ends the version is Creating or Updating, and another write is a Conflict.
-* Each region replicates for itself, for as long as ``Replication`` says, and may fail; the version is Failed when the
-  operation ends with a failed region. Writing the targets again starts failed regions anew.
-* Flags take effect at once. What Azure never accepts is Refused with Azure's code: a list without the home region,
-  doubled regions, another storage type, removal of a finished replica.
+* A write starts an operation. Until it ends, the version is Creating or Updating, and another write is a Conflict.
+* Each region replicates independently, for the time in its ``Replication``, and may fail. If a region failed, the
+  version is Failed when the operation ends. Another write of the targets starts failed regions again.
+* Flags take effect immediately. Requests that Azure never accepts are Refused with Azure's code: a list without the
+  home region, duplicate regions, another storage type, or removal of a complete replica.
 
-Nothing happens by itself: every state follows from the clock, which is an argument.
+There is no background work: every state is computed from the clock, which is an argument.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, V
 from shared.ports import Conflict, Refused
 
 UPDATE_TIME: Final = timedelta(seconds=30)
-"""How long a write takes that replicates nothing."""
+"""Duration of a write that replicates nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """How the replication of one region goes: how long it takes, and the service's words if it fails then."""
+    """The replication of a region: its duration, and Azure's error message if it fails."""
 
     takes: timedelta = timedelta(minutes=5)
     fails: str | None = None
 
 
 type ReplicationPlan = Callable[[VersionId, str, int], Replication]
-"""(version, region, attempt counted from 1) -> how it goes."""
+"""(version, region, attempt counted from 1) -> replication."""
 
 
 @dataclass(slots=True)
@@ -71,12 +71,12 @@ class _Version:
     replicas: dict[str, _Replica] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     settled: VersionFacts | None = None
-    """What is seen of it, with replication, once nothing moves any more; kept since lists ask again and again."""
+    """The version with its replication after all operations ended. Cached, because lists are read often."""
     settled_plain: VersionFacts | None = None
 
 
 class MemoryGalleries:
-    """``Galleries`` that live as long as this object."""
+    """``Galleries`` in memory."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class MemoryGalleries:
         replication: ReplicationPlan = lambda *_: Replication(),
         on_call: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``on_call`` hears the name of every port method before it does anything, and may raise a port's fault."""
+        """``on_call`` is called with the name of every port method before it runs, and may raise a port error."""
         self._clock = clock
         self._allowed = allowed
         self._plan = replication
@@ -98,24 +98,24 @@ class MemoryGalleries:
         self._removed: dict[VersionId, _Version] = {}
         self._hidden: set[GalleryId] = set()
 
-    # --- what people and builders do ----------------------------------------------------------------------------------
+    # --- setup of a test or simulation
 
     def add_gallery(self, gallery: GalleryFacts) -> None:
-        """A gallery that somebody made."""
+        """Add a gallery."""
         self._galleries[gallery.id] = gallery
 
     def add_definition(self, definition: DefinitionFacts) -> None:
-        """An image definition that somebody made."""
+        """Add an image definition."""
         self._definitions[definition.id] = definition
 
     def add_source(self, source: SourceFacts) -> None:
-        """A managed image, machine, disk or snapshot that versions are made from."""
+        """Add a managed image, machine, disk or snapshot as a source of versions."""
         self._sources[source.id.lower()] = source
 
     def build(self, facts: VersionFacts, *, settled: bool = False) -> VersionFacts:
-        """A builder publishes a version now; ``settled`` skips the waiting: all its regions are replicated.
+        """Create a version now, as an image builder does. ``settled`` completes its replication at once.
 
-        Provisioning state, publication date and replication of ``facts`` are set by the service, whatever they say.
+        Provisioning state, publication date and replication of ``facts`` are ignored: the service sets them.
         """
         now = self._clock()
         made = replace(facts, provisioning_state=ProvisioningState.CREATING, published_at=now, replication=None)
@@ -130,25 +130,25 @@ class MemoryGalleries:
         return self._seen(version, now, replication=False)
 
     def remove(self, version: VersionId) -> None:
-        """Somebody deletes a version; its number is free again."""
+        """Delete a version. Its number can be used again."""
         removed = self._versions.get(version.definition, {}).pop(version.number, None)
         if removed is not None:
             self._removed[version] = removed
 
     def restore(self, version: VersionId) -> None:
-        """Somebody restores a soft-deleted version: it is the same incarnation, with its replicas."""
+        """Restore a soft-deleted version: the same incarnation, with its replicas."""
         self._versions[version.definition][version.number] = self._removed.pop(version)
 
     def hide(self, gallery: GalleryId) -> None:
-        """A gallery, or its resource group, is not found for a while: so is everything in it."""
+        """Make a gallery, or its resource group, and everything in it not found."""
         self._hidden.add(gallery)
 
     def show(self, gallery: GalleryId) -> None:
-        """The gallery is found again."""
+        """Make the gallery found again."""
         self._hidden.discard(gallery)
 
     def resolve_latest(self, definition: DefinitionId, region: str) -> VersionNumber | None:
-        """What the service deploys in a region when no version is named."""
+        """The version that Azure deploys in a region when no version is specified."""
         now = self._clock()
         found = [
             number
@@ -158,12 +158,12 @@ class MemoryGalleries:
         return max(found, default=None)
 
     def replica_ready(self, version: VersionId, region: str) -> bool:
-        """Whether machines can be made of a version in a region."""
+        """Whether machines can be created from a version in a region."""
         found = self._find(version)
         return found is not None and self._is_complete(found, region, self._clock())
 
     def definition_of(self, version: VersionId) -> DefinitionFacts | None:
-        """The definition that a version belongs to."""
+        """The definition of a version."""
         return self._definitions.get(version.definition)
 
     # --- the port -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The ledger in memory.
 
-Rows are kept as the bytes that the real ledger would store, so that what cannot be written or read shows here too.
-No method awaits anything between reading and writing, so each is atomic, as the service's own are.
+Rows are stored encoded, as in the Azure ledger, so that encoding errors occur here, too. No method awaits between a
+read and a write, so each is atomic.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.adapters.common.dead_letters import cut
+from shared.adapters.common.dead_letters import truncate
 from shared.codec import CodecError, decode_release, encode_release
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release
@@ -34,10 +34,10 @@ class _Lease:
 
 
 class MemoryLedger:
-    """A ``Ledger`` that lives as long as this object."""
+    """``Ledger`` in memory."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty ledger."""
         self._rows: dict[DefinitionId, dict[VersionId, _Row]] = {}
         self._archive: dict[VersionId, list[bytes]] = {}
         self._leases: dict[DefinitionId, _Lease] = {}
@@ -53,7 +53,7 @@ class MemoryLedger:
     async def insert(self, release: Release) -> Stored:
         version = release.version
         if version in self._rows.get(version.definition, {}):
-            raise Conflict(f"there is a ledger row of {version.short} already: read it and go on from there")
+            raise Conflict(f"the ledger row of {version.short} exists; read it first")
         return self._write(release, encode_release(release))
 
     async def replace(self, stored: Stored, release: Release, *, archive: Release | None = None) -> Stored:
@@ -62,7 +62,7 @@ class MemoryLedger:
         body = encode_release(release)
         former = None if archive is None else encode_release(archive)
         if row is None or row.etag != stored.etag or release.version != version:
-            raise Conflict(f"somebody else wrote the ledger row of {version.short} first: read it again")
+            raise Conflict(f"the ledger row of {version.short} has changed; read it again")
         if former is not None:
             self._archive.setdefault(version, []).append(former)
         return self._write(release, body)
@@ -76,10 +76,10 @@ class MemoryLedger:
                 try:
                     yield Stored(decode_release(row.body), row.etag)
                 except CodecError:
-                    _log.exception("The ledger row of %s is left out: it cannot be read", version.short)
+                    _log.exception("the ledger row of %s cannot be decoded and is skipped", version.short)
 
     async def archived(self, version: VersionId) -> Sequence[Release]:
-        """Former bearers of this version's number, oldest first."""
+        """The previous incarnations of this version number, oldest first."""
         return [decode_release(body) for body in self._archive.get(version, [])]
 
     async def acquire_lease(self, definition: DefinitionId, holder: str, *, until: datetime, now: datetime) -> bool:
@@ -102,7 +102,7 @@ class MemoryLedger:
         return True
 
     async def purge_claims(self, *, now: datetime) -> int:
-        """Forget claims whose time is over; how many they were."""
+        """Delete expired claims. Returns how many were deleted."""
         over = [key for key, until in self._claims.items() if until <= now]
         for key in over:
             del self._claims[key]
@@ -112,7 +112,7 @@ class MemoryLedger:
         return self._adopted.setdefault(definition, now)
 
     async def note_dead_letter(self, letter: DeadLetter) -> None:
-        kept = cut(letter)
+        kept = truncate(letter)
         self._letters[kept.id] = kept
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:

@@ -1,7 +1,7 @@
-"""Boot-test machines in memory: what becomes of one follows from its image's character and the clock.
+"""Boot-test machines in memory. Their state is computed from the image's behavior profile and the clock.
 
-A machine is made only where its image has a complete replica. It is made of a machine, an OS disk, the image's data
-disks and a NIC, which go with it when it is deleted; other things can be planted beside it to see that they stay.
+A machine can be created only where its image has a complete replica. It has an OS disk, the image's data disks and a
+network interface, which are deleted with it. Tests can add other resources, to verify that they are not deleted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.adapters.common.own_machines import check_machine_name, check_part, check_tags, own_tags, owned
 from shared.adapters.memory.characters import CLEAN, Character
-from shared.adapters.memory.guest import Ran, run_script
+from shared.adapters.memory.probe_runner import RunResult, run_script
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId
@@ -22,19 +22,19 @@ from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refus
 
 
 class Replicas(Protocol):
-    """What is asked of galleries: where an image can be booted, and of which kind it is."""
+    """What machines need to know about images."""
 
     def replica_ready(self, version: VersionId, region: str) -> bool:
-        """Whether the version has a complete replica there."""
+        """Whether the version has a complete replica in the region."""
         ...
 
     def definition_of(self, version: VersionId) -> DefinitionFacts | None:
-        """Its image definition."""
+        """The image definition of the version."""
         ...
 
 
 type Casting = Callable[[MachineSpec, int], Character]
-"""(machine, how many were asked for of this image in this region, itself included) -> its character."""
+"""(machine, number of machines created from this image in this region, including this one) -> behavior profile."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class _Probe:
     script: str
     began: datetime
     within: timedelta
-    ran: Ran | None = None
+    ran: RunResult | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class _Machine:
 
 
 class MemoryMachines:
-    """``Machines`` that live as long as this object."""
+    """``Machines`` in memory."""
 
     def __init__(
         self,
@@ -67,43 +67,46 @@ class MemoryMachines:
         casting: Casting = lambda *_: CLEAN,
         on_call: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``on_call`` hears the name of every port method before it does anything, and may raise a port's fault."""
+        """``on_call`` is called with the name of every port method before it runs, and may raise a port error."""
         self._clock = clock
         self._test = test
         self._replicas = replicas
         self._casting = casting
         self._on_call = on_call
         self._machines: dict[str, _Machine] = {}
-        self._dying: dict[str, datetime] = {}
-        self._bearers: dict[str, _Machine] = {}
-        self._loose: dict[str, dict[str, str]] = {}
+        self._deletion_ends: dict[str, datetime] = {}
+        self._owners: dict[str, _Machine] = {}
+        self._orphans: dict[str, dict[str, str]] = {}
         self._asked: dict[tuple[VersionId, str], int] = {}
 
     def plant(self, resource_id: str, tags: dict[str, str]) -> None:
-        """Put a disk or NIC there that no machine of ours brought."""
-        self._loose[resource_id.lower()] = tags
+        """Add a disk or network interface that does not belong to a machine."""
+        self._orphans[resource_id.lower()] = tags
 
     def vanish(self, name: str) -> None:
-        """Somebody deletes a machine with all its parts; nothing happens when it isn't there."""
+        """Delete a machine and its parts without a request, as someone else could.
+
+        Does nothing when it does not exist.
+        """
         machine = self._machines.pop(name, None)
         for part in machine.parts if machine else ():
-            del self._bearers[part]
+            del self._owners[part]
 
     def everything(self) -> Sequence[str]:
-        """Ids of all there is in the test resource group, ours or not."""
-        self._bury()
-        return [*self._bearers, *self._loose]
+        """The ids of all resources in the test resource group."""
+        self._remove_deleted()
+        return [*self._owners, *self._orphans]
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, spec: MachineSpec) -> None:
         check_machine_name(spec.name)
         self._on_call("create")
-        self._bury()
+        self._remove_deleted()
         present = self._machines.get(spec.name)
         if present is not None:
             if present.spec.release != spec.release:
-                raise ForeignTarget(f"there is a machine {spec.name} that was not made for {spec.release}")
+                raise ForeignTarget(f"the machine {spec.name} exists and does not belong to {spec.release}")
             if present.deleted is not None:
                 raise Conflict(f"{spec.name} is being deleted")
             return
@@ -115,7 +118,7 @@ class MemoryMachines:
             raise Refused(*character.refused)
         machine = _Machine(spec, character, self._clock(), self._parts_of(spec))
         self._machines[spec.name] = machine
-        self._bearers.update(dict.fromkeys(machine.parts, machine))
+        self._owners.update(dict.fromkeys(machine.parts, machine))
 
     async def view(self, name: str) -> MachineFacts | None:
         self._on_call("view")
@@ -129,7 +132,7 @@ class MemoryMachines:
         self._on_call("start_probe")
         machine, now = self._find(name), self._clock()
         if machine is None:
-            raise Refused("ParentResourceNotFound", f"there is no machine {name}", 404)
+            raise Refused("ParentResourceNotFound", f"the machine {name} does not exist", 404)
         present = machine.probes.get(probe)
         if present is not None and self._outcome(machine, present, now).execution_state == "Running":
             raise Conflict(f"{probe} is running on {name}: another operation is in progress")
@@ -157,47 +160,47 @@ class MemoryMachines:
         machine = self._find(name)
         if machine is not None and machine.deleted is None:
             machine.deleted = self._clock()
-            self._dying[name] = machine.deleted + machine.character.deletion_takes
+            self._deletion_ends[name] = machine.deleted + machine.character.deletion_takes
 
     async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
         self._on_call("remaining")
-        self._bury()
-        return [part for part in parts if part.lower() in self._bearers or part.lower() in self._loose]
+        self._remove_deleted()
+        return [part for part in parts if part.lower() in self._owners or part.lower() in self._orphans]
 
     async def delete_part(self, resource_id: str) -> None:
         check_part(resource_id, self._test.subscription, self._test.resource_group)
         self._on_call("delete_part")
-        self._bury()
-        tags = self._loose.get(resource_id.lower())
+        self._remove_deleted()
+        tags = self._orphans.get(resource_id.lower())
         if tags is not None:
             check_tags(resource_id, tags)
-            del self._loose[resource_id.lower()]
-        elif resource_id.lower() in self._bearers:
+            del self._orphans[resource_id.lower()]
+        elif resource_id.lower() in self._owners:
             raise Conflict(f"{resource_id} is in use by a machine")
 
     async def ours(self) -> Sequence[OwnMachine]:
         self._on_call("ours")
-        self._bury()
-        tagged = {part: own_tags(machine.spec) for part, machine in self._bearers.items()} | self._loose
+        self._remove_deleted()
+        tagged = {part: own_tags(machine.spec) for part, machine in self._owners.items()} | self._orphans
         found = (owned(part, part.rsplit("/", 1)[-1], tags) for part, tags in tagged.items())
         return [each for each in found if each is not None]
 
     # --- the platform -------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> _Machine | None:
-        self._bury()
+        self._remove_deleted()
         return self._machines.get(name)
 
-    def _bury(self) -> None:
-        """Let go of machines whose deletion has ended."""
+    def _remove_deleted(self) -> None:
+        """Remove machines whose deletion has completed."""
         now = self._clock()
-        for name in [name for name, gone in self._dying.items() if now >= gone]:
-            del self._dying[name]
+        for name in [name for name, gone in self._deletion_ends.items() if now >= gone]:
+            del self._deletion_ends[name]
             machine = self._machines.pop(name)
             for part in machine.parts:
-                del self._bearers[part]
+                del self._owners[part]
             if machine.character.leaves_disk:
-                self._loose[machine.parts[1]] = own_tags(machine.spec)
+                self._orphans[machine.parts[1]] = own_tags(machine.spec)
 
     def _check_image(self, spec: MachineSpec) -> None:
         definition = self._replicas.definition_of(spec.image)

@@ -1,4 +1,4 @@
-"""A publisher that keeps what it is given."""
+"""A publisher for tests that keeps what it is given."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shared.domain.messages import Announcement
 
 
 class MemoryPublisher:
-    """Keeps what was published, repetitions too: it is the reader who recognises those by their id."""
+    """Stores what is published, including duplicates."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty publisher."""
         self._published: list[Announcement] = []
 
     async def publish(self, announcement: Announcement) -> None:

@@ -1,8 +1,8 @@
-"""The queues in memory, with the semantics of a storage queue's visibility, under a clock that is an argument.
+"""The queues in memory, with the visibility rules of a storage queue and a clock that is an argument.
 
-What the host does with a queue is here as methods, so that a test or a simulation can play host: ``take`` makes a
-message invisible for a while, ``delete`` ends it, ``put_back`` returns it. Misfortunes are here too: ``duplicate`` and
-taking due messages in any order.
+Methods for the role of the Functions host let a test or simulation deliver messages: ``take`` receives and hides a
+message, ``delete`` completes it, and ``put_back`` returns it. Faults can be injected with ``duplicate`` and by taking
+due messages in any order.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.adapters.common.bodies import body_name, check_body, pointed_at, pointer_to, whole_seconds
+from shared.adapters.common.bodies import body_name, body_reference, check_body, pointer_to, whole_seconds
 from shared.codec import LARGEST_IN_QUEUE, encode_command
 from shared.domain.messages import Command, Kind
 
 RECEIVED_FOR = timedelta(minutes=10)
-"""For how long the Functions host makes a message invisible when it receives it."""
+"""How long the Functions host hides a message that it has received."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message in a queue: ``number`` tells it apart, ``body`` is what a queue trigger would be given."""
+    """A message in a queue. ``number`` identifies it, and ``body`` is what a queue trigger receives."""
 
     number: int
     kind: Kind
@@ -33,10 +33,10 @@ class QueuedMessage:
 
 
 class MemoryQueues:
-    """``Queues`` that live as long as this object."""
+    """``Queues`` in memory."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """Begin empty; ``now`` tells the time."""
+        """Create empty queues. ``now`` returns the current time."""
         self._now = now
         self._numbers = itertools.count(1)
         self._messages: dict[int, QueuedMessage] = {}
@@ -55,20 +55,20 @@ class MemoryQueues:
         self.put(kind, body, delay=delay)
 
     async def open(self, body: bytes) -> bytes:
-        name = pointed_at(body)
+        name = body_reference(body)
         return body if name is None else check_body(name, self._bodies.get(name))
 
-    # --- the host's side
+    # --- the role of the Functions host
 
     def put(self, kind: Kind, body: bytes, *, delay: timedelta = timedelta(0)) -> QueuedMessage:
-        """Put any bytes into the queue of a kind, as anybody with access to it could."""
+        """Put any bytes into the queue of a kind, as anyone with access to the queue could."""
         visible_at = self._now() + timedelta(seconds=whole_seconds(delay))
         return self._keep(QueuedMessage(next(self._numbers), kind, body, visible_at))
 
     def take(self, message: QueuedMessage | None = None) -> QueuedMessage | None:
-        """Receive a due message (the one that was due first, if none is given): it counts one more, and hides.
+        """Receive a message that is due (by default the first): hide it and increase its dequeue count.
 
-        None when there is no such message, or it isn't due.
+        Returns None when the message does not exist or is not due.
         """
         chosen = self._first() if message is None else self._messages.get(message.number)
         if chosen is None or chosen.visible_at > self._now():
@@ -77,7 +77,7 @@ class MemoryQueues:
         return self._keep(replace(chosen, visible_at=visible_at, dequeue_count=chosen.dequeue_count + 1))
 
     def delete(self, message: QueuedMessage) -> None:
-        """End a message. Nothing happens when it is gone, or when somebody else received it since."""
+        """Complete a message. Does nothing when it does not exist or was received again."""
         if self._messages.get(message.number) == message:
             del self._messages[message.number]
 
@@ -87,24 +87,24 @@ class MemoryQueues:
             self._keep(replace(message, visible_at=self._now() + delay))
 
     def duplicate(self, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> QueuedMessage:
-        """Another message with the same body."""
+        """Add another message with the same body."""
         return self.put(message.kind, message.body, delay=delay)
 
     def lose_bodies(self) -> None:
-        """Somebody deletes the blobs of every large body."""
+        """Delete the blobs of all large bodies."""
         self._bodies.clear()
 
     def due(self) -> Sequence[QueuedMessage]:
-        """Every message that can be received now, those due first first."""
+        """All messages that can be received now, in the order in which they became due."""
         now = self._now()
         return sorted((m for m in self._messages.values() if m.visible_at <= now), key=_order)
 
     def waiting(self) -> Sequence[QueuedMessage]:
-        """Every message, visible or not, in the order in which they become due."""
+        """All messages, visible or not, in the order in which they become due."""
         return sorted(self._messages.values(), key=_order)
 
     def next_due(self) -> datetime | None:
-        """When the next message can be received; None when there is none."""
+        """When the next message can be received. None when there is none."""
         first = self._first()
         return None if first is None else first.visible_at
 

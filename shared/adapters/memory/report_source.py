@@ -1,4 +1,4 @@
-"""Reports by reference in memory: what lies at which address, under the same rules as on the network."""
+"""Scan reports by reference in memory, with the same rules for URLs as over the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PIECE = 64 * 1024
 
 
 class MemoryReportSource:
-    """``ReportSource`` over a mapping. An exception in place of a body is raised when its address is opened."""
+    """``ReportSource`` for a mapping of URLs. An exception instead of a body is raised when its URL is opened."""
 
     def __init__(self, bodies: Mapping[str, bytes | Exception], hosts: Collection[str], *, most_bytes: int) -> None:
         """Serve these bodies from these hosts."""
@@ -20,9 +20,9 @@ class MemoryReportSource:
         self._hosts = frozenset(hosts)
         self._most = most_bytes
         self.opened: list[str] = []
-        """Every address that was opened, in order."""
+        """All URLs that were opened, in order."""
 
-    def why_not(self, url: str) -> str | None:
+    def denial_reason(self, url: str) -> str | None:
         try:
             check_url(url, self._hosts)
         except InvalidReference as error:
@@ -31,16 +31,16 @@ class MemoryReportSource:
 
     @contextlib.asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        if (reason := self.why_not(url)) is not None:
+        if (reason := self.denial_reason(url)) is not None:
             raise ReportRefused("host", reason)
         self.opened.append(url)
         body = self._bodies.get(url)
         if body is None:
-            raise ReportRefused("answer", f"{shown(url)} answered 404")
+            raise ReportRefused("answer", f"{shown(url)} returned 404")
         if isinstance(body, Exception):
             raise body
         if len(body) > self._most:
-            raise ReportRefused("too-large", f"{shown(url)} has more than the {self._most} bytes of a report")
+            raise ReportRefused("too-large", f"{shown(url)} is larger than {self._most} bytes")
         yield _pieces(body)
 
 

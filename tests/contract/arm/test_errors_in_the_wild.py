@@ -18,7 +18,7 @@ import pytest
 
 from local.arm import world
 from local.arm.kernel.messages import Incoming, Reply
-from shared.adapters.azure.arm_errors import judged
+from shared.adapters.azure.arm_errors import error_from_response
 from shared.ports import Conflict, PassingFault, Refused, Throttled
 from tests.contract.arm.azure import DAY, DEFINITION, GROUP, IMAGE, MACHINE, VERSION, Azure, machine, version
 
@@ -45,7 +45,7 @@ def verdict(reply: Reply) -> PassingFault | Refused:
     """What the adapter makes of a refusal, or of an operation that ended Failed."""
     assert reply.body, reply
     status = reply.status if reply.status >= 400 else 409
-    return judged(status, reply.headers, reply.body["error"], "the request")
+    return error_from_response(status, reply.headers, reply.body["error"], "the request")
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def _app(folder: Path, code: str) -> Path:
         (
             "import azure.functions as func\napp = func.FunctionApp()\n"
             "@app.schedule(schedule='0 0 30 2 *', arg_name='t')\ndef f(t: func.TimerRequest): ...\n",
-            ["function f", "never comes"],
+            ["function f", "never occurs"],
         ),
         (
             "import azure.functions as func\napp = func.FunctionApp()\n"

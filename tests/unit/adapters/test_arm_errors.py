@@ -14,7 +14,7 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
-from shared.adapters.azure.arm_errors import arm_faults, judged, retry_after, translated
+from shared.adapters.azure.arm_errors import error_from_response, port_error, retry_after, translate_arm_errors
 from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -64,7 +64,7 @@ def failed(status: int, body: Any, headers: dict[str, str] | None = None) -> Htt
 
 
 def fault(status: int, body: Any, headers: dict[str, str] | None = None) -> PassingFault | Refused:
-    return translated(failed(status, body, headers), "try", now=NOW)
+    return port_error(failed(status, body, headers), "try", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -185,21 +185,21 @@ def test_a_wait_that_is_only_in_the_message_is_kept():
     ],
 )
 def test_no_answer_is_unavailable(error):
-    assert type(translated(error, "try")) is Unavailable
+    assert type(port_error(error, "try")) is Unavailable
 
 
 def test_the_sdks_error_is_chained():
     error = failed(500, {})
-    with pytest.raises(Unavailable) as raised, arm_faults("try"):
+    with pytest.raises(Unavailable) as raised, translate_arm_errors("try"):
         raise error
     assert raised.value.__cause__ is error
 
 
 def test_what_is_no_fault_of_arm_escapes():
-    with pytest.raises(KeyError), arm_faults("try"):
+    with pytest.raises(KeyError), translate_arm_errors("try"):
         raise KeyError("a fault of the program")
 
 
 def test_a_message_is_bounded():
-    refused = judged(400, {}, {"code": "InvalidParameter", "message": "x" * 100_000}, "try")
+    refused = error_from_response(400, {}, {"code": "InvalidParameter", "message": "x" * 100_000}, "try")
     assert len(str(refused)) < 2000

@@ -60,7 +60,7 @@ async def test_a_source_of_another_shape_says_nothing(kind: str, properties: Any
 
 @pytest.mark.parametrize("page", [{"value": 5}, {"value": ["text"]}, {"value": None}])
 async def test_a_list_of_parts_that_cannot_be_read_is_not_an_empty_one(page: Any) -> None:
-    with pytest.raises(Unavailable, match="list can't be read"):
+    with pytest.raises(Unavailable, match="ARM returned an invalid list"):
         await machines(page).ours()
 
 

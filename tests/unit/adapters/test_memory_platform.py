@@ -6,8 +6,8 @@ import pytest
 
 from shared.adapters.memory import characters
 from shared.adapters.memory.galleries import MemoryGalleries, Replication
-from shared.adapters.memory.guest import OUTPUT_LIMIT, run_script
 from shared.adapters.memory.machines import MemoryMachines
+from shared.adapters.memory.probe_runner import OUTPUT_LIMIT, run_script
 from shared.domain.boot import Blame, blame
 from shared.domain.facts import (
     DefinitionFacts,

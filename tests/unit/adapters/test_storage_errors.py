@@ -11,7 +11,7 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
-from shared.adapters.azure.storage_errors import StorageFault, code_of, speaking
+from shared.adapters.azure.storage_errors import StorageConfigurationError, code_of, translate_errors
 from shared.ports import Conflict, PassingFault, Refused, Throttled, Unavailable
 
 
@@ -34,7 +34,10 @@ def answered(status: int, body: str = "", message: str = "no", **headers: str) -
 
 
 def raised(error: Exception, final: Any = None) -> Exception:
-    with pytest.raises((PassingFault, StorageFault, Refused)) as caught, speaking("reading a row", final):
+    with (
+        pytest.raises((PassingFault, StorageConfigurationError, Refused)) as caught,
+        translate_errors("reading a row", final),
+    ):
         raise error
     assert caught.value.__cause__ is error
     return caught.value
@@ -43,7 +46,8 @@ def raised(error: Exception, final: Any = None) -> Exception:
 @pytest.mark.parametrize(
     ("status", "fault"),
     [(429, Throttled), (503, Throttled), (409, Conflict), (412, Conflict), (408, Unavailable), (500, Unavailable),
-     (502, Unavailable), (504, Unavailable), (400, StorageFault), (403, StorageFault), (404, StorageFault)],
+     (502, Unavailable), (504, Unavailable), (400, StorageConfigurationError), (403, StorageConfigurationError),
+     (404, StorageConfigurationError)],
 )  # fmt: skip
 def test_each_status_is_one_fault(status: int, fault: type[Exception]) -> None:
     assert type(raised(answered(status))) is fault
@@ -112,5 +116,5 @@ def test_a_conflict_is_passing_even_where_a_no_is_final() -> None:
 
 
 def test_a_fault_of_the_program_is_left_alone() -> None:
-    with pytest.raises(KeyError), speaking("x"):
+    with pytest.raises(KeyError), translate_errors("x"):
         raise KeyError("x")

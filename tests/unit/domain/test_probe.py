@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.adapters.memory.characters import CLEAN
-from shared.adapters.memory.guest import run_script
+from shared.adapters.memory.probe_runner import run_script
 from shared.domain.boot import ProbeFacts
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe, linux_probe, probe_script
 

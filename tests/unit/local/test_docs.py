@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.docs.__main__ import DOCUMENTS, FOLDER, differences, main, write
-from local.docs.lifecycle import MEANINGS, ORDERS, page
+from local.docs.lifecycle_reference import MEANINGS, ORDERS, page
 from shared.domain.lifecycle import TABLE, Next, Outcome, Send
 from shared.domain.release import State
 

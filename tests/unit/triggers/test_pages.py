@@ -12,10 +12,10 @@ import pytest
 
 from shared.ports import Unavailable, World
 from shared.settings import read_settings
-from shared.triggers.pages import answered
+from shared.triggers.pages import get_page
 from shared.triggers.runtime import Runtime
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal
 from tests.unit.web.scene import Read
 
@@ -46,7 +46,7 @@ async def get(
         "GET", f"/api/pages/{name}", headers=headers, params=params, route_params={"name": name}, body=b""
     )
     runtime = Runtime(read_settings({**LEAST, **trusted}), _world=world or Rehearsal(SMALL).cloud.world)
-    page: Any = await answered(request, runtime, site, now=BEGIN)
+    page: Any = await get_page(request, runtime, site, now=BEGIN)
     return page
 
 

@@ -17,7 +17,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with telemetry.traced_by(provider):
+    with telemetry.use_tracer_provider(provider):
         yield exporter
 
 
@@ -26,12 +26,12 @@ def test_nothing_is_sent_without_application_insights() -> None:
 
 
 def test_without_a_collector_a_message_carries_no_trace() -> None:
-    with telemetry.hop("validate", None):
+    with telemetry.span("validate", None):
         assert telemetry.traceparent() is None
 
 
 def test_a_hop_belongs_to_the_trace_that_its_message_carries(spans: InMemorySpanExporter) -> None:
-    with telemetry.hop("validate", PARENT, release="r", seq=3):
+    with telemetry.span("validate", PARENT, release="r", seq=3):
         pass
     (span,) = spans.get_finished_spans()
     assert span.context is not None
@@ -39,20 +39,20 @@ def test_a_hop_belongs_to_the_trace_that_its_message_carries(spans: InMemorySpan
 
 
 def test_what_is_sent_inside_a_hop_carries_its_trace(spans: InMemorySpanExporter) -> None:
-    with telemetry.hop("validate", PARENT):
+    with telemetry.span("validate", PARENT):
         carried = telemetry.traceparent()
     assert carried is not None
     assert carried.split("-")[1] == PARENT.split("-")[1]
 
 
 def test_a_fault_that_escapes_a_hop_is_recorded_on_it(spans: InMemorySpanExporter) -> None:
-    with pytest.raises(ValueError, match="odd"), telemetry.hop("validate", None):
+    with pytest.raises(ValueError, match="odd"), telemetry.span("validate", None):
         raise ValueError("odd")
     (span,) = spans.get_finished_spans()
     assert [event.name for event in span.events] == ["exception"]
 
 
 def test_a_broken_traceparent_begins_a_trace_of_its_own(spans: InMemorySpanExporter) -> None:
-    with telemetry.hop("validate", "nonsense"):
+    with telemetry.span("validate", "nonsense"):
         pass
     assert len(spans.get_finished_spans()) == 1

@@ -11,7 +11,7 @@ from shared.domain.image import VersionId
 from shared.domain.policy import ScanException
 from shared.ports import World
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal, small_report
 
 VOID = {"meta", "br", "link", "img", "input"}

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from shared.web import site
-from shared.web.rendering import Page, advisory_link, headers, web_link
+from shared.web.templating import Page, advisory_link, headers, web_link
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal
 from tests.unit.web.scene import Read, exception, finding, judged
 

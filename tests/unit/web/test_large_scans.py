@@ -21,7 +21,7 @@ from shared.scan_gate.listing_pages import LINES_A_PAGE
 from shared.scan_gate.usable_reports import ReportsOnHand, UsableReport
 from shared.scan_gate.verdict import decided, judged
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import Read
 
@@ -141,15 +141,15 @@ async def test_every_page_is_small_soon_there_and_read_from_few_documents(large:
 async def test_what_decided_is_counted_in_the_head_and_stands_first(large: Large) -> None:
     page = Read(await large.page())
     assert "25,000 of 5" in page.text
-    shown = page.rows("What decided comes first")
+    shown = page.rows("Blocking findings first")
     assert len(shown) == 200
-    assert all(each.startswith("high") and each.endswith("decided CVSS 7.5") for each in shown)
+    assert all(each.startswith("high") and each.endswith("blocking CVSS 7.5") for each in shown)
 
 
 async def test_the_last_page_holds_the_last_findings(large: Large) -> None:
     page = Read(await large.page(page=500))
     assert "shown: 99,801 to 100,000" in page.text
-    assert all(each.startswith("low") for each in page.rows("What decided comes first"))
+    assert all(each.startswith("low") for each in page.rows("Blocking findings first"))
 
 
 async def test_long_names_make_no_page_without_bounds() -> None:

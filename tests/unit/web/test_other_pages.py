@@ -12,11 +12,11 @@ from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending, Release, State
 from shared.ports import DeadLetter
 from shared.web import site
-from shared.web.releases_page import LETTERS, PAGE, STALLED
+from shared.web.releases_page import MAX_DEAD_LETTERS, MAX_STALLED, PAGE_SIZE
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import finding, judged, read
 
-HIGHEST = "first, then the highest number"
+HIGHEST = "then by version number"
 
 
 def release(number: str, state: State = State.RELEASED, **changes: Any) -> Release:
@@ -47,7 +47,7 @@ async def house(*releases: Release, letters: int = 0) -> Any:
 
 class TestTheOverview:
     async def test_an_app_without_releases_says_how_one_starts(self) -> None:
-        assert "One starts when a version" in (await read(await house(), "releases")).text
+        assert "A release starts when a version" in (await read(await house(), "releases")).text
 
     async def test_a_release_says_what_it_waits_for_and_until_when(self) -> None:
         (row,) = (await read(await house(waiting("1.0.0")), "releases")).rows(HIGHEST)
@@ -56,7 +56,7 @@ class TestTheOverview:
     async def test_what_has_stalled_stands_first_with_the_reason(self) -> None:
         world = await house(release("3.0.0"), waiting("2.0.0"), waiting("1.0.0", stalled="nobody answers"))
         page = await read(world, "releases")
-        assert page.rows("until somebody has looked") == ["gal_build/ubuntu/1.0.0 scan: nobody answers"]
+        assert page.rows("need an action from you") == ["gal_build/ubuntu/1.0.0 scan: nobody answers"]
         assert [each.split()[0] for each in page.rows(HIGHEST)] == ["1.0.0", "2.0.0", "3.0.0"]
 
     async def test_a_release_links_to_its_page(self) -> None:
@@ -64,18 +64,18 @@ class TestTheOverview:
         assert page.links()["1.0.0"].startswith("release?version=%2Fsubscriptions%2F")
 
     async def test_many_releases_stand_on_pages_and_each_on_one(self) -> None:
-        world = await house(*(release(f"1.0.{at}") for at in range(PAGE + 5)))
+        world = await house(*(release(f"1.0.{at}") for at in range(PAGE_SIZE + 5)))
         pages = [await read(world, "releases", page=at) for at in (1, 2)]
         shown = [row.split()[0] for page in pages for row in page.rows(HIGHEST)]
-        assert shown == [f"1.0.{at}" for at in range(PAGE + 4, -1, -1)]
+        assert shown == [f"1.0.{at}" for at in range(PAGE_SIZE + 4, -1, -1)]
 
     async def test_what_needs_people_is_bounded_and_the_rest_counted(self) -> None:
-        stalled = [waiting(f"1.0.{at}", stalled="why") for at in range(STALLED + 3)]
-        page = await read(await house(*stalled, letters=LETTERS + 2), "releases")
-        assert len(page.rows("until somebody has looked")) == STALLED
-        assert "And 3 more" in page.text
-        letters = page.rows("The newest first")
-        assert len(letters) == LETTERS
+        stalled = [waiting(f"1.0.{at}", stalled="why") for at in range(MAX_STALLED + 3)]
+        page = await read(await house(*stalled, letters=MAX_DEAD_LETTERS + 2), "releases")
+        assert len(page.rows("need an action from you")) == MAX_STALLED
+        assert "3 more are not shown here" in page.text
+        letters = page.rows("Newest first")
+        assert len(letters) == MAX_DEAD_LETTERS
         assert letters[0].endswith("image-scan reason 21.")
         assert "2 more are not shown" in page.text
 
@@ -99,7 +99,7 @@ class TestOneRelease:
     async def test_gates_have_their_answers_their_reasons_and_their_proof(self) -> None:
         play, version = judged([finding()])
         page = await read(play.cloud.world, "release", version=version)
-        scan = page.rows("Verdicts, the newest first")[0]
+        scan = page.rows("Verdicts, newest first")[0]
         assert scan.startswith("scan reject 1 critical finding exceeds the limit of 0: CVE-2026-0001 in openssl")
         assert {"evidence", "findings"} <= set(page.links())
 
@@ -108,7 +108,7 @@ class TestOneRelease:
         version = play.publish()
         play.run()
         page = await read(play.cloud.world, "release", version=version)
-        assert [each.split()[:2] for each in page.rows("In the order of the rollout")] == [
+        assert [each.split()[:2] for each in page.rows("In rollout order")] == [
             ["canary", "published,"],
             ["early", "published,"],
             ["production", "published,"],
@@ -120,16 +120,14 @@ class TestOneRelease:
         play.run()
         stored = play.stored(version)
         await play.cloud.ledger.replace(stored, replace(stored.release, state=State.REVOKED))
-        rows = (await read(play.cloud.world, "release", version=version)).rows("In the order of the rollout")
-        assert [row.split(",")[0] for row in rows] == [
-            f"{ring} taken back" for ring in ("canary", "early", "production")
-        ]
+        rows = (await read(play.cloud.world, "release", version=version)).rows("In rollout order")
+        assert [row.split(",")[0] for row in rows] == [f"{ring} revoked" for ring in ("canary", "early", "production")]
         (row,) = (await read(play.cloud.world, "releases")).rows(HIGHEST)
         assert "canary" not in row
 
     async def test_a_ring_of_a_rejected_release_is_not_published(self) -> None:
         play, version = judged([finding()])
-        (row,) = (await read(play.cloud.world, "release", version=version)).rows("In the order of the rollout")
+        (row,) = (await read(play.cloud.world, "release", version=version)).rows("In rollout order")
         assert row.startswith("canary not published gal_build")
 
     async def test_verdicts_under_another_policy_count_no_more(self) -> None:
@@ -137,14 +135,14 @@ class TestOneRelease:
         stored = play.stored(version)
         await play.cloud.ledger.replace(stored, replace(stored.release, policy_digest="other"))
         page = await read(play.cloud.world, "release", version=version)
-        assert all("counts no more" in row for row in page.rows("Verdicts, the newest first"))
+        assert all("no longer valid" in row for row in page.rows("Verdicts, newest first"))
 
     async def test_the_newest_of_its_history_stands_first(self) -> None:
         play = Rehearsal(SMALL)
         version = play.publish()
         play.run()
         history = play.release(version).history
-        rows = (await read(play.cloud.world, "release", version=version)).rows("The newest first")
+        rows = (await read(play.cloud.world, "release", version=version)).rows("Newest first")
         assert rows[0].endswith(" ".join(history[-1].text.split()))
         assert len(rows) == len(history)
 

@@ -8,11 +8,11 @@ import pytest
 
 from shared.domain.policy import DayAfter, Severity
 from shared.web import site
-from shared.web.rendering import Page
+from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, DEFINITION, Rehearsal
 from tests.unit.web.scene import Read, exception, finding, read, report
 
-STYLE = "".join(Read(site.problem(400, "")).all("style")[0].text)
+STYLE = "".join(Read(site.error_page(400, "")).all("style")[0].text)
 
 
 @cache
@@ -88,7 +88,7 @@ def test_the_order_of_the_page_is_the_order_of_the_keyboard(page: Read) -> None:
 async def test_colour_never_says_anything_alone() -> None:
     play, version = scene()
     found = await read(play.cloud.world, "scan", version=version, at=BEGIN)
-    for row in found.rows("What decided comes first"):
+    for row in found.rows("Blocking findings first"):
         assert row.startswith(tuple(Severity))
     assert "rejected" in found.text
 

@@ -13,8 +13,8 @@ from shared.web.scan_page import GROUPS, LINES
 from tests.flow.rehearsal import BEGIN, SMALL, Rehearsal
 from tests.unit.web.scene import exception, finding, judged, read, report
 
-FINDINGS = "What decided comes first"
-PACKAGES = "with findings, what decided first"
+FINDINGS = "Blocking findings first"
+PACKAGES = "with findings, blocking findings first"
 ALERTING = replace(SMALL, scan=replace(SMALL.scan, no_new=(Severity.HIGH,), day_after=DayAfter.ALERT))
 
 
@@ -39,14 +39,14 @@ class TestTheHead:
         play, version = judged([])
         page = await read(play.cloud.world, "scan", version=version)
         assert "passed" in page.text
-        assert "What would have to change" not in page.text
-        assert "The scan found nothing." in page.text
+        assert "What must change to pass" not in page.text
+        assert "The scan found no vulnerabilities." in page.text
 
-    @pytest.mark.parametrize(("days", "told"), [(1, "fresh until"), (8, "too old now: scan again")])
+    @pytest.mark.parametrize(("days", "told"), [(1, "fresh until"), (8, "expired, scan again")])
     async def test_each_report_has_its_scanner_its_date_and_its_freshness(self, days: int, told: str) -> None:
         play, version = judged([finding()])
         page = await read(play.cloud.world, "scan", version=version, at=BEGIN + timedelta(days=days))
-        (row,) = page.rows("What was judged")
+        (row,) = page.rows("Evaluated reports")
         assert row.startswith("Trivy")
         assert "2026-03-02 08:" in row
         assert told in row
@@ -54,7 +54,7 @@ class TestTheHead:
     async def test_limits_that_are_broken_are_told_with_their_counts(self) -> None:
         play, version = judged([finding(), finding("CVE-2026-0002", Severity="LOW")])
         page = await read(play.cloud.world, "scan", version=version)
-        assert page.rows("each vulnerability of a package once")[0] == "critical 1 1 0 0 0 0 1 of 0"
+        assert page.rows("A vulnerability in a package counts once")[0] == "critical 1 1 0 0 0 0 1 of 0"
 
     async def test_before_any_verdict_it_says_that_there_is_none(self) -> None:
         play = Rehearsal(SMALL)
@@ -69,7 +69,7 @@ class TestTheHead:
         play.run()
         page = await read(play.cloud.world, "scan", version=version)
         assert "no usable scan report arrived by" in page.text
-        assert "not kept as a list" in page.text
+        assert "no stored list of findings" in page.text
 
 
 class TestExceptions:
@@ -77,16 +77,16 @@ class TestExceptions:
         play, version = judged([finding()], exceptions=(exception("CVE-2026-0001"),))
         page = await read(play.cloud.world, "scan", version=version)
         assert "passed" in page.text
-        (row,) = page.rows("Used for this verdict")
+        (row,) = page.rows("Applied to this verdict")
         assert row == "CVE-2026-0001 platform@example.com 2026-03-12 08:00 in 10 d not reachable 1 finding"
         (line,) = page.rows(FINDINGS)
-        assert line.endswith("excepted by platform@example.com until 2026-03-12 08:00")
+        assert line.endswith("excepted exception of platform@example.com, until 2026-03-12 08:00")
 
     async def test_an_expired_one_says_so_and_its_finding_decides(self) -> None:
         play, version = judged([finding()], exceptions=(exception("CVE-2026-0001", days=-3),))
         page = await read(play.cloud.world, "scan", version=version)
-        assert "expired 2026-02-27 08:00 3 d ago" in page.rows("Used for this verdict")[0]
-        assert "decided exception expired platform@example.com until 2026-02-27" in page.rows(FINDINGS)[0]
+        assert "expired 2026-02-27 08:00 3 d ago" in page.rows("Applied to this verdict")[0]
+        assert "blocking expired exception of platform@example.com, until 2026-02-27" in page.rows(FINDINGS)[0]
 
     async def test_a_source_on_the_web_is_a_link(self) -> None:
         url = "https://vex.example.com/openssl.json"
@@ -101,7 +101,7 @@ class TestPackages:
         play, version = judged([*found, finding("CVE-2026-2000", FixedVersion="")])
         page = await read(play.cloud.world, "scan", version=version)
         (row,) = page.rows(PACKAGES)
-        assert row.startswith("openssl 1.0 upgrade to 1.13 or later: removes 14 findings, not the other 1")
+        assert row.startswith("openssl 1.0 upgrade to 1.13 or later: removes 14 findings, but not the other 1")
 
     async def test_its_findings_have_a_page_of_their_own(self) -> None:
         play, version = judged([finding(), finding("CVE-2026-0002", "zlib"), finding("CVE-2026-0003", "zlib")])
@@ -201,9 +201,9 @@ class TestComparison:
         play.run()
         assert play.release(version).gates[-1].gate is Gate.RESCAN
         page = await read(play.cloud.world, "scan", version=version)
-        assert "rejected after it had passed" in page.text
+        assert "rejected in a re-scan" in page.text
         numbers = [(str(term), str(what)) for term, what in zip(page.all("dt"), page.all("dd"), strict=True)]
-        assert numbers == [("new", "1"), ("resolved", "1"), ("in both", "1")]
+        assert numbers == [("new", "1"), ("no longer found", "1"), ("in both", "1")]
         gone = await read(play.cloud.world, "scan", version=version, standing="gone")
         assert [each.split()[1] for each in gone.rows(FINDINGS)] == ["CVE-2026-0001"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local.bench import growth, retention, scan_page, scan_report
+from local.bench import growth, page_rendering, retention_plan, scan_report
 from local.bench.__main__ import main
-from local.bench.app import linked_app
+from local.bench.function_apps import linked_app
 from local.bench.made_report import write_report
 from local.bench.memory_run import run
 from local.bench.own_speed import at_own_speed
@@ -36,7 +36,7 @@ def test_at_azures_own_speed_a_release_takes_little_more_than_azure_does() -> No
 
 
 def test_retention_says_that_machines_are_not_looked_at() -> None:
-    figure = retention.measure(50)
+    figure = retention_plan.measure(50)
     assert (figure.parts["versions"], figure.parts["machines"]) == (50, 0)
     assert "machines" in figure.notes[0]
 
@@ -56,12 +56,12 @@ def test_reading_a_report_is_measured_in_a_process_of_its_own() -> None:
 
 
 def test_pages_of_a_scan_are_measured_with_what_they_read() -> None:
-    figure = scan_page.measure(findings=500, size=500_000)
+    figure = page_rendering.measure(findings=500, size=500_000)
     assert figure.holds
     pages = figure.parts["pages"]
     assert figure.value == max(each["seconds"] for each in pages.values())
     assert [pages[name]["documents"] for name in ("first", "last", "package")] == [3, 3, 3]
-    assert pages["package"]["bytes"] < pages["first"]["bytes"] < scan_page.LARGEST_PAGE
+    assert pages["package"]["bytes"] < pages["first"]["bytes"] < page_rendering.LARGEST_PAGE
 
 
 def test_an_app_under_another_host_json_keeps_everything_else(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.host import FunctionsHost
-from local.host.authentication import Authentication, is_own_path
+from local.host.authentication import Authentication, is_local_path
 from local.host.people import Person
 from local.host.sessions import COOKIE, LIFETIME, Sessions
 
@@ -199,7 +199,7 @@ async def test_nobody_is_sent_to_another_place(browser: Browser, target: str) ->
 
 @pytest.mark.parametrize("target", ["/", "/api/pages/releases", PAGE, "/a?b=//c", "/a#b"])
 def test_a_path_of_this_host_is_a_place_to_go_back_to(target: str) -> None:
-    assert is_own_path(target)
+    assert is_local_path(target)
 
 
 @pytest.mark.parametrize("person", ["", "nobody", READER.tenant])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from local.host.app_settings import as_environment, load_settings_file
 from local.host.config import load_host_config, parse_host_config
-from local.host.errors import ConfigError
 from local.host.functions import is_disabled, parse_function
-from local.host.settings import as_environment, load_settings_file
-from local.host.storage import Storage
+from local.host.host_errors import ConfigError
+from local.host.queue_connections import QueueConnections
 from local.host.timespan import format_timespan, parse_timespan
 
 
@@ -89,21 +89,21 @@ def test_settings_fill_the_placeholders_of_a_binding() -> None:
 
 
 def test_a_missing_setting_is_told_with_function_and_field() -> None:
-    with pytest.raises(ConfigError, match=r"function f.*queueName.*no app setting A"):
+    with pytest.raises(ConfigError, match=r"function f.*queueName.*the app setting A is not set"):
         parse_function("f", "1", [_queue_binding("%A%")], {})
 
 
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        ([{"direction": "IN", "type": "blobTrigger", "name": "b"}], "no trigger of type blobTrigger"),
+        ([{"direction": "IN", "type": "blobTrigger", "name": "b"}], "does not support the trigger type blobTrigger"),
         ([], "exactly one trigger"),
         (
             [
                 {"direction": "IN", "type": "timerTrigger", "name": "t", "schedule": "0 0 0 * * *"},
                 {"direction": "IN", "type": "blob", "name": "b"},
             ],
-            "no in binding of type blob",
+            "does not support the in binding type blob",
         ),
     ],
 )
@@ -119,17 +119,17 @@ def test_a_function_is_switched_off_by_its_app_setting() -> None:
 
 async def test_a_connection_that_no_setting_holds_is_told_by_name() -> None:
     with pytest.raises(ConfigError, match="Missing__queueServiceUri"):
-        Storage({}).queue("Missing", "q")
+        QueueConnections({}).queue("Missing", "q")
 
 
 async def test_a_connection_is_found_with_the_platforms_prefix_and_as_development_storage() -> None:
-    storage = Storage({"AzureWebJobsOther": "UseDevelopmentStorage=true"})
+    storage = QueueConnections({"AzureWebJobsOther": "UseDevelopmentStorage=true"})
     assert storage.queue("Other", "q").url.startswith("http://127.0.0.1:10001/devstoreaccount1/q")
     await storage.close()
 
 
 async def test_an_endpoint_is_used_with_an_identity() -> None:
-    storage = Storage({"C__accountName": "acct", "C__credential": "managedidentity"})
+    storage = QueueConnections({"C__accountName": "acct", "C__credential": "managedidentity"})
     assert storage.queue("C", "q").url == "https://acct.queue.core.windows.net/q"
     await storage.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.host.errors import ConfigError
+from local.host.host_errors import ConfigError
 from local.host.keys import EVENT_GRID_KEY, KeyStore, load_keys
 from local.host.log import JsonLines, redact
 

@@ -48,9 +48,9 @@ def test_the_next_occurrence_is_the_one_on_the_calendar(expression: str, after: 
         ("0 */x * * * *", "step"),
         ("0 0 0 * Foo *", "Foo"),
         ("0 0 0 ? * *", "day"),
-        ("0 0 0 30 2 *", "never comes"),
+        ("0 0 0 30 2 *", "never occurs"),
         ("25:00:00", "duration"),
-        ("00:00:00", "above zero"),
+        ("00:00:00", "greater than zero"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused_with_the_part_at_fault(expression: str, told: str) -> None:

@@ -45,18 +45,18 @@ def test_the_app_reads_the_principal_as_one_of_entra() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"id": "on-call"}, "id is no id"),
-        ({"tenant": None}, "tenant is no id"),
-        ({"account": "a\r\nb"}, "account is no name"),
-        ({"account": ""}, "account is no name"),
-        ({"name": " "}, "name is no text"),
-        ({"groups": GROUP}, "groups is no list of ids"),
-        ({"groups": ["x"]}, "groups is no list of ids"),
-        ({"role": "admin"}, "'role' is no field"),
+        ({"id": "on-call"}, "id is not an id"),
+        ({"tenant": None}, "tenant is not an id"),
+        ({"account": "a\r\nb"}, "account is not a user principal name"),
+        ({"account": ""}, "account is not a user principal name"),
+        ({"name": " "}, "name must be a non-empty string"),
+        ({"groups": GROUP}, "groups must be a list of ids"),
+        ({"groups": ["x"]}, "groups must be a list of ids"),
+        ({"role": "admin"}, "unknown field 'role'"),
     ],
 )
 def test_a_fault_in_a_person_is_told_with_its_place(tmp_path: Path, change: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError, match=rf"people\.json, person 2: {says}"):
+    with pytest.raises(ConfigError, match=rf"people\.json, user 2: {says}"):
         load_people(written(tmp_path, GIVEN, {**GIVEN, "id": OTHER, **change}))
 
 

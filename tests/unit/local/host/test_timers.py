@@ -10,10 +10,17 @@ from typing import Any
 from azure.functions import meta
 from azure.functions.timer import TimerRequestConverter
 
-from local.host.clock import Clock
 from local.host.functions import Binding, FunctionSpec
+from local.host.host_clock import Clock
 from local.host.invoker import Invoker, Result
-from local.host.timers import NEVER, DirectoryTimerStore, MemoryTimerStore, TimerListener, TimerStatus, TimerStore
+from local.host.timer_listener import (
+    NEVER,
+    DirectoryTimerStore,
+    MemoryTimerStore,
+    TimerListener,
+    TimerStatus,
+    TimerStore,
+)
 from local.host.worker import Datum
 
 START = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)

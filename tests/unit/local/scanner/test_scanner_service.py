@@ -14,7 +14,7 @@ from aiohttp import web
 from local.arm.server.simulator import ArmSimulator
 from local.eventgrid.server import EventGrid
 from local.scanner import Scanner, ScannerSettings
-from local.scanner.arm import ArmReader
+from local.scanner.image_reader import ArmReader
 from shared.domain.signature import verify
 from shared.scanners.registry import read
 

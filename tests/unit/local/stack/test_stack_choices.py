@@ -12,7 +12,7 @@ from local.arm.kernel.tokens import DEFAULT_TENANT
 from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
 from local.stack.record import Record
-from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, take_ready
+from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, read_readiness
 from shared.domain.scan_formats import SCAN_FORMATS
 from shared.settings import read_settings
 
@@ -68,7 +68,7 @@ def test_choices_come_back_from_the_record_as_they_were() -> None:
     options = StackOptions(
         speed=600, seed=7, scanner=False, ports={"host": 7071}, settings={"A": "b"}, arm_plan=Path("x"), sign_in=True
     )
-    assert StackOptions.recorded(json.loads(json.dumps(options.record()))) == options
+    assert StackOptions.from_record(json.loads(json.dumps(options.record()))) == options
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_services_do_not_see_the_settings_of_another_stack(tmp_path: Path, monke
 )
 def test_a_service_is_ready_when_its_log_says_where(tmp_path: Path, name: str, log: str, ports: dict[str, int]) -> None:
     plan = _plan(tmp_path)
-    assert not take_ready(plan, name, "starting\n")
-    assert take_ready(plan, name, log)
+    assert not read_readiness(plan, name, "starting\n")
+    assert read_readiness(plan, name, log)
     assert {port: plan.record.ports[port] for port in ports} == ports
 
 
@@ -148,10 +148,10 @@ def _command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path) -> None:
-    assert "Nothing was running" in _command(tmp_path, "down").stdout
+    assert "The stack is not running" in _command(tmp_path, "down").stdout
     status = _command(tmp_path, "status")
     assert status.returncode == 3
-    assert status.stdout.count("does not run") == 5
+    assert status.stdout.count("not running") == 5
 
 
 def test_an_app_that_cannot_start_leaves_nothing_running_and_shows_its_log(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ print(requests.get(url, timeout=20).status_code)"""
 def test_a_second_start_finds_it_up_and_starts_nothing(stack: Stack) -> None:
     before = stack.running
     said = _command(stack.directory, "up", "--speed", "60").stdout
-    assert "already up (speed 600" in said
-    assert "another speed" in said
+    assert "already running (speed 600" in said
+    assert "different speed" in said
     assert stack.running == before
 
 
@@ -84,7 +84,7 @@ def test_a_killed_service_is_seen_and_started_again_where_it_was(stack: Stack) -
     stack.kill("host")
     status = _command(stack.directory, "status")
     assert status.returncode == 3
-    assert status.stdout.count("does not run") == 1
+    assert status.stdout.count("not running") == 1
     stack.restart("host")
     after = stack.running
     assert stack.plan.record.ports == ports
@@ -137,10 +137,10 @@ def test_up_from_the_shell_outlives_the_shell_and_down_ends_it(tmp_path: Path) -
     up = _command(tmp_path, "up", "--speed", "600", "--scanner", "off")
     try:
         assert up.returncode == 0, up.stderr
-        assert "The stack is up" in up.stdout
+        assert "The stack is running" in up.stdout
         assert len(Stack(tmp_path).running) == 4
         assert json.loads((tmp_path / "stack.json").read_text())["chosen"]["scanner"] is False
-        pages = f"{Stack(tmp_path).plan.pages_url}  (sign in there)"
+        pages = f"{Stack(tmp_path).plan.pages_url}  (sign in to view them)"
         assert pages in up.stdout
         assert pages in _command(tmp_path, "status").stdout
     finally:

@@ -1,0 +1,238 @@
+"""The commands of ``ringmaster``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from shared.cli.client import Client
+
+app = typer.Typer(
+    name="ringmaster",
+    help="Show the releases of image versions and their state, and retry stalled releases.",
+    epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
+    "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+policy = typer.Typer(help="Work with policy files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(policy, name="policy")
+scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(scan, name="scan")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the app's JSON response.")]
+Version = Annotated[
+    str,
+    typer.Argument(
+        metavar="VERSION",
+        show_default=False,
+        help="Resource id of an image version (case-insensitive), or a name that matches one release: "
+        "gallery/definition/1.2.3, definition/1.2.3 or 1.2.3.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The environment of a command: variables, working directory and time."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    directory: Path = field(default_factory=Path.cwd)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """List all releases with their state, ring, published regions, pending work and deadlines."""
+    from shared.cli import output, responses
+
+    body = _client(context).overview()
+    if as_json:
+        _print_body(body)
+    else:
+        output.show(_console(), output.overview(responses.decode(body, responses.Overview), _session(context).now))
+
+
+@app.command()
+def explain(context: typer.Context, version: Version, as_json: Json = False) -> None:
+    """Show the details of a release: gates with evidence, pending work and history."""
+    from shared.cli import output, responses
+
+    body = _client(context).release(_resolve(context, version))
+    if as_json:
+        _print_body(body)
+    else:
+        output.show(
+            _console(), output.explanation(responses.decode(body, responses.Explanation), _session(context).now)
+        )
+
+
+@app.command()
+def resend(context: typer.Context, version: Version) -> None:
+    """Send the stalled commands of a release again. Run it after you fix the cause."""
+    from shared.cli import responses
+
+    client, full = _client(context), _resolve(context, version)
+    # The app reports 0 also for an unknown release. Read the release first, so that an unknown one is an error.
+    name = responses.decode(client.release(full), responses.Summary).name
+    count = responses.decode(client.resend(full), responses.Resent).resent
+    typer.echo(f"{name}: {count} sent again" if count else f"{name}: no command is stalled; nothing was sent")
+
+
+@policy.command("check")
+def check(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="Path of the policy file.")],
+) -> None:
+    """Check a policy file.
+
+    Print every error as file:line:col: path: message; if there is none, print a summary of the policy.
+    """
+    from shared.policy_file import PolicyFaults, read_file
+    from shared.policy_file.__main__ import summary
+
+    try:
+        read = read_file(file)
+    except PolicyFaults as faults:
+        typer.echo(str(faults))
+        count = len(faults.faults)
+        typer.echo(f"{count} error{'s' if count > 1 else ''}", err=True)
+        raise typer.Exit(POLICY_INVALID) from faults
+    typer.echo(summary(read, _session(context).now))
+
+
+@scan.command("judge")
+def judge(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Report files, judged together.")
+    ],
+    policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="Path of the policy file.")],
+    image: Annotated[
+        str,
+        typer.Option("--image", metavar="ID", help="Resource id of a version or definition, or a name in the policy."),
+    ],
+    report_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Report format. Default: detected.", show_default=False),
+    ] = None,
+    ring: Annotated[
+        str | None, typer.Option("--ring", metavar="RING", help="Use the rules of this ring.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="FILE", help="Report of the published version.", show_default=False),
+    ] = None,
+    published: Annotated[
+        datetime | None,
+        typer.Option(
+            "--published",
+            metavar="TIME",
+            help="The version's publishedDate, in UTC. Older reports are refused.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Judge scan reports with the rules of the policy, as the scan gate does.
+
+    Exit codes: 0 pass, 1 reject, 2 refused.
+    """
+    from shared.cli import scan_commands, styled_text
+
+    moment = published.replace(tzinfo=UTC) if published else None
+    request = scan_commands.JudgeRequest(tuple(files), policy_file, image, report_format, ring, moment, baseline)
+    judged = scan_commands.judge_files(request, _session(context).now)
+    if as_json:
+        typer.echo(scan_commands.as_json(judged))
+    else:
+        for line in scan_commands.as_text(judged):
+            typer.echo(styled_text.safe_text(line).plain)
+    raise typer.Exit(judged.exit_code)
+
+
+@scan.command("read")
+def read_report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="Path of the report.")],
+    report_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Report format. Default: detected.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the content of a scan report: scanner, target, and findings by severity. Exits with 2 when it is refused."""
+    from shared.cli import report_reading, styled_text
+
+    read = report_reading.read_file(file, report_format)
+    if as_json:
+        typer.echo(report_reading.as_json(read))
+    else:
+        for line in report_reading.as_text(read):
+            typer.echo(styled_text.safe_text(line).plain)
+    raise typer.Exit(report_reading.exit_code(read))
+
+
+def run(arguments: Sequence[str], session: Session) -> int:
+    """Run a command line. Returns the exit code."""
+    try:
+        app(args=list(arguments), obj=session, prog_name="ringmaster")
+    except CommandError as fault:
+        typer.echo(f"ringmaster: {fault}", err=True)
+        return fault.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else SUCCESS
+    return SUCCESS
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:], Session()))
+
+
+def _session(context: typer.Context) -> Session:
+    session = context.find_object(Session)
+    assert session is not None, "run() gives every command a session"
+    return session
+
+
+def _client(context: typer.Context) -> Client:
+    from shared.cli.client import Client
+    from shared.cli.target import find_target
+
+    session = _session(context)
+    return Client(find_target(session.environ, session.directory))
+
+
+def _resolve(context: typer.Context, version: str) -> str:
+    from shared.cli import release_names, responses
+
+    full = release_names.full_id(version)
+    if full is not None:
+        return full
+    known = responses.decode(_client(context).overview(), responses.Overview)
+    return release_names.resolve(version, known.releases)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # A pipe has no width. Use a wide one, so that lines are not wrapped.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def _print_body(body: bytes) -> None:
+    sys.stdout.write(body.decode("utf-8", "replace").rstrip("\n") + "\n")

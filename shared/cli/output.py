@@ -1,0 +1,178 @@
+"""Output for the terminal. All times are in UTC; the current time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shared.cli.responses import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
+from shared.cli.styled_text import format_duration, format_time, relative_time, safe_text, status_text
+
+
+def show(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Print the parts one after the other."""
+    for part in parts:
+        console.print(part)
+
+
+def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
+    """A table of all releases, followed by reasons, stalled releases and dead letters."""
+    if not answer.releases:
+        yield Text(
+            "No releases. A release starts when a version of an image definition in the policy is created or updated."
+        )
+    else:
+        table = _table("version", "state", "ring", "published", "waiting for")
+        for each in answer.releases:
+            table.add_row(
+                safe_text(each.name),
+                status_text(each.state),
+                safe_text(each.ring or ""),
+                _published(each),
+                _waits(each, now),
+            )
+        yield table
+    yield from _ended_with_reasons(answer.releases)
+    yield from _stalled(answer.releases)
+    yield from _dead_letters(answer.dead_letters)
+
+
+def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
+    """The details of a release: state, pending work, gates and history."""
+    yield Text.assemble(safe_text(answer.name, "bold"), "  ", status_text(answer.state), _in_ring(answer))
+    yield safe_text(answer.version_id, "dim")
+    yield from _facts(answer, now)
+    if answer.waiting_for:
+        yield Text("\nWaiting for", style="bold")
+        yield _waiting_table(answer.waiting_for, now)
+    if answer.gates:
+        folder = _common_folder(answer.gates)
+        below = f", with evidence in {folder}" if folder else ""
+        yield Text.assemble(("\nGates", "bold"), safe_text(below, "dim"))
+        yield _gates_table(answer.gates, folder)
+    yield Text("\nHistory", style="bold")
+    for each in answer.history:
+        yield Text.assemble((format_time(each.at), "dim"), "  ", safe_text(each.text))
+
+
+def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
+    took = format_duration(timedelta(seconds=answer.seconds))
+    yield Text(
+        f"started {format_time(answer.started_at)} UTC ({relative_time(answer.started_at, now)}), duration {took}"
+    )
+    yield safe_text(f"incarnation {answer.incarnation or 'not known yet'}, policy digest {answer.policy_digest[:16]}")
+    for ring, regions in answer.published.items():
+        where = f"{ring}: {', '.join(regions)}"
+        if answer.state == "revoked":
+            yield Text.assemble("revoked in ", safe_text(where, "red"))
+        else:
+            yield Text.assemble("published in ", safe_text(where, "green"))
+    for reason in answer.reasons:
+        yield safe_text(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
+    for warning in answer.warnings:
+        yield safe_text(f"warning: {warning}", "yellow")
+
+
+def _in_ring(answer: Summary) -> Text:
+    return safe_text(f" in ring {answer.ring}") if answer.ring else Text("")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _published(release: Summary) -> Text:
+    if release.state == "revoked":
+        return safe_text(f"revoked in {', '.join(release.published)}" if release.published else "", "red")
+    return safe_text("\n".join(f"{ring}: {', '.join(regions)}" for ring, regions in release.published.items()), "green")
+
+
+def _waits(release: Summary, now: datetime) -> Text:
+    lines = [
+        safe_text(f"{_what(each)} needs attention", "red")
+        if each.stalled
+        else safe_text(f"{_what(each)} until {format_time(each.deadline)} ({relative_time(each.deadline, now)})")
+        for each in release.waiting_for
+    ]
+    return Text("\n").join(lines)
+
+
+def _what(waiting: Waiting) -> str:
+    return f"{waiting.what} ({waiting.step})" if waiting.step else waiting.what
+
+
+def _ended_with_reasons(releases: Iterable[Summary]) -> Iterator[Text]:
+    ended = [each for each in releases if each.reasons]
+    if ended:
+        yield Text("\nReasons", style="bold")
+    for each in ended:
+        for reason in each.reasons:
+            yield Text.assemble(safe_text(each.name), " ", status_text(each.state), ": ", safe_text(reason))
+
+
+def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
+    stalls = [(each.name, branch, reason) for each in releases for branch, reason in each.stalled.items()]
+    if stalls:
+        yield Text("\nStalled releases (need attention)", style="bold red")
+    for name, branch, reason in stalls:
+        yield safe_text(f"{name} {branch}: {reason}", "red")
+    if stalls:
+        yield Text(
+            "After you fix the cause, run `ringmaster resend VERSION` to send the stalled commands again.", style="dim"
+        )
+
+
+def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
+    rows = list(letters)
+    if not rows:
+        return
+    yield Text("\nMessages that could not be processed", style="bold red")
+    table = _table("at", "queue", "release", "reason", "id")
+    for each in rows:
+        table.add_row(
+            format_time(each.at),
+            safe_text(each.queue),
+            safe_text(each.release or ""),
+            safe_text(each.reason),
+            each.id[:12],
+        )
+    yield table
+
+
+def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
+    table = _table("work", "next check", "deadline", "attempt", "problem")
+    for each in waiting:
+        trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
+        due = f"{format_time(each.next_look)} ({relative_time(each.next_look, now)})"
+        until = f"{format_time(each.deadline)} ({relative_time(each.deadline, now)})"
+        table.add_row(safe_text(_what(each)), due, until, str(each.attempt), trouble)
+    return table
+
+
+def _common_folder(gates: Iterable[Verdict]) -> str:
+    """The common prefix of all evidence names, if there is one. It is printed once, which leaves room for the rest."""
+    folders = {each.evidence.rpartition("/")[0] for each in gates}
+    return f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else ""
+
+
+def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
+    table = _table("at", "gate", "where", "answer", "evidence")
+    for each in gates:
+        place = "/".join(part for part in (each.ring, each.region) if part)
+        said = Text("\n").join([status_text(each.answer), *(safe_text(reason) for reason in each.reasons)])
+        table.add_row(
+            format_time(each.at),
+            safe_text(each.gate),
+            safe_text(place),
+            said,
+            safe_text(each.evidence.removeprefix(folder), "dim"),
+        )
+    return table
