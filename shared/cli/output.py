@@ -135,7 +135,7 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     if not rows:
         return
     yield Text("\nMessages that could not be processed", style="bold red")
-    table = _table("at", "queue", "release", "reason", "id")
+    table = _table("time", "queue", "release", "reason", "id")
     for each in rows:
         table.add_row(
             format_time(each.at),
@@ -164,7 +164,7 @@ def _common_folder(gates: Iterable[Verdict]) -> str:
 
 
 def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
-    table = _table("at", "gate", "where", "answer", "evidence")
+    table = _table("time", "gate", "location", "verdict", "evidence")
     for each in gates:
         place = "/".join(part for part in (each.ring, each.region) if part)
         said = Text("\n").join([status_text(each.answer), *(safe_text(reason) for reason in each.reasons)])

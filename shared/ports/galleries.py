@@ -58,10 +58,10 @@ class Galleries(Protocol):
     ) -> None:
         """Replace the list of target regions and the version's own ``excludeFromLatest`` (``excluded``).
 
-        ``targets`` is the complete list: a region that is missing from it is removed. The resource has no ETag, so a
-        concurrent write is not detected; callers hold the definition's lease and read the version first. Each target
-        has a region, a replica count, a storage account type and, where set, its own ``excludeFromLatest``, which takes
-        precedence over the version's.
+        ``targets`` is the complete list: Azure rejects it when a replicated region is missing. The resource has no
+        ETag, so a concurrent write is not detected; callers hold the definition's lease and read the version first.
+        Each target has a region, a replica count, a storage account type and, where set, its own ``excludeFromLatest``,
+        which takes precedence over the version's.
 
         Raises Conflict while another operation on the version is in progress. Raises Refused for a list that Azure
         never accepts, and with status 404 when the version does not exist.

@@ -67,7 +67,7 @@ async def scan_completed(event: func.EventGridEvent | func.CloudEvent, runtime: 
         return
     world = await runtime.world()
     if world.policy.covering(read.version) is None:
-        log.info("event %.100r ignored: the policy does not include %s", event.id, read.version.short)
+        log.info("event %.100r ignored: the policy does not cover %s", event.id, read.version.short)
         return
     log.info("event %.100r of %s: %s", read.event_id, read.at.isoformat(), await _scan_reported(read, world, now))
 

@@ -75,7 +75,7 @@ async def receive(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> 
     sent = ScanRequest(caller.sender, scan_format, _version(req), now)
     _check_permission(sent)
     if world.policy.covering(sent.version) is None:
-        return json_response(202, {"status": f"ignored: the policy does not include {sent.version.short}"})
+        return json_response(202, {"status": f"ignored: the policy does not cover {sent.version.short}"})
     content = await _uncompressed(req, body, sent, world, settings)
     if req.headers.get("content-type", "").partition(";")[0].strip().lower() == CONTENT_TYPE:
         return await _accept_reference(content, sent, world)

@@ -144,7 +144,7 @@ SCANS_IGNORED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "with both": (lambda: scan_finished(FINE, report={}, reportBlob="x"), "data needs either report"),
     "naming a report that is not kept": (
         lambda: scan_finished(FINE, reportBlob="somebody/elses.json"),
-        "it names a report that is not in the store",
+        "the report that it names does not exist",
     ),
     "in Event Grid's schema": (lambda: written(FINE), "not Ringmaster.ScanFinished"),
 }

@@ -56,7 +56,9 @@ GIVEN_UP = {
     "of a kind that does not exist": Sent("image-scan", base64_of(command(kind="demolish")), "demolish"),
     "with half an envelope": Sent("image-replicate", base64_of({"v": 1, "kind": "replicate"}), "does not keep to its"),
     "of no version": Sent("image-boot-test", base64_of(command(release="/x", kind="boot_test")), "names no release"),
-    "that points out of its store": Sent("image-promote", base64_of({"v": 1, "body_blob": "../secrets"}), "no body of"),
+    "that points out of its store": Sent(
+        "image-promote", base64_of({"v": 1, "body_blob": "../secrets"}), "not a message body"
+    ),
     "that points to what is gone": Sent(
         "image-validate", base64_of({"v": 1, "body_blob": f"{'0' * 64}.json"}), "does not exist"
     ),

@@ -108,7 +108,7 @@ def test_resend_of_what_has_not_stalled_sends_nothing(app: App, waiting: dict[st
 def test_a_wrong_key_is_told_and_never_printed(app: App) -> None:
     done = ringmaster(app, "status", RINGMASTER_KEY="a-key-that-is-wrong")
     assert done.returncode == 2
-    assert "refused the RINGMASTER_KEY" in done.stderr
+    assert "rejected the RINGMASTER_KEY" in done.stderr
     assert "a-key-that-is-wrong" not in done.stderr + done.stdout
 
 
