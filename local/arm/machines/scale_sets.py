@@ -27,7 +27,9 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.image_reference import Image, resolve
 from local.arm.machines.os_profile import check_os_profile
-from local.arm.machines.sizes import Size, require_bootable, size_named
+from local.arm.machines.purchase_plan import refuse_plan
+from local.arm.machines.security_profile import check_security
+from local.arm.machines.sizes import Size, disk_controller, require_bootable, size_named
 
 routes = Routes()
 
@@ -48,6 +50,7 @@ def put(request: Request) -> Reply:
     size = size_named(sku.get("name"))
     image = _model(request, given, existing, location, size)
     require_bootable(size, image.generation, image.architecture)
+    check_security(given["virtualMachineProfile"], image, size)
     document = new_document(request, KIND, request.params["vmss"], location, tags_of(body, existing))
     document["sku"] = {"name": size.name, "tier": "Standard", "capacity": int(sku.get("capacity", 0))}
     given["upgradePolicy"] = _upgrade_policy(given.get("upgradePolicy") or {})
@@ -62,7 +65,10 @@ def put(request: Request) -> Reply:
         "timeCreated": existing.properties["timeCreated"] if existing else iso(request.now),
     }
     sim = (existing.sim if existing else {}) | {"image": image.reference}
-    return _write(request, Resource(document, sim), 200 if existing else 201)
+    plan = document.get("plan") or (existing.document.get("plan") if existing else None)
+    disk = given["virtualMachineProfile"]["storageProfile"]["osDisk"].get("name")
+    refusal = refuse_plan(image, plan, request.resource_id, disk)
+    return _write(request, Resource(document, sim), 200 if existing else 201, refusal)
 
 
 def _model(request: Request, given: Document, existing: Resource | None, location: str, size: Size) -> Image:
@@ -81,8 +87,9 @@ def _model(request: Request, given: Document, existing: Resource | None, locatio
     image = resolve(request.kernel, storage.get("imageReference"), location, request.now)
     _complete_system(request, profile, existing, image)
     storage["osDisk"] = _system_disk(storage.get("osDisk") or {}, size, image)
-    if image.generation == "V2":
-        storage.setdefault("diskControllerType", "SCSI")
+    asked = spelled(storage.get("diskControllerType"), "SCSI", "NVMe")
+    if controller := disk_controller(size, asked, image.controllers, image.generation):
+        storage["diskControllerType"] = controller
     _complete_network(profile.get("networkProfile") or {})
     return image
 
@@ -147,9 +154,12 @@ def _complete_network(profile: Document) -> None:
         one["properties"] = found
 
 
-def _write(request: Request, resource: Resource, status: int) -> Reply:
+def _write(request: Request, resource: Resource, status: int, refusal: ArmError | None = None) -> Reply:
     request.kernel.store.put(resource)
-    operation = request.begin(resource.id, seconds=50, location=resource.location, done="scale_set.written")
+    payload = {"refusal": refusal and refusal.document()}
+    operation = request.begin(
+        resource.id, seconds=50, location=resource.location, done="scale_set.written", payload=payload
+    )
     return Reply(status, copy.deepcopy(resource.document), operation.headers(request))
 
 
@@ -172,9 +182,12 @@ def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None:
         return
-    resource.properties["provisioningState"] = "Failed" if "failure" in payload else "Succeeded"
+    failed = "failure" in payload or payload["refusal"]
+    resource.properties["provisioningState"] = "Failed" if failed else "Succeeded"
     kernel.store.put(resource)
-    if "failure" in payload:
+    if payload["refusal"]:
+        raise ArmError(**payload["refusal"])
+    if failed:
         return
     instances = _instances(kernel.store, resource)
     wanted = resource.document["sku"]["capacity"]

@@ -13,6 +13,7 @@ from local.arm.machines import creation, storage_profile, update
 from local.arm.machines.characters.timeline import next_boot
 from local.arm.machines.instance_view import instance_view, show, status_only
 from local.arm.machines.machine import KIND, Machine, bump, machine, nics_of, require_not_deleting
+from local.arm.machines.security_profile import shown_security
 from local.arm.machines.sizes import SIZES
 from local.arm.machines.storage_profile import reserve_disks
 from local.arm.networking.interfaces import detach_addresses, touch
@@ -34,8 +35,8 @@ def put(request: Request) -> Reply:
     existing = request.kernel.store.get(request.resource_id)
     _check_match(request, existing)
     if existing is None:
-        return _with_etag(request, creation.create(request))
-    return _with_etag(request, update.update(request, Machine(existing)))
+        return _versioned(request, creation.create(request))
+    return _versioned(request, update.update(request, Machine(existing)))
 
 
 @routes.operation("PATCH", _ONE, name="VirtualMachines_Update", bucket="UpdateVM")
@@ -43,7 +44,7 @@ def patch(request: Request) -> Reply:
     """Change a machine."""
     found = machine(request)
     _check_match(request, found.resource)
-    return _with_etag(request, update.update(request, found))
+    return _versioned(request, update.update(request, found))
 
 
 def _check_match(request: Request, existing: Resource | None) -> None:
@@ -54,8 +55,12 @@ def _check_match(request: Request, existing: Resource | None) -> None:
         raise ArmError(412, "PreconditionFailed", "The condition in the If-Match or If-None-Match header is not met.")
 
 
-def _with_etag(request: Request, reply: Reply) -> Reply:
-    """The etag in the header as well; api-versions before 2024-03-01 have none."""
+def _versioned(request: Request, reply: Reply) -> Reply:
+    """The machine as its api-version shows it: its etag in the header as well (none before 2024-03-01), and its
+    security type.
+    """
+    if isinstance(reply.body, dict) and "properties" in reply.body:
+        reply.body = reply.body | {"properties": shown_security(reply.body["properties"], request.api_version)}
     if isinstance(reply.body, dict) and "etag" in reply.body:
         if request.api_version < _ETAGS_SINCE:
             reply.body = {key: value for key, value in reply.body.items() if key != "etag"}
@@ -72,7 +77,7 @@ def get(request: Request) -> Reply:
     document = show(found, request.now, request.kernel.store, with_view="instanceview" in expand)
     if "userdata" in expand:
         document["properties"] = document["properties"] | {"userData": found.resource.sim.get("user_data", "")}
-    return _with_etag(request, Reply(200, document))
+    return _versioned(request, Reply(200, document))
 
 
 @routes.operation("GET", _ONE + "/instanceView", name="VirtualMachines_InstanceView", bucket="GetVM")
@@ -90,7 +95,7 @@ def _list(request: Request) -> Reply:
         found = Machine(resource)
         if only:
             return status_only(found, now, store)
-        return _with_etag(request, Reply(200, show(found, now, store, with_view=expand))).body
+        return _versioned(request, Reply(200, show(found, now, store, with_view=expand))).body
 
     return listing(request, store.of_kind(KIND, scope_of(request)), shown)
 

@@ -155,7 +155,7 @@ def test_durations_depend_on_the_seed_alone() -> None:
     assert done_at(3) != done_at(4)
 
 
-@pytest.mark.parametrize("name", ["1.0", "1.0.0.0", "v1.0.0", "1.0.2147483648", "latest", "01.0.0"])
+@pytest.mark.parametrize("name", ["1.0", "1.0.0.0", "v1.0.0", "1.0.2147483648", "latest"])
 def test_a_bad_version_name_is_refused(gallery_arm: Arm, name: str) -> None:
     error = gallery_arm.error("PUT", f"{DEFINITION}/versions/{name}", version_body())
     assert error["message"].startswith("The image version name is invalid.")
@@ -283,7 +283,7 @@ def test_a_version_can_be_copied_into_a_gallery_of_another_subscription(gallery_
     image = gallery_arm.store.get(BASE)
     assert image is not None
     image.sim["character"] = "panics-at-boot"
-    gallery_arm.make_version()
+    gallery_arm.make_version(VERSION, "northeurope")
     gallery = f"{OTHER_GROUP}/providers/Microsoft.Compute/galleries/prod"
     gallery_arm.call("PUT", gallery, {"location": "northeurope"})
     definition = gallery_arm.document(DEFINITION)["properties"]
