@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.arm.galleries import replication, rules
+from local.arm.galleries import rules
 from local.arm.galleries.encryption import encrypted
 from local.arm.galleries.features import STANDARD, security_of
 from local.arm.galleries.lineage import CLEAN, character, is_generalized
@@ -206,17 +206,10 @@ def _of_version(kernel: Kernel, version: Resource) -> Source:
         character=character(version),
         hyper_v=definition.properties.get("hyperVGeneration"),
         kind=_VERSION,
-        regions=_replicated(kernel, version),
         security=security_of(definition),
         plan=definition.properties.get("purchasePlan"),
         keys=encrypted(version.properties["publishingProfile"]),
     )
-
-
-def _replicated(kernel: Kernel, version: Resource) -> tuple[str, ...]:
-    now = kernel.clock.now()
-    known = version.sim.get("regions", {})
-    return tuple(region for region, entry in known.items() if replication.state(entry, now) == "Completed")
 
 
 def _of_whole_disk(kernel: Kernel, disk: Resource) -> Source:

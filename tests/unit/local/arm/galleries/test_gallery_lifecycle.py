@@ -283,7 +283,7 @@ def test_a_version_can_be_copied_into_a_gallery_of_another_subscription(gallery_
     image = gallery_arm.store.get(BASE)
     assert image is not None
     image.sim["character"] = "panics-at-boot"
-    gallery_arm.make_version(VERSION, "northeurope")
+    gallery_arm.make_version()
     gallery = f"{OTHER_GROUP}/providers/Microsoft.Compute/galleries/prod"
     gallery_arm.call("PUT", gallery, {"location": "northeurope"})
     definition = gallery_arm.document(DEFINITION)["properties"]
