@@ -10,6 +10,7 @@ from typing import Any
 from local.arm.galleries import definitions, galleries, replication, soft_delete, versions
 from local.arm.kernel import operation_status
 from local.arm.kernel.clock import Clock
+from local.arm.kernel.conditions import CONDITIONS
 from local.arm.kernel.errors import ArmError, group_not_found, subscription_not_found
 from local.arm.kernel.events import DeliveryPlan
 from local.arm.kernel.fault_injection import Rule
@@ -124,6 +125,8 @@ class ResourceManager:
     def _befall(self, drawn: Iterable[Rule], request: Request, outcome: Outcome) -> None:
         for rule in drawn:
             outcome.fault = rule.fault
+            if refusal := self.kernel.faults.refusal(rule, request) if rule.fault in CONDITIONS else None:
+                raise refusal
             if rule.fault == "throttle":
                 limit = Limit(f"{request.route.bucket or 'HighCostGet'}3Min", 162, 180)
                 raise compute_throttled(limit, request.now, rule.retry_after)

@@ -42,7 +42,7 @@ class Kernel:
         self.events = Events(self.store, self.clock, self.delivery, dice=self.random, wake=self.wake)
         self.operations = Operations(self.store, self.clock, self.schedule, self.events, run_hook=self.run_hook)
         self.throttle = Throttle(self.clock)
-        self.faults = FaultPlan(self.store, self.random("faults"))
+        self.faults = FaultPlan(self.store, self.clock, self.random("faults"))
         self.tokens = Tokens(self.store)
         self.calls: deque[Call] = deque(maxlen=500_000)
         self.store.commit()
