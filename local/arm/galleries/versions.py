@@ -227,8 +227,12 @@ def _begin(request: Request, version: Resource, least_seconds: float) -> dict[st
 
 
 def _restore(request: Request) -> Reply:
-    given = rules.body_of(request).get("properties") or {}
-    if not given.get("restore"):
+    """A version is soft-deleted no longer: asked for by `restore` (GalleryRP 2024-03-03), or by a write that names no
+    source, as `az sig image-version undelete` sends it. Tags that are given, be it none, take the place of the old ones.
+    """
+    body = rules.body_of(request)
+    given = body.get("properties") or {}
+    if not given.get("restore") and given.get("storageProfile"):
         raise ArmError(
             409,
             "Conflict",
@@ -236,6 +240,9 @@ def _restore(request: Request) -> Reply:
             "bypassSoftDelete.",
         )
     version = soft_delete.take_back(request.kernel.store, request.resource_id)
+    rules.retag(version, body, replace=False)
+    if given.get("safetyProfile"):
+        version.properties["safetyProfile"] |= _safety(given)
     version.properties["provisioningState"] = "Updating"
     headers = _begin(request, version, _UPDATE_SECONDS)
     return Reply(200, rules.shown(version, request.api_version), headers)
