@@ -227,8 +227,8 @@ def _begin(request: Request, version: Resource, least_seconds: float) -> dict[st
 
 
 def _restore(request: Request) -> Reply:
-    """A version is soft-deleted no longer: asked for by `restore` (GalleryRP 2024-03-03), or by a write that names no
-    source, as `az sig image-version undelete` sends it. Tags that are given, be it none, take the place of the old ones.
+    """Take a version back: asked for by `restore` (GalleryRP 2024-03-03), or by a write that names no source, as
+    `az sig image-version undelete` sends it. Tags that are given, be it none, take the place of the old ones.
     """
     body = rules.body_of(request)
     given = body.get("properties") or {}

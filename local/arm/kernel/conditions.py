@@ -53,8 +53,8 @@ def _terms(request: RoutedRequest, store: Store, tags: list[str]) -> ArmError | 
     if not isinstance(request.body, dict):
         return None
     if request.route.name.lower().startswith("deployments_"):
-        template = (request.body.get("properties") or {}).get("template") or {}
-        plans = [one["plan"] for one in template.get("resources") or [] if isinstance(one.get("plan"), dict)]
+        resources = _inside(request.body, "properties", "template", "resources")
+        plans = [one["plan"] for one in resources or () if _inside(one, "plan", "name")]
         return _not_eligible(plans[0]) if plans else None
     plan = request.body.get("plan")
     if request.route.name.lower() not in _ORDERED or not isinstance(plan, dict):
@@ -72,6 +72,13 @@ def _terms(request: RoutedRequest, store: Store, tags: list[str]) -> ArmError | 
         "offer "
         f"= '{plan.get('product')}', sku = '{plan.get('name')}', Correlation Id: '{request.correlation_id}'.'",
     )
+
+
+def _inside(value: Any, *path: str) -> Any:
+    """What stands at a path in a body that nobody has checked yet, or None."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _not_eligible(plan: dict[str, Any]) -> ArmError:
@@ -107,8 +114,8 @@ def _tags(request: RoutedRequest, store: Store, tags: list[str]) -> ArmError | N
         return None
     present = store.get(request.resource_id)
     kept = present.document.get("tags") if present and request.method == "PATCH" else None
-    given = request.body.get("tags", kept) or {}
-    named = {str(name).lower() for name in given}
+    given = request.body.get("tags", kept)
+    named = {str(name).lower() for name in given} if isinstance(given, dict) else set()
     missing = next((tag for tag in tags if tag.lower() not in named), None)
     return _disallowed(request, found, missing) if missing else None
 

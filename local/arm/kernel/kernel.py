@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from local.arm.kernel.activity import ActivityLog
 from local.arm.kernel.clock import Clock
 from local.arm.kernel.events import DeliveryPlan, Events
 from local.arm.kernel.fault_injection import FaultPlan
@@ -46,6 +47,11 @@ class Kernel:
         self.tokens = Tokens(self.store)
         self.calls: deque[Call] = deque(maxlen=500_000)
         self.store.commit()
+
+    @property
+    def activity(self) -> ActivityLog:
+        """The activity log."""
+        return self.events.activity
 
     def random(self, *parts: Any) -> Random:
         """Dice for one purpose: the same seed and parts give the same throws, whatever else happens."""

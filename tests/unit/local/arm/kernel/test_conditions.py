@@ -60,7 +60,7 @@ def test_a_plan_s_time_outlives_a_restart(tmp_path: Any) -> None:
 def test_a_group_is_not_found_and_others_are(arm: Arm) -> None:
     befall(arm, "group-not-found", match={"resource_regex": f"{GROUP}(/|$)"})
     for path in (BASE, GROUP, f"{COMPUTE}/galleries"):
-        assert arm.error("GET", path, api="2021-10-01")["code"] == "ResourceGroupNotFound"
+        assert arm.error("GET", path)["code"] == "ResourceGroupNotFound"
     assert arm.call("GET", OTHER_GROUP, api="2021-04-01").status == 200
 
 

@@ -45,7 +45,7 @@ def test_a_machine_without_its_plan_has_no_disk_and_can_be_deleted(bought: Arm) 
     ended(bought, bought.call("PUT", MACHINE, machine(), api=API))
     view = bought.document(MACHINE, api=API, **{"$expand": "instanceView"})["properties"]["instanceView"]
     assert [one["code"] for one in view["statuses"]] == ["ProvisioningState/failed/VMMarketplaceInvalidInput"]
-    assert bought.call("GET", f"{COMPUTE}/disks", api=API).body["value"] == []
+    assert bought.call("GET", f"{COMPUTE}/disks").body["value"] == []
     assert bought.call("DELETE", MACHINE, api=API).status == 202
     bought.advance(3600)
     assert bought.error("GET", MACHINE, api=API)["code"] == "ResourceNotFound"
