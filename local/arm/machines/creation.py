@@ -12,6 +12,7 @@ from local.arm.kernel.messages import Reply
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.characters.timeline import ALLOCATION_FAILS_AFTER, Timeline, first_boot
+from local.arm.machines.flexible_scale_sets import check_membership
 from local.arm.machines.image_reference import Image, own_character, resolve
 from local.arm.machines.machine import ALLOCATION_FAILED, KIND, Machine, bump, failure_of, identity_of
 from local.arm.machines.nics import attach_nics, network_profile
@@ -43,6 +44,7 @@ def create(request: Request) -> Reply:
     if image is not None:
         require_bootable(size, image.generation, image.architecture)
     check_security(given, image, size)
+    check_membership(request, given, location)
     os_profile = check_os_profile(given, image, name)
     document = new_document(request, KIND, name, location, tags_of(body))
     document |= {key: body[key] for key in ("zones", "plan") if key in body}
@@ -71,6 +73,7 @@ def _properties(
 ) -> Document:
     """The properties of the first answer."""
     kept = ("diagnosticsProfile", "securityProfile", "priority", "evictionPolicy", "licenseType", "billingProfile")
+    kept += ("virtualMachineScaleSet",)
     properties: Document = {
         "vmId": stable_guid(request.resource_id.lower(), request.correlation_id, str(request.now)),
         "hardwareProfile": (given.get("hardwareProfile") or {}) | {"vmSize": size.name},

@@ -1,5 +1,6 @@
 """Virtual machines: reads, lists, power, generalization and deletion; see `creation.py` for their making."""
 
+import re
 from typing import Any
 
 from local.arm.kernel.conventions import listing, scope_of
@@ -11,6 +12,7 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource, Store
 from local.arm.machines import creation, storage_profile, update
 from local.arm.machines.characters.timeline import next_boot
+from local.arm.machines.flexible_scale_sets import members
 from local.arm.machines.instance_view import instance_view, show, status_only
 from local.arm.machines.machine import KIND, Machine, bump, machine, nics_of, require_not_deleting
 from local.arm.machines.security_profile import shown_security
@@ -88,6 +90,10 @@ def get_instance_view(request: Request) -> Reply:
 
 def _list(request: Request) -> Reply:
     store, now = request.kernel.store, request.now
+    found = store.of_kind(KIND, scope_of(request))
+    if text := request.query.get("$filter", ""):
+        among = {one.id for one in members(store, _scale_set_of(text))}
+        found = [one for one in found if one.id in among]
     expand = request.query.get("$expand", "").lower() == "instanceview"
     only = request.query.get("statusonly", "").lower() == "true"
 
@@ -97,7 +103,15 @@ def _list(request: Request) -> Reply:
             return status_only(found, now, store)
         return _versioned(request, Reply(200, show(found, now, store, with_view=expand))).body
 
-    return listing(request, store.of_kind(KIND, scope_of(request)), shown)
+    return listing(request, found, shown)
+
+
+def _scale_set_of(text: str) -> str:
+    """The one filter that lists of machines know ("Virtual Machines - List" in Azure's REST API reference)."""
+    match = re.fullmatch(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'\s*", text, re.IGNORECASE)
+    if match is None:
+        raise ArmError(400, "BadRequest", f"The filter '{text}' is invalid: only 'virtualMachineScaleSet/id' is known.")
+    return match[1]
 
 
 routes.operation("GET", _GROUP, name="VirtualMachines_List", bucket="HighCostGet")(_list)
