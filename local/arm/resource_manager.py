@@ -34,7 +34,7 @@ from local.arm.management import (
     subscriptions,
     tags,
 )
-from local.arm.networking import networks
+from local.arm.networking import load_balancers, networks
 from local.arm.storage import disks, storage_accounts
 
 ROUTES = (
@@ -62,6 +62,7 @@ ROUTES = (
     run_commands.routes,
     boot_diagnostics.routes,
     networks.routes,
+    load_balancers.routes,
     storage_accounts.routes,
     scale_sets.routes,
 )

@@ -3,7 +3,7 @@ API reference).
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from local.arm.kernel.errors import ArmError
@@ -14,7 +14,7 @@ from local.arm.kernel.routing import Request, Routes
 routes = Routes()
 
 _LIST = "/subscriptions/{sub}/providers/Microsoft.Insights/eventtypes/management/values"
-_CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le)\s+'([^']*)'\s*", re.IGNORECASE)
+_CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le)\s+'?([^']*?)'?\s*", re.IGNORECASE)
 _EXACT = {
     "resourcegroupname": ("resourceGroupName",),
     "resourceuri": ("resourceId",),
@@ -69,7 +69,8 @@ def _filter(text: str, now: float) -> tuple[float, float, list[tuple[tuple[str, 
 
 def _time(text: str) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except ValueError as fault:
         raise _refused(f"'{text}' is not a time.") from fault
 
