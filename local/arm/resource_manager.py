@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.arm.galleries import definitions, galleries, replication, soft_delete, versions
-from local.arm.kernel import operation_status
+from local.arm.kernel import ids, operation_status
 from local.arm.kernel.clock import Clock
+from local.arm.kernel.conditions import CONDITIONS
 from local.arm.kernel.errors import ArmError, group_not_found, subscription_not_found
 from local.arm.kernel.events import DeliveryPlan
 from local.arm.kernel.fault_injection import Rule
@@ -18,9 +19,22 @@ from local.arm.kernel.messages import Caller, Incoming, Outcome, Reply
 from local.arm.kernel.routing import Request, Router
 from local.arm.kernel.store import Store
 from local.arm.kernel.throttling import Limit, compute_throttled
-from local.arm.machines import boot_diagnostics, managed_images, run_commands, scale_sets, virtual_machines
-from local.arm.management import cloud_metadata, deployments, managed_identity, resource_groups, subscriptions
-from local.arm.networking import networks
+from local.arm.machines import boot_diagnostics, managed_images, run_commands, scale_sets, skus, virtual_machines
+from local.arm.management import (
+    activity_log,
+    api_versions,
+    cloud_metadata,
+    deployments,
+    locks,
+    managed_identity,
+    providers,
+    resource_graph,
+    resource_groups,
+    resources,
+    subscriptions,
+    tags,
+)
+from local.arm.networking import load_balancers, networks
 from local.arm.storage import disks, storage_accounts
 
 ROUTES = (
@@ -28,6 +42,13 @@ ROUTES = (
     managed_identity.routes,
     cloud_metadata.routes,
     subscriptions.routes,
+    providers.routes,
+    resources.routes,
+    tags.routes,
+    locks.routes,
+    activity_log.routes,
+    resource_graph.routes,
+    skus.routes,
     resource_groups.routes,
     deployments.routes,
     galleries.routes,
@@ -41,6 +62,7 @@ ROUTES = (
     run_commands.routes,
     boot_diagnostics.routes,
     networks.routes,
+    load_balancers.routes,
     storage_accounts.routes,
     scale_sets.routes,
 )
@@ -71,6 +93,7 @@ class ResourceManager:
             headers = self.kernel.throttle.admit(request) if not request.route.public else {}
             drawn = self.kernel.faults.draw(request)
             self._befall(drawn, request, outcome)
+            locks.check(request)
             if outcome.fault != "timeout":
                 outcome.reply = self._run(request)
                 outcome.reply.headers = headers | outcome.reply.headers
@@ -83,8 +106,10 @@ class ResourceManager:
         return outcome
 
     def _admit(self, incoming: Incoming, now: float, correlation: str, outcome: Outcome) -> Request:
-        method = "GET" if incoming.method == "HEAD" and "/resourcegroups/" not in incoming.path.lower() else None
-        route, params = self.router.find(method or incoming.method, incoming.path)
+        path = ids.plain(incoming.path)
+        method = "GET" if incoming.method == "HEAD" and "/resourcegroups/" not in path.lower() else None
+        route, params = self.router.find(method or incoming.method, path)
+        params = _of_scope(params.get("scope", "")) | params
         outcome.operation = route.name
         caller = _NOBODY
         if not route.public:
@@ -96,7 +121,7 @@ class ResourceManager:
         request = Request(
             kernel=self.kernel,
             method=incoming.method,
-            path=incoming.path,
+            path=path,
             params=params,
             query=query,
             headers=incoming.headers,
@@ -108,7 +133,15 @@ class ResourceManager:
             route=route,
         )
         self._check_scope(request)
+        if route.needs_api_version and not route.public:
+            api_versions.check(route, request.api_version, self._location(request))
         return request
+
+    def _location(self, request: Request) -> str:
+        """Where a request is about, for the refusal of its api-version: as it says itself, or as is known."""
+        body = request.body if isinstance(request.body, dict) else {}
+        found = self.kernel.store.get(request.resource_id)
+        return str(body.get("location") or (found.location if found else "") or "global")
 
     def _check_scope(self, request: Request) -> None:
         subscription, group = request.params.get("sub"), request.params.get("rg")
@@ -124,6 +157,8 @@ class ResourceManager:
     def _befall(self, drawn: Iterable[Rule], request: Request, outcome: Outcome) -> None:
         for rule in drawn:
             outcome.fault = rule.fault
+            if refusal := self.kernel.faults.refusal(rule, request) if rule.fault in CONDITIONS else None:
+                raise refusal
             if rule.fault == "throttle":
                 limit = Limit(f"{request.route.bucket or 'HighCostGet'}3Min", 162, 180)
                 raise compute_throttled(limit, request.now, rule.retry_after)
@@ -142,14 +177,22 @@ class ResourceManager:
 
     def _run(self, request: Request) -> Reply:
         request.existed = self.kernel.store.get(request.resource_id) is not None
-        described = self.kernel.events.describe(request, request.resource_id)
-        reply = self.router.handlers[request.route](request)
         changes = request.method not in ("GET", "HEAD") and not request.route.public
+        described = self.kernel.events.describe(request, request.resource_id) if changes else {}
+        reply = self.router.handlers[request.route](request)
         if changes and not request.operations and not request.silent and reply.status < 300:
             if request.method == "POST":
                 described = self.kernel.events.describe(request, request.scope)
             self.kernel.events.publish(described, succeeded=True, at=request.now)
         return reply
+
+
+def _of_scope(scope: str) -> dict[str, str]:
+    """Subscription and group in the scope of an extension."""
+    parts = scope.strip("/").split("/")
+    names = {"subscriptions": "sub", "resourcegroups": "rg"}
+    pairs = zip(parts[:4:2], parts[1:4:2], strict=False)
+    return {names[kind.lower()]: value for kind, value in pairs if kind.lower() in names}
 
 
 def _check_api_version(given: str | None) -> None:

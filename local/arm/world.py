@@ -56,7 +56,7 @@ def reset(kernel: Kernel) -> None:
     """Forget resources, operations, planned work, events and calls; subscriptions, identities and fault rules stay."""
     for resource in kernel.store:
         kernel.store.delete(resource.id)
-    for name in ("operation", "schedule", "outbox"):
+    for name in ("operation", "schedule", "outbox", "activity", "lock"):
         kernel.store.table(name).clear()
     kernel.calls.clear()
     kernel.store.commit()

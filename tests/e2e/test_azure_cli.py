@@ -108,7 +108,7 @@ async def test_galleries_definitions_images_and_groups_are_listed(az: AzureCli) 
     assert [one["name"] for one in await az("sig", "image-definition", "list", *GALLERY)] == ["ubuntu"]
     assert [one["name"] for one in await az("image", "list")] == ["base"]
     assert [one["name"] for one in await az("group", "list")] == ["images"]
-    assert {one["name"] for one in await az("resource", "list")} == {"base", "builds"}
+    assert {one["name"] for one in await az("resource", "list")} == {"base", "builds", "builds/ubuntu"}
 
 
 async def test_machines_and_disks_are_listed(az: AzureCli) -> None:

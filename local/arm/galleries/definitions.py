@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.arm.galleries import rules
+from local.arm.galleries.features import check_features
+from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Reply
@@ -37,14 +39,6 @@ _CHOICES = {
     "architecture": ("x64", "Arm64"),
 }
 _LIMITS = {"publisher": 128, "offer": 64, "sku": 64}
-_SECURITY_TYPES = (
-    "Standard",
-    "TrustedLaunch",
-    "TrustedLaunchSupported",
-    "ConfidentialVM",
-    "ConfidentialVMSupported",
-    "TrustedLaunchAndConfidentialVmSupported",
-)
 _NEW_DEFAULTS = "2025-03-03"
 
 
@@ -70,10 +64,9 @@ def put(request: Request) -> Reply:
     rules.check_not_deleting(gallery, "Gallery")
     existing = request.kernel.store.get(request.resource_id)
     location, body = rules.location_of(request, existing), rules.body_of(request)
-    given = body.get("properties") or {}
-    _check(given, request.now)
+    given = _checked(body.get("properties") or {}, request.now)
     if existing is not None:
-        return _update(request, existing, body, replace=True)
+        return _update(request, existing, body | {"properties": given}, replace=True)
     definition = Resource(
         {
             "name": request.params["image"],
@@ -86,6 +79,7 @@ def put(request: Request) -> Reply:
     )
     _check_required(definition)
     complete(definition, request.api_version)
+    check_features(definition.properties)
     _check_unique(request, gallery, definition)
     definition.properties["provisioningState"] = "Creating"
     request.kernel.store.put(definition)
@@ -96,9 +90,9 @@ def put(request: Request) -> Reply:
 @routes.operation("PATCH", _ONE, name="GalleryImages_Update", bucket="CreateUpdateGalleryImage")
 def patch(request: Request) -> Reply:
     """200 Updating."""
-    definition = request.require()
-    _check(rules.body_of(request).get("properties") or {}, request.now)
-    return _update(request, definition, rules.body_of(request), replace=False)
+    definition, body = request.require(), rules.body_of(request)
+    given = _checked(body.get("properties") or {}, request.now)
+    return _update(request, definition, body | {"properties": given}, replace=False)
 
 
 def _update(request: Request, definition: Resource, body: dict[str, Any], *, replace: bool) -> Reply:
@@ -124,9 +118,13 @@ def _may_update(given: dict[str, Any], stored: dict[str, Any]) -> bool:
     return bool(given.get("allowUpdateImage", stored.get("allowUpdateImage")))
 
 
-def _check(given: dict[str, Any], now: float) -> None:
+def _checked(asked: dict[str, Any], now: float) -> dict[str, Any]:
+    """The properties that were asked for, checked, with the values of enumerations in Azure's spelling."""
+    given = copy.deepcopy(asked)
     for name, allowed in _CHOICES.items():
         value = given.get(name)
+        if value is not None:
+            value = given[name] = spelled(value, *allowed)
         if value is not None and value not in allowed:
             raise bad_parameter(
                 f"The value '{value}' of parameter 'galleryImage.properties.{name}' is not allowed. Allowed values "
@@ -140,6 +138,8 @@ def _check(given: dict[str, Any], now: float) -> None:
                 f"galleryImage.properties.identifier.{name}",
             )
     check_end_of_life(given.get("endOfLifeDate"), now, "galleryImage.properties.endOfLifeDate")
+    check_features(given)
+    return given
 
 
 def check_end_of_life(given: str | None, now: float, target: str) -> None:
@@ -165,15 +165,17 @@ def _check_required(definition: Resource) -> None:
 
 
 def _check_unique(request: Request, gallery: Resource, definition: Resource) -> None:
+    """409 for names that another definition has (text: troubleshooting-shared-images.md)."""
     wanted = {name: value.lower() for name, value in definition.properties["identifier"].items()}
     for other in request.kernel.store.children(gallery.id, KIND):
         taken = {name: value.lower() for name, value in other.properties["identifier"].items()}
         if taken == wanted:
+            names = ", ".join(f"{name}:{definition.properties['identifier'][name]}" for name in _LIMITS)
             raise ArmError(
                 409,
                 "Conflict",
-                f"The gallery image '{other.name}' in gallery '{gallery.name}' already has the same publisher, offer "
-                "and sku. The combination of publisher, offer and sku must be unique within a gallery.",
+                f"Gallery image: {other.name} identified by ({names}) already exists. Choose a different publisher, "
+                "offer, sku combination.",
                 target="galleryImage.properties.identifier",
             )
 
@@ -187,9 +189,6 @@ def complete(definition: Resource, api_version: str) -> None:
     names = {one.get("name") for one in stored.get("features", [])}
     if api_version >= _NEW_DEFAULTS and "SecurityType" not in names and stored["hyperVGeneration"] == "V2":
         stored["features"] = [{"name": "SecurityType", "value": "TrustedLaunchSupported"}, *stored.get("features", [])]
-    for feature in stored.get("features", []):
-        known = (kind for kind in _SECURITY_TYPES if kind.lower() == str(feature.get("value")).lower())
-        feature["value"] = next(known, feature.get("value"))
     if stored.get("disallowed") == {}:
         del stored["disallowed"]
     definition.document["properties"] = stored
@@ -234,3 +233,4 @@ def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     defaults = {"osType": "Linux", "osState": "Generalized", "identifier": names}
     definition.document["properties"] = defaults | definition.properties
     complete(definition, "2024-03-03")
+    check_features(definition.properties)

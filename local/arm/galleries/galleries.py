@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from local.arm.galleries import rules
-from local.arm.kernel.errors import bad_parameter
+from local.arm.kernel.errors import bad_parameter, conflict
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
@@ -68,6 +68,7 @@ def put(request: Request) -> Reply:
     location, body = rules.location_of(request, existing), rules.body_of(request)
     if existing is not None:
         return _update(request, existing, body, replace=True)
+    _check_unique(request)
     gallery = Resource(
         {
             "name": request.params["gallery"],
@@ -82,6 +83,19 @@ def put(request: Request) -> Reply:
     request.kernel.store.put(gallery)
     headers = rules.begin(request, gallery, seconds=_SECONDS, done="gallery.written")
     return Reply(201, gallery.document, headers)
+
+
+def _check_unique(request: Request) -> None:
+    """A gallery's name is one of its subscription, whatever the group (azure-cli#11967,
+    troubleshooting-shared-images.md).
+    """
+    subscription, name = request.params["sub"], request.params["gallery"]
+    found = request.kernel.store.of_kind(KIND, f"/subscriptions/{subscription}")
+    if any(one.name.lower() == name.lower() for one in found):
+        raise conflict(
+            f"The gallery name '{name}' is not unique within the subscription '{subscription}'. Please pick another "
+            "gallery name."
+        )
 
 
 @routes.operation("PATCH", _ONE, name="Galleries_Update", bucket="CreateUpdateGallery")

@@ -8,6 +8,7 @@ from typing import Any
 from local.arm.galleries import replication, rules
 from local.arm.galleries.definitions import check_end_of_life
 from local.arm.kernel import regions
+from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.store import Resource
 
@@ -15,6 +16,7 @@ _PROFILE = "galleryImageVersion.properties.publishingProfile"
 _STORAGE = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS")
 _EDGE_STORAGE = ("Standard_LRS", "Standard_ZRS", "StandardSSD_LRS", "Premium_LRS")
 _MAX_REPLICAS = 100
+_DAY = 86400.0
 _REGION_KEYS = ("excludeFromLatest", "encryption", "additionalReplicaSets")
 
 
@@ -39,17 +41,40 @@ def build(given: dict[str, Any], stored: dict[str, Any], *, home: str, now: floa
         "publishedDate": stored.get("publishedDate"),
     }
     if end := given.get("endOfLifeDate", base.get("endOfLifeDate")):
-        if end != stored.get("endOfLifeDate"):
-            check_end_of_life(end, now, f"{_PROFILE}.endOfLifeDate")
+        if end != stored.get("endOfLifeDate"):  # today is taken: so a version that blocks its deletion is released
+            check_end_of_life(end, now - now % _DAY - 1, f"{_PROFILE}.endOfLifeDate")
         profile["endOfLifeDate"] = end
     profile["storageAccountType"] = kind
     zones = given.get("targetExtendedLocations", base.get("targetExtendedLocations"))
     if zones:
         profile["targetExtendedLocations"] = _edge_zones(zones, count)
-    mode = given.get("replicationMode") or stored.get("replicationMode")
+    mode = spelled(given.get("replicationMode"), "Full", "Shallow") or stored.get("replicationMode")
     if stored and mode != stored.get("replicationMode"):
         raise rules.property_change(f"{_PROFILE}.replicationMode")
+    _check_mode(mode, profile, home)
     return profile | ({"replicationMode": mode} if mode else {})
+
+
+def _check_mode(mode: str | None, profile: dict[str, Any], home: str) -> None:
+    """A shallow version copies nothing: it is in the source's region alone, once ("Shallow replication" on Microsoft
+    Learn; the limits are those of packer-plugin-azure#337 and #383).
+    """
+    target = f"{_PROFILE}.replicationMode"
+    if mode not in (None, "Full", "Shallow"):
+        raise bad_parameter(f"The value '{mode}' of parameter '{target}' is invalid.", target)
+    if mode != "Shallow":
+        return
+    if region_names(profile) != [home]:
+        raise bad_parameter(
+            f"Gallery image versions with replication mode 'Shallow' can only be in the location <{home}> of their "
+            "source.",
+            f"{_PROFILE}.targetRegions",
+        )
+    if profile["targetRegions"][0]["regionalReplicaCount"] != 1:
+        raise bad_parameter(
+            "The replica count of gallery image versions with replication mode 'Shallow' must be 1.",
+            f"{_PROFILE}.targetRegions.regionalReplicaCount",
+        )
 
 
 def _regions(wanted: Any, stored: list[dict[str, Any]], count: int, kind: str, home: str) -> list[dict[str, Any]]:

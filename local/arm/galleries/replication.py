@@ -187,7 +187,7 @@ def resolve_latest(kernel: Kernel, definition_id: str, region: str, now: float) 
     a region's own `excludeFromLatest` overrides the version's. Raises ArmError 404 when there is none.
     """
     versions = kernel.store.children(definition_id, "Microsoft.Compute/galleries/images/versions")
-    for one in sorted(versions, key=_number, reverse=True):
+    for one in sorted(versions, key=lambda one: number(one.name), reverse=True):
         if replica_ready(kernel, one.id, region, now) and not excluded(one, region):
             return one
     raise ArmError(404, "GalleryImageNotFound", f"There is no latest image version exists for {definition_id}.")
@@ -202,5 +202,6 @@ def excluded(version: Resource, region: str) -> bool:
     return bool(profile.get("excludeFromLatest"))
 
 
-def _number(version: Resource) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.name.split("."))
+def number(name: str) -> tuple[int, ...]:
+    """The number that a version's name spells, whatever its leading zeros."""
+    return tuple(int(part) for part in name.split("."))

@@ -1,23 +1,38 @@
-"""What a version is made from: a managed image, a machine, another version, snapshots or disks, or VHD blobs."""
+"""What a version is made from: a managed image, a machine, another version, snapshots or disks, or VHD blobs.
+
+Refusals are those of "Troubleshoot images in an Azure Compute Gallery" on Microsoft Learn, unless another source is
+named.
+"""
 
 import copy
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.arm.galleries import rules
+from local.arm.galleries.encryption import encrypted
+from local.arm.galleries.features import STANDARD, security_of
 from local.arm.galleries.lineage import CLEAN, character, is_generalized
 from local.arm.kernel import ids
-from local.arm.kernel.errors import ArmError, bad_parameter
+from local.arm.kernel.errors import ArmError, bad_parameter, conflict
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Resource
 
 _DEFAULT_SIZE = 30
 _PROFILE = "galleryImageVersion.properties.storageProfile"
+_VERSION = "microsoft.compute/galleries/images/versions"
+_IMAGE = "microsoft.compute/images"
+_MACHINE = "microsoft.compute/virtualmachines"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Facts of a source. `os_state` None means that it says nothing of it (disks). Sizes are in GB."""
+    """Facts of a source. `os_state` None means that it says nothing of it (disks). Sizes are in GB.
+
+    `kind` is its lower-case resource type (empty for a blob), `regions` are where it can be read (None: anywhere),
+    `security` is the SecurityType of a version's definition or of a machine, `plan` what it was bought with, `keys`
+    says that it is encrypted with the customer's own.
+    """
 
     os_type: str | None
     os_state: str | None
@@ -25,6 +40,11 @@ class Source:
     data_disks: list[dict[str, Any]] = field(default_factory=list)
     character: str = CLEAN
     hyper_v: str | None = None
+    kind: str = ""
+    regions: tuple[str, ...] | None = None
+    security: str | None = None
+    plan: dict[str, Any] | None = None
+    keys: bool = False
 
 
 def read(kernel: Kernel, storage: dict[str, Any]) -> Source:
@@ -45,9 +65,24 @@ def read(kernel: Kernel, storage: dict[str, Any]) -> Source:
     raise bad_parameter(f"Required parameter '{_PROFILE}.source' is missing (null).", f"{_PROFILE}.source")
 
 
-def check(kernel: Kernel, source: Source, definition: Resource, source_id: str) -> None:
-    """Refuse a source whose type, state or generation is not the definition's (troubleshooting-shared-images.md)."""
+def check(source: Source, definition: Resource, source_id: str, location: str) -> None:
+    """Refuse a source that is not where the version is made, or that is something else than its definition says."""
     wanted = definition.properties
+    if source.regions is not None and location not in source.regions:
+        raise ArmError(
+            404,
+            "NotFound",
+            f"Source {source_id} is not found. Please check source exists, and is in the same region as gallery image "
+            "version being created.",
+            target=f"{_PROFILE}.source.id",
+        )
+    if source.keys and source.kind == _VERSION:  # "Create an encrypted image version with customer-managed keys"
+        raise bad_parameter(
+            f"The source gallery image version '{source_id}' is encrypted with customer-managed keys and cannot be "
+            "used "
+            "as source to create another gallery image version.",
+            f"{_PROFILE}.source.id",
+        )
     if source.os_state is not None and source.os_state != wanted["osState"]:
         raise bad_parameter(
             f"Cannot create Gallery Image Version from: {source_id} since the OS State in the parent gallery image "
@@ -55,17 +90,44 @@ def check(kernel: Kernel, source: Source, definition: Resource, source_id: str) 
             "galleryImage.properties.osState",
         )
     if source.os_type is not None and source.os_type != wanted["osType"]:
-        raise bad_parameter(
-            f"Cannot create Gallery Image Version from: {source_id} since the OS Type in the parent gallery image "
-            f"({wanted['osType']}) is not {source.os_type}.",
-            "galleryImage.properties.osType",
-        )
+        raise _differs(source_id, "OS type", source.os_type, wanted["osType"], "OS type generation")
     if source.hyper_v is not None and source.hyper_v != wanted["hyperVGeneration"]:
+        raise _differs(source_id, "Hypervisor generation", source.hyper_v, wanted["hyperVGeneration"])
+    _check_plan(source, definition, source_id)
+    _check_security(source, definition, source_id)
+
+
+def _differs(source_id: str, what: str, its: str, parents: str, parents_what: str | None = None) -> ArmError:
+    return conflict(
+        f"The resource with id '{source_id}' has a different {what} ['{its}'] than the parent gallery image "
+        f"{parents_what or what} ['{parents}']."
+    )
+
+
+def _check_plan(source: Source, definition: Resource, source_id: str) -> None:
+    """What descends from the marketplace keeps its plan; blobs and disks say nothing of theirs."""
+    wanted = definition.properties.get("purchasePlan")
+    names = ("name", "publisher", "product")
+    if source.kind not in (_VERSION, _IMAGE, _MACHINE) or not (source.plan or source.kind == _VERSION):
+        return
+    its, parents = ({name: plan.get(name) for name in names} if plan else None for plan in (source.plan, wanted))
+    if its != parents:
+        raise _differs(source_id, "plan", *(json.dumps(plan, separators=(",", ":")) for plan in (its, parents)))
+
+
+def _check_security(source: Source, definition: Resource, source_id: str) -> None:
+    """Versions are copied between definitions of one SecurityType alone; which other sources a type takes is told in
+    hashicorp/packer-plugin-azure#304 and microsoft/STL#4682.
+    """
+    wanted = security_of(definition)
+    if wanted.endswith("Supported") and source.kind not in ("", _IMAGE, _VERSION):
         raise bad_parameter(
-            f"Cannot create Gallery Image Version from: {source_id} since the Hyper-V generation in the parent gallery "
-            f"image ({wanted['hyperVGeneration']}) is not {source.hyper_v}.",
-            "galleryImage.properties.hyperVGeneration",
+            f"The security type '{wanted}' is not supported for the source id '{source_id}'. Currently only Vhd Blob, "
+            f"User Image and Gallery Image Version sources are supported for '{wanted}' images.",
+            f"{_PROFILE}.source.id",
         )
+    if source.kind in (_VERSION, _MACHINE) and source.security != wanted:
+        raise _differs(source_id, "security type", source.security or STANDARD, wanted)
 
 
 def _find(kernel: Kernel, source_id: str) -> Resource:
@@ -78,9 +140,9 @@ def _find(kernel: Kernel, source_id: str) -> Resource:
 def _of_resource(kernel: Kernel, source_id: str) -> Source:
     parsed = ids.parse(source_id)
     readers = {
-        "microsoft.compute/images": _of_image,
-        "microsoft.compute/virtualmachines": _of_machine,
-        "microsoft.compute/galleries/images/versions": _of_version,
+        _IMAGE: _of_image,
+        _MACHINE: _of_machine,
+        _VERSION: _of_version,
         "microsoft.compute/disks": _of_whole_disk,
         "microsoft.compute/snapshots": _of_whole_disk,
     }
@@ -102,6 +164,9 @@ def _of_image(kernel: Kernel, image: Resource) -> Source:
         data_disks=[_data_disk(kernel, one) for one in storage.get("dataDisks", [])],
         character=character(image),
         hyper_v=image.properties.get("hyperVGeneration"),
+        kind=_IMAGE,
+        regions=(image.location,),
+        plan=image.sim.get("plan"),
     )
 
 
@@ -114,6 +179,10 @@ def _of_machine(kernel: Kernel, machine: Resource) -> Source:
         size=_disk_size(kernel, disk),
         data_disks=[_data_disk(kernel, one) for one in storage.get("dataDisks", [])],
         character=character(machine),
+        kind=_MACHINE,
+        regions=(machine.location,),
+        security=(machine.properties.get("securityProfile") or {}).get("securityType") or STANDARD,
+        plan=machine.document.get("plan"),
     )
 
 
@@ -136,6 +205,10 @@ def _of_version(kernel: Kernel, version: Resource) -> Source:
         data_disks=[{k: v for k, v in one.items() if k != "source"} for one in storage.get("dataDiskImages", [])],
         character=character(version),
         hyper_v=definition.properties.get("hyperVGeneration"),
+        kind=_VERSION,
+        security=security_of(definition),
+        plan=definition.properties.get("purchasePlan"),
+        keys=encrypted(version.properties["publishingProfile"]),
     )
 
 
@@ -150,9 +223,9 @@ def _of_disk(kernel: Kernel, disk_id: str, storage: dict[str, Any]) -> Source:
         os_state=None,
         size=disk.properties.get("diskSizeGB") or _DEFAULT_SIZE,
         data_disks=_given_data_disks(kernel, storage),
-        character=character(
-            disk
-        ),  # Azure takes a disk of another generation (test_create_image_version_with_region_cvm…)
+        character=character(disk),
+        kind=disk.kind.lower(),  # Azure takes one of another generation (test_create_image_version_with_region_cvm…)
+        regions=(disk.location,),
     )
 
 

@@ -5,7 +5,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from local.arm.galleries import publishing, replication, rules, soft_delete, sources
+from local.arm.galleries import encryption, publishing, replication, rules, soft_delete, sources
+from local.arm.galleries.features import CONFIDENTIAL, security_of
 from local.arm.galleries.lineage import CLEAN
 from local.arm.kernel.clock import iso
 from local.arm.kernel.errors import ArmError, bad_parameter
@@ -22,7 +23,7 @@ _LIST = (
     "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Compute/galleries/{gallery}/images/{image}/versions"
 )
 _ONE = _LIST + "/{version}"
-_NUMBER = re.compile(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})")
+_NUMBER = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
 _LARGEST = 2**31 - 1
 _UPDATE_SECONDS = 30.0
 _DELETE_SECONDS = 90.0  # recorded in test_gallery_e2e.yaml
@@ -71,6 +72,7 @@ def put(request: Request) -> Reply:
     if soft_delete.holds(request.kernel.store, request.resource_id):
         return _restore(request)
     rules.check_not_deleting(definition, "Gallery Image")
+    _check_spelling(request, definition)
     return _create(request, definition, location)
 
 
@@ -89,6 +91,19 @@ def _check_number(name: str) -> None:
         )
 
 
+def _check_spelling(request: Request, definition: Resource) -> None:
+    """A name keeps its leading zeros (Azure/AKS has `202309.06.0`), but no number is there in two spellings."""
+    wanted = replication.number(request.params["version"])
+    for one in request.kernel.store.children(definition.id, KIND):
+        if replication.number(one.name) == wanted:
+            raise ArmError(
+                409,
+                "Conflict",
+                f"The gallery image version '{request.params['version']}' is the same number as '{one.name}', which "
+                f"exists in the gallery image '{definition.name}'.",
+            )
+
+
 def _create(request: Request, definition: Resource, location: str) -> Reply:
     body = rules.body_of(request)
     given = body.get("properties") or {}
@@ -96,9 +111,10 @@ def _create(request: Request, definition: Resource, location: str) -> Reply:
     if not isinstance(storage, dict):
         target = "galleryImageVersion.properties.storageProfile"
         raise bad_parameter(f"Required parameter '{target}' is missing (null).", target)
-    source = sources.read(request.kernel, storage)
-    sources.check(request.kernel, source, definition, _source_id(storage))
     profile = publishing.build(given.get("publishingProfile") or {}, {}, home=location, now=request.now, replace=True)
+    source = sources.read(request.kernel, storage)
+    sources.check(source, definition, _source_id(storage), location)
+    _check_encryption(request, profile, definition, source, _source_id(storage))
     profile["publishedDate"] = iso(request.now)
     version = Resource(
         {
@@ -121,6 +137,20 @@ def _create(request: Request, definition: Resource, location: str) -> Reply:
         replication.start(request.kernel, version, region, request.now)
     headers = _begin(request, version, _UPDATE_SECONDS)
     return Reply(201, rules.shown(version, request.api_version), headers)
+
+
+def _check_encryption(
+    request: Request, profile: dict[str, Any], definition: Resource, source: sources.Source, source_id: str
+) -> None:
+    listed = source.kind.endswith(("/virtualmachines", "/images"))  # recorded: of a snapshot's disks nothing is asked
+    luns = [one["lun"] for one in source.data_disks] if listed else None
+    copied = source_id if source.kind == KIND.lower() else None
+    encryption.check_new(profile, request.params["sub"], luns, copied)
+    if security_of(definition) == CONFIDENTIAL and publishing.region_names(profile)[1:]:
+        raise bad_parameter(  # "Create a confidential VM from a compute gallery image" on Microsoft Learn
+            "Gallery image versions with security type 'ConfidentialVM' cannot be replicated to other regions.",
+            "galleryImageVersion.properties.publishingProfile.targetRegions",
+        )
 
 
 def _source_id(storage: dict[str, Any]) -> str:
@@ -156,6 +186,7 @@ def _update(request: Request, version: Resource, *, replace: bool) -> Reply:
         now=request.now,
         replace=replace,
     )
+    encryption.check_update(profile, stored["publishingProfile"], request.params["sub"])
     safety = (_SAFETY if replace else stored["safetyProfile"]) | _safety(given)
     _move(request, version, publishing.region_names(profile), safety)
     rules.retag(version, body, replace=replace)
@@ -196,8 +227,12 @@ def _begin(request: Request, version: Resource, least_seconds: float) -> dict[st
 
 
 def _restore(request: Request) -> Reply:
-    given = rules.body_of(request).get("properties") or {}
-    if not given.get("restore"):
+    """Take a version back: asked for by `restore` (GalleryRP 2024-03-03), or by a write that names no source, as
+    `az sig image-version undelete` sends it. Tags that are given, be it none, take the place of the old ones.
+    """
+    body = rules.body_of(request)
+    given = body.get("properties") or {}
+    if not given.get("restore") and given.get("storageProfile"):
         raise ArmError(
             409,
             "Conflict",
@@ -205,6 +240,9 @@ def _restore(request: Request) -> Reply:
             "bypassSoftDelete.",
         )
     version = soft_delete.take_back(request.kernel.store, request.resource_id)
+    rules.retag(version, body, replace=False)
+    if given.get("safetyProfile"):
+        version.properties["safetyProfile"] |= _safety(given)
     version.properties["provisioningState"] = "Updating"
     headers = _begin(request, version, _UPDATE_SECONDS)
     return Reply(200, rules.shown(version, request.api_version), headers)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from local.arm.kernel.activity import ActivityLog
 from local.arm.kernel.clock import Clock, iso_z
 from local.arm.kernel.messages import RoutedRequest
 from local.arm.kernel.store import Store
@@ -38,7 +39,7 @@ class DeliveryPlan:
 
 
 class Events:
-    """Describes events when a request comes, publishes them when its work has ended."""
+    """Describes events when a request comes; publishes them, and takes them down, when its work has ended."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Events:
         wake: Callable[[], None],
     ) -> None:
         """The outbox is a table of `store`; `dice(*parts)` gives the dice of one event, `wake()` tells of a new one."""
+        self.activity = ActivityLog(store, clock, dice=dice)
         self._clock = clock
         self.outbox = store.table("outbox")
         self.plan = plan
@@ -73,6 +75,7 @@ class Events:
         """Put the event (and, by the plan's dice, a second copy of it) into the outbox."""
         if not described["verb"]:
             return
+        self.activity.record(described, succeeded=succeeded, at=at)
         event = _event(described, succeeded=succeeded, at=at)
         told = (described["resource_id"].lower(), described["operation"])
         self._told[told] += 1
@@ -103,7 +106,7 @@ class Events:
 def operation_name(request: RoutedRequest, resource_id: str) -> str:
     """The name that role definitions and events use, e.g. `Microsoft.Compute/galleries/images/versions/write`."""
     parts = resource_id.strip("/").split("/")
-    provider = next((index for index, part in enumerate(parts) if part.lower() == "providers"), None)
+    provider = next((at for at in range(len(parts) - 1, -1, -1) if parts[at].lower() == "providers"), None)
     if provider is None:
         kind = "Microsoft.Resources/subscriptions/resourceGroups"
     else:

@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass, field, fields
 from random import Random
 from typing import Any
 
+from local.arm.kernel.clock import Clock
+from local.arm.kernel.conditions import CONDITIONS
 from local.arm.kernel.errors import ArmError
 from local.arm.kernel.messages import RoutedRequest
 from local.arm.kernel.store import Store
 
-KINDS = ("throttle", "error", "latency", "timeout", "drop_response_after_effect", "fail_operation")
+KINDS = ("throttle", "error", "latency", "timeout", "drop_response_after_effect", "fail_operation", *CONDITIONS)
 
 
 class BadRule(Exception):
@@ -30,6 +32,12 @@ class Rule:
     (accepted, but the long-running operation ends Failed with `code` and `message`). `error` is the whole error object
     (`code`, `message` and what else it has: `target`, `details`, `innererror`) where code and message are not all of
     it.
+
+    Or it is a condition (`conditions.py`), which refuses what it is about in Azure's words: `subscription-not-found`,
+    `group-not-found`, `gallery-not-found`, `terms-not-accepted`, `tag-policy` (with the names of `tags`).
+
+    A rule is in force from `after` seconds of Azure's time after the plan was set, for `lasting` seconds (None: no
+    end).
     """
 
     fault: str
@@ -45,6 +53,10 @@ class Rule:
     error: dict[str, Any] | None = None
     retry_after: int | None = None
     seconds: float = 30
+    tags: list[str] = field(default_factory=list)
+    after: float = 0
+    lasting: float | None = None
+    since: float = 0
     seen: int = 0
     applied: int = 0
 
@@ -61,6 +73,11 @@ class Rule:
             headers=headers,
             extra=extra,
         )
+
+    def in_force(self, now: float, clock: Clock) -> bool:
+        """Whether its time has come and is not over; `since` is when the plan was set (epoch)."""
+        begin = self.since + clock.scaled(self.after)
+        return begin <= now and (self.lasting is None or now < begin + clock.scaled(self.lasting))
 
     def matches(self, method: str, operation: str, path: str) -> bool:
         """Whether the rule is about this request at all."""
@@ -107,6 +124,8 @@ def _read_rule(index: int, given: Any) -> Rule:
         raise BadRule(f"rule {index}: unknown fields {', '.join(sorted(unknown))}")
     if not isinstance(flat.get("error") or {}, dict):
         raise BadRule(f"rule {index}: 'error' must be an error object: code, message, details …")
+    if (flat["fault"] == "tag-policy") != bool(flat.get("tags")):
+        raise BadRule(f"rule {index}: 'tags' are the names that a 'tag-policy' demands")
     try:
         re.compile(flat.get("resource") or "")
     except re.error as fault:
@@ -117,9 +136,11 @@ def _read_rule(index: int, given: Any) -> Rule:
 class FaultPlan:
     """The rules in force, with their counts, kept over a restart."""
 
-    def __init__(self, store: Store, dice: Random) -> None:
+    def __init__(self, store: Store, clock: Clock, dice: Random) -> None:
         """Take up the stored rules."""
+        self._store = store
         self._table = store.table("fault")
+        self._clock = clock
         self._dice = dice
         stored = self._table.get("rules")
         self.rules = [Rule(**one) for one in stored["rules"]] if stored else []
@@ -127,6 +148,8 @@ class FaultPlan:
     def replace(self, rules: list[Rule]) -> None:
         """Put other rules in force, counting from nothing."""
         self.rules = rules
+        for rule in rules:
+            rule.since = self._clock.now()
         self._save()
 
     def draw(self, request: RoutedRequest) -> list[Rule]:
@@ -136,11 +159,17 @@ class FaultPlan:
         """
         route = request.route
         about = [rule for rule in self.rules if rule.operation or not route.public]
-        matching = [rule for rule in about if rule.matches(request.method, route.name, request.path)]
+        timely = [rule for rule in about if rule.in_force(request.now, self._clock)]
+        matching = [rule for rule in timely if rule.matches(request.method, route.name, request.path)]
+        matching = [rule for rule in matching if rule.fault not in CONDITIONS or self.refusal(rule, request)]
         taken = [rule for rule in matching if rule.wants(self._dice)]
         if matching:
             self._save()
         return taken
+
+    def refusal(self, rule: Rule, request: RoutedRequest) -> ArmError | None:
+        """What a condition answers, or None when the request is not about it."""
+        return CONDITIONS[rule.fault](request, self._store, rule.tags)
 
     def _save(self) -> None:
         self._table["rules"] = {"rules": [asdict(rule) for rule in self.rules]}

@@ -1,6 +1,9 @@
 """Resource ids: read in any casing, written in ARM's."""
 
+import re
 from dataclasses import dataclass
+
+_SLASHES = re.compile("//+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,14 @@ class ResourceId:
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/{self.provider}/{tail}"
 
 
+def plain(path: str) -> str:
+    """A path or id with single slashes: ARM takes doubled ones for one."""
+    return _SLASHES.sub("/", path)
+
+
 def parse(text: str) -> ResourceId | None:
     """The id in `text`, or None when it is not the id of a resource in a resource group."""
-    parts = text.strip("/").split("/")
+    parts = plain(text).strip("/").split("/")
     fixed = [part.lower() for part in parts[0:6:2]]
     if len(parts) < 8 or len(parts) % 2 or fixed != ["subscriptions", "resourcegroups", "providers"] or not all(parts):
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from local.arm.kernel.activity import ActivityLog
 from local.arm.kernel.clock import Clock
 from local.arm.kernel.events import DeliveryPlan, Events
 from local.arm.kernel.fault_injection import FaultPlan
@@ -42,10 +43,15 @@ class Kernel:
         self.events = Events(self.store, self.clock, self.delivery, dice=self.random, wake=self.wake)
         self.operations = Operations(self.store, self.clock, self.schedule, self.events, run_hook=self.run_hook)
         self.throttle = Throttle(self.clock)
-        self.faults = FaultPlan(self.store, self.random("faults"))
+        self.faults = FaultPlan(self.store, self.clock, self.random("faults"))
         self.tokens = Tokens(self.store)
         self.calls: deque[Call] = deque(maxlen=500_000)
         self.store.commit()
+
+    @property
+    def activity(self) -> ActivityLog:
+        """The activity log."""
+        return self.events.activity
 
     def random(self, *parts: Any) -> Random:
         """Dice for one purpose: the same seed and parts give the same throws, whatever else happens."""

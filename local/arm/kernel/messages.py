@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SCOPE = "{scope}"
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -66,7 +68,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: a method and a path template with `{placeholders}`, all else of it compared without case."""
+    """One operation: a method and a path template with `{placeholders}`, all else of it compared without case.
+
+    A template that begins with `{scope}` is one of an extension: the scope is any id, and what the template says
+    follows it.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -75,10 +81,23 @@ class Route:
     public: bool
     needs_api_version: bool
 
+    @property
+    def is_extension(self) -> bool:
+        """Whether it is one of an extension resource, whose scope has any length."""
+        return self.segments[0] == SCOPE
+
     def match(self, parts: list[str]) -> dict[str, str] | None:
         """The values of the placeholders, or None when the path is another one."""
         found: dict[str, str] = {}
+        if self.is_extension:
+            head = max(len(parts) - len(self.segments) + 1, 0)
+            found["scope"] = "/" + "/".join(parts[:head])
+            parts = [SCOPE, *parts[head:]]
+            if len(parts) != len(self.segments):
+                return None
         for want, got in zip(self.segments, parts, strict=True):
+            if want == SCOPE:
+                continue
             if want.startswith("{"):
                 found[want[1:-1]] = got
             elif want.lower() != got.lower():
@@ -120,9 +139,10 @@ class RoutedRequest:
         For `…/list` paths and actions see `scope`.
         """
         given = self.path.strip("/").split("/")
-        cased = [
-            want if not want.startswith("{") else got for want, got in zip(self.route.segments, given, strict=False)
-        ]
+        template = self.route.segments
+        if self.route.is_extension:
+            template = (*["{}"] * (len(given) - len(template) + 1), *template[1:])
+        cased = [want if not want.startswith("{") else got for want, got in zip(template, given, strict=False)]
         return "/" + "/".join(cased)
 
     @property

@@ -106,11 +106,12 @@ class Routes:
 
 
 class Router:
-    """All routes, found by the number of path segments, with their handlers; and all hooks."""
+    """All routes with their handlers, found by the number of path segments or as an extension's; and all hooks."""
 
     def __init__(self, modules: Iterable[Routes]) -> None:
         """Take in the routes and hooks of all modules."""
         self._by_length: dict[int, list[Route]] = {}
+        self._extensions: list[Route] = []
         self.handlers: dict[Route, Handler] = {}
         self.hooks: dict[str, Hook] = {}
         for routes in modules:
@@ -120,7 +121,8 @@ class Router:
         """A hook's name that is taken is a mistake of the code."""
         self.handlers |= routes.handlers
         for route in routes.handlers:
-            self._by_length.setdefault(len(route.segments), []).append(route)
+            of_its_length = self._by_length.setdefault(len(route.segments), [])
+            (self._extensions if route.is_extension else of_its_length).append(route)
         for name, hook in routes.hooks.items():
             if name in self.hooks:
                 raise ValueError(f"two hooks are called {name!r}")
@@ -130,7 +132,7 @@ class Router:
         """The route and its placeholders; 404 or 405 as ARM words them."""
         parts = [unquote(part) for part in path.strip("/").split("/")]
         methods: list[str] = []
-        for route in self._by_length.get(len(parts), ()):
+        for route in (*self._by_length.get(len(parts), ()), *self._extensions):
             found = route.match(parts)
             if found is not None and route.method == method:
                 return route, found

@@ -16,13 +16,17 @@ class Number:
 type Shape = type | list[Any] | dict[str, Any]
 
 _TAGGED: dict[str, Any] = {"location": str, "tags": dict}
+_PLAN = {"name": str, "publisher": str, "product": str}
 _SOURCE = {"id": str, "uri": str, "virtualMachineId": str, "communityGalleryImageId": str, "storageAccountId": str}
 _REGION = {
     "name": str,
     "regionalReplicaCount": int,
     "storageAccountType": str,
     "excludeFromLatest": bool,
-    "encryption": {"osDiskImage": dict, "dataDiskImages": [dict]},
+    "encryption": {
+        "osDiskImage": {"diskEncryptionSetId": str, "securityProfile": {"secureVMDiskEncryptionSetId": str}},
+        "dataDiskImages": [{"lun": int, "diskEncryptionSetId": str}],
+    },
     "additionalReplicaSets": [dict],
 }
 _PUBLISHING = {
@@ -57,7 +61,7 @@ _DEFINITION_PROPERTIES = {
     "features": [{"name": str, "value": str}],
     "recommended": dict,
     "disallowed": dict,
-    "purchasePlan": dict,
+    "purchasePlan": _PLAN,
     "allowUpdateImage": bool,
 }
 _GALLERY_PROPERTIES = {
@@ -97,7 +101,12 @@ _PLACED = {
     "caching": str,
     "deleteOption": str,
     "diskSizeGB": Number,
-    "managedDisk": {"id": str, "storageAccountType": str},
+    "managedDisk": {
+        "id": str,
+        "storageAccountType": str,
+        "diskEncryptionSet": {"id": str},
+        "securityProfile": {"securityEncryptionType": str},
+    },
     "vhd": {"uri": str},
     "diffDiskSettings": dict,
 }
@@ -118,7 +127,7 @@ _MODEL = {
     "networkProfile": _NETWORK,
     "osProfile": _SYSTEM,
     "diagnosticsProfile": {"bootDiagnostics": {"storageUri": str}},
-    "securityProfile": dict,
+    "securityProfile": {"securityType": str, "uefiSettings": dict},
 }
 
 DISK: Shape = _TAGGED | {
@@ -129,10 +138,12 @@ DISK: Shape = _TAGGED | {
 MACHINE: Shape = _TAGGED | {
     "identity": {"type": str, "userAssignedIdentities": dict},
     "zones": [str],
+    "plan": _PLAN,
     "properties": _MODEL | {"hardwareProfile": {"vmSize": str}},
 }
 SCALE_SET: Shape = _TAGGED | {
     "sku": {"name": str, "capacity": Number},
+    "plan": _PLAN,
     "properties": {"virtualMachineProfile": _MODEL, "upgradePolicy": {"mode": str, "rollingUpgradePolicy": dict}},
 }
 ACTIONS: dict[str, Shape] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.arm.kernel.ids import parent_key
+from local.arm.kernel.ids import parent_key, plain
 
 type Document = dict[str, Any]
 
@@ -94,6 +94,11 @@ class Table:
             self._dirty.add(key)
         return found
 
+    def trim(self, most: int) -> None:
+        """Remove the oldest documents until there are no more than `most`."""
+        while len(self._documents) > most:
+            self.pop(next(iter(self._documents)))
+
     def items(self) -> list[tuple[str, Document]]:
         """All keys and documents, safe to change meanwhile."""
         return list(self._documents.items())
@@ -138,8 +143,8 @@ class Store:
         return self._tables[name]
 
     def get(self, resource_id: str) -> Resource | None:
-        """The resource with this id, in any casing and with or without its first slash, or None."""
-        return self._resources.get("/" + resource_id.lower().strip("/"))
+        """The resource with this id, in any casing, with or without its first slash or doubled ones, or None."""
+        return self._resources.get("/" + plain(resource_id.lower()).strip("/"))
 
     def put(self, resource: Resource) -> Resource:
         """Add or replace a resource; call it again after changing one in place."""

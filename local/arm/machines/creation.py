@@ -12,10 +12,13 @@ from local.arm.kernel.messages import Reply
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.characters.timeline import ALLOCATION_FAILS_AFTER, Timeline, first_boot
+from local.arm.machines.flexible_scale_sets import check_membership
 from local.arm.machines.image_reference import Image, own_character, resolve
 from local.arm.machines.machine import ALLOCATION_FAILED, KIND, Machine, bump, failure_of, identity_of
 from local.arm.machines.nics import attach_nics, network_profile
 from local.arm.machines.os_profile import check_os_profile
+from local.arm.machines.purchase_plan import refuse_plan
+from local.arm.machines.security_profile import check_security
 from local.arm.machines.sizes import Size, require_bootable, size_named
 from local.arm.machines.storage_profile import require_disk_names_free, storage_profile
 
@@ -40,6 +43,8 @@ def create(request: Request) -> Reply:
     image = _image(request, given, location)
     if image is not None:
         require_bootable(size, image.generation, image.architecture)
+    check_security(given, image, size)
+    check_membership(request, given, location)
     os_profile = check_os_profile(given, image, name)
     document = new_document(request, KIND, name, location, tags_of(body))
     document |= {key: body[key] for key in ("zones", "plan") if key in body}
@@ -50,7 +55,9 @@ def create(request: Request) -> Reply:
     resource.sim["character"] = own_character(resource, image) if image else "clean"
     require_disk_names_free(request.kernel.store, resource)
     document["properties"]["networkProfile"] = network_profile(request, given.get("networkProfile"), location)
-    return begin(request, resource, image, 201)
+    disk = document["properties"]["storageProfile"]["osDisk"].get("name")
+    refusal = refuse_plan(image, body.get("plan"), resource.id, disk)
+    return begin(request, resource, image, 201, refusal=refusal)
 
 
 def _image(request: Request, given: Document, location: str) -> Image | None:
@@ -66,6 +73,7 @@ def _properties(
 ) -> Document:
     """The properties of the first answer."""
     kept = ("diagnosticsProfile", "securityProfile", "priority", "evictionPolicy", "licenseType", "billingProfile")
+    kept += ("virtualMachineScaleSet",)
     properties: Document = {
         "vmId": stable_guid(request.resource_id.lower(), request.correlation_id, str(request.now)),
         "hardwareProfile": (given.get("hardwareProfile") or {}) | {"vmSize": size.name},
@@ -78,8 +86,10 @@ def _properties(
     return properties
 
 
-def begin(request: Request, resource: Resource, image: Image | None, code: int) -> Reply:
-    """Store the machine and let its creation run."""
+def begin(
+    request: Request, resource: Resource, image: Image | None, code: int, *, refusal: ArmError | None = None
+) -> Reply:
+    """Store the machine and let its creation run; with a `refusal` it soon ends with that error."""
     kernel, at = request.kernel, request.now
     machine_facts: Document = {
         "changes": resource.sim.get("machine", {}).get("changes", 0),
@@ -96,13 +106,15 @@ def begin(request: Request, resource: Resource, image: Image | None, code: int) 
     generalized = image is not None and image.generalized
     seed = f"{kernel.seed} {resource.id.lower()}"
     line = first_boot(found.character, at, kernel.clock.speed, seed, generalized=generalized)
-    refused = image is not None and found.character.refuses_allocations > _refused(kernel.store, image, resource)
-    if refused:
+    has_disks = refusal is None
+    if refusal is None and image is not None:
+        refusal = _allocation_refused(kernel.store, found, image)
+    if refusal is not None:
         line = Timeline(
             at, line.disks_ready, line.powered_on, at + kernel.clock.scaled(ALLOCATION_FAILS_AFTER), None, 1
         )
     machine_facts["timeline"] = line.document()
-    if not refused:
+    if refusal is None:
         machine_facts["power"] = [[line.powered_on, "running"]]
     attach_nics(kernel.store, resource)
     kernel.store.put(resource)
@@ -112,11 +124,12 @@ def begin(request: Request, resource: Resource, image: Image | None, code: int) 
         seconds=(line.provisioned - at) * kernel.clock.speed,
         location=resource.location,
         done="machine.created",
-        payload=vm | {"refused": refused},
+        payload=vm | {"refusal": refusal and refusal.document()},
     )
     machine_facts["operation"] = operation.id
     kernel.store.put(resource)
-    kernel.schedule.at(line.disks_ready, "machine.disks", vm | {"resource_id": resource.id})
+    if has_disks:
+        kernel.schedule.at(line.disks_ready, "machine.disks", vm | {"resource_id": resource.id})
     return Reply(code, shown(resource), operation.headers(request))
 
 
@@ -125,16 +138,19 @@ def shown(resource: Resource) -> Document:
     return copy.deepcopy(resource.document)
 
 
-def _refused(store: Store, image: Image, resource: Resource) -> int:
-    """How often the region has refused this image so far; counts this attempt."""
+def _allocation_refused(store: Store, found: Machine, image: Image) -> ArmError | None:
+    """The region's refusal, as long as the character wants it; every attempt counts."""
     source = store.get(image.source_id)
     if source is None:
-        return 0
+        return None
     counts = source.sim.setdefault("refused_allocations", {})
-    before = counts.get(resource.location, 0)
-    counts[resource.location] = before + 1
+    location = found.resource.location
+    before = counts.get(location, 0)
+    counts[location] = before + 1
     store.put(source)
-    return before
+    return (
+        ArmError(409, "AllocationFailed", ALLOCATION_FAILED) if found.character.refuses_allocations > before else None
+    )
 
 
 @routes.hook("machine.created")
@@ -146,8 +162,8 @@ def _created(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     found = Machine(resource)
     planned = payload.get("failure")
     failure = ArmError(409, planned["code"], planned["message"]) if planned else failure_of(found)
-    if payload["refused"]:
-        failure = ArmError(409, "AllocationFailed", ALLOCATION_FAILED)
+    if payload["refusal"]:
+        failure = ArmError(**payload["refusal"])
     resource.properties["provisioningState"] = "Failed" if failure else "Succeeded"
     found.facts["settled_at"] = at
     found.facts["failed"] = {"code": failure.code, "message": failure.message, "at": at} if failure else None

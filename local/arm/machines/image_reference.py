@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local.arm.galleries.features import ANY_SECURITY, controllers_of, feature
 from local.arm.galleries.lineage import CLEAN, TAG, character
 from local.arm.galleries.replication import require_replica
 from local.arm.kernel import ids
@@ -16,7 +17,11 @@ _MARKETPLACE_VERSION = "24.04.202511010"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as a machine gets it. `data_disks` are sizes in GiB by logical unit number."""
+    """An image as a machine gets it.
+
+    `data_disks` are sizes in GiB by logical unit number, `plan` is what a machine must name (None: nothing), `security`
+    the definition's SecurityType (None: it says nothing), `controllers` are the disk controllers that it boots from.
+    """
 
     reference: Document
     source_id: str
@@ -30,6 +35,10 @@ class Image:
     host_name: str
     storage: str | None = None
     distribution: str = "ubuntu"
+    plan: Document | None = None
+    security: str | None = None
+    controllers: tuple[str, ...] = ("SCSI",)
+    is_marketplace: bool = False
 
     def document(self) -> Document:
         """For the store."""
@@ -78,6 +87,9 @@ def _gallery(kernel: Kernel, image_id: str, region: str, now: float) -> Image:
         data_disks=data,
         character=character(version),
         host_name=f"build-{definition.name}".lower()[:63],
+        plan=facts.get("purchasePlan"),
+        security=feature(definition, "SecurityType"),
+        controllers=controllers_of(definition),
     )
 
 
@@ -107,6 +119,7 @@ def _managed(kernel: Kernel, image_id: str, region: str) -> Image:
         character=character(found),
         host_name=f"build-{found.name}".lower()[:63],
         storage=disk.get("storageAccountType"),
+        plan=found.sim.get("plan"),
     )
 
 
@@ -131,12 +144,18 @@ def _marketplace(given: Document) -> Image:
         data_disks=(),
         character=CLEAN,
         host_name="ubuntu",
+        security=ANY_SECURITY if generation == "V2" else None,
+        controllers=("SCSI", "NVMe"),
+        is_marketplace=True,
     )
 
 
 def from_document(document: Document) -> Image:
     """The image from its stored form."""
-    values: dict[str, Any] = document | {"data_disks": tuple((lun, size) for lun, size in document["data_disks"])}
+    values: dict[str, Any] = document | {
+        "data_disks": tuple((lun, size) for lun, size in document["data_disks"]),
+        "controllers": tuple(document.get("controllers", ("SCSI",))),
+    }
     return Image(**values)
 
 

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from local.arm.galleries import rules
+from local.arm.galleries.features import CONFIDENTIAL, TRUSTED
 from local.arm.galleries.lineage import character, is_generalized
 from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter
@@ -60,13 +61,19 @@ def put(request: Request) -> Reply:
             **rules.tagged(body),
             "properties": properties | {"provisioningState": "Updating" if existing else "Creating"},
         },
-        {"character": _character(request, given)},
+        {"character": _character(request, given), "plan": _plan(request, given)},
     )
     properties = image.properties
     properties.setdefault("hyperVGeneration", "V1")
     request.kernel.store.put(image)
     operation = request.begin(image.id, seconds=_SECONDS, location=location, done="image.written")
     return Reply(200 if existing else 201, _first_answer(image, given), operation.headers(request))
+
+
+def _plan(request: Request, given: dict[str, Any]) -> dict[str, Any] | None:
+    """What a captured machine was bought with: a machine made of the image must name it again."""
+    machine = request.kernel.store.get((given.get("sourceVirtualMachine") or {}).get("id") or "")
+    return machine.document.get("plan") if machine else None
 
 
 def _first_answer(image: Resource, given: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +143,13 @@ def _captured(request: Request, machine_id: str) -> dict[str, Any]:
             409,
             "OperationNotAllowed",
             f"Operation 'createOrUpdate Image' is not allowed on VM '{machine.name}' since the VM is not generalized.",
+        )
+    security = (machine.properties.get("securityProfile") or {}).get("securityType")
+    if security in (TRUSTED, CONFIDENTIAL):  # hashicorp/packer#13189
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Creation of managed images are not supported for virtual machine with {security} security type.",
         )
     storage = machine.properties["storageProfile"]
     return {

@@ -209,7 +209,8 @@ def _end(
     view["endTime"] = _stamp(now)
     _say(kernel, row, command, view)
     if not row["command_id"]:
-        result = {"output": output, "error": error or (message if state != "Succeeded" else "")}
+        # A script that failed by itself is told by its output alone (azure-cli#32286).
+        result = {"output": output, "error": error or (message if state != "Succeeded" and exit_code is None else "")}
         kernel.store.table("run_command_action")[row["operation"]] = result | {"failure": row.get("failure")}
     stored = kernel.store.table("operation").get(row["operation"])
     if stored is not None and stored["status"] == "InProgress":

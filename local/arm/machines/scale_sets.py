@@ -5,6 +5,7 @@ rows of the store; they have no disks or NICs of their own here and no guest.
 """
 
 import copy
+from collections import Counter
 from typing import Any
 
 from local.arm.kernel.clock import iso
@@ -25,14 +26,17 @@ from local.arm.kernel.messages import Reply
 from local.arm.kernel.operations import accepted
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
+from local.arm.machines import flexible_scale_sets as flexible
+from local.arm.machines.flexible_scale_sets import INSTANCE, KIND
 from local.arm.machines.image_reference import Image, resolve
 from local.arm.machines.os_profile import check_os_profile
-from local.arm.machines.sizes import Size, require_bootable, size_named
+from local.arm.machines.purchase_plan import refuse_plan
+from local.arm.machines.security_profile import check_security
+from local.arm.machines.sizes import Size, disk_controller, require_bootable, size_named
 
 routes = Routes()
+routes.hooks |= flexible.routes.hooks
 
-KIND = "Microsoft.Compute/virtualMachineScaleSets"
-INSTANCE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Compute/virtualMachineScaleSets"
 _ONE = _GROUP + "/{vmss}"
 _INSTANCE = _ONE + "/virtualMachines/{instance}"
@@ -44,25 +48,61 @@ def put(request: Request) -> Reply:
     body, existing = body_of(request), request.kernel.store.get(request.resource_id)
     location = location_of(body, existing)
     given = copy.deepcopy((existing.properties if existing else {}) | properties_of(body))
-    sku = body.get("sku") or (existing.document.get("sku") if existing else None) or {}
-    size = size_named(sku.get("name"))
-    image = _model(request, given, existing, location, size)
-    require_bootable(size, image.generation, image.architecture)
+    mode = flexible.mode_of(properties_of(body), existing)
     document = new_document(request, KIND, request.params["vmss"], location, tags_of(body, existing))
-    document["sku"] = {"name": size.name, "tier": "Standard", "capacity": int(sku.get("capacity", 0))}
-    given["upgradePolicy"] = _upgrade_policy(given.get("upgradePolicy") or {})
+    resource = Resource(document, existing.sim if existing else {})
+    sku = body.get("sku") or (existing.document.get("sku") if existing else None) or {}
+    bare = mode == "Flexible" and not given.get("virtualMachineProfile")
+    image = None if bare else _with_model(request, resource, given, existing, sku)
     document |= {key: body[key] for key in ("identity", "zones", "plan") if key in body}
-    document["properties"] = given | {
-        "orchestrationMode": spelled(given.get("orchestrationMode", "Uniform"), "Uniform", "Flexible"),
-        "doNotRunExtensionsOnOverprovisionedVMs": given.get("doNotRunExtensionsOnOverprovisionedVMs", False),
-        "singlePlacementGroup": given.get("singlePlacementGroup", True),
-        "overprovision": given.get("overprovision", True),
-        "uniqueId": stable_guid(request.resource_id.lower()),
+    document["properties"] = _properties(given, mode) | {
+        "uniqueId": existing.properties["uniqueId"] if existing else stable_guid(request.resource_id.lower()),
         "provisioningState": "Updating" if existing else "Creating",
         "timeCreated": existing.properties["timeCreated"] if existing else iso(request.now),
     }
-    sim = (existing.sim if existing else {}) | {"image": image.reference}
-    return _write(request, Resource(document, sim), 200 if existing else 201)
+    refusal = _refused_plan(request, resource, image, existing)
+    return _write(request, resource, 200 if existing else 201, refusal, _secrets(properties_of(body)))
+
+
+def _with_model(
+    request: Request, resource: Resource, given: Document, existing: Resource | None, sku: Document
+) -> Image:
+    """The image of a model that is checked; its size and capacity are put into the document."""
+    size = size_named(sku.get("name"))
+    image = _model(request, given, existing, resource.location, size)
+    require_bootable(size, image.generation, image.architecture)
+    check_security(given["virtualMachineProfile"], image, size)
+    resource.document["sku"] = {"name": size.name, "tier": "Standard", "capacity": int(sku.get("capacity", 0))}
+    resource.sim = resource.sim | {"image": image.reference}
+    return image
+
+
+def _properties(given: Document, mode: str) -> Document:
+    if mode == "Flexible":
+        if "upgradePolicy" in given:
+            given["upgradePolicy"] = _upgrade_policy(given["upgradePolicy"] or {})
+        return flexible.complete(given)
+    return given | {
+        "upgradePolicy": _upgrade_policy(given.get("upgradePolicy") or {}),
+        "orchestrationMode": "Uniform",
+        "doNotRunExtensionsOnOverprovisionedVMs": given.get("doNotRunExtensionsOnOverprovisionedVMs", False),
+        "singlePlacementGroup": given.get("singlePlacementGroup", True),
+        "overprovision": given.get("overprovision", True),
+    }
+
+
+def _secrets(given: Document) -> Document:
+    """What a model does not show and its machines need."""
+    system = (given.get("virtualMachineProfile") or {}).get("osProfile") or {}
+    return {key: system[key] for key in ("adminPassword", "customData") if system.get(key)}
+
+
+def _refused_plan(
+    request: Request, resource: Resource, image: Image | None, existing: Resource | None
+) -> ArmError | None:
+    plan = resource.document.get("plan") or (existing.document.get("plan") if existing else None)
+    storage = (resource.properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
+    return refuse_plan(image, plan, request.resource_id, (storage.get("osDisk") or {}).get("name"))
 
 
 def _model(request: Request, given: Document, existing: Resource | None, location: str, size: Size) -> Image:
@@ -81,8 +121,9 @@ def _model(request: Request, given: Document, existing: Resource | None, locatio
     image = resolve(request.kernel, storage.get("imageReference"), location, request.now)
     _complete_system(request, profile, existing, image)
     storage["osDisk"] = _system_disk(storage.get("osDisk") or {}, size, image)
-    if image.generation == "V2":
-        storage.setdefault("diskControllerType", "SCSI")
+    asked = spelled(storage.get("diskControllerType"), "SCSI", "NVMe")
+    if controller := disk_controller(size, asked, image.controllers, image.generation):
+        storage["diskControllerType"] = controller
     _complete_network(profile.get("networkProfile") or {})
     return image
 
@@ -147,9 +188,19 @@ def _complete_network(profile: Document) -> None:
         one["properties"] = found
 
 
-def _write(request: Request, resource: Resource, status: int) -> Reply:
+def _write(
+    request: Request,
+    resource: Resource,
+    status: int,
+    refusal: ArmError | None = None,
+    secrets: Document | None = None,
+) -> Reply:
+    if flexible.is_flexible(resource):
+        operation = flexible.begin(request, resource, secrets or {}, refusal)
+    else:
+        resource.sim["refusal"] = refusal and refusal.document()
+        operation = request.begin(resource.id, seconds=50, location=resource.location, done="scale_set.written")
     request.kernel.store.put(resource)
-    operation = request.begin(resource.id, seconds=50, location=resource.location, done="scale_set.written")
     return Reply(status, copy.deepcopy(resource.document), operation.headers(request))
 
 
@@ -172,9 +223,13 @@ def _written(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     resource = kernel.store.get(payload["resource_id"])
     if resource is None:
         return
-    resource.properties["provisioningState"] = "Failed" if "failure" in payload else "Succeeded"
+    refusal = resource.sim.get("refusal")
+    failed = "failure" in payload or refusal
+    resource.properties["provisioningState"] = "Failed" if failed else "Succeeded"
     kernel.store.put(resource)
-    if "failure" in payload:
+    if refusal:
+        raise ArmError(**refusal)
+    if failed or flexible.is_flexible(resource):
         return
     instances = _instances(kernel.store, resource)
     wanted = resource.document["sku"]["capacity"]
@@ -274,12 +329,20 @@ routes.operation(
 def list_instances(request: Request) -> Reply:
     """The instances of a scale set."""
     resource = request.require(request.scope)
+    if flexible.is_flexible(resource):
+        found = flexible.members(request.kernel.store, resource.id)
+        return listing(request, found, lambda one: flexible.instance(resource, one))
     return listing(request, request.kernel.store.children(resource.id, INSTANCE))
 
 
 @routes.operation("GET", _INSTANCE, name="VirtualMachineScaleSetVMs_Get", bucket="GetVMScaleSet")
 def get_instance(request: Request) -> Reply:
     """An instance."""
+    resource = request.require_parent()
+    assert resource is not None
+    if flexible.is_flexible(resource):
+        member = request.require(f"{resource.id.rsplit('/', 2)[0]}/virtualMachines/{request.params['instance']}")
+        return Reply(200, flexible.instance(resource, member))
     return Reply(200, request.require().document)
 
 
@@ -287,8 +350,12 @@ def get_instance(request: Request) -> Reply:
 def get_instance_view(request: Request) -> Reply:
     """How many instances are in which state."""
     resource = request.require(request.scope)
-    count = len(request.kernel.store.children(resource.id, INSTANCE))
-    summary = [{"code": "ProvisioningState/succeeded", "count": count}]
+    store = request.kernel.store
+    if flexible.is_flexible(resource):
+        states = Counter(one.properties["provisioningState"].lower() for one in flexible.members(store, resource.id))
+    else:
+        states = Counter({"succeeded": len(store.children(resource.id, INSTANCE))})
+    summary = [{"code": f"ProvisioningState/{state}", "count": count} for state, count in sorted(states.items())]
     done = {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"}
     done["time"] = resource.properties["timeCreated"]
     return Reply(200, {"virtualMachine": {"statusesSummary": summary}, "statuses": [done]})
@@ -313,6 +380,8 @@ def _deleted(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         return
     for child in kernel.store.descendants(payload["resource_id"]):
         kernel.store.delete(child.id)
+    for member in flexible.members(kernel.store, payload["resource_id"]):
+        flexible.remove(kernel, member, at)
     kernel.store.delete(payload["resource_id"])
 
 

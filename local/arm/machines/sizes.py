@@ -1,7 +1,9 @@
 """The virtual machine sizes that the simulator offers in every region, and what an image must be for each of them.
 
 `machine-sizes.csv` holds the sizes as Azure listed them for West US in 2023 (recorded: `test_vm_size_list.yaml`), and
-some newer ones after them. Generation and architecture are not in that list; they follow from a size's name.
+some newer ones after them. Generation, architecture, disk controllers and security types are not in that list; they
+follow from a size's name, as the articles "Generation 2 VMs", "NVMe overview", "Trusted Launch" and "About Azure
+confidential VMs" on Microsoft Learn group the families.
 """
 
 import csv
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.arm.galleries.features import CONFIDENTIAL, STANDARD, TRUSTED
 from local.arm.kernel.errors import ArmError, bad_parameter
 
 _NAME = re.compile(
@@ -19,7 +22,10 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One size. `generations` are the Hyper-V generations that it boots; `memory` and `temporary_disk` are in MiB."""
+    """One size. `generations` are the Hyper-V generations that it boots; `memory` and `temporary_disk` are in MiB.
+
+    `controllers` are those of its disks, `security` the security types that a machine of this size may have.
+    """
 
     name: str
     cores: int
@@ -28,6 +34,8 @@ class Size:
     architecture: str = "x64"
     max_data_disks: int = 4
     temporary_disk: int = 0
+    controllers: tuple[str, ...] = ("SCSI",)
+    security: tuple[str, ...] = (STANDARD, TRUSTED)
 
     @property
     def storage(self) -> str:
@@ -53,32 +61,73 @@ def _read() -> dict[str, Size]:
     return {row["name"].lower(): _size(row) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What the name of a size says: `Standard_DC4ads_v5` is family DC, features `ads`, version 5."""
+
+    family: str
+    features: str
+    version: int
+    is_basic: bool
+
+    @property
+    def is_arm(self) -> bool:
+        """Whether its processors are Arm64."""
+        return "p" in self.features
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether it is of the families for confidential machines; DCs v1 to v3 are for SGX enclaves."""
+        return self.family in ("DC", "EC") and self.version >= 5
+
+
+def parsed(name: str) -> Name:
+    """The parts of a size's name; one that has another form is of no family."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return Name("", "", 1, is_basic=name.startswith("Basic_"))
+    return Name(found["family"], found["features"], int(found["version"] or 1), is_basic=name.startswith("Basic_"))
+
+
 def _size(row: dict[str, str]) -> Size:
-    generations, architecture = _boots(row["name"])
+    name = parsed(row["name"])
+    generations = _generations(name)
     return Size(
         row["name"],
         int(row["cores"]),
         int(row["memory_mib"]),
         generations,
-        architecture,
+        "Arm64" if name.is_arm else "x64",
         int(row["data_disks"]),
         int(row["temporary_disk_mib"]),
+        _controllers(name),
+        _security(name, generations),
     )
 
 
-def _boots(name: str) -> tuple[tuple[str, ...], str]:
+def _generations(name: Name) -> tuple[str, ...]:
     """Old families boot generation 1 alone; confidential ones, the newest and Arm64 generation 2."""
-    found = _NAME.fullmatch(name)
-    family = found["family"] if found else ""
-    version = int((found and found["version"]) or 1)
-    features = found["features"] if found else ""
-    if "p" in features:
-        return ("V2",), "Arm64"
-    if family in ("DC", "EC") or version >= 6 or (family == "B" and version == 2):
-        return ("V2",), "x64"
-    if family in ("A", "G") or name.startswith("Basic_") or (family == "D" and "s" not in features and version <= 2):
-        return ("V1",), "x64"
-    return ("V1", "V2"), "x64"
+    newest = name.version >= 6 or (name.family == "B" and name.version == 2)
+    if name.is_arm or name.family in ("DC", "EC") or newest:
+        return ("V2",)
+    old = name.family == "D" and "s" not in name.features and name.version <= 2
+    return ("V1",) if name.family in ("A", "G") or name.is_basic or old else ("V1", "V2")
+
+
+def _controllers(name: Name) -> tuple[str, ...]:
+    """Sizes up to v5 have SCSI disks, newer ones NVMe; Ebsv5 and the Arm64 ones of v6 have both."""
+    if name.is_arm:
+        return ("SCSI", "NVMe") if name.version >= 6 else ("SCSI",)
+    if name.version >= 6:
+        return ("NVMe",)
+    return ("SCSI", "NVMe") if name.family == "E" and "b" in name.features and name.version == 5 else ("SCSI",)
+
+
+def _security(name: Name, generations: tuple[str, ...]) -> tuple[str, ...]:
+    if name.is_confidential:
+        return (STANDARD, CONFIDENTIAL)
+    without = name.family in ("DC", "EC", "M", "NP") or (name.is_arm and name.version < 6)
+    return (STANDARD,) if without or "V2" not in generations else (STANDARD, TRUSTED)
 
 
 SIZES = _read()
@@ -119,3 +168,35 @@ def require_bootable(size: Size, generation: str, architecture: str) -> None:
             "the selected VM Size. If this was an Update operation please select a Hypervisor Generation "
             f"'{number}' VM Size. For more information, see https://aka.ms/azuregen2vm",
         )
+
+
+def disk_controller(size: Size, asked: str | None, offered: tuple[str, ...], generation: str) -> str | None:
+    """The controller of a machine's disks: the one asked for, else SCSI where size and image have it, else NVMe.
+
+    None for generation 1, which has no choice. Refuses what size or image cannot do, in Azure's words
+    (Azure/FederalAVD#20, kubernetes-sigs/image-builder#1875).
+    """
+    if asked is not None and asked not in size.controllers:
+        raise bad_parameter(
+            f"The VM size '{size.name}' cannot boot with DiskControllerType '{asked}'. Please check that the disk "
+            f"controller type provided is one of the supported disk controller types for the VM size '{size.name}'. "
+            f"{_ASK_SKUS}",
+            "storageProfile.diskControllerType",
+        )
+    common = [one for one in ("SCSI", "NVMe") if one in size.controllers and one in offered]
+    if asked is not None:
+        common = [one for one in common if one == asked]
+    if not common:
+        raise bad_parameter(
+            f"The VM size '{size.name}' cannot boot with OS image or disk. Please check that disk controller types "
+            "supported by the OS image or disk is one of the supported disk controller types for the VM size "
+            f"'{size.name}'. {_ASK_SKUS}",
+            "vmSize",
+        )
+    return common[0] if generation == "V2" else asked
+
+
+_ASK_SKUS = (
+    "Please query sku api at https://aka.ms/azure-compute-skus  to determine supported disk controller types for the "
+    "VM size."
+)

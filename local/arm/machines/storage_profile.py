@@ -9,7 +9,7 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.image_reference import Image
 from local.arm.machines.machine import Machine
-from local.arm.machines.sizes import Size
+from local.arm.machines.sizes import Size, disk_controller
 from local.arm.storage.disk_model import DISK, disk_document
 
 routes = Routes()
@@ -40,9 +40,9 @@ def storage_profile(request: Request, given: Document, size: Size, image: Image 
             target="dataDisks",
         )
     found: Document = {"imageReference": image.reference} if image else {}
-    controller = spelled(given.get("diskControllerType"), "SCSI", "NVMe")
-    if not controller and _generation(request, image, os_disk) == "V2":
-        controller = "SCSI"
+    asked_controller = spelled(given.get("diskControllerType"), "SCSI", "NVMe")
+    offered = image.controllers if image else ("SCSI", "NVMe")
+    controller = disk_controller(size, asked_controller, offered, _generation(request, image, os_disk))
     return found | {"osDisk": os_disk, "dataDisks": data} | ({"diskControllerType": controller} if controller else {})
 
 
@@ -95,6 +95,7 @@ def _disk(request: Request, asked: Document, size: Size, image_gib: int | None, 
             "size.",
         )
     found["managedDisk"] = {"storageAccountType": managed.get("storageAccountType", size.storage)}
+    found["managedDisk"] |= {key: managed[key] for key in ("diskEncryptionSet", "securityProfile") if managed.get(key)}
     if asked.get("diffDiskSettings"):
         found["diffDiskSettings"] = asked["diffDiskSettings"]
     return found | {"deleteOption": asked["deleteOption"], "diskSizeGB": gib}

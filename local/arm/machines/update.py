@@ -10,7 +10,7 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource
 from local.arm.machines import creation
 from local.arm.machines.machine import Machine, bump, identity_of, require_not_deleting
-from local.arm.machines.sizes import SIZES, require_bootable, size_named
+from local.arm.machines.sizes import SIZES, disk_controller, require_bootable, size_named
 from local.arm.machines.storage_profile import update_storage
 
 routes = Routes()
@@ -44,7 +44,10 @@ def _resize(found: Machine, given: Document) -> None:
     """Another size, and the processors that the guest may see."""
     resource, image = found.resource, found.image
     if given.get("vmSize") and size_named(given["vmSize"]).name.lower() != _size_of(resource) and image:
-        require_bootable(size_named(given["vmSize"]), image.generation, image.architecture)
+        size = size_named(given["vmSize"])
+        require_bootable(size, image.generation, image.architecture)
+        controller = resource.properties["storageProfile"].get("diskControllerType")
+        disk_controller(size, controller, image.controllers, image.generation)
     wanted = given | ({"vmSize": size_named(given["vmSize"]).name} if given.get("vmSize") else {})
     resource.properties["hardwareProfile"] = resource.properties["hardwareProfile"] | wanted
 

@@ -1,5 +1,6 @@
 """Virtual machines: reads, lists, power, generalization and deletion; see `creation.py` for their making."""
 
+import re
 from typing import Any
 
 from local.arm.kernel.conventions import listing, scope_of
@@ -11,8 +12,10 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource, Store
 from local.arm.machines import creation, storage_profile, update
 from local.arm.machines.characters.timeline import next_boot
+from local.arm.machines.flexible_scale_sets import members
 from local.arm.machines.instance_view import instance_view, show, status_only
 from local.arm.machines.machine import KIND, Machine, bump, machine, nics_of, require_not_deleting
+from local.arm.machines.security_profile import shown_security
 from local.arm.machines.sizes import SIZES
 from local.arm.machines.storage_profile import reserve_disks
 from local.arm.networking.interfaces import detach_addresses, touch
@@ -34,8 +37,8 @@ def put(request: Request) -> Reply:
     existing = request.kernel.store.get(request.resource_id)
     _check_match(request, existing)
     if existing is None:
-        return _with_etag(request, creation.create(request))
-    return _with_etag(request, update.update(request, Machine(existing)))
+        return _versioned(request, creation.create(request))
+    return _versioned(request, update.update(request, Machine(existing)))
 
 
 @routes.operation("PATCH", _ONE, name="VirtualMachines_Update", bucket="UpdateVM")
@@ -43,7 +46,7 @@ def patch(request: Request) -> Reply:
     """Change a machine."""
     found = machine(request)
     _check_match(request, found.resource)
-    return _with_etag(request, update.update(request, found))
+    return _versioned(request, update.update(request, found))
 
 
 def _check_match(request: Request, existing: Resource | None) -> None:
@@ -54,8 +57,12 @@ def _check_match(request: Request, existing: Resource | None) -> None:
         raise ArmError(412, "PreconditionFailed", "The condition in the If-Match or If-None-Match header is not met.")
 
 
-def _with_etag(request: Request, reply: Reply) -> Reply:
-    """The etag in the header as well; api-versions before 2024-03-01 have none."""
+def _versioned(request: Request, reply: Reply) -> Reply:
+    """The machine as its api-version shows it: its etag in the header as well (none before 2024-03-01), and its
+    security type.
+    """
+    if isinstance(reply.body, dict) and "properties" in reply.body:
+        reply.body = reply.body | {"properties": shown_security(reply.body["properties"], request.api_version)}
     if isinstance(reply.body, dict) and "etag" in reply.body:
         if request.api_version < _ETAGS_SINCE:
             reply.body = {key: value for key, value in reply.body.items() if key != "etag"}
@@ -72,7 +79,7 @@ def get(request: Request) -> Reply:
     document = show(found, request.now, request.kernel.store, with_view="instanceview" in expand)
     if "userdata" in expand:
         document["properties"] = document["properties"] | {"userData": found.resource.sim.get("user_data", "")}
-    return _with_etag(request, Reply(200, document))
+    return _versioned(request, Reply(200, document))
 
 
 @routes.operation("GET", _ONE + "/instanceView", name="VirtualMachines_InstanceView", bucket="GetVM")
@@ -83,6 +90,10 @@ def get_instance_view(request: Request) -> Reply:
 
 def _list(request: Request) -> Reply:
     store, now = request.kernel.store, request.now
+    found = store.of_kind(KIND, scope_of(request))
+    if text := request.query.get("$filter", ""):
+        among = {one.id for one in members(store, _scale_set_of(text))}
+        found = [one for one in found if one.id in among]
     expand = request.query.get("$expand", "").lower() == "instanceview"
     only = request.query.get("statusonly", "").lower() == "true"
 
@@ -90,9 +101,17 @@ def _list(request: Request) -> Reply:
         found = Machine(resource)
         if only:
             return status_only(found, now, store)
-        return _with_etag(request, Reply(200, show(found, now, store, with_view=expand))).body
+        return _versioned(request, Reply(200, show(found, now, store, with_view=expand))).body
 
-    return listing(request, store.of_kind(KIND, scope_of(request)), shown)
+    return listing(request, found, shown)
+
+
+def _scale_set_of(text: str) -> str:
+    """The one filter that lists of machines know ("Virtual Machines - List" in Azure's REST API reference)."""
+    match = re.fullmatch(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'\s*", text, re.IGNORECASE)
+    if match is None:
+        raise ArmError(400, "BadRequest", f"The filter '{text}' is invalid: only 'virtualMachineScaleSet/id' is known.")
+    return match[1]
 
 
 routes.operation("GET", _GROUP, name="VirtualMachines_List", bucket="HighCostGet")(_list)

@@ -22,6 +22,7 @@ from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Reply
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
+from local.arm.networking import load_balancers
 from local.arm.networking.interfaces import NIC, complete_nic, detach_addresses, network_of, touch
 
 routes = Routes()
@@ -30,7 +31,6 @@ VNET = "Microsoft.Network/virtualNetworks"
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
 NSG = "Microsoft.Network/networkSecurityGroups"
-LOAD_BALANCER = "Microsoft.Network/loadBalancers"
 
 _SUBSCRIPTION = "/subscriptions/{sub}/providers/"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/"
@@ -179,14 +179,6 @@ def _nothing_more(kernel: Kernel, resource: Resource) -> None:
     resource.properties.setdefault("securityRules", [])
 
 
-def _complete_load_balancer(kernel: Kernel, resource: Resource) -> None:
-    """What is nested in a load balancer has ids; no traffic is balanced here."""
-    for kind in ("frontendIPConfigurations", "backendAddressPools", "inboundNatPools", "loadBalancingRules", "probes"):
-        for one in resource.properties.setdefault(kind, []):
-            one["id"] = f"{resource.id}/{kind}/{one['name']}"
-            one["properties"] = (one.get("properties") or {}) | {"provisioningState": "Succeeded"}
-
-
 def _complete_public_ip(kernel: Kernel, resource: Resource) -> None:
     number = kernel.random("public address", resource.id).randrange(1, 65000)
     resource.properties.setdefault("publicIPAddressVersion", "IPv4")
@@ -223,7 +215,7 @@ _register(VNET, "VirtualNetworks", _complete_vnet)
 _register(NIC, "NetworkInterfaces", complete_nic)
 _register(PUBLIC_IP, "PublicIPAddresses", _complete_public_ip)
 _register(NSG, "NetworkSecurityGroups", _nothing_more)
-_register(LOAD_BALANCER, "LoadBalancers", _complete_load_balancer)
+_register(load_balancers.KIND, "LoadBalancers", load_balancers.complete)
 
 
 @routes.operation("GET", _SUBNET, name="Subnets_Get")

@@ -6,6 +6,7 @@ Recorded in `test_vm_trusted_launch_os_disk_secure_upload.yaml`, `test_snapshot_
 from typing import Any
 
 from local.arm.galleries.lineage import CLEAN, character_of
+from local.arm.galleries.replication import require_replica
 from local.arm.kernel.conventions import (
     body_of,
     listing,
@@ -87,6 +88,9 @@ def _source(
     if option.startswith("upload"):
         return -(-int(creation.get("uploadSizeBytes", 0)) // GIB) or 1, None
     reference = creation.get("galleryImageReference") or creation.get("imageReference") or {}
+    if existing is None and (reference.get("id") or "").lower().count("/versions/") == 1 and _is_gallery(reference):
+        version = require_replica(request.kernel, reference["id"], location, request.now)
+        return int(given or _size_of(version)), version
     source_id = creation.get("sourceResourceId") or reference.get("id") or creation.get("sourceUri") or ""
     if is_platform_image(source_id):
         return int(given or platform_image_gib(source_id)), None
@@ -97,6 +101,10 @@ def _source(
         )
         return int(given or _size_of(found)), found
     return int(given or 30), None
+
+
+def _is_gallery(reference: Document) -> bool:
+    return "/providers/microsoft.compute/galleries/" in reference["id"].lower()
 
 
 def _size_of(source: Resource) -> int:

@@ -4,11 +4,12 @@ Recorded in `test_vm_create_state_modifications.yaml` and the .NET sessions: PUT
 at the account. Nothing is stored in them.
 """
 
+import re
 from typing import Any
 
 from local.arm.kernel.clock import iso_z
 from local.arm.kernel.conventions import body_of, listing, location_of, new_document, properties_of, scope_of, tags_of
-from local.arm.kernel.errors import ArmError
+from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Reply
 from local.arm.kernel.routing import Request, Routes
@@ -19,6 +20,7 @@ routes = Routes()
 KIND = "Microsoft.Storage/storageAccounts"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/" + KIND
 _SECONDS = 17.0
+_NAME = re.compile(r"[a-z0-9]{3,24}")
 _SERVICES = ("blob", "queue", "table", "file")
 
 
@@ -76,6 +78,29 @@ def delete(request: Request) -> Reply:
     """200, or 204 for one that is not there; at once."""
     gone = request.kernel.store.delete(request.resource_id)
     return Reply(204 if gone is None else 200)
+
+
+@routes.operation(
+    "POST",
+    "/subscriptions/{sub}/providers/Microsoft.Storage/checkNameAvailability",
+    name="StorageAccounts_CheckNameAvailability",
+)
+def check_name(request: Request) -> Reply:
+    """Whether an account may have a name: one of all subscriptions ("Storage Accounts - Check Name Availability")."""
+    request.silent = True
+    name = body_of(request).get("name")
+    if not isinstance(name, str):
+        raise bad_parameter("Required parameter 'name' is missing (null).", "name")
+    if not _NAME.fullmatch(name):
+        message = (
+            f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
+            "length and use numbers and lower-case letters only."
+        )
+        return Reply(200, {"nameAvailable": False, "reason": "AccountNameInvalid", "message": message})
+    if any(one.name == name for one in request.kernel.store.of_kind(KIND)):
+        message = f"The storage account named {name} is already taken."
+        return Reply(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
+    return Reply(200, {"nameAvailable": True})
 
 
 def _list(request: Request) -> Reply:

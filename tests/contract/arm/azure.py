@@ -15,6 +15,7 @@ from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Incoming, Outcome, Reply
 from local.arm.kernel.store import Store
 from local.arm.resource_manager import ResourceManager
+from tests.arm_api_versions import usual
 
 SUBSCRIPTION: Final = world.DEFAULT_SUBSCRIPTION
 GROUP: Final = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/images"
@@ -61,7 +62,7 @@ class Azure:
     def call(self, method: str, path: str, body: Any = None, **query: str) -> Reply:
         headers = {"Authorization": f"Bearer {self.token}"}
         encoded = b"" if body is None else json.dumps(body).encode()
-        asked = {"api-version": "2024-07-01"} | query
+        asked = {"api-version": usual(path)} | query
         incoming = Incoming(method, path, asked, headers, encoded, "https://arm")
         outcome = self.kernel.handle(incoming)
         self.hear(incoming, outcome)

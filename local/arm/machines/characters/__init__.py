@@ -73,6 +73,9 @@ _ALL = (
         console="degraded",
         failed_units=("nginx.service",),
     ),
+    Character("blank-console", "as clean, but nothing is ever written to the serial port", console="blank"),
+    Character("no-console", "as clean, but there never is a serial log", console="none"),
+    Character("late-console", "as clean, but the serial port is silent for ten minutes", console="late"),
     Character("allocation-fails-once", "the region lacks capacity for the first machine", refuses_allocations=1),
     Character("run-command-hangs", "ready, but a run command never ends", run_commands_hang=True),
 )

@@ -74,9 +74,26 @@ def _never_generalized(guest: parts.GuestLike) -> Lines:
     yield from parts.login(guest, guest.image_host_name)
 
 
+def _blank(guest: parts.GuestLike) -> Lines:
+    """A kernel without `console=ttyS0`: the blob is there, with nothing in it."""
+    yield _FIRMWARE, "\0"
+
+
+def _late(guest: parts.GuestLike) -> Lines:
+    """The same until somebody opens the port: what was written until then comes all at once."""
+    yield from _blank(guest)
+    yield from ((max(at, LATE_SECONDS), line) for at, line in _normal(guest))
+
+
+LATE_SECONDS = 600.0
+_FIRMWARE = 0.4
+
 SCRIPTS: dict[str, Callable[[parts.GuestLike], Lines]] = {
     "normal": _normal,
     "degraded": _degraded,
+    "blank": _blank,
+    "none": lambda guest: (),
+    "late": _late,
     "no-agent": _no_agent,
     "never-generalized": _never_generalized,
     "panic": panic,

@@ -10,6 +10,7 @@ from local.arm.kernel.events import DeliveryPlan
 from local.arm.kernel.messages import Incoming, Outcome, Reply
 from local.arm.kernel.store import Store
 from local.arm.resource_manager import ResourceManager
+from tests.arm_api_versions import usual
 
 SUBSCRIPTION = world.DEFAULT_SUBSCRIPTION
 OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
@@ -55,9 +56,10 @@ class Arm:
         self.now += seconds
         self.kernel.settle()
 
-    def send(self, method: str, path: str, body: Any = None, *, api: str = "2024-03-03", **query: str) -> Outcome:
+    def send(self, method: str, path: str, body: Any = None, *, api: str | None = None, **query: str) -> Outcome:
         """One request with everything that it left behind."""
-        return self.raw(method, path, body, {"api-version": api} | query, {"Authorization": f"Bearer {self.token}"})
+        asked = {"api-version": api or usual(path)} | query
+        return self.raw(method, path, body, asked, {"Authorization": f"Bearer {self.token}"})
 
     def raw(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None, headers: Any = None

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from local.arm.machines.characters import CHARACTERS, named, sandbox
-from local.arm.machines.characters.console import SCRIPTS, Guest, console
+from local.arm.machines.characters.console import LATE_SECONDS, SCRIPTS, Guest, console
 from local.arm.machines.characters.guest import GuestModel
 from local.arm.machines.characters.timeline import PROVISIONING_WINDOW, first_boot, next_boot
 
 GUEST = Guest("probe-1", "build-1", "10.0.0.4", "60:45:bd:00:00:01", "6.8.0-1021-azure", 1_700_000_000.0)
+
+
+SPEAKING = sorted(set(SCRIPTS) - {"blank", "none", "late"})
 
 
 def model() -> GuestModel:
@@ -71,7 +74,7 @@ def test_a_restart_needs_no_provisioning() -> None:
     assert 70 <= line.agent_ready <= 95
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", SPEAKING)
 def test_a_console_only_grows_and_fills_pages_with_nuls(script: str) -> None:
     moments = [console(script, GUEST, at) for at in (0.0, 1.0, 5.0, 20.0, 120.0)]
     assert moments[0] == b""
@@ -81,10 +84,28 @@ def test_a_console_only_grows_and_fills_pages_with_nuls(script: str) -> None:
     assert b"Linux version 6.8.0-1021-azure" in moments[-1]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", SPEAKING)
 def test_a_healthy_console_has_a_prompt_and_a_dead_one_none(script: str) -> None:
     dead = script in ("panic", "initramfs", "emergency")
     assert (b"login: " in console(script, GUEST, 300.0)) is not dead
+
+
+@pytest.mark.parametrize("name", ["blank-console", "no-console", "late-console"])
+def test_a_machine_with_a_silent_console_is_otherwise_well(name: str) -> None:
+    character, clean = CHARACTERS[name], CHARACTERS["clean"]
+    assert first_boot(character, 0.0, 1.0, "x") == first_boot(clean, 0.0, 1.0, "x")
+    assert (character.provisioning, character.has_agent, character.failed_units) == (clean.provisioning, True, ())
+
+
+def test_a_blank_console_is_pages_of_nuls_and_no_console_is_no_blob() -> None:
+    assert console("blank", GUEST, 3600.0) == b"\0" * 512
+    assert console("none", GUEST, 3600.0) == b""
+
+
+def test_a_late_console_is_blank_until_all_of_it_comes_at_once() -> None:
+    assert console("late", GUEST, LATE_SECONDS - 1) == b"\0" * 512
+    late, early = console("late", GUEST, LATE_SECONDS), console("normal", GUEST, LATE_SECONDS)
+    assert late.strip(b"\0") == early.strip(b"\0")
 
 
 def test_a_console_has_the_marks_of_a_real_one(real_data: Path) -> None:

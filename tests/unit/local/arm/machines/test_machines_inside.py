@@ -146,6 +146,17 @@ async def test_the_older_action_answers_with_both_streams(boot: Any, compute: Co
     assert result.value[0].message == "Enable succeeded: \n[stdout]\none\n\n[stderr]\ntwo\n"
 
 
+async def test_the_older_action_says_that_it_succeeded_although_its_script_failed(
+    boot: Any, compute: ComputeManagementClient
+) -> None:
+    await boot()
+    body: Any = {"commandId": "RunShellScript", "script": ["echo one", "exit 7"]}
+    result = await (await compute.virtual_machines.begin_run_command(RG, VM, body)).result()
+    assert [(one.code, one.message) for one in result.value or ()] == [
+        ("ProvisioningState/succeeded", "Enable succeeded: \n[stdout]\none\n\n[stderr]\n")
+    ]
+
+
 async def test_a_deleted_command_kills_its_script(boot: Any, compute: ComputeManagementClient) -> None:
     await boot()
     commands, body = (
