@@ -22,16 +22,16 @@ class Publisher(Protocol):
 
 
 class SilentPublisher:
-    """``Publisher`` of an app without an Event Grid topic: says once, in the log, that nobody is told."""
+    """For an installation without an Event Grid topic: discards events, and logs that once."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Create a publisher that has not logged yet."""
         self._said = False
 
     async def publish(self, announcement: Announcement) -> None:
         if not self._said:
             self._said = True
             _log.warning(
-                "No one is told of %s, nor of anything later: RINGMASTER_EVENTGRID_TOPIC_ENDPOINT is not set",
+                "no event is published for %s or for later releases: RINGMASTER_EVENTGRID_TOPIC_ENDPOINT is not set",
                 announcement.version.short,
             )

@@ -44,7 +44,7 @@ def test_a_named_format_is_held_to(real_data: Path, capsys: pytest.CaptureFixtur
 def test_people_read_who_scanned_what(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(capsys, vm_scan(real_data))
     assert code == 0
-    assert "of vm disk.img, amazon 2 (Karoo)" in out
+    assert "target vm disk.img, operating system amazon 2 (Karoo)" in out
     assert "1 medium" in out
     assert "CVE-2022-38177 in bind-export-libs" in out
 

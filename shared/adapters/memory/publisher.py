@@ -1,4 +1,4 @@
-"""A publisher for tests that keeps what it is given."""
+"""A publisher for tests."""
 
 from __future__ import annotations
 
