@@ -8,6 +8,13 @@ Rules that hold for every port:
 * Adapters chain the original exception (``raise … from error``). No error message contains a secret.
 * A read returns None when the resource does not exist. It does not raise.
 * Durations are ``timedelta``, times are ``datetime`` with a time zone, and sizes are in bytes.
+
+    >>> from datetime import timedelta
+    >>> try:
+    ...     raise Throttled("HTTP 429", retry_after=timedelta(seconds=17))
+    ... except PassingFault as fault:
+    ...     print(fault.retry_after)
+    0:00:17
 """
 
 from shared.ports.evidence import Evidence, StoredReport
