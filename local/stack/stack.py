@@ -18,6 +18,7 @@ from local.stack import processes
 from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
 from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, take_ready
+from local.stack.storage import make_storage
 from local.stack.subscriptions import subscribe
 
 _START_SECONDS = 90.0
@@ -190,6 +191,8 @@ class Stack:
         """Start services; those that need nothing of each other come up side by side."""
         wanted = set(names)
         for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",)):
+            if "host" in group and "azurite" in wanted:
+                make_storage(app_settings(self.plan), self.plan.storage)
             begun = [(name, self._spawn(name)) for name in group if name in wanted]
             for name, offset in begun:
                 self._wait_until_ready(name, offset)
