@@ -45,10 +45,11 @@ simulate: .venv/.installed ## hold the laws to seeded simulations (SEEDS= FIRST=
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)")
 
-chaos: .venv/.installed ## releases under faults while the host is killed, and a count (RELEASES= KILLS= SEED= SPEED=)
+chaos: .venv/.installed ## releases under faults while the host is killed, and a count (RELEASES= KILLS= SEED= SPEED= HOSTS=2 SKEW= OUTAGE=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.chaos $(if $(RELEASES),--releases "$(RELEASES)") $(if $(KILLS),--kills "$(KILLS)") \
-	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)")
+	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)") $(if $(HOSTS),--hosts "$(HOSTS)") \
+	  $(if $(SKEW),--skew "$(SKEW)") $(if $(OUTAGE),--outages "$(OUTAGE)")
 
 fuzz: .venv/.installed-dev ## every entrance, with many inputs (FUZZ_EXAMPLES=10000)
 	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz

@@ -8,13 +8,15 @@ from typing import Any
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("azurite", "eventgrid", "arm", "host", "scanner")
 """In the order in which they are started; they are stopped the other way round."""
+SECOND_HOST = "second-host"
+"""Another instance of the host on the same storage; started last, and only where an app is given for it."""
 
 
 class StackError(Exception):
     """The stack cannot do what was asked. The text says what happened, where, and what to do."""
 
 
-_PATHS = ("policy", "app", "world", "arm_plan")
+_PATHS = ("policy", "app", "world", "arm_plan", "second_app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class StackOptions:
     `eventgrid`, `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); what is not named keeps the port that it had
     the last time, where that is free. `arm_plan` is a file of fault rules for the ARM simulator. `settings` are app
     settings on top of those that the stack makes. `sign_in` lets people sign in for the pages, as one of `people.json`;
-    without it, pages want the function key in a header.
+    without it, pages want the function key in a header. `second_app` is the app of a second host on the same storage,
+    which shares the queues with the first; without it, there is one host.
     """
 
     speed: float = 60.0
@@ -41,6 +44,7 @@ class StackOptions:
     ports: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     sign_in: bool = False
+    second_app: Path | None = None
 
     @classmethod
     def recorded(cls, document: Mapping[str, Any]) -> "StackOptions":

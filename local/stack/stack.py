@@ -15,7 +15,7 @@ from typing import Self
 from local.azurite import InstallError, ensure_installed
 from local.certificates import ensure_ca, write_bundle
 from local.stack import processes
-from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
+from local.stack.options import PROJECT_ROOT, SECOND_HOST, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
 from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, take_ready
 from local.stack.storage import make_storage
@@ -24,6 +24,7 @@ from local.stack.subscriptions import subscribe
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
 _LARGE_LOG = 20 * 1024 * 1024
+_ALL = (*SERVICES, SECOND_HOST)
 
 
 class Stack:
@@ -49,7 +50,8 @@ class Stack:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that belong to this stack, in the order of their start."""
-        return tuple(name for name in SERVICES if name != "scanner" or self.options.scanner)
+        first = tuple(name for name in SERVICES if name != "scanner" or self.options.scanner)
+        return first if self.options.second_app is None else (*first, SECOND_HOST)
 
     @property
     def running(self) -> dict[str, int]:
@@ -117,7 +119,7 @@ class Stack:
         with exclusive(self.directory):
             self._record = Record.load(self._record.file)
             ran = list(self.running)
-            self._stop(SERVICES)
+            self._stop(_ALL)
             (self.directory / "env").unlink(missing_ok=True)
         self._dismiss_guardian()
         return ran
@@ -127,6 +129,11 @@ class Stack:
         process = self._record.processes.get(_known(name))
         if process is not None:
             processes.kill(process)
+
+    def halt(self, name: str) -> None:
+        """Stop one service in order, and no other; `restart` brings it back."""
+        with exclusive(self.directory):
+            self._stop([_known(name)])
 
     def restart(self, name: str) -> None:
         """Stop one service in order, if it runs, and start it at the same ports; returns when it is ready."""
@@ -171,7 +178,7 @@ class Stack:
         missing = [name for name in self.services if name not in self.running]
         ports = [self._record.ports.get(one) for name in missing for one in PORTS_OF[name]]
         if self.running and not all(number and is_free(number) for number in ports):
-            self._stop(SERVICES)
+            self._stop(_ALL)
             return list(self.services)
         return missing
 
@@ -190,7 +197,7 @@ class Stack:
     def _launch(self, names: Iterable[str]) -> None:
         """Start services; those that need nothing of each other come up side by side."""
         wanted = set(names)
-        for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",)):
+        for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",), (SECOND_HOST,)):
             if "host" in group and "azurite" in wanted:
                 make_storage(app_settings(self.plan), self.plan.storage)
             begun = [(name, self._spawn(name)) for name in group if name in wanted]
@@ -224,7 +231,7 @@ class Stack:
 
     def _stop(self, names: Iterable[str]) -> None:
         wanted = set(names)
-        for name in reversed(SERVICES):
+        for name in reversed(_ALL):
             process = self._record.processes.get(name)
             if name in wanted and process is not None:
                 processes.stop([process], _STOP_SECONDS)
@@ -251,8 +258,8 @@ class Stack:
 
 
 def _known(name: str) -> str:
-    if name not in SERVICES:
-        raise StackError(f"there is no service {name!r}; there are {', '.join(SERVICES)}")
+    if name not in _ALL:
+        raise StackError(f"there is no service {name!r}; there are {', '.join(_ALL)}")
     return name
 
 
