@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from local.demo.scenario import GALLERY, GROUP, PRODUCTION, RINGS, SOURCE, TEST_GROUP, Story
+from local.stack.options import SECOND_HOST
 
 PER_DEFINITION: Final = 4
 """Versions of one definition. More of them would overtake each other more often than they are released."""
@@ -15,7 +16,7 @@ AZURITE_EVERY: Final = 4
 """Every so many blows, the storage emulator is stopped in order and started again on its data."""
 OUTAGE: Final = (20.0, 40.0)
 """Real seconds for which storage is away in an outage."""
-HOSTS: Final = ("host", "second-host")
+HOSTS: Final = ("host", SECOND_HOST)
 
 
 @dataclass(frozen=True, slots=True)
