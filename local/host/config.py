@@ -34,10 +34,9 @@ class QueuesConfig:
 
 @dataclass(frozen=True)
 class HttpConfig:
-    """`extensions.http` of host.json. The body size is in bytes (the host's default is 104,857,600)."""
+    """`extensions.http` of host.json."""
 
     route_prefix: str = "api"
-    max_body: int = 104_857_600
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class HostConfig:
     queues: QueuesConfig = field(default_factory=QueuesConfig)
     log_levels: Mapping[str, str] = field(default_factory=dict)
     only_functions: tuple[str, ...] | None = None
+    open_telemetry: bool = False
 
 
 class _Reader:
@@ -121,11 +121,11 @@ def parse_host_config(document: dict[str, Any]) -> HostConfig:
         function_timeout=_function_timeout(read),
         http=HttpConfig(
             route_prefix=read.get("extensions.http.routePrefix", "api", str).strip("/"),
-            max_body=read.number("extensions.http.maxRequestBodySize", 104_857_600, 0),
         ),
         queues=_queues(read),
         log_levels=read.get("logging.logLevel", {}, dict),
         only_functions=None if only is None else tuple(str(name) for name in only),
+        open_telemetry=read.get("telemetryMode", "", str).lower() == "opentelemetry",
     )
     if read.faults:
         raise ConfigError(read.faults)

@@ -2,8 +2,7 @@
 
 It follows EventGridExtensionConfigProvider.cs and HttpRequestProcessor.cs: the subscription handshake for both schemas,
 one invocation per event, all in parallel, and 202 if all succeed or 500 if one fails (Event Grid then sends the whole
-payload again). One difference is intended: for a body that is not JSON, this host returns 400 with the reason; the real
-host returns 500, and Event Grid retries.
+payload again). For a request that the extension cannot read, the response is 500 without a text, with every method.
 
 The real host returns 409 when a function whose parameter is a .NET EventGridEvent or CloudEvent is subscribed with the
 other schema. A Python function receives JSON and both schemas, so the rule applies only if its binding has such a type
@@ -19,7 +18,7 @@ from aiohttp import web
 
 from local.host.functions import FunctionSpec
 from local.host.invoker import Invoker, Result
-from local.host.keys import KeyStore
+from local.host.keys import KeyStore, refused
 from local.host.worker import Datum
 
 logger = logging.getLogger("local.host.eventgrid")
@@ -47,9 +46,7 @@ class EventGridWebhook:
     async def handle(self, request: web.Request, key: str | None) -> web.Response:
         """Handle a webhook call."""
         if not self._keys.opens_webhook(key):
-            return web.Response(status=401)
-        if request.method not in ("POST", "OPTIONS"):
-            return web.Response(status=404)
+            return refused(self._keys, key)
         name = request.query.get("functionName", "")
         spec = self._functions.get(name)
         if spec is None:
@@ -67,26 +64,32 @@ class EventGridWebhook:
             )
         try:
             payload = json.loads(await request.read())
-        except (ValueError, RecursionError) as fault:
-            return web.Response(status=400, text=f"the body is not valid JSON: {fault}")
-        return _validate(payload) if kind == "subscriptionvalidation" else await self._notify(spec, payload)
+            if kind == "subscriptionvalidation":
+                return _validated(payload)
+            events = _events(payload)
+        except (LookupError, RecursionError, TypeError, ValueError) as fault:
+            logger.warning("%s for %s cannot be read: %r", kind, name, fault)
+            return web.Response(status=500)
+        return await self._notify(spec, events)
 
-    async def _notify(self, spec: FunctionSpec, payload: Any) -> web.Response:
-        if not isinstance(payload, list | dict):
-            return web.Response(status=400, text="the body must be one event or an array of events")
-        events = payload if isinstance(payload, list) else [payload]
-        results = await asyncio.gather(*(self.dispatch(spec, event) for event in events))
-        for result in results:
-            if not result.ok:
-                return web.Response(
-                    status=500, text=f"Exception while executing function: Functions.{spec.name}: {result.error}"
-                )
-        return web.Response(status=202)
+    async def _notify(self, spec: FunctionSpec, events: list[dict[str, Any]]) -> web.Response:
+        results = await asyncio.gather(*(self._dispatch(spec, event) for event in events))
+        if all(result.ok for result in results):
+            return web.Response(status=202)
+        return web.Response(status=500, text=f"Exception while executing function: Functions.{spec.name}")
 
-    async def dispatch(self, spec: FunctionSpec, event: Any) -> Result:
+    async def _dispatch(self, spec: FunctionSpec, event: dict[str, Any]) -> Result:
         """Run the function for one event. The event's JSON is passed on unchanged, including dates."""
-        metadata = {"data": Datum(json.dumps(event.get("data")), "json")} if isinstance(event, dict) else {}
+        metadata = {"data": Datum(json.dumps(event.get("data")), "json")}
         return await self._invoker.run(spec, Datum(json.dumps(event, ensure_ascii=False), "json"), metadata)
+
+
+def _events(payload: Any) -> list[dict[str, Any]]:
+    """One event or several; raises TypeError for what is neither."""
+    events = payload if isinstance(payload, list) else [payload]
+    if not all(isinstance(event, dict) for event in events):
+        raise TypeError("the body must be one event or an array of events")
+    return events
 
 
 def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
@@ -99,18 +102,16 @@ def _options(request: web.Request, spec: FunctionSpec) -> web.Response:
     return web.Response(headers={"Webhook-Allowed-Origin": asked if asked in _ORIGINS else _PUBLIC_ORIGIN})
 
 
-def _validate(payload: Any) -> web.Response:
+def _validated(payload: Any) -> web.Response:
     """The Event Grid handshake.
 
-    The code is in an array with one event, or in an object whose data is JSON in a string.
+    The code is in an array with one event, or in an object whose data is JSON in a string. Raises LookupError,
+    TypeError or ValueError for a payload without a code.
     """
-    try:
-        if isinstance(payload, list):
-            data = payload[0]["data"]
-        else:
-            data = payload["data"]
-            data = json.loads(data) if isinstance(data, str) else data
-        code = str(data["validationCode"])
-    except (KeyError, IndexError, TypeError, ValueError):
-        return web.Response(status=400, text="the validation event has no data.validationCode")
-    return web.json_response({"validationResponse": code})
+    if isinstance(payload, list):
+        data = payload[0]["data"]
+    else:
+        data = payload["data"]
+        data = json.loads(data) if isinstance(data, str) else data
+    answer = json.dumps({"validationResponse": str(data["validationCode"])}, separators=(",", ":"))
+    return web.Response(text=answer)

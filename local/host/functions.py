@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from local.host.app_settings import resolve
@@ -16,12 +16,13 @@ _RESOLVED = ("queueName", "schedule", "route")
 
 @dataclass(frozen=True)
 class Binding:
-    """One binding. `fields` are those of its JSON, with settings resolved."""
+    """One binding. `raw` is its JSON; `fields` are the same with settings resolved."""
 
     name: str
     type: str
     direction: str
     fields: Mapping[str, Any]
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, field: str, default: str = "") -> str:
         value = self.fields.get(field)
@@ -40,6 +41,11 @@ class FunctionSpec:
     @property
     def bindings(self) -> tuple[Binding, ...]:
         return (self.trigger, *self.outputs)
+
+    @property
+    def route(self) -> str:
+        """The template of an httpTrigger, without the app's prefix: the function's name where none is given."""
+        return self.trigger.text("route").strip("/") or self.name
 
 
 def parse_function(
@@ -72,15 +78,15 @@ def parse_function(
 
 def _binding(function: str, raw: dict[str, Any], settings: Mapping[str, str], faults: list[str]) -> Binding:
     fields = dict(raw)
-    for field in _RESOLVED:
-        if isinstance(fields.get(field), str):
+    for name in _RESOLVED:
+        if isinstance(fields.get(name), str):
             try:
-                fields[field] = resolve(
-                    fields[field], settings, f"function {function}, binding {raw.get('name')}, {field}"
+                fields[name] = resolve(
+                    fields[name], settings, f"function {function}, binding {raw.get('name')}, {name}"
                 )
             except ConfigError as fault:
                 faults += fault.faults
-    return Binding(str(raw.get("name")), str(raw.get("type")), str(raw.get("direction", "in")).lower(), fields)
+    return Binding(str(raw.get("name")), str(raw.get("type")), str(raw.get("direction", "in")).lower(), fields, raw)
 
 
 def is_disabled(name: str, settings: Mapping[str, str]) -> bool:

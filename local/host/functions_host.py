@@ -19,7 +19,7 @@ from local.host.eventgrid import EventGridWebhook
 from local.host.functions import FunctionSpec, is_disabled, parse_function
 from local.host.host_clock import Clock
 from local.host.host_errors import ConfigError
-from local.host.http_server import REQUEST_SECONDS, HttpFront
+from local.host.http_server import REQUEST_SECONDS, HttpFront, body_limit, load_routes
 from local.host.invoker import Invoker
 from local.host.keys import KeyStore, load_keys
 from local.host.manual import manual_run
@@ -29,7 +29,7 @@ from local.host.queue_connections import QueueConnections
 from local.host.queue_lease import LEASE_SECONDS
 from local.host.queue_trigger import QueueListener
 from local.host.records import Journal
-from local.host.routes import RouteError
+from local.host.routes import RouteError, RouteTable
 from local.host.timer_listener import DirectoryTimerStore, MemoryTimerStore, TimerListener
 from local.host.wakeup import Wakeups
 from local.host.worker import IndexedFunction, Worker
@@ -119,14 +119,15 @@ class FunctionsHost:
     async def _start(self) -> None:
         config = load_host_config(self.app_dir)
         self._environment.enter_context(as_environment({"FUNCTIONS_WORKER_RUNTIME": "python", **self._given}))
-        self.functions = self._specs(await self._worker.start(), config)
+        routes = self._load(self._specs(await self._worker.start(), config), config)
         self.keys = load_keys(self._keys_file, [spec.name for spec in self.functions])
         outputs = QueueOutputs(self._storage, config.queues.base64, self._wakeups.written)
-        self.invoker = Invoker(self._worker, self.journal, config.function_timeout, outputs.write)
-        front = self._front(config)
+        traces = config.open_telemetry or bool(self.settings.get("APPLICATIONINSIGHTS_CONNECTION_STRING"))
+        self.invoker = Invoker(self._worker, self.journal, config.function_timeout, outputs.write, traces=traces)
+        front = self._front(routes, config)
         self._listeners = self._queue_listeners(config)
         timers = self._timer_listeners()
-        await self._open(front, config)
+        await self._open(front)
         self._loops = [asyncio.create_task(listener.run()) for listener in (*self._listeners, *timers)]
         logger.info("%d functions are available at %s", len(self.functions), self.url)
 
@@ -148,22 +149,38 @@ class FunctionsHost:
             raise ConfigError(faults)
         return specs
 
-    def _front(self, config: HostConfig) -> HttpFront:
-        webhook = EventGridWebhook(self.functions, self.invoker, self.keys)
-        admin = Admin(self.functions, self.keys, self.host_id, manual_run(self.invoker, webhook, self._clock))
+    def _load(self, specs: list[FunctionSpec], config: HostConfig) -> RouteTable[FunctionSpec]:
+        """Keep the functions that can be loaded; the host goes on without the others, as Azure's does."""
         try:
-            return HttpFront(
-                self.functions,
-                self.invoker,
-                self.keys,
-                admin,
-                webhook,
-                route_prefix=config.http.route_prefix,
-                request_seconds=self._request_seconds,
-                homepage=self.settings.get("AzureWebJobsDisableHomepage", "").lower() != "true",
-            )
+            routes, faults = load_routes(specs, config.http.route_prefix)
         except RouteError as fault:
             raise ConfigError([str(fault)]) from fault
+        for name, fault in faults.items():
+            logger.error("the '%s' function is in error: %s", name, fault)
+        for name, other in routes.overlapping():
+            logger.warning("routes of %s and %s overlap; %s takes what matches both", name, other, name)
+        self.functions = [spec for spec in specs if spec.name not in faults]
+        return routes
+
+    def _front(self, routes: RouteTable[FunctionSpec], config: HostConfig) -> HttpFront:
+        admin = Admin(
+            self.functions,
+            self.keys,
+            manual_run(self.invoker, self._clock),
+            host_id=self.host_id,
+            app_dir=self.app_dir,
+            route_prefix=config.http.route_prefix,
+        )
+        return HttpFront(
+            routes,
+            self.invoker,
+            self.keys,
+            admin,
+            EventGridWebhook(self.functions, self.invoker, self.keys),
+            most_bytes=body_limit(self.settings),
+            request_seconds=self._request_seconds,
+            homepage=self.settings.get("AzureWebJobsDisableHomepage", "").lower() != "true",
+        )
 
     def _queue_listeners(self, config: HostConfig) -> list[QueueListener]:
         retry = round(self._clock.real_seconds(config.queues.visibility_timeout.total_seconds()))
@@ -194,9 +211,9 @@ class FunctionsHost:
             raise ConfigError(faults)
         return listeners
 
-    async def _open(self, front: HttpFront, config: HostConfig) -> None:
+    async def _open(self, front: HttpFront) -> None:
         middlewares = [self._authentication.middleware] if self._authentication else []
-        app = web.Application(client_max_size=config.http.max_body, middlewares=middlewares)
+        app = web.Application(client_max_size=body_limit(self.settings), middlewares=middlewares)
         app.router.add_route("*", "/{tail:.*}", front.handle)
         # The real host passes a compressed body to the function unchanged.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace, auto_decompress=False)

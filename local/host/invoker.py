@@ -41,12 +41,20 @@ class Invoker:
     """
 
     def __init__(
-        self, worker: Worker, journal: Journal, timeout: timedelta | None, write_outputs: OutputWriter
+        self,
+        worker: Worker,
+        journal: Journal,
+        timeout: timedelta | None,
+        write_outputs: OutputWriter,
+        *,
+        traces: bool = False,
     ) -> None:
+        """`traces` gives functions a trace context, as the host does where telemetry is configured."""
         self._worker = worker
         self._journal = journal
         self._timeout = timeout
         self._write_outputs = write_outputs
+        self._traces = traces
         self._running: set[asyncio.Task[Reply]] = set()
         self._cancelling = False
         self.names: dict[str, str] = {}  # invocation id -> function name of running invocations, for log entries
@@ -75,7 +83,7 @@ class Invoker:
                 spec.function_id,
                 [(spec.trigger.name, value)],
                 metadata or {},
-                traceparent or new_traceparent(),
+                (traceparent or new_traceparent()) if self._traces else "",
             )
         )
         self._running.add(task)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from local.host.host_errors import ConfigError
 
 EVENT_GRID_KEY = "eventgrid_extension"
@@ -45,6 +47,17 @@ class KeyStore:
         """Whether `candidate` is the extension's system key or the master key."""
         own = [value for name, value in self.system.items() if name == extension]
         return _one_of(candidate, (*own, self.master))
+
+    def knows(self, candidate: str | None) -> bool:
+        """Whether `candidate` is a key of the whole host: host, system or master key."""
+        return _one_of(candidate, (*self.host.values(), *self.system.values(), self.master))
+
+
+def refused(keys: KeyStore, candidate: str | None) -> web.Response:
+    """The answer to a key that does not open a part of the host itself: 403 where it opens another."""
+    if keys.knows(candidate):
+        return web.Response(status=403)
+    return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _one_of(candidate: str | None, keys: Iterable[str]) -> bool:

@@ -41,17 +41,21 @@ def trigger_metadata(message: QueueMessage, value: Datum) -> dict[str, Datum]:
     with a key "id" hides the message id (ApplyBindingData of the host, QueueTriggerBinding.CreateBindingData).
     """
     metadata = {
-        "Id": Datum(message.id, "string"),
+        "Id": _text(message.id),
         "DequeueCount": Datum(message.dequeue_count, "int"),
         "ExpirationTime": _moment(message.expires_on),
         "InsertionTime": _moment(message.inserted_on),
         "NextVisibleTime": _moment(message.next_visible_on),
-        "PopReceipt": Datum(message.pop_receipt, "string"),
+        "PopReceipt": _text(message.pop_receipt),
     }
     if value.type == "string":
         metadata["QueueTrigger"] = value
         _apply_body_fields(str(value.value), metadata)
     return metadata
+
+
+def _text(text: str | None) -> Datum:
+    return Datum(text, None if text is None else "string")
 
 
 def _moment(moment: Any) -> Datum:

@@ -106,6 +106,8 @@ class QueueListener:
         try:
             await self._client.get_queue_properties()
         except ResourceNotFoundError:
+            # Each time, as the host's log has it: whoever deploys is to make every queue, poison queues too.
+            logger.warning("queue %s does not exist", self.queue)
             return False
         self._exists = True
         if self._unreadable:

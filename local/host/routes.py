@@ -1,14 +1,15 @@
 """Route templates of HTTP triggers, as in ASP.NET Core routing: literals, `{x}`, `{x?}`, `{x=1}`, `{*rest}`,
 `{x:int:min(1)}`.
 
-Literals are case-insensitive. If several templates match, the most specific one is used, compared segment by segment:
-literal, parameter with a constraint or next to literal text, plain parameter, catch-all.
+Literals are case-insensitive. If several templates match, the function whose name comes first is used, even if another
+template is more specific: the host orders functions by name (FunctionMetadataManager.cs), and ASP.NET Core's classic
+router takes the first route that matches.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import unquote
 from uuid import UUID
 
 # A brace within a constraint is written twice, as in ASP.NET.
@@ -24,13 +25,23 @@ class RouteError(ValueError):
 
 @dataclass(frozen=True)
 class _Segment:
+    text: str
     pattern: re.Pattern[str]
-    rank: int
     names: tuple[str, ...]
     checks: tuple[tuple[str, Check], ...]
     optional: bool = False
     catch_all: bool = False
     default: str | None = None
+
+    @property
+    def may_be_absent(self) -> bool:
+        return self.optional or self.catch_all or self.default is not None
+
+    def overlaps(self, other: "_Segment") -> bool:
+        """False only where one is literal and the other cannot be that; constraints are not looked at."""
+        return (bool(self.names) or other.pattern.fullmatch(self.text) is not None) and (
+            bool(other.names) or self.pattern.fullmatch(other.text) is not None
+        )
 
 
 def _parses(convert: Callable[[str], object]) -> Check:
@@ -125,45 +136,61 @@ def _segment(text: str) -> _Segment:
         raise RouteError(f"segment {text!r} has an unbalanced brace")
     pattern += re.escape(tail)
     checks = tuple((parameter.name, check) for parameter in parameters for check in parameter.checks)
-    literal = re.sub(r"\(\.\*\)|\(\[\^/\]\+\?\)", "", pattern) != ""
-    catch_all = any(parameter.catch_all for parameter in parameters)
     return _Segment(
+        text,
         re.compile(pattern, re.IGNORECASE | re.DOTALL),
-        _rank(bool(parameters), bool(checks) or literal or len(parameters) > 1, catch_all),
         tuple(parameter.name for parameter in parameters),
         checks,
         any(parameter.optional for parameter in parameters),
-        catch_all,
+        any(parameter.catch_all for parameter in parameters),
         next((parameter.default for parameter in parameters if parameter.default is not None), None),
     )
 
 
-def _rank(parameter: bool, narrowed: bool, catch_all: bool) -> int:
-    if not parameter:
-        return 1
-    if catch_all:
-        return 4 if narrowed else 5
-    return 2 if narrowed else 3
-
-
 class Route:
-    """A compiled template. Raises RouteError for an invalid one."""
+    """A compiled template with its methods; None means all methods. Raises RouteError for an invalid template."""
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, methods: frozenset[str] | None = None) -> None:
         self.template = template.strip("/")
-        self._segments = [_segment(part) for part in _split(self.template)]
-        if any(segment.catch_all for segment in self._segments[:-1]):
+        self.methods = methods
+        self.segments = [_segment(part) for part in _split(self.template)]
+        if any(segment.catch_all for segment in self.segments[:-1]):
             raise RouteError(f"route {template!r}: a catch-all parameter must be the last segment")
-        names = [name.lower() for segment in self._segments for name in segment.names]
+        names = [name.lower() for segment in self.segments for name in segment.names]
         if len(names) != len(set(names)):
             raise RouteError(f"route {template!r} has a duplicate parameter")
-        self.precedence = tuple(segment.rank for segment in self._segments)
+
+    def takes(self, method: str) -> bool:
+        """Whether the route has this method."""
+        return self.methods is None or method.upper() in self.methods
+
+    def equals(self, other: "Route") -> bool:
+        """Whether the host refuses to load one of two functions with these routes: the same template, and a method in
+        common (ScriptHost.HttpRoutesConflict).
+        """
+        return self.template.lower() == other.template.lower() and self._shares_a_method_with(other)
+
+    def overlaps(self, other: "Route") -> bool:
+        """Whether some request matches both but for constraints of parameters: then the functions' names decide."""
+        if not self._shares_a_method_with(other):
+            return False
+        both = min(len(self.segments), len(other.segments))
+        for one, two in zip(self.segments[:both], other.segments[:both], strict=True):
+            if one.catch_all or two.catch_all:
+                return True
+            if not one.overlaps(two):
+                return False
+        return all(segment.may_be_absent for segment in (*self.segments[both:], *other.segments[both:]))
+
+    def _shares_a_method_with(self, other: "Route") -> bool:
+        return self.methods is None or other.methods is None or not self.methods.isdisjoint(other.methods)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The route parameters if the raw `path` (still percent-encoded) matches, otherwise None."""
-        parts = [unquote(part) for part in path.strip("/").split("/")] if path.strip("/") else []
+        """The route parameters if `path`, as `request_path` returns it, matches, otherwise None."""
+        inner = path.removeprefix("/").removesuffix("/")
+        parts = inner.split("/") if inner else []
         found: dict[str, str] = {}
-        for index, segment in enumerate(self._segments):
+        for index, segment in enumerate(self.segments):
             if segment.catch_all:
                 return self._take(segment, "/".join(parts[index:]), found)
             if index >= len(parts):
@@ -173,7 +200,7 @@ class Route:
                     return None
             elif self._take(segment, parts[index], found) is None:
                 return None
-        return found if len(parts) <= len(self._segments) else None
+        return found if len(parts) <= len(self.segments) else None
 
     def _take(self, segment: _Segment, text: str, found: dict[str, str]) -> dict[str, str] | None:
         match = segment.pattern.fullmatch(text)
@@ -202,25 +229,31 @@ def _split(template: str) -> list[str]:
 
 
 class RouteTable[T]:
-    """Routes with methods. The first match in order of precedence is used."""
+    """Routes of functions. The first match in order of the functions' names is used."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Route, frozenset[str] | None, T]] = []
+        self.entries: list[tuple[str, Route, T]] = []
 
-    def add(self, route: Route, methods: frozenset[str] | None, target: T) -> None:
-        """Add a route. `methods` None means all methods."""
-        self._entries.append((route, methods, target))
-        self._entries.sort(key=lambda entry: entry[0].precedence)
+    def add(self, name: str, route: Route, target: T) -> None:
+        """Add the route of the function with this name."""
+        self.entries.append((name, route, target))
+        self.entries.sort(key=lambda entry: entry[0].upper())  # StringComparer.OrdinalIgnoreCase
+
+    def overlapping(self) -> list[tuple[str, str]]:
+        """The pairs of functions whose routes overlap, so that only the order of names decides; the winner first."""
+        return [
+            (name, other)
+            for (name, route, _), (other, another, _) in itertools.combinations(self.entries, 2)
+            if route.overlaps(another)
+        ]
 
     def find(self, method: str, path: str) -> tuple[T, dict[str, str]] | None:
         """The target and its route parameters.
 
         With a wrong method there is no match: the Functions host returns 404, not 405.
         """
-        for route, methods, target in self._entries:
-            if methods is not None and method.upper() not in methods:
-                continue
-            parameters = route.match(path)
+        for _, route, target in self.entries:
+            parameters = route.match(path) if route.takes(method) else None
             if parameters is not None:
                 return target, parameters
         return None

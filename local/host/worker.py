@@ -24,12 +24,17 @@ from azure_functions_runtime.utils import threadpool
 
 from local.host.host_errors import IndexingError
 
-__all__ = ["Datum", "IndexedFunction", "Reply", "Worker"]
+__all__ = ["Datum", "IndexedFunction", "Reply", "Worker", "script_name"]
 
 # The library's registry of functions, by id. It has no method to remove an entry.
 _known = cast(dict[str, FunctionInfo], cast(Registry, _registry)._functions)  # noqa: SLF001
 _instances = itertools.count(1)
 _users_of_threadpool: set[int] = set()
+
+
+def script_name() -> str:
+    """The file that holds the app's functions."""
+    return os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
 
 
 class _Message:
@@ -104,7 +109,7 @@ class Worker:
         Raises IndexingError with the app's traceback if that fails or there is no function.
         """
         sys.path.insert(0, str(self._app_dir))
-        script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
+        script = script_name()
         if not (self._app_dir / script).is_file():
             raise IndexingError(
                 f"{self._app_dir / script} does not exist; a Python v2 app must define its functions there"

@@ -8,13 +8,15 @@ from typing import Any
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("azurite", "eventgrid", "arm", "host", "scanner")
 """In start order. They are stopped in reverse order."""
+SECOND_HOST = "second-host"
+"""A second instance of the host on the same storage. It starts last, and only if the stack has an app for it."""
 
 
 class StackError(Exception):
     """The stack cannot do what was requested. The message says what happened, where, and what to do."""
 
 
-_PATHS = ("policy", "app", "world", "arm_plan")
+_PATHS = ("policy", "app", "world", "arm_plan", "second_app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class StackOptions:
     `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); other services keep their last port if it is free.
     `arm_plan` is a file with fault rules for the ARM simulator. `settings` are additional app settings. `sign_in` lets
     users sign in to the pages as a user in `people.json`; without it, the pages require the function key in a header.
+    `second_app` is the app of a second host on the same storage, which shares the queues with the first; without it,
+    there is one host.
     """
 
     speed: float = 60.0
@@ -40,6 +44,7 @@ class StackOptions:
     ports: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     sign_in: bool = False
+    second_app: Path | None = None
 
     @classmethod
     def from_record(cls, document: Mapping[str, Any]) -> "StackOptions":

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from local.azurite.runner import command as azurite_command
 from local.azurite.runner import connection_string, listening_ports
-from local.stack.options import PROJECT_ROOT, StackOptions
+from local.stack.options import PROJECT_ROOT, SECOND_HOST, StackOptions
 from local.stack.record import Record
 from shared.domain.scan_formats import SCAN_FORMATS
 
@@ -88,6 +88,7 @@ PORTS_OF = {
     "arm": ("arm",),
     "host": ("host",),
     "scanner": ("scanner",),
+    SECOND_HOST: (SECOND_HOST,),
 }
 
 
@@ -138,9 +139,18 @@ def _arm(plan: Plan) -> list[str]:
 
 
 def _host(plan: Plan) -> list[str]:
+    return _host_of(plan, "host", plan.options.app)
+
+
+def _second_host(plan: Plan) -> list[str]:
+    assert plan.options.second_app is not None
+    return _host_of(plan, SECOND_HOST, plan.options.second_app)
+
+
+def _host_of(plan: Plan, name: str, app: Path) -> list[str]:
     command = [
-        *(sys.executable, "-m", "local.host", "--app", str(plan.options.app), "--port", port(plan, "host")),
-        *("--keys", str(plan.keys_file), "--state", str(plan.state / "host"), "--grace-seconds", "10"),
+        *(sys.executable, "-m", "local.host", "--app", str(app), "--port", port(plan, name)),
+        *("--keys", str(plan.keys_file), "--state", str(plan.state / name), "--grace-seconds", "10"),
         *("--clock-speed", str(min(plan.options.speed, _MAX_CLOCK_SPEED))),
     ]
     return [*command, "--people", str(PEOPLE)] if plan.options.sign_in else command
@@ -159,7 +169,10 @@ COMMANDS: Mapping[str, Callable[[Plan], list[str]]] = {
     "arm": _arm,
     "host": _host,
     "scanner": _scanner,
+    SECOND_HOST: _second_host,
 }
+_TIMERS_OFF = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("reconcile", "retire")}
+"""In Azure a lock sees to it that one instance at a time runs a timer; here that is always the first."""
 
 
 def environment(plan: Plan, name: str) -> dict[str, str]:
@@ -171,8 +184,8 @@ def environment(plan: Plan, name: str) -> dict[str, str]:
     own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     if name == "eventgrid":
         own["EVENTGRID_TOPIC_KEY"] = plan.record.topic_key
-    if name == "host":
-        own |= app_settings(plan)
+    if name in ("host", SECOND_HOST):
+        own |= app_settings(plan) | (_TIMERS_OFF if name == SECOND_HOST else {})
     if name == "scanner":
         own |= plan.record.identity | {
             "RINGMASTER_URL": plan.ringmaster_url,
@@ -209,11 +222,11 @@ def read_readiness(plan: Plan, name: str, log: str) -> bool:
             return False
         plan.record.ports |= dict(zip(("blob", "queue", "table"), found, strict=True))
         return True
-    if name == "host":
+    if name in ("host", SECOND_HOST):
         ready = re.search(r"^ready (http://\S+)$", log, re.MULTILINE)
         if ready is None:
             return False
-        plan.record.ports["host"] = _port_of(ready[1])
+        plan.record.ports[name] = _port_of(ready[1])
         return True
     return _take_document(plan, name, log)
 

@@ -16,13 +16,15 @@ from local.azurite import InstallError, ensure_installed
 from local.certificates import ensure_ca, write_bundle
 from local.stack import processes
 from local.stack.event_subscriptions import subscribe
-from local.stack.options import PROJECT_ROOT, SERVICES, StackError, StackOptions
+from local.stack.options import PROJECT_ROOT, SECOND_HOST, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
 from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, read_readiness
+from local.stack.storage import make_storage
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
 _LARGE_LOG = 20 * 1024 * 1024
+_ALL = (*SERVICES, SECOND_HOST)
 
 
 class Stack:
@@ -49,7 +51,8 @@ class Stack:
     @property
     def services(self) -> tuple[str, ...]:
         """The services of this stack, in start order."""
-        return tuple(name for name in SERVICES if name != "scanner" or self.options.scanner)
+        first = tuple(name for name in SERVICES if name != "scanner" or self.options.scanner)
+        return first if self.options.second_app is None else (*first, SECOND_HOST)
 
     @property
     def running(self) -> dict[str, int]:
@@ -118,7 +121,7 @@ class Stack:
         with exclusive(self.directory):
             self._record = Record.load(self._record.file)
             ran = list(self.running)
-            self._stop(SERVICES)
+            self._stop(_ALL)
             (self.directory / "env").unlink(missing_ok=True)
         self._stop_watchdog()
         return ran
@@ -128,6 +131,11 @@ class Stack:
         process = self._record.processes.get(_known(name))
         if process is not None:
             processes.kill(process)
+
+    def halt(self, name: str) -> None:
+        """Stop one service, and no other. `restart` starts it again."""
+        with exclusive(self.directory):
+            self._stop([_known(name)])
 
     def restart(self, name: str) -> None:
         """Restart one service on the same ports. Returns when it is ready."""
@@ -172,7 +180,7 @@ class Stack:
         missing = [name for name in self.services if name not in self.running]
         ports = [self._record.ports.get(one) for name in missing for one in PORTS_OF[name]]
         if self.running and not all(number and is_free(number) for number in ports):
-            self._stop(SERVICES)
+            self._stop(_ALL)
             return list(self.services)
         return missing
 
@@ -191,7 +199,9 @@ class Stack:
     def _launch(self, names: Iterable[str]) -> None:
         """Start services. Independent services start in parallel."""
         wanted = set(names)
-        for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",)):
+        for group in (("azurite", "eventgrid"), ("arm",), ("host",), ("scanner",), (SECOND_HOST,)):
+            if "host" in group and "azurite" in wanted:
+                make_storage(app_settings(self.plan), self.plan.storage)
             begun = [(name, self._spawn(name)) for name in group if name in wanted]
             for name, offset in begun:
                 self._wait_until_ready(name, offset)
@@ -223,7 +233,7 @@ class Stack:
 
     def _stop(self, names: Iterable[str]) -> None:
         wanted = set(names)
-        for name in reversed(SERVICES):
+        for name in reversed(_ALL):
             process = self._record.processes.get(name)
             if name in wanted and process is not None:
                 processes.stop([process], _STOP_SECONDS)
@@ -250,8 +260,8 @@ class Stack:
 
 
 def _known(name: str) -> str:
-    if name not in SERVICES:
-        raise StackError(f"unknown service {name!r}; the services are {', '.join(SERVICES)}")
+    if name not in _ALL:
+        raise StackError(f"unknown service {name!r}; the services are {', '.join(_ALL)}")
     return name
 
 

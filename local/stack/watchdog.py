@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from local.stack import processes
-from local.stack.options import SERVICES
+from local.stack.options import SECOND_HOST, SERVICES
 from local.stack.record import Record
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     """Wait until standard input is closed, then stop all services in the record that are still running."""
     sys.stdin.buffer.read()
     alive = Record.load(Path(sys.argv[1])).alive
-    processes.stop([alive[name] for name in reversed(SERVICES) if name in alive], seconds=10)
+    processes.stop([alive[name] for name in (SECOND_HOST, *reversed(SERVICES)) if name in alive], seconds=10)
 
 
 if __name__ == "__main__":

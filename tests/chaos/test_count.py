@@ -1,13 +1,19 @@
 """The count notices what chaos may have broken: it is compared with galleries, images and the other versions."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.chaos.count import Count, Visible, count
-from local.chaos.plan import KINDS, policy, scheme
+from local.chaos.hosts import skewed_app
+from local.chaos.plan import KINDS, OUTAGE, policy, scheme
 from local.demo.scenario import RINGS, Story
+from local.stack.options import PROJECT_ROOT
 from shared.policy_file.load import load_policy
 
 GOOD = Story("image-00", "1.1.0", "clean", "clean", "released")
@@ -99,6 +105,47 @@ def test_every_version_is_published_once_and_numbers_rise(releases: int, kills: 
     for name in drawn.definitions:
         numbers = [int(story.number.split(".")[1]) for story in published if story.definition == name]
         assert numbers == sorted(numbers)
+
+
+def test_the_scheme_of_one_host_is_the_same_whether_or_not_there_could_be_two() -> None:
+    drawn = scheme(30, 5, 7, pause=(1, 2))
+    assert {blow.hosts for blow in drawn.blows} == {("host",)}
+    assert scheme(30, 5, 7, pause=(1, 2), hosts=1, outages=0) == drawn
+
+
+def test_of_two_hosts_either_or_both_are_struck() -> None:
+    drawn = scheme(30, 40, 7, pause=(1, 2), hosts=2)
+    assert {blow.hosts for blow in drawn.blows} == {("host",), ("second-host",), ("host", "second-host")}
+
+
+@pytest.mark.parametrize(("kills", "outages"), [(3, 1), (0, 2), (5, 3)])
+def test_storage_is_away_as_often_as_asked_and_hosts_live_meanwhile(kills: int, outages: int) -> None:
+    drawn = scheme(8, kills, 1, pause=(1, 2), hosts=2, outages=outages)
+    away = [blow for blow in drawn.blows if not blow.hosts]
+    assert (len(away), len(drawn.blows)) == (outages, kills + outages)
+    assert all(OUTAGE[0] <= blow.down <= OUTAGE[1] and not blow.azurite for blow in away)
+    assert [*(story for blow in drawn.blows for story in blow.publish), *drawn.last] == list(drawn.stories)
+
+
+@pytest.mark.parametrize("seconds", [90.0, -90.0])
+def test_the_second_hosts_app_is_the_products_with_another_clock(tmp_path: Path, seconds: float) -> None:
+    code = """
+import function_app
+from datetime import UTC, datetime
+from shared.triggers import event_grid, http, pages, scan_webhook, storage_queues, timers
+clocks = {each.utc_now for each in (event_grid, http, pages, scan_webhook, storage_queues, timers)}
+(clock,) = clocks
+print(round((clock() - datetime.now(UTC)).total_seconds()), len(function_app.app.get_functions()))
+"""
+    env = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "PATH": os.environ["PATH"]}
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=app, env=env, capture_output=True, text=True, check=True
+        ).stdout
+        for app in (PROJECT_ROOT, skewed_app(tmp_path, seconds))
+    ]
+    assert [text.split()[0] for text in told] == ["0", str(round(seconds))]
+    assert told[0].split()[1] == told[1].split()[1]
 
 
 def test_small_runs_have_good_and_bad_versions() -> None:

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from local.stack.storage import CONTAINERS, TABLES, queue_names
 from shared.adapters.azure.evidence import EVIDENCE, REPORTS
 from shared.adapters.azure.ledger import TABLE
 from shared.adapters.azure.queues import BODIES
@@ -166,6 +167,9 @@ def test_storage_has_the_queues_containers_and_table_that_the_app_uses():
     queues = {defaults.queues[kind] for kind in Kind}
     storage = FILES["app/storage.bicep"]
     assert set(literals(storage.variables["queueNames"])) == queues
+    assert queue_names({"AzureWebJobsStorage__accountName": "account"}) == queues | {
+        f"{name}-poison" for name in queues
+    }
     names = {
         str(each.resource.body.get("name")) for each in placed("Microsoft.Storage/storageAccounts/queueServices/queues")
     }
@@ -180,9 +184,9 @@ def test_storage_has_the_queues_containers_and_table_that_the_app_uses():
             else literals(each.resource.body.get("name"))
         )
     }
-    assert {EVIDENCE, REPORTS, BODIES} <= names
+    assert CONTAINERS == {EVIDENCE, REPORTS, BODIES} <= names
     (table,) = placed("Microsoft.Storage/storageAccounts/tableServices/tables")
-    assert text(table.resource.body.get("name")) == TABLE
+    assert {text(table.resource.body.get("name"))} == TABLES == {TABLE}
 
 
 def test_bodies_of_messages_are_forgotten_and_nothing_else_is():

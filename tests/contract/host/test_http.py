@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from local.host import FunctionsHost
+from local.host.http_server import body_limit
 from tests.contract.host.conftest import Stage, until
 
 pytestmark = pytest.mark.stack
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def test_a_request_reaches_the_function_whole(web: aiohttp.ClientSession) -> None:
@@ -21,14 +26,15 @@ async def test_a_request_reaches_the_function_whole(web: aiohttp.ClientSession) 
         assert await answer.json() == {
             "name": "bob",
             "method": "POST",
-            "query": {"x": "1,2", "y": ""},
+            "query": {"x": "1,2"},
             "header": "p",
             "body": "hello",
         }
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("/api/scans/trivy", "format trivy"), ("/api/scans/12", "id 12"), ("/API/Scans/x", "format x")]
+    ("path", "text"),
+    [("/api/scans/trivy", "format trivy"), ("/api/scans/12", "format 12"), ("/API/Scans/x", "format x")],
 )
 async def test_routes_pick_the_function(web: aiohttp.ClientSession, path: str, text: str) -> None:
     async with web.post(path) as answer:
@@ -72,6 +78,14 @@ async def test_an_admin_function_opens_to_the_master_key_only(host: FunctionsHos
     assert statuses == [401, 401, 401, 200]
 
 
+async def test_an_empty_key_in_the_header_wins_over_a_right_one_in_the_query(
+    host: FunctionsHost, web: aiohttp.ClientSession
+) -> None:
+    where = f"/api/guarded?code={host.keys.functions['guarded']['default']}"
+    async with web.get(where, headers={"x-functions-key": ""}) as answer:
+        assert answer.status == 401
+
+
 async def test_a_fault_is_500_and_tells_the_caller_nothing(host: FunctionsHost, web: aiohttp.ClientSession) -> None:
     async with web.get("/api/broken") as answer:
         assert (answer.status, await answer.read()) == (500, b"")
@@ -91,13 +105,46 @@ async def test_a_caller_is_let_go_at_the_front_ends_limit_while_the_function_goe
         await until(lambda: [record.outcome for record in host.journal.of("slow")] == ["succeeded"])
 
 
-async def test_a_body_over_100_mb_is_refused(web: aiohttp.ClientSession) -> None:
-    async def zeros() -> object:
-        for _ in range(101):
-            yield bytes(1024 * 1024)
+async def test_a_body_over_the_limit_ends_the_connection_and_runs_nothing(stage: Stage) -> None:
+    host = await stage.host({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"})
+    async with aiohttp.ClientSession(host.url) as web:
+        async with web.post("/api/open/big", data=bytes(1000)) as answer:
+            assert answer.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await web.post("/api/open/big", data=bytes(1001))
+        assert len(host.journal.of("anonymous")) == 1
 
-    async with web.post("/api/open/big", data=zeros()) as answer:
-        assert answer.status == 413
+
+def test_the_limit_of_a_body_is_100_mib_unless_a_setting_is_a_number() -> None:
+    given = [{}, {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "much"}, {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "7"}]
+    assert [body_limit(settings) for settings in given] == [104_857_600, 104_857_600, 7]
+
+
+async def test_a_body_of_unannounced_length_does_not_reach_the_function(web: aiohttp.ClientSession) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"hello"
+
+    async with web.post("/api/open/bob", data=pieces()) as answer:
+        assert (answer.status, (await answer.json())["body"]) == (200, "")
+
+
+@pytest.mark.parametrize(
+    ("routes", "left"),
+    [
+        ({"a": "administrators", "b": "/runtime/x", "c": "ok"}, ["c"]),
+        ({"b": "same/{x}", "a": "Same/{x}/", "c": "same/{y}"}, ["a", "c"]),
+    ],
+)
+async def test_a_function_whose_route_is_reserved_or_taken_is_left_out(
+    stage: Stage, tmp_path: Path, routes: dict[str, str], left: list[str]
+) -> None:
+    lines = [f"@app.route('{route}')\ndef {name}(req: func.HttpRequest) -> str: ..." for name, route in routes.items()]
+    (tmp_path / "function_app.py").write_text(
+        "\n".join(["import azure.functions as func", "app = func.FunctionApp()", *lines])
+    )
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    async with FunctionsHost(tmp_path, stage.settings) as host:
+        assert sorted(spec.name for spec in host.functions) == left
 
 
 async def test_the_home_page_and_ping_are_open(web: aiohttp.ClientSession) -> None:
@@ -110,7 +157,7 @@ async def test_admin_tells_status_functions_and_keys_to_the_master_key(
     host: FunctionsHost, web: aiohttp.ClientSession
 ) -> None:
     async with web.get("/admin/host/status", headers={"x-functions-key": host.keys.host["default"]}) as answer:
-        assert answer.status == 401
+        assert answer.status == 403
     headers = {"x-functions-key": host.keys.master}
     async with web.get("/admin/host/status", headers=headers) as answer:
         assert (await answer.json())["state"] == "Running"
@@ -142,8 +189,37 @@ async def test_a_manual_run_with_bad_input_is_refused(host: FunctionsHost, web: 
     headers = {"x-functions-key": host.keys.master}
     async with web.post("/admin/functions/none", json={}, headers=headers) as answer:
         assert answer.status == 404
-    async with web.post("/admin/functions/tick", data=b"[", headers=headers) as answer:
-        assert answer.status == 400
+    json_headers = {**headers, "Content-Type": "application/json"}
+    for body in (b"[", b"[]", b"", b'{"input": {}}'):
+        async with web.post("/admin/functions/tick", data=body, headers=json_headers) as answer:
+            assert answer.status == 400
+
+
+async def test_a_manual_run_without_an_event_is_accepted_and_fails(
+    host: FunctionsHost, web: aiohttp.ClientSession
+) -> None:
+    headers = {"x-functions-key": host.keys.master}
+    async with web.post("/admin/functions/either_schema", json={"input": "no JSON"}, headers=headers) as answer:
+        assert answer.status == 202
+    await until(lambda: [record.outcome for record in host.journal.of("either_schema")] == ["failed"])
+
+
+@pytest.mark.parametrize(("telemetry", "traced"), [({}, ""), ({"telemetryMode": "OpenTelemetry"}, TRACEPARENT)])
+async def test_a_trace_reaches_functions_where_telemetry_is_configured(
+    stage: Stage, tmp_path: Path, telemetry: dict[str, str], traced: str
+) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "import azure.functions as func\napp = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n"
+        "@app.route('t')\ndef t(req: func.HttpRequest, context: func.Context) -> str:\n"
+        "    return context.trace_context.Traceparent\n"
+    )
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", **telemetry}))
+    async with (
+        FunctionsHost(tmp_path, stage.settings) as host,
+        aiohttp.ClientSession(host.url) as web,
+        web.get("/api/t", headers={"traceparent": TRACEPARENT}) as answer,
+    ):
+        assert await answer.text() == traced
 
 
 async def test_a_stop_lets_a_running_request_end(stage: Stage) -> None:

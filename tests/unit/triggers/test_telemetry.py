@@ -1,6 +1,10 @@
 """Traces follow the message, and cost nothing where nobody collects them."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -9,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.triggers import telemetry
 
+ROOT = Path(__file__).resolve().parents[3]
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -23,6 +28,19 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 def test_nothing_is_sent_without_application_insights() -> None:
     assert telemetry.configure({}) is False
+
+
+def test_application_insights_is_configured_where_the_environment_names_it() -> None:
+    code = """
+import os
+from shared.triggers import telemetry
+print(telemetry.configure(os.environ), flush=True)
+os._exit(0)  # without a last attempt to send
+"""
+    nowhere = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://localhost:1/"
+    env = {"PATH": os.environ["PATH"], telemetry.CONNECTION: nowhere}
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True"
 
 
 def test_without_a_collector_a_message_carries_no_trace() -> None:

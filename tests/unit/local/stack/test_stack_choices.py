@@ -64,9 +64,31 @@ def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:
     assert app_settings(plan)["RINGMASTER_PACE"] == "7"
 
 
+def test_a_second_host_shares_storage_and_keys_and_runs_no_timer(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, StackOptions(second_app=tmp_path))
+    assert Stack(tmp_path, plan.options).services[-1] == "second-host"
+    assert "second-host" not in Stack(tmp_path, StackOptions()).services
+    first, second = environment(plan, "host"), environment(plan, "second-host")
+    assert {name: value for name, value in second.items() if name not in first} == {
+        "AzureWebJobs.reconcile.Disabled": "true",
+        "AzureWebJobs.retire.Disabled": "true",
+    }
+    first_command, second_command = COMMANDS["host"](plan), COMMANDS["second-host"](plan)
+    keys = first_command.index("--keys") + 1
+    assert first_command[keys] == second_command[keys]
+    assert second_command[second_command.index("--app") + 1] == str(tmp_path)
+
+
 def test_choices_come_back_from_the_record_as_they_were() -> None:
     options = StackOptions(
-        speed=600, seed=7, scanner=False, ports={"host": 7071}, settings={"A": "b"}, arm_plan=Path("x"), sign_in=True
+        speed=600,
+        seed=7,
+        scanner=False,
+        ports={"host": 7071},
+        settings={"A": "b"},
+        arm_plan=Path("x"),
+        sign_in=True,
+        second_app=Path("y"),
     )
     assert StackOptions.from_record(json.loads(json.dumps(options.record()))) == options
 

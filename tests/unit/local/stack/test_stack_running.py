@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local.stack import SERVICES, Stack, StackOptions
+from local.stack.storage import CONTAINERS, TABLES, queue_names
 
 pytestmark = pytest.mark.stack
 
@@ -62,6 +65,17 @@ def test_a_shell_reads_the_env_file_as_it_was_meant(stack: Stack) -> None:
     names = " ".join(f'"${name}"' for name in stack.environment)
     assert _shell(stack.directory, f"printf '%s\\n' {names}").splitlines() == list(stack.environment.values())
     assert (stack.directory / "env").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_account_has_what_the_deployment_makes_and_the_host_misses_no_queue(stack: Stack) -> None:
+    storage = stack.environment["AZURE_STORAGE_CONNECTION_STRING"]
+    with QueueServiceClient.from_connection_string(storage) as queues:
+        assert {queue.name for queue in queues.list_queues()} == queue_names(stack.app_settings)
+    with BlobServiceClient.from_connection_string(storage) as blobs:
+        assert {container.name for container in blobs.list_containers()} == CONTAINERS
+    with TableServiceClient.from_connection_string(storage) as tables:
+        assert {table.name for table in tables.list_tables()} == TABLES
+    assert "does not exist" not in stack.log("host").read_text(encoding="utf-8")
 
 
 def test_other_programs_trust_the_simulator_by_the_env_file(stack: Stack) -> None:
