@@ -17,7 +17,7 @@ TIMER = timedelta(minutes=5)
 
 def began(play: Rehearsal, function: str) -> list[datetime]:
     """When each run of a function began."""
-    return [ran.invocation.began for ran in play.runs(function)]
+    return [ran.invocation.started_at for ran in play.runs(function)]
 
 
 def test_a_message_that_died_with_its_host_comes_back_after_ten_minutes_and_no_timer_is_sooner() -> None:
@@ -27,7 +27,7 @@ def test_a_message_that_died_with_its_host_comes_back_after_ten_minutes_and_no_t
     play.run()
     killed, again = began(play, "validate")[:2]
     assert again - killed == LEASE
-    rounds = [ran for ran in play.runs("reconcile") if killed < ran.invocation.began < again]
+    rounds = [ran for ran in play.runs("reconcile") if killed < ran.invocation.started_at < again]
     assert rounds
     assert [ran.value.resent for ran in rounds] == [[]] * len(rounds)
     assert play.release(version).state is State.RELEASED
@@ -38,7 +38,7 @@ def test_a_command_that_was_written_and_not_sent_is_sent_by_the_timer_before_the
     play = Rehearsal(SMALL, misfortunes=[strike])
     version = play.publish()
     play.run()
-    (killed,) = (ran.invocation.began for ran in play.runs("validate") if ran.error is not None)
+    (killed,) = (ran.invocation.started_at for ran in play.runs("validate") if ran.error is not None)
     went_on = began(play, Kind.BOOT_TEST)[0]
     assert UNSENT_GRACE <= went_on - killed <= UNSENT_GRACE + TIMER < LEASE
     assert play.release(version).state is State.RELEASED
