@@ -46,8 +46,8 @@ class ScanVerdict:
 
     outcome: ScanOutcome
     reasons: tuple[ScanReason, ...]
-    counts: Mapping[Severity, int] = field(default_factory=dict)
-    limits: Mapping[Severity, int] = field(default_factory=dict)
+    counts: Mapping[Severity, int] = field(default_factory=dict[Severity, int])
+    limits: Mapping[Severity, int] = field(default_factory=dict[Severity, int])
     excepted: tuple[MatchedException, ...] = ()
     expired: tuple[MatchedException, ...] = ()
     remediation: tuple[str, ...] = ()
