@@ -62,7 +62,7 @@ _COLUMN_ALIASES: Final = {
     "asset.name": "asset name",
     "asset.display_ipv4_address": "ip address",
     "asset.operating_system": "os",
-    "last_seen": "last collector",
+    "last_seen": "last seen",
     "output": "plugin output",
 }
 """Columns of exports from Explore in Tenable Vulnerability Management, by the names in older exports."""
@@ -228,7 +228,7 @@ def _collect_proof(plugin: str, row: csv_body.Row, collector: _Collector) -> Non
     collector.is_web_scan |= row.get("protocol", "").casefold() in {"http", "https"} and plugin.startswith(("98", "11"))
     if row.get("os"):
         collector.systems.setdefault(row["os"])
-    _collect_time(_first(row, "host end", "last observed", "last found", "last collector"), collector)
+    _collect_time(_first(row, "host end", "last observed", "last found", "last seen"), collector)
 
 
 def _value_of_line(text: str, name: str) -> str:
