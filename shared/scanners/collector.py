@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from shared.domain.findings import Finding, OsInfo, ScanReport, SuppressedFinding
 from shared.domain.policy import Severity
@@ -22,22 +22,23 @@ class ValueInterner:
     """
 
     def __init__(self) -> None:
-        self._shared: dict[Hashable, Any] = {}
+        self._shared: dict[object, object] = {}
 
     def __call__(self, finding: Finding) -> Finding:
         """An equal finding that shares its texts and tuples with the findings before it."""
         shared = self._shared
-        values = list(_field_values(finding))
+        values = list[object](_field_values(finding))
+        is_full = len(shared) >= _MAX_SHARED
         for index, value in enumerate(values):
             # Exactly these types: a Severity equals its text, and must not be replaced by it.
-            if type(value) is str or type(value) is tuple:
-                values[index] = (
-                    shared.setdefault(value, value) if len(shared) < _MAX_SHARED else shared.get(value, value)
-                )
-        return Finding(*values)
+            kind = type(value)
+            if kind is str or kind is tuple:
+                values[index] = shared.get(value, value) if is_full else shared.setdefault(value, value)
+        return _new_finding(*values)
 
 
 _field_values: Final = attrgetter(*(one.name for one in fields(Finding)))
+_new_finding: Callable[..., Finding] = Finding
 _MAX_SHARED: Final = 50_000
 """Distinct values that are kept for sharing; it bounds the memory of a report whose values are all different."""
 

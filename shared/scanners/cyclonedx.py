@@ -45,7 +45,7 @@ from shared.scanners.cyclonedx_bom import (
     Vulnerability,
     unsupported_version,
 )
-from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.json_body import WireStruct, as_list, as_object, decode, decode_each
 from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.values import (
     canonical_purl,
@@ -142,10 +142,10 @@ def _flattened(components: Iterable[Component] | None) -> Iterator[Component]:
 
 def _tools(tools: Any) -> Iterator[tuple[str, str]]:
     """Name and version of every tool: a list up to version 1.4, an object with components since 1.5."""
-    lists = (tools.get("components"), tools.get("services")) if isinstance(tools, dict) else (tools,)
-    for tool in (tool for listed in lists if isinstance(listed, list) for tool in listed):
-        if isinstance(tool, dict) and isinstance(tool.get("name"), str):
-            yield tool["name"], str(tool.get("version") or "")
+    lists = (tools, as_object(tools).get("components"), as_object(tools).get("services"))
+    for tool in (as_object(each) for listed in lists for each in as_list(listed)):
+        if isinstance(name := tool.get("name"), str):
+            yield name, str(tool.get("version") or "")
 
 
 def _os_info(components: Iterable[Component], subject: Component | None) -> OsInfo | None:
@@ -162,7 +162,7 @@ def _os_of_purl(purl: str) -> OsInfo | None:
         parsed = PackageURL.from_string(purl)
     except ValueError:
         return None
-    distro = parsed.qualifiers.get("distro", "") if isinstance(parsed.qualifiers, dict) else ""
+    distro = parsed.qualifiers.get("distro", "")
     name, _, version = distro.rpartition("-")
     if name:
         return OsInfo(name, version)

@@ -43,6 +43,7 @@ from shared.scanners.defender_rows import (
     json_list,
     read_rows,
 )
+from shared.scanners.json_body import as_object
 from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
 from shared.scanners.single_machine import single_machine
 from shared.scanners.values import (
@@ -76,8 +77,8 @@ _PURL_TYPES: Final = {"python": "pypi", "node.js": "npm", "nodejs": "npm", "java
 class _Collector(FindingCollector):
     is_page: bool = False
     """The body is one page of several."""
-    resources: dict[str, None] = field(default_factory=dict)
-    kinds: dict[str, None] = field(default_factory=dict)
+    resources: dict[str, None] = field(default_factory=dict[str, None])
+    kinds: dict[str, None] = field(default_factory=dict[str, None])
     machines: int = 0
     """Rows about machines."""
     proofs: int = 0
@@ -271,7 +272,7 @@ def _findings(row: CloudRow) -> Iterator[Finding]:
 
 def _individual_findings(row: CloudRow, data: AdditionalData) -> Iterator[Finding]:
     """The CVEs of a package to update. A recommendation without CVEs is one finding, by its own name."""
-    cves = [DeviceRow.from_columns(one) for one in json_list(data.individual_cves) if isinstance(one, dict)]
+    cves = [DeviceRow.from_columns(as_object(one)) for one in json_list(data.individual_cves) if isinstance(one, dict)]
     versions = ", ".join(unique(str(version) for version in json_list(data.individual_versions)))
     for one in cves or [DeviceRow({})]:
         fixed = one.text("fixedversion") or ", ".join(unique(str(fix) for fix in json_list(data.individual_fix)))

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from shared.domain.findings import Finding, FixState, OsInfo
 from shared.domain.policy import Severity
+from shared.scanners.json_body import as_texts
 from shared.scanners.values import parse_score, parse_severity, parse_timestamp, unique
 
 COLUMNS: Final = frozenset({"deviceid", "machineid"})
@@ -91,10 +92,6 @@ class DeviceRow:
             fixed=fixed or None,
             severity_source="Microsoft",
             cvss_score=parse_score(self.text("cvssscore")),
-            where=unique((self.text("productvendor", "softwarevendor"), *_text_list(places))),
+            where=unique((self.text("productvendor", "softwarevendor"), *as_texts(places))),
             fix_state=FixState.FIXED if fixed else FixState.UNKNOWN,
         )
-
-
-def _text_list(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -19,7 +19,7 @@ import msgspec
 from shared.scanners import csv_body
 from shared.scanners.defender_endpoint import COLUMNS as DEVICE_COLUMNS
 from shared.scanners.defender_endpoint import DeviceRow
-from shared.scanners.json_body import WireStruct, decode, is_present
+from shared.scanners.json_body import WireStruct, as_list, decode, is_present
 from shared.scanners.report_refusal import Refusal, RefusalReason
 
 NAME: Final = "a response of Microsoft Defender"
@@ -245,5 +245,5 @@ def json_list(value: Any) -> list[Any]:
         except (msgspec.DecodeError, RecursionError) as error:
             raise Refusal(RefusalReason.WRONG_SHAPE, f"not {NAME}: a list in it is not JSON ({error})") from error
     if isinstance(value, list):
-        return value
+        return as_list(value)
     return [value] if value not in (None, "") else []

@@ -26,7 +26,7 @@ from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import GRYPE
 from shared.scanners.collector import FindingCollector
-from shared.scanners.json_body import NonEmptyName, WireStruct, decode, decode_each
+from shared.scanners.json_body import NonEmptyName, WireStruct, as_object, decode, decode_each
 from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
 from shared.scanners.values import (
     canonical_purl,
@@ -253,10 +253,9 @@ def _is_of_distribution(finding: Finding) -> bool:
 def _target(source: _Source | None) -> str:
     if source is None:
         return ""
-    if isinstance(source.target, dict):
-        named = source.target.get("userInput") or source.target.get("path") or source.target.get("imageID")
-        return named if isinstance(named, str) else ""
-    return source.target if isinstance(source.target, str) else ""
+    details = as_object(source.target)
+    named = details.get("userInput") or details.get("path") or details.get("imageID") if details else source.target
+    return named if isinstance(named, str) else ""
 
 
 def _finding(match: _Match) -> Finding:

@@ -30,7 +30,7 @@ from shared.domain.scan_formats import INSPECTOR
 from shared.scanners import security_hub
 from shared.scanners.collector import FindingCollector
 from shared.scanners.inspector_rows import Details, InspectorFinding, Package, Resource
-from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.json_body import WireStruct, as_object, decode, decode_each
 from shared.scanners.report_refusal import Refusal, RefusalReason
 from shared.scanners.single_machine import single_machine
 from shared.scanners.values import build_purl, cvss_score, parse_probability, parse_severity, parse_timestamp, unique
@@ -46,8 +46,8 @@ _PURL_TYPES: Final = {
 
 @dataclass(slots=True)
 class _Collector(FindingCollector):
-    resources: dict[str, None] = field(default_factory=dict)
-    kinds: dict[str, None] = field(default_factory=dict)
+    resources: dict[str, None] = field(default_factory=dict[str, None])
+    kinds: dict[str, None] = field(default_factory=dict[str, None])
     packages: bool = False
     """The findings include vulnerabilities of packages."""
     os_packages: bool = False
@@ -130,11 +130,10 @@ def _observed_at(found: InspectorFinding) -> datetime | None:
 
 def _os_info(resource: Resource) -> OsInfo | None:
     for details in (resource.details or {}).values():
-        platform = details.get("platform") if isinstance(details, dict) else None
+        platform = as_object(details).get("platform")
         if isinstance(platform, str) and platform:
-            name, version = (
-                _PLATFORM_VERSION.split(platform, maxsplit=1) if _PLATFORM_VERSION.search(platform) else (platform, "")
-            )
+            name, *rest = _PLATFORM_VERSION.split(platform, maxsplit=1)
+            version = "".join(rest)
             return OsInfo(name.lower().removesuffix("_linux").replace("_", " "), version.replace("_", "."))
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 
@@ -58,8 +58,8 @@ def _decode_without_nulls[T](decoder: msgspec.json.Decoder[T], body: bytes | msg
 def _without_null_keys(value: Any) -> Any:
     """The value without the keys that are null. A null in a list stays: there it is an entry, and entries count."""
     if isinstance(value, dict):
-        return {key: _without_null_keys(inner) for key, inner in value.items() if inner is not None}
-    return [_without_null_keys(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_null_keys(inner) for key, inner in as_object(value).items() if inner is not None}
+    return [_without_null_keys(inner) for inner in as_list(value)] if isinstance(value, list) else value
 
 
 def decode_each[T](decoder: msgspec.json.Decoder[T], pieces: list[msgspec.Raw] | None, name: str) -> Iterator[T]:
@@ -79,6 +79,21 @@ def invalid_json(body: bytes | msgspec.Raw, error: Exception) -> Refusal:
     if "trailing characters" in text:
         return Refusal(RefusalReason.NOT_JSON, f"not a single JSON document: more text follows it ({text})")
     return Refusal(RefusalReason.NOT_JSON, f"not JSON: {text}")
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """An undefined value of a report as an object; empty when it is not one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """An undefined value of a report as a list; empty when it is not one."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def as_texts(value: Any) -> list[str]:
+    """The texts in an undefined value of a report that may be a list."""
+    return [each for each in as_list(value) if isinstance(each, str)]
 
 
 def is_present(piece: msgspec.Raw) -> bool:

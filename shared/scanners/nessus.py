@@ -62,7 +62,7 @@ _COLUMN_ALIASES: Final = {
     "asset.name": "asset name",
     "asset.display_ipv4_address": "ip address",
     "asset.operating_system": "os",
-    "last_seen": "last collector",
+    "last_seen": "last seen",
     "output": "plugin output",
 }
 """Columns of exports from Explore in Tenable Vulnerability Management, by the names in older exports."""
@@ -186,7 +186,7 @@ def _as_row(item: xml_body.Element, host: str) -> csv_body.Row:
 
 
 def _collect_row(row: csv_body.Row, collector: _Collector) -> None:
-    plugin = row.get("plugin id") or row.get("plugin") or ""
+    plugin = _plugin(row)
     host = _first(row, "host", "dns name", "fqdn", "ip address", "netbios name", "asset name")
     if not plugin.isdigit() or not host:
         return  # Exports contain lines without a plugin between the others.
@@ -198,8 +198,12 @@ def _collect_row(row: csv_body.Row, collector: _Collector) -> None:
     state = _first(row, "vulnerability state", "state").casefold()
     packages = list(_packages(row)) or [_Package(_first(row, "name", "plugin name") or f"plugin {plugin}")]
     for id_, package in product(cves or (f"nessus:{plugin}",), packages):
-        finding = _finding(id_, plugin, row, severity, package)
+        finding = _finding(id_, row, severity, package)
         collector.add(finding, suppressed_as=state if state == "fixed" else "", source="Tenable")
+
+
+def _plugin(row: csv_body.Row) -> str:
+    return row.get("plugin id") or row.get("plugin") or ""
 
 
 def _severity_word(row: csv_body.Row) -> str:
@@ -224,7 +228,7 @@ def _collect_proof(plugin: str, row: csv_body.Row, collector: _Collector) -> Non
     collector.is_web_scan |= row.get("protocol", "").casefold() in {"http", "https"} and plugin.startswith(("98", "11"))
     if row.get("os"):
         collector.systems.setdefault(row["os"])
-    _collect_time(_first(row, "host end", "last observed", "last found", "last collector"), collector)
+    _collect_time(_first(row, "host end", "last observed", "last found", "last seen"), collector)
 
 
 def _value_of_line(text: str, name: str) -> str:
@@ -264,7 +268,7 @@ def _packages(row: csv_body.Row) -> Iterator[_Package]:
         yield _Package(name, version, fix.removeprefix(f"{name}-").removeprefix(f"{name}_"))
 
 
-def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, package: _Package) -> Finding:
+def _finding(id_: str, row: csv_body.Row, severity: Severity, package: _Package) -> Finding:
     score, vector = _best_score(row)
     patch_date = parse_date(_first(row, "patch publication date"))
     return Finding(
@@ -283,7 +287,7 @@ def _finding(id_: str, plugin: str, row: csv_body.Row, severity: Severity, packa
         fix_state=FixState.FIXED if package.fixed or patch_date else FixState.UNKNOWN,
         fix_published=patch_date,
         published=parse_date(_first(row, "vuln publication date")),
-        check=f"nessus:{plugin}",
+        check=f"nessus:{_plugin(row)}",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -56,7 +55,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     """A finding as JSON values. Unknown values are omitted, except ``package`` and ``installed``."""
     values = {one.name: getattr(finding, one.name) for one in fields(finding)}
     values["fix_state"] = finding.fix
-    values["severities"] = dict(finding.severities)
+    values["severities"] = {source: severity.value for source, severity in finding.severities}
     kept = {_camel(name): _plain(value) for name, value in values.items() if value not in (None, "", (), {})}
     return kept | {"package": finding.package, "installed": finding.installed}
 
@@ -71,6 +70,4 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [*value] if isinstance(value, tuple) else value

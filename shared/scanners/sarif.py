@@ -31,7 +31,7 @@ from shared.domain.findings import Finding, FixState, OsInfo, ScanReport
 from shared.domain.policy import Severity
 from shared.domain.scan_formats import SARIF
 from shared.scanners.collector import FindingCollector
-from shared.scanners.json_body import WireStruct, decode, decode_each, is_present
+from shared.scanners.json_body import WireStruct, as_list, as_texts, decode, decode_each, is_present
 from shared.scanners.report_refusal import Refusal, RefusalReason, quoted
 from shared.scanners.sarif_log import Log, Result, Rule, RuleReference, Run, Suppression, Tool
 from shared.scanners.values import (
@@ -214,9 +214,11 @@ def _facts_of_rule(rule: Rule) -> dict[str, str]:
 
 
 def _os_package_tag(rule: Rule) -> str:
-    tags = (rule.properties or {}).get("tags")
-    words = (tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
-    return next((word for word in words if word in _OS_PACKAGE_TYPES), "")
+    return next((tag for tag in _tags(rule) if tag in _OS_PACKAGE_TYPES), "")
+
+
+def _tags(rule: Rule) -> list[str]:
+    return as_texts((rule.properties or {}).get("tags"))
 
 
 def _named_lines(text: str) -> dict[str, str]:
@@ -280,8 +282,8 @@ def _fixed(rule: Rule, facts: dict[str, str]) -> str | None:
 
 
 def _purl(rule: Rule) -> str:
-    purls = (rule.properties or {}).get("purls")
-    return canonical_purl(purls[0]) if isinstance(purls, list) and purls and isinstance(purls[0], str) else ""
+    first = next(iter(as_list((rule.properties or {}).get("purls"))), None)
+    return canonical_purl(first) if isinstance(first, str) else ""
 
 
 def _is_os_package(rule: Rule, facts: dict[str, str]) -> bool:
@@ -306,9 +308,8 @@ def _property(rule: Rule, name: str) -> str:
 
 
 def _severity(result: Result, rule: Rule, facts: dict[str, str]) -> Severity:
-    tags = (rule.properties or {}).get("tags")
     own = (result.properties or {}).get("severity") or (result.properties or {}).get("issue_severity")
-    words = [facts.get("severity"), own, *(tags if isinstance(tags, list) else ()), _property(rule, "cvssV3_severity")]
+    words = [facts.get("severity"), own, *_tags(rule), _property(rule, "cvssV3_severity")]
     for word in words:
         found = parse_severity(word) if isinstance(word, str) else Severity.UNKNOWN
         if found is not Severity.UNKNOWN:

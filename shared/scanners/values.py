@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from cvss import CVSS2, CVSS3, CVSS4
-from cvss.exceptions import CVSSError
+from cvss import CVSS2, CVSS3, CVSS4  # pyright: ignore[reportMissingTypeStubs]
+from cvss.exceptions import CVSSError  # pyright: ignore[reportMissingTypeStubs]
 from packageurl import PackageURL
 
 from shared.domain.identifiers import CVE_ID

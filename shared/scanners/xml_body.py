@@ -34,7 +34,7 @@ class Element:
 
     name: str
     attributes: dict[str, str]
-    children: list[Element] = field(default_factory=list)
+    children: list[Element] = field(default_factory=list)  # pyright: ignore[reportUnknownVariableType] - it names its own class
     text: str = ""
 
     def find(self, *path: str) -> Element | None:

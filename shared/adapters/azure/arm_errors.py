@@ -145,7 +145,6 @@ def _is_throttling(status: int, code: str, message: str, error: Mapping[str, Any
 
 
 def _is_unavailable(status: int, code: str) -> bool:
-    # ARM names a code with every 404 of its own; one without a code comes from something in between.
     return status in {408, 0} or status >= 500 or (status == 404 and not code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_a_look_from_outside_is_no_scan(properties: str) -> None:
 
 def test_a_failed_login_is_no_scan_whatever_else_is_there() -> None:
     assert not registry.read("nessus", nessus_xml('<tag name="Credentialed_Scan">false</tag>', ITEM)).scanned
+
+
+@pytest.mark.parametrize("column", ["Host End", "Last Observed", "Last Found", "Last Seen", "last_seen"])
+def test_a_csv_of_tenable_names_its_time_in_any_of_its_columns(column: str) -> None:
+    body = f"Plugin ID,Host,Name,{column}\r\n1234,web01,openssl,2026-05-10T12:00:00Z\r\n".encode()
+    assert registry.read("nessus", body).created_at == datetime(2026, 5, 10, 12, tzinfo=UTC)
 
 
 def test_rows_of_a_csv_of_one_host_are_read() -> None:
