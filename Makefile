@@ -6,10 +6,12 @@ UV         := .local/uv/bin/uv
 RUN        := .venv/bin/python
 BEGAN      := $(shell date +%s)
 
+OUTSIDERS  := $(patsubst %.in,%,$(wildcard local/outsiders/requirements/*.in))
+
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock policy azcli clean chaos fuzz bench
+.PHONY: help setup demo up down status test simulate check format lock policy azcli outsiders clean chaos fuzz bench
 
 # Options of the local stack become flags only when they are given.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -75,16 +77,19 @@ policy: .venv/.installed ## every fault of a policy file, or what it says (POLIC
 	@$(RUN) -m shared.policy_file check "$(or $(POLICY),promotion.yaml)"
 
 lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 takes the newest versions)
-	for name in requirements requirements-local requirements-dev requirements-azcli; do \
+	for name in requirements requirements-local requirements-dev requirements-azcli $(OUTSIDERS); do \
 	  $(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    --output-file "$$name.txt" "$$name.in"; \
 	done
 
 azcli: .venv-az/.installed ## the real Azure CLI in .venv-az, to be used with the local stack
 
+outsiders: .venv/.installed ## clients that nobody here wrote walk against the ARM simulator (ONLY=sdk|custodian|ansible)
+	@$(RUN) -m local.outsiders $(ONLY)
+
 clean: ## stop the stack, and remove everything that is not in the repository
 	@if [ -x $(RUN) ]; then $(RUN) -m local.stack down || true; fi
-	rm -rf .venv .venv-az .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .venv-az .venv-sdk .venv-custodian .venv-ansible .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: .venv/.installed ## install what the local stack needs (other targets do it by themselves)

@@ -3,6 +3,7 @@
 Custodian knows Azure's public clouds alone; what is changed of it is the address of the public one.
 """
 
+# pyright: reportMissingImports=false
 import json
 import os
 import subprocess

@@ -33,7 +33,7 @@ SYSTEM = {"adminUsername": "azureuser", "adminPassword": "Not-a-secret-1234"}
 def walk(compute: Any) -> None:
     """All steps, in order; one that fails does not stop the others."""
     image = f"{ROOT}/Microsoft.Compute/galleries/{GALLERY}/images/{DEFINITION}/versions/{VERSION}"
-    facts = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2"}
+    facts: dict[str, Any] = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2"}
     facts["features"] = [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]
     facts["identifier"] = {"publisher": "p", "offer": "o", "sku": "sdk"}
     targets = [{"name": HERE}, {"name": "northeurope", "regionalReplicaCount": 2}]
@@ -43,10 +43,16 @@ def walk(compute: Any) -> None:
     }
     machine = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
-        "storageProfile": {"imageReference": {"id": image}, "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"}},
+        "storageProfile": {
+            "imageReference": {"id": image},
+            "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"},
+        },
         "osProfile": {"computerName": "sdk-vm", **SYSTEM},
         "networkProfile": NETWORK,
-        "securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}},
+        "securityProfile": {
+            "securityType": "TrustedLaunch",
+            "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
+        },
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
     }
     model = {
@@ -73,9 +79,19 @@ def walk(compute: Any) -> None:
     step("list versions", lambda: f"{len(list(versions.list_by_gallery_image(*one[:3])))} versions")
     step("create a machine", lambda: machines.begin_create_or_update(GROUP, "sdk-vm", put(machine)).result().name)
     step("read its instance view", lambda: machines.instance_view(GROUP, "sdk-vm").statuses[-1].code)
-    step("run a command", lambda: machines.begin_run_command(GROUP, "sdk-vm", script).result().value[0].message.split()[4])
-    step("read its console", lambda: bool(machines.retrieve_boot_diagnostics_data(GROUP, "sdk-vm").serial_console_log_blob_uri))
-    step("resize, but to NVMe", lambda: machines.begin_update(GROUP, "sdk-vm", _size("Standard_D2s_v6")).result(), refused="InvalidParameter")
+    step(
+        "run a command",
+        lambda: machines.begin_run_command(GROUP, "sdk-vm", script).result().value[0].message.split()[4],
+    )
+    step(
+        "read its console",
+        lambda: bool(machines.retrieve_boot_diagnostics_data(GROUP, "sdk-vm").serial_console_log_blob_uri),
+    )
+    step(
+        "resize, but to NVMe",
+        lambda: machines.begin_update(GROUP, "sdk-vm", _size("Standard_D2s_v6")).result(),
+        refused="InvalidParameter",
+    )
     step(
         "create a flexible scale set",
         lambda: compute.virtual_machine_scale_sets.begin_create_or_update(GROUP, "sdk-fleet", scale_set).result().name,
@@ -83,7 +99,10 @@ def walk(compute: Any) -> None:
     step("list machines", lambda: f"{len(list(machines.list(GROUP)))} machines")
     step("list SKUs", lambda: f"{len(list(compute.resource_skus.list(filter=f"location eq '{HERE}'")))} SKUs")
     step("list usages", lambda: f"{len(list(compute.usage.list(HERE)))} usages")
-    step("delete the scale set", lambda: compute.virtual_machine_scale_sets.begin_delete(GROUP, "sdk-fleet").result() or "")
+    step(
+        "delete the scale set",
+        lambda: compute.virtual_machine_scale_sets.begin_delete(GROUP, "sdk-fleet").result() or "",
+    )
     step("delete the machine", lambda: machines.begin_delete(GROUP, "sdk-vm", force_deletion=True).result() or "")
     step("delete the version", lambda: versions.begin_delete(*one).result() or "")
 
@@ -109,6 +128,10 @@ def step(name: str, act: Callable[[], Any], *, refused: str | None = None) -> No
 if __name__ == "__main__":
     arm = os.environ["ARM_ENDPOINT"]
     with ComputeManagementClient(
-        ManagedIdentityCredential(), SUBSCRIPTION, base_url=arm, credential_scopes=[f"{arm}/.default"], polling_interval=0.2
+        ManagedIdentityCredential(),
+        SUBSCRIPTION,
+        base_url=arm,
+        credential_scopes=[f"{arm}/.default"],
+        polling_interval=0.2,
     ) as client:
         walk(client)
