@@ -7,10 +7,12 @@ RUN        := .venv/bin/python
 LOWEST     := .local/lowest
 BEGAN      := $(shell date +%s)
 
+OUTSIDERS  := $(patsubst %.in,%,$(wildcard local/outsiders/requirements/*.in))
+
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli clean chaos fuzz bench
+.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli outsiders clean chaos fuzz bench
 
 # Options of the local stack are passed only if they are set.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -77,7 +79,7 @@ policy: .venv/.installed ## check a policy file (POLICY=)
 	@$(RUN) -m shared.policy_file check "$(or $(POLICY),promotion.yaml)"
 
 lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 selects the newest versions)
-	for name in requirements requirements-local requirements-dev requirements-azcli; do \
+	for name in requirements requirements-local requirements-dev requirements-azcli $(OUTSIDERS); do \
 	  $(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    --output-file "$$name.txt" "$$name.in"; \
 	done
@@ -98,9 +100,12 @@ lowest: .venv/.installed-dev ## run the tests with the lowest versions that requ
 
 azcli: .venv-az/.installed ## install the Azure CLI into .venv-az, for use with the local stack
 
+outsiders: .venv/.installed ## let clients that nobody here wrote walk against the ARM simulator (ONLY=sdk|custodian|ansible)
+	@$(RUN) -m local.outsiders $(ONLY)
+
 clean: ## stop the stack, and delete everything that is not in the repository
 	@if [ -x $(RUN) ]; then $(RUN) -m local.stack down || true; fi
-	rm -rf .venv .venv-az .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .venv-az .venv-sdk .venv-custodian .venv-ansible .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: .venv/.installed ## install the dependencies of the local stack (other targets do this automatically)

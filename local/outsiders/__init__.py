@@ -1,0 +1,1 @@
+"""Walks of clients that nobody here wrote, against the ARM simulator: `make outsiders`."""
