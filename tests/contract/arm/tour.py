@@ -21,7 +21,7 @@ def a_tour() -> Recorder:
     """The recorded traffic of the whole tour."""
     recorder = Recorder()
     azure = _Guided(recorder)
-    for part in (_galleries, _soft_deletion, _disks, _machines, _images, _run_commands, _scale_sets, _refusals):
+    for part in (_galleries, _soft_deletion, _disks, _machines, _images, _run_commands, _scale_sets, _plans, _refusals):
         part(azure)
     return recorder
 
@@ -196,6 +196,42 @@ def _scale_sets(azure: _Guided) -> None:
     azure.do("GET", f"{ALL}/virtualMachineScaleSets")
     for _ in range(2):
         azure.do("DELETE", path)
+
+
+def _plans(azure: _Guided) -> None:
+    """A flexible set and a machine of a bought, trusted image; a read of what there is to have."""
+    gallery, plan = f"{COMPUTE}/galleries/bought", {"name": "n", "publisher": "p", "product": "o"}
+    definition = f"{gallery}/images/thing"
+    facts: dict[str, Any] = {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": {"publisher": "p", "offer": "o", "sku": "bought"},
+        "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
+        "purchasePlan": plan,
+    }
+    image = f"{COMPUTE}/images/second-generation"
+    disk = {"osType": "Linux", "osState": "Generalized", "blobUri": "https://account.blob.core.windows.net/vhds/a.vhd"}
+    azure.do("PUT", image, HERE | {"properties": {"hyperVGeneration": "V2", "storageProfile": {"osDisk": disk}}})
+    azure.do("PUT", gallery, HERE)
+    azure.do("PUT", definition, HERE | {"properties": facts})
+    azure.do("PUT", f"{definition}/versions/1.0.0", body_of_a_version(source=image), wait=DAY)
+    body = body_of_a_machine(image=definition) | {"plan": plan}
+    body["properties"]["hardwareProfile"]["vmSize"] = "Standard_D2s_v5"
+    settings = {"secureBootEnabled": True, "vTpmEnabled": True}
+    body["properties"]["securityProfile"] = {"securityType": "TrustedLaunch", "uefiSettings": settings}
+    azure.do("PUT", f"{COMPUTE}/virtualMachines/bought", body)
+    model = {key: body["properties"][key] for key in ("networkProfile", "securityProfile", "storageProfile")}
+    model["osProfile"] = {"computerNamePrefix": "f", "adminUsername": "azureuser", "adminPassword": "Not-used-1234"}
+    fleet = f"{COMPUTE}/virtualMachineScaleSets/flexible"
+    flexible = {"orchestrationMode": "Flexible", "platformFaultDomainCount": 1, "virtualMachineProfile": model}
+    sku = {"sku": {"name": "Standard_D2s_v5", "tier": "Standard", "capacity": 1}}
+    azure.do("PUT", fleet, HERE | sku | {"plan": plan, "properties": flexible}, wait=10)
+    azure.advance(HOUR)
+    for look in ("", "/virtualMachines", "/instanceView"):
+        azure.do("GET", fleet + look)
+    azure.do("DELETE", fleet)
+    azure.do("GET", f"{ALL}/locations/westeurope/usages")
 
 
 def _refusals(azure: _Guided) -> None:
