@@ -81,7 +81,7 @@ def walk(compute: Any) -> None:
     step("read its instance view", lambda: machines.instance_view(GROUP, "sdk-vm").statuses[-1].code)
     step(
         "run a command",
-        lambda: machines.begin_run_command(GROUP, "sdk-vm", script).result().value[0].message.split()[4],
+        lambda: machines.begin_run_command(GROUP, "sdk-vm", script).result().value[0].message.split()[3],
     )
     step(
         "read its console",

@@ -216,7 +216,7 @@ def _plans(azure: _Guided) -> None:
     azure.do("PUT", gallery, HERE)
     azure.do("PUT", definition, HERE | {"properties": facts})
     azure.do("PUT", f"{definition}/versions/1.0.0", body_of_a_version(source=image), wait=DAY)
-    body = body_of_a_machine(image=definition) | {"plan": plan}
+    body: dict[str, Any] = body_of_a_machine(image=definition) | {"plan": plan}
     body["properties"]["hardwareProfile"]["vmSize"] = "Standard_D2s_v5"
     settings = {"secureBootEnabled": True, "vTpmEnabled": True}
     body["properties"]["securityProfile"] = {"securityType": "TrustedLaunch", "uefiSettings": settings}
