@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 from local.arm.galleries import rules
+from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import bad_parameter, conflict
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.messages import Reply
@@ -121,7 +122,11 @@ def _update(request: Request, gallery: Resource, body: dict[str, Any], *, replac
 
 def _properties(body: dict[str, Any]) -> dict[str, Any]:
     given = body.get("properties") or {}
-    return {name: copy.deepcopy(given[name]) for name in _MUTABLE if given.get(name) is not None}
+    wanted = {name: copy.deepcopy(given[name]) for name in _MUTABLE if given.get(name) is not None}
+    sharing = wanted.get("sharingProfile") or {}
+    if "permissions" in sharing:
+        sharing["permissions"] = spelled(sharing["permissions"], "Private", "Groups", "Community")
+    return wanted
 
 
 def complete(gallery: Resource) -> None:
@@ -151,7 +156,7 @@ def share(request: Request) -> Reply:
     """202; the sharing groups are kept and shown, nobody is let in or kept out by them here."""
     gallery = request.require(request.scope)
     body = rules.body_of(request)
-    action = body.get("operationType")
+    action = spelled(body.get("operationType"), "Add", "Remove", "Reset", "EnableCommunity")
     profile = gallery.properties.setdefault("sharingProfile", {"permissions": "Groups"})
     if action not in ("Add", "Remove", "Reset", "EnableCommunity"):
         raise bad_parameter(f"The value '{action}' of 'operationType' is invalid.", "operationType")

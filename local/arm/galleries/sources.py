@@ -14,6 +14,7 @@ from local.arm.galleries.encryption import encrypted
 from local.arm.galleries.features import STANDARD, security_of
 from local.arm.galleries.lineage import CLEAN, character, is_generalized
 from local.arm.kernel import ids
+from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter, conflict
 from local.arm.kernel.kernel import Kernel
 from local.arm.kernel.store import Resource
@@ -250,7 +251,8 @@ def shown(storage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _caching(disk: dict[str, Any], default: str) -> dict[str, Any]:
-    return copy.deepcopy(disk) | {"hostCaching": disk.get("hostCaching") or default}
+    given = spelled(disk.get("hostCaching"), "None", "ReadOnly", "ReadWrite")
+    return copy.deepcopy(disk) | {"hostCaching": given or default}
 
 
 def _data_disk(kernel: Kernel, disk: dict[str, Any]) -> dict[str, Any]:

@@ -155,3 +155,5 @@ def test_the_values_of_enumerations_are_taken_in_any_casing(arm: Arm) -> None:
         "x64",
     ]
     assert arm.call("PATCH", DEFINITION, {"properties": {"osType": "LINUX"}}).status == 200
+    arm.call("PATCH", GALLERY, {"properties": {"sharingProfile": {"permissions": "groups"}}})
+    assert arm.document(GALLERY)["properties"]["sharingProfile"] == {"permissions": "Groups"}
