@@ -61,6 +61,7 @@ def _bodies(trace: dict[str, Any], kind: str) -> list[Any]:
 
 REPLICATED = {
     "id": str(VERSION),
+    "name": "1.0.0",
     "location": "West Europe",
     "properties": {
         "provisioningState": "Succeeded",
