@@ -34,7 +34,7 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
 
 
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
-    if "version" not in req.params:
+    if not req.params.get("version"):  # the host leaves out a parameter without a value
         return json_response(200, await status.overview(await runtime.world()))
     try:
         version = VersionId.parse(req.params["version"])

@@ -18,3 +18,15 @@ async def test_the_laws_hold_while_the_host_is_killed(tmp_path: Path) -> None:
     assert result.holds, (result, told)
     assert (result.versions, result.kills, result.storage_restarts) == (RELEASES, KILLS, 1)
     assert sum(result.ended.values()) == RELEASES
+
+
+@pytest.mark.stack
+async def test_the_laws_hold_on_two_hosts_whose_clocks_differ_while_storage_is_away(tmp_path: Path) -> None:
+    """By as much as the simulation lets clocks differ: 90 s of Azure's time."""
+    drawn = scheme(4, 1, SEED, pause=(3.0, 6.0), hosts=2, outages=1)
+    told: list[str] = []
+    result = await unleash(
+        tmp_path, drawn, speed=240.0, seed=SEED, patience=240.0, tell=told.append, hosts=2, skew=90 / 240
+    )
+    assert result.holds, (result, told)
+    assert (result.versions, result.kills, result.outages) == (4, 1, 1)

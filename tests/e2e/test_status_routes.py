@@ -64,11 +64,24 @@ def test_a_version_without_a_release_gets_404(app: App) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_release")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "/subscriptions/1", f"{WAITING}/x", str(WAITING)[:-5] + "latest"])
-@pytest.mark.parametrize("path", ["/api/releases", "/api/releases/resend"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/api/releases/resend", ""),
+        *(
+            (path, text)
+            for path in ("/api/releases", "/api/releases/resend")
+            for text in ("nonsense", "/subscriptions/1", f"{WAITING}/x", str(WAITING)[:-5] + "latest")
+        ),
+    ],
+)
 def test_what_names_no_version_gets_400(app: App, path: str, text: str) -> None:
     answer = app.ask(path, method="POST" if path.endswith("resend") else "GET", version=text)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_version")
+
+
+def test_an_empty_parameter_asks_for_every_release(app: App, waiting: dict[str, Any]) -> None:
+    assert waiting["version_id"] in {each["version_id"] for each in app.ask(version="").json()["releases"]}
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/releases"), ("GET", "/api/nothing"), ("PUT", "/api/x")])

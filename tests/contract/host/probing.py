@@ -91,6 +91,15 @@ class Probe:
             time.sleep(0.1)
 
 
+def _empty_queues(connection_string: str) -> None:
+    with QueueServiceClient.from_connection_string(connection_string) as service:
+        for name in QUEUES:
+            try:
+                service.create_queue(name)
+            except ResourceExistsError:
+                service.get_queue_client(name).clear_messages()
+
+
 def _text(body: bytes) -> str:
     try:
         return body.decode()
@@ -103,12 +112,7 @@ def probe(app: Path, connection_string: str, folder: Path) -> Iterator[Probe]:
     """A host of the probe app with queues that are empty at the beginning; ended afterwards."""
     out, log = folder / "out.jsonl", folder / "host.log"
     out.touch()
-    service = QueueServiceClient.from_connection_string(connection_string)
-    for name in QUEUES:
-        try:
-            service.create_queue(name)
-        except ResourceExistsError:
-            service.get_queue_client(name).clear_messages()
+    _empty_queues(connection_string)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("APPLICATIONINSIGHTS")}
     environment |= {
         "AzureWebJobsStorage": connection_string,
@@ -118,7 +122,6 @@ def probe(app: Path, connection_string: str, folder: Path) -> Iterator[Probe]:
     }
     command = [sys.executable, "-m", "local.host", "--app", str(app), "--port", "0", "--state", str(folder / "state")]
     with (
-        service,
         log.open("wb") as errors,
         subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
