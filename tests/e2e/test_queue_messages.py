@@ -78,7 +78,7 @@ DROPPED = {
 
 
 def _dropped(sent: Sent) -> str:
-    return f"Dropped: {sent.said}"
+    return f"dropped: {sent.said}"
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def third_party(folder: str, *, without: str = "-") -> dict[str, str]:
         ("function_app.py", "-", [APP]),
         ("shared", "shared/cli", [APP]),
         ("shared/cli", "-", [APP, CLI]),
-        ("local", "-", [LOCAL]),
+        # A walk is run by its client's own environment, with requirements of its own.
+        ("local", "local/outsiders/walks", [LOCAL]),
         ("tests", "-", [DEV]),
     ],
 )
