@@ -58,7 +58,7 @@ def test_the_scanner_was_asked_by_an_event_that_names_the_version_and_the_format
     asked = [each for each in app.published_events() if each["type"] == "Ringmaster.ScanRequested"]
     assert [each["data"]["version"] for each in asked] == [str(IMAGE)]
     assert asked[0]["data"]["formats"] == ["trivy"]
-    assert asked[0]["data"]["why"].startswith("last judged on")
+    assert asked[0]["data"]["why"].startswith("last evaluated on")
 
 
 def test_it_answered_with_a_second_report(app: App, scanned_again: dict[str, Any]) -> None:

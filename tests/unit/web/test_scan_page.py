@@ -203,7 +203,7 @@ class TestComparison:
         page = await read(play.cloud.world, "scan", version=version)
         assert "rejected in a re-scan" in page.text
         numbers = [(str(term), str(what)) for term, what in zip(page.all("dt"), page.all("dd"), strict=True)]
-        assert numbers == [("new", "1"), ("no longer found", "1"), ("in both", "1")]
+        assert numbers == [("new", "1"), ("resolved", "1"), ("in both", "1")]
         gone = await read(play.cloud.world, "scan", version=version, standing="gone")
         assert [each.split()[1] for each in gone.rows(FINDINGS)] == ["CVE-2026-0001"]
 
