@@ -280,9 +280,8 @@ def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[Validati
         if encrypted and copied:
             yield _error(
                 "encrypted-copy",
-                "the version is encrypted with a customer-managed key, and Azure does not copy such a "
-                "version to the gallery "
-                f"of the ring {ring.name!r}: build it without such a key, or build it in that gallery",
+                "the version is encrypted with a customer-managed key, and Azure does not copy such a version to the "
+                f"gallery of the ring {ring.name!r}: build it without such a key, or build it in that gallery",
             )
         elif encrypted and elsewhere:
             yield _error(

@@ -125,9 +125,8 @@ def _vex_file(value: str) -> str:
     parts = value.replace("\\", "/").split("/")
     if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
         raise ValueError(
-            f"{_shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or "
-            "below it, such as "
-            "vex/ubuntu.openvex.json"
+            f"{_shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or below it, "
+            "such as vex/ubuntu.openvex.json"
         )
     return "/".join(parts)
 

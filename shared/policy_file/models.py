@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.domain.identifiers import GUID
@@ -72,18 +72,13 @@ class LimitsSection(Section):
     medium: Limit | None = Field(None, description="Findings of severity medium")
     low: Limit | None = Field(None, description="Findings of severity low")
     negligible: Limit | None = Field(None, description="Findings of severity negligible")
-    unknown: Limit | None = Field(
-        None,
-        description="Findings whose severity is unknown. By default they count as high",
-    )
+    unknown: Limit | None = Field(None, description="Findings of unknown severity. By default, they count as high")
 
 
 class RingScanSection(Section):
     """Scan rules of a ring that replace those of its definition. They can be stricter or less strict."""
 
-    limits: LimitsSection | None = Field(
-        None, description="Limits of the ring. They replace all limits of the definition"
-    )
+    limits: LimitsSection | None = Field(None, description="Limits that replace all limits of the definition")
     required: list[Scanner] | None = Field(None, description="Formats or scanners that must have a usable report")
     max_score: Score | None = Field(None, description="Maximum CVSS score")
     max_epss: Probability | None = Field(None, alias="maxEPSS", description="Maximum EPSS probability")
@@ -166,8 +161,7 @@ class VexSection(Section):
     file: VexFile = Field(description="Path of the document, relative to the policy file's folder and not outside it")
     owner: Said | None = Field(
         None,
-        description="Person or team that is responsible for its statements. Default: the author that the document "
-        "names",
+        description="Person or team that is responsible for its statements. Default: the document's author",
     )
     max_age: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=365),
@@ -207,14 +201,11 @@ class ScanSection(Section):
         None, description="Maximum CVSS base score, 0 to 10. It does not apply to findings without a score"
     )
     max_epss: Probability | None = Field(
-        None,
-        alias="maxEPSS",
-        description="Maximum EPSS (probability of exploitation within 30 days), 0 to 1",
+        None, alias="maxEPSS", description="Maximum EPSS (probability of exploitation within 30 days), 0 to 1"
     )
     only_fixable: bool = Field(
         False,
-        description="Count only findings for which a fixed version exists. Known exploited vulnerabilities always "
-        "count",
+        description="Count only findings with a fixed version. Known exploited vulnerabilities always count",
     )
     fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
         timedelta(0),
@@ -239,14 +230,15 @@ class ScanSection(Section):
     trust_suppressions: bool = Field(
         False,
         description="Whether findings that the scanner suppresses (ignore file, VEX) are left out. If false, they "
-        "count "
-        "like all other findings; use `exceptions` instead",
+        "count like all other findings; use `exceptions` instead",
     )
-    day_after: Literal["alert", "hold", "revoke"] = Field(
+    on_failed_rescan: Literal["alert", "hold", "revoke"] = Field(
         "alert",
+        alias="onFailedRescan",
+        validation_alias=AliasChoices("onFailedRescan", "dayAfter"),  # dayAfter: the name in 0.1.0
         description="What to do when a published version fails a later scan: warn (`alert`), warn and do not publish "
-        "it "
-        "in further rings (`hold`), or exclude it from `latest` everywhere (`revoke`)",
+        "it in further rings (`hold`), or exclude it from `latest` everywhere (`revoke`). The former name of this key, "
+        "`dayAfter`, is still accepted",
     )
     rescan_after: Annotated[Duration, _SOME_TIME] | None = Field(
         None,
@@ -269,8 +261,7 @@ class ValidationSection(Section):
 
     required_tags: dict[str, Pattern | None] = Field(
         default_factory=dict,
-        description="Tag names, each with a regular expression (RE2) that the whole value must match, or null for "
-        "any value",
+        description="Tag names, each with a regular expression (RE2) for the whole value, or null for any value",
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
@@ -314,8 +305,7 @@ class BootSection(Section):
     )
     serial_fail: list[Pattern] = Field(
         default_factory=list,
-        description="Additional regular expressions (RE2). A line of the serial console that matches one fails the "
-        "test",
+        description="Additional regular expressions (RE2) of console lines that fail the test",
     )
     serial_ignore: list[Pattern] = Field(
         default_factory=list, description="Regular expressions (RE2) of console lines to ignore"

@@ -98,7 +98,7 @@ The following are errors, too:
 ## Scans after publication
 
 A new report on a published version is evaluated with the current policy, and with the rules of the rings in which it is
-published. It is compared with the findings that the version had when it passed. If it fails, `dayAfter` decides:
+published. It is compared with the findings that the version had when it passed. If it fails, `onFailedRescan` decides:
 
 - `alert`: a warning on the release, and a CloudEvent `Ringmaster.PublishedVersionFailed`.
 - `hold`: the same, and a release in progress is not published in further rings. A scan that passes resumes it. After

@@ -14,7 +14,7 @@ from shared.domain.hop_states import ReportArrived
 from shared.domain.judgement import ScanOutcome, ScanVerdict
 from shared.domain.lifecycle import Outcome
 from shared.domain.outcomes import Annotated, Decided, Dropped, HopResult, Rechecked
-from shared.domain.policy import DayAfter, ScanRules
+from shared.domain.policy import FailedRescanAction, ScanRules
 from shared.domain.release import Gate, Release, State
 from shared.gallery.revocation_scope import regions_left_empty
 from shared.ports import Hop
@@ -90,13 +90,13 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
     rechecked = await decided(hop, Gate.RESCAN, again.on_hand, verdict, again.rules)
     text = _warning(rechecked, again.ring)
-    action = policy.scan.day_after
-    if action is DayAfter.REVOKE:
+    action = policy.scan.on_failed_rescan
+    if action is FailedRescanAction.REVOKE:
         return await _taken_back(hop, rechecked, text)
-    if action is DayAfter.HOLD and release.state is State.QUALIFYING:
+    if action is FailedRescanAction.HOLD and release.state is State.QUALIFYING:
         # It is judged anew after the policy changed: no ring of this round is under way yet.
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
-    held = action is DayAfter.HOLD and release.state in _IN_A_RING
+    held = action is FailedRescanAction.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from shared.domain.image import DefinitionId
-from shared.domain.policy import Severity
+from shared.domain.policy import FailedRescanAction, Severity
 from shared.policy_file import PolicyFaults, load_policy
 from tests.unit.policy_texts import BUILD, MINIMAL, PROD, SAMPLE, only
 
@@ -120,7 +120,7 @@ SINGLE_FAULTS = {
     "required format that isn't taken": ("    rings:\n", "    scan: {required: [Grype]}\n    rings:\n", "but is not in formats"),
     "score out of bounds": ("    rings:\n", "    scan: {maxScore: 10.5}\n    rings:\n", "less than or equal to 10"),
     "EPSS in per cent": ("    rings:\n", "    scan: {maxEPSS: 20}\n    rings:\n", "less than or equal to 1"),
-    "unknown word for the day after": ("    rings:\n", "    scan: {dayAfter: delete}\n    rings:\n", "should be 'alert', 'hold' or 'revoke'"),
+    "unknown action for a failed rescan": ("    rings:\n", "    scan: {onFailedRescan: delete}\n    rings:\n", "should be 'alert', 'hold' or 'revoke'"),
     "VEX document elsewhere": ("    rings:\n", "    vex: [../vex.json]\n    rings:\n", "in the policy's folder or below it"),
     "VEX document of no folder": ("    rings:\n", "    vex: [vex.json]\n    rings:\n", "a policy that is read from a file"),
     "ring with a deadline of its own": ("- name: canary", "- name: canary\n        scan: {deadline: 1h}", "unknown key"),
@@ -301,3 +301,20 @@ class TestHostileText:
         policy = load_policy(MINIMAL + "exceptions:\n" + entries, name="p")
         assert len(only(policy).scan.exceptions) == 5000
         assert time.process_time() - began < 10
+
+
+class TestFormerNames:
+    @pytest.mark.parametrize("key", ["onFailedRescan", "dayAfter"])
+    def test_a_policy_of_0_1_0_is_still_read(self, key: str) -> None:
+        text = MINIMAL.replace("    rings:\n", f"    scan: {{{key}: revoke}}\n    rings:\n")
+        assert only(load_policy(text, name="p")).scan.on_failed_rescan is FailedRescanAction.REVOKE
+
+    def test_the_former_name_beside_the_new_one_is_a_fault(self) -> None:
+        text = MINIMAL.replace("    rings:\n", "    scan: {onFailedRescan: alert, dayAfter: hold}\n    rings:\n")
+        with pytest.raises(PolicyFaults, match=r"scan\.dayAfter: unknown key"):
+            load_policy(text, name="p")
+
+    def test_a_wrong_value_under_the_former_name_is_placed(self) -> None:
+        text = MINIMAL.replace("    rings:\n", "    scan: {dayAfter: delete}\n    rings:\n")
+        with pytest.raises(PolicyFaults, match=r"scan\.dayAfter: .*'alert', 'hold' or 'revoke'"):
+            load_policy(text, name="p")
