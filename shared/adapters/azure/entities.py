@@ -37,8 +37,8 @@ from shared.ports import DeadLetter
 CHUNK: Final = 60 * 1024
 LARGEST_ROW: Final = 960 * 1024
 """Maximum size of a row's document. The rest of the 1 MiB is for the other properties."""
-LONGEST_TEXT: Final = 32 * 1024
-"""UTF-16 code units of a text property of 64 KiB. No text has fewer bytes in UTF-8."""
+LARGEST_SUMMARY: Final = 8 * 1024
+"""Bytes in UTF-8, which are at most 16 KiB in a property: a text property takes two bytes for each UTF-16 code unit."""
 SUMMARY_COLUMNS: Final = ("RowKey", "summary")
 LEASE: Final = "lease"
 ADOPTED: Final = "adopted"
@@ -97,7 +97,7 @@ def entity_of(release: Release, row: str) -> dict[str, Any]:
         "updated": release.updated_at,
         "size": len(body),
         # Without it, the row itself is read.
-        **({"summary": summary.decode()} if len(summary) <= LONGEST_TEXT else {}),
+        **({"summary": summary.decode()} if len(summary) <= LARGEST_SUMMARY else {}),
         **chunks,
     }
 
