@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.azurite import Azurite
+
+# All generators are bounded. How long they take on a machine that others use as well says nothing of the product.
+settings.register_profile("ringmaster", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `pytest --hypothesis-profile many tests/property` looks for tests that fail by luck. Tests that set their own number
+# of inputs keep it.
+settings.register_profile("many", settings.get_profile("ringmaster"), max_examples=5_000, print_blob=True)
+settings.load_profile("ringmaster")
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 

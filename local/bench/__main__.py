@@ -25,6 +25,7 @@ from local.bench import (
     scan_report,
     simulated,
     throughput,
+    timer_reads,
 )
 from local.bench.figures import Figure, MeasurementFailed, load
 from local.bench.release_run import ReleaseRun, run_release
@@ -55,6 +56,7 @@ MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
     ("scan_page",): lambda _: {"scan_page": page_rendering.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
+    ("timer_reads",): lambda _: {"timer_reads": timer_reads.measure()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
     ("end_to_end", "arm_calls"): _one_release,
 }

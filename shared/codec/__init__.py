@@ -18,7 +18,7 @@ from shared.codec.commands import (
 from shared.codec.documents import decode_document, encode_document
 from shared.codec.errors import CodecError, Malformed, NewerVersion, NotOurs, TooLarge, Unencodable
 from shared.codec.events import Ignored, ScanReported, decode_cloud_event, decode_event_grid, decode_scan_event
-from shared.codec.releases import ROW_VERSION, decode_release, encode_release
+from shared.codec.releases import ROW_VERSION, decode_release, decode_summary, encode_release, encode_summary
 from shared.codec.wrappings import VERSION, Pointer, decode_pointer, encode_pointer, unwrapped
 
 __all__ = [
@@ -42,9 +42,11 @@ __all__ = [
     "decode_pointer",
     "decode_release",
     "decode_scan_event",
+    "decode_summary",
     "encode_command",
     "encode_document",
     "encode_pointer",
     "encode_release",
+    "encode_summary",
     "unwrapped",
 ]

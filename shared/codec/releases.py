@@ -1,4 +1,4 @@
-"""Ledger rows as JSON documents.
+"""Ledger rows, and their summaries, as JSON documents.
 
 Fields that came later have defaults, so that older rows stay readable. A field whose loss would matter raises
 ``ROW_VERSION``: an older app then refuses the row instead of writing it back without the field.
@@ -17,14 +17,19 @@ from shared.codec.errors import Malformed
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 from shared.domain.release import Pending, Release
+from shared.domain.release_summary import ReleaseSummary
 
 ROW_VERSION: Final = 1
+SUMMARY_VERSION: Final = 1
+"""Is raised whenever the same release gets another summary: a summary of any other version is not read."""
 
 
 _Order: Final = wire_struct("Order", Command, {**COUNTS, **STATE, "release": str})
 # What waits for people was "set aside" in rows of 0.1.0.
 _Pending: Final = wire_struct("Pending", Pending, {"command": _Order}, rename={"parked": "aside"})
 _Row: Final = wire_struct("Row", Release, {"version": str, "pending": dict[str, _Pending], "seq": Count, "v": int})
+_Summary: Final = wire_struct("Summary", ReleaseSummary, {"version": str, "v": int})
+_SUMMARY: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Summary)
 _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
 
 
@@ -51,6 +56,23 @@ def decode_release(body: bytes) -> Release:
         if dated.at.tzinfo is None:
             raise Malformed(f"{what} of {version.short} has a time without a UTC offset: correct it in the table")
     return release
+
+
+def encode_summary(summary: ReleaseSummary) -> bytes:
+    """A summary as UTF-8 JSON. Raises Unencodable."""
+    what = plain.Lazily(lambda: f"the summary of {summary.version.short}")
+    plain.check_times(summary, what)
+    fields = {**values(summary), "version": str(summary.version)}
+    return plain.encode(_Summary(**fields, v=SUMMARY_VERSION), what)
+
+
+def decode_summary(body: bytes) -> ReleaseSummary:
+    """Read a summary. Raises NotOurs, NewerVersion or Malformed, the last also for an older version."""
+    what = "the summary of a ledger row"
+    wire = plain.decode(_SUMMARY, body, what, SUMMARY_VERSION)
+    if wire.v != SUMMARY_VERSION:
+        raise Malformed(f"{what} has format version v={wire.v}: read the row")
+    return from_wire(ReleaseSummary, wire, version=_version(wire.version))
 
 
 def _wire(pending: Pending) -> Any:

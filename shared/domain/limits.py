@@ -13,5 +13,8 @@ MAX_BLOB_NAME: Final = 1024
 MAX_TAG_VALUE: Final = 256
 """Length of a tag value in characters (Azure Resource Manager, "Use tags to organize your Azure resources")."""
 
+MAX_EVENT: Final = 1024 * 1024
+"""Bytes of an event ("Azure Event Grid quotas and limits")."""
+
 MAX_DEAD_LETTER_BODY: Final = 8 * 1024
 """Bytes of a dead letter's body that are kept and shown."""

@@ -35,6 +35,8 @@ ANNOUNCE_WITHIN: Final = timedelta(days=3)
 PUBLISH_WITHIN: Final = timedelta(hours=8)
 MACHINE_PREFIX: Final = "rm-"
 """How the name of everything that a boot test makes begins."""
+MAX_MACHINE_NAME: Final = 15
+"""Characters of a computer name on Windows ("Naming rules and restrictions for Azure resources": virtual machines)."""
 AT_ONCE: Final = timedelta(0)
 
 
@@ -109,7 +111,7 @@ def order_clean_up(release: Release, moment: Moment) -> Release:
 
 
 def release_tag(version: str) -> str:
-    """The value of the tag that names a machine's release: the version's id, or its digest where the id is too long.
+    """A tag's value that names a version, such as a machine's release: its id, or its digest where the id is too long.
 
     An id can have 318 characters, a tag's value 256. What is cut off could not be attributed any more.
     """
@@ -121,10 +123,10 @@ def release_tag(version: str) -> str:
 def machine_name(release: VersionId, seq: int, ring: str | None, region: str | None) -> str:
     """The name of a boot-test machine: one for each command that asks for a test, known before anything is made.
 
-    15 characters, the most that Windows allows for a computer name (Azure: naming rules for virtual machines).
+    It has as many characters as Windows allows.
     """
     text = f"{release}|{seq}|{ring}|{region}"
-    return MACHINE_PREFIX + hashlib.sha256(text.encode()).hexdigest()[: 15 - len(MACHINE_PREFIX)]
+    return MACHINE_PREFIX + hashlib.sha256(text.encode()).hexdigest()[: MAX_MACHINE_NAME - len(MACHINE_PREFIX)]
 
 
 def _ordered(release: Release, order: _Order, moment: Moment) -> Release:

@@ -189,6 +189,12 @@ class Release:
         found = (each for each in reversed(self.gates) if (each.gate, each.incarnation) == (gate, self.incarnation))
         return next(found, None)
 
+    @property
+    def last_scan(self) -> GateRecord | None:
+        """The last verdict on scans of this incarnation, from before its release or after, or None."""
+        found = [self.gate_any(gate) for gate in (Gate.SCAN, Gate.RESCAN)]
+        return max((each for each in found if each is not None), key=lambda each: each.at, default=None)
+
     def published_in(self, ring: str) -> Publication | None:
         """The publication in a ring, or None."""
         return next((publication for publication in self.published if publication.ring == ring), None)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release
+from shared.domain.release_summary import ReleaseSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class Ledger(Protocol):
 
         ``unsettled`` limits the result to releases that have pending work. Rows that cannot be decoded are logged and
         skipped.
+        """
+        ...
+
+    def summaries(self, definition: DefinitionId) -> AsyncIterator[ReleaseSummary]:
+        """Iterate over the current rows of one definition in short, in no particular order.
+
+        Reads a fraction of what ``rows`` reads. A row that another version of the app has written may be read in full;
+        if it cannot be decoded, it is logged and skipped.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.scanners.json_body import WireStruct
+from shared.scanners.json_body import NonEmptyName, WireStruct
 
 
 class Cvss(WireStruct, rename="camel"):
@@ -36,7 +36,7 @@ class Epss(WireStruct):
 class Details(WireStruct, rename="camel"):
     """A vulnerability, and the packages that it affects."""
 
-    vulnerability_id: str
+    vulnerability_id: NonEmptyName
     source: str = ""
     vendor_severity: str | None = None
     related_vulnerabilities: list[str] | None = None
@@ -59,7 +59,7 @@ class Resource(WireStruct):
 class InspectorFinding(WireStruct, rename="camel"):
     """A finding of Inspector."""
 
-    finding_arn: str
+    finding_arn: NonEmptyName
     type: str
     severity: str = ""
     status: str = ""

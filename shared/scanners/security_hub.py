@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.scanners.inspector_rows import Cvss, Details, Epss, InspectorFinding, Package, Resource
-from shared.scanners.json_body import WireStruct, decode, decode_each
+from shared.scanners.json_body import NonEmptyName, WireStruct, decode, decode_each
 from shared.scanners.report_refusal import quoted, unknown_format
 from shared.scanners.values import find_cves, parse_number, severity_for_score, unique
 
@@ -65,7 +65,7 @@ class _Vendor(WireStruct, rename="pascal"):
 
 
 class _Vulnerability(WireStruct, rename="pascal"):
-    id: str
+    id: NonEmptyName
     vulnerable_packages: list[_Vulnerable] | None = None
     cvss: list[_Score] | None = None
     related_vulnerabilities: list[str] | None = None
@@ -75,7 +75,7 @@ class _Vulnerability(WireStruct, rename="pascal"):
 
 
 class _Finding(WireStruct, rename="pascal"):
-    id: str
+    id: NonEmptyName
     product_arn: str
     title: str = ""
     company_name: str | None = None

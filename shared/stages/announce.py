@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +26,9 @@ TYPES: Final = {
     Outcome.REVOKE_ORDERED: "Ringmaster.RevocationStarted",
     Outcome.REVOKED: "Ringmaster.VersionRevoked",
 }
+LONGEST_LIST: Final = 64 * 1024
+"""Bytes of the reasons, and of the warnings, in an event. An event has at most 1 MB ("Azure Event Grid quotas and
+limits"), and a release's row about as much."""
 
 
 async def run(command: Command, release: Release, world: World, now: datetime) -> HopResult:
@@ -41,10 +46,22 @@ async def run(command: Command, release: Release, world: World, now: datetime) -
         data={
             "version": str(release.version),
             "ring": command.ring,
-            "reasons": list(release.reasons),
-            "warnings": list(release.warnings),
+            "reasons": _bounded(release.reasons),
+            "warnings": _bounded(release.warnings),
             "published": {each.ring: list(each.regions) for each in release.published},
         },
     )
     await world.publisher.publish(announcement)
     return Finished()
+
+
+def _bounded(texts: Sequence[str]) -> list[str]:
+    """The texts that fit, and how many were left out. The release's row has all of them."""
+    kept: list[str] = []
+    size = 0
+    for text in texts:
+        size += len(json.dumps(text))  # as the SDK writes it: six bytes for a character that is not ASCII
+        if size > LONGEST_LIST:
+            return [*kept, f"{len(texts) - len(kept)} more: see the release"]
+        kept.append(text)
+    return kept

@@ -23,7 +23,8 @@ from shared.domain.image import DefinitionId, InvalidId, VersionId
 from shared.domain.messages import Kind
 from shared.domain.orders import release_tag
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Pending, Release, State
+from shared.domain.release import Pending, State
+from shared.domain.release_summary import ReleaseSummary
 from shared.engine.commit import send_pending
 from shared.engine.intake import look_again, start
 from shared.gallery.incarnation import incarnation_of
@@ -127,7 +128,7 @@ async def _find_missed(world: World, now: datetime, done: Reconciled) -> None:
 
 async def _find_missed_of(definition: DefinitionId, world: World, now: datetime, done: Reconciled) -> None:
     adopted = await world.ledger.adopted(definition, now=now)
-    rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
+    rows = {each.version: each async for each in world.ledger.summaries(definition)}
     found = {facts.id: facts for facts in await world.galleries.versions(definition)}
     for facts in found.values():
         await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
@@ -140,7 +141,7 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
 
 async def _find_differences(
     policy: DefinitionPolicy,
-    rows: Mapping[VersionId, Release],
+    rows: Mapping[VersionId, ReleaseSummary],
     source: Sequence[VersionFacts],
     world: World,
     done: Reconciled,
@@ -155,7 +156,7 @@ async def _find_differences(
             if release is None or not release.is_settled:
                 continue
             shown = [region for region in ring.region_names if facts.visible_in(region)]
-            recorded = release.published_in(ring.name) is not None and release.state is not State.REVOKED
+            recorded = ring.name in release.published and release.state is not State.REVOKED
             if shown and not recorded:
                 done.differences.append(
                     f"{facts.id.short} is visible in {', '.join(shown)} of {ring.name}, but not published "
@@ -169,7 +170,7 @@ async def _find_differences(
 
 
 async def _compare(
-    facts: VersionFacts, release: Release | None, since: datetime, world: World, now: datetime, done: Reconciled
+    facts: VersionFacts, release: ReleaseSummary | None, since: datetime, world: World, now: datetime, done: Reconciled
 ) -> None:
     if release is None:
         # A version without a date is still being created.
@@ -182,7 +183,7 @@ async def _compare(
         done.checked.append(facts.id.short)
 
 
-def _is_settled_on(release: Release) -> bool:
+def _is_settled_on(release: ReleaseSummary) -> bool:
     """Whether validation has learned which incarnation is released, or has ended without."""
     return release.incarnation is not None or release.state.is_terminal
 

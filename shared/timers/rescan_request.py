@@ -9,14 +9,16 @@ that is lost costs a period.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.hop_states import AwaitScan, Publish, ReportArrived
+from shared.domain.image import VersionId
 from shared.domain.messages import HINT_LIFE, Announcement, Command, Kind
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Gate, GateRecord, Release, State
+from shared.domain.release import Release, State
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import World
 
 EVENT: Final = "Ringmaster.ScanRequested"
@@ -27,32 +29,42 @@ async def run(world: World, *, now: datetime) -> list[str]:
     """Ask for what is due. Returns the versions that were asked for."""
     asked: list[str] = []
     for definition, policy in world.policy.definitions.items():
-        releases = [stored.release async for stored in world.ledger.rows(definition=definition)]
-        for release, why in _due(releases, policy, world, now):
+        # What waits has commands, so its row is read. What is published is settled as a rule, and may be thousands.
+        waiting = {
+            stored.release.version: waits
+            async for stored in world.ledger.rows(definition=definition, unsettled=True)
+            if (waits := _waits(stored.release, world.paced(policy.scan.deadline), now))
+        }
+        releases = [each async for each in world.ledger.summaries(definition)]
+        for release, why in _due(releases, waiting, policy, world, now):
             if await _ask(release, why, policy, world, now):
                 asked.append(release.version.short)
     return asked
 
 
 def _due(
-    releases: Iterable[Release], policy: DefinitionPolicy, world: World, now: datetime
-) -> Iterator[tuple[Release, str]]:
-    newest: dict[str, Release] = {}
+    releases: Iterable[ReleaseSummary],
+    waiting: Mapping[VersionId, str],
+    policy: DefinitionPolicy,
+    world: World,
+    now: datetime,
+) -> Iterator[tuple[ReleaseSummary, str]]:
+    newest: dict[str, ReleaseSummary] = {}
     for release in releases:
         if release.state in {State.REVOKING, State.REVOKED} or release.incarnation is None:
             continue
-        if waits := _waits(release, world.paced(policy.scan.deadline), now):
+        if waits := waiting.get(release.version):
             yield release, waits
             continue
         for ring in policy.rings:
             known = newest.get(ring.name)
-            if release.published_in(ring.name) and (known is None or known.version.number < release.version.number):
+            if ring.name in release.published and (known is None or known.version.number < release.version.number):
                 newest[ring.name] = release
     allowed = world.paced(policy.scan.rescan_after or policy.scan.max_age)
     for release in {each.version: each for each in newest.values()}.values():
-        last = _last(release)
-        if last is None or now - last.at > allowed:
-            yield release, f"last evaluated on {last.at:%Y-%m-%d}" if last else "never evaluated"
+        last = release.last_scan
+        if last is None or now - last > allowed:
+            yield release, f"last evaluated on {last:%Y-%m-%d}" if last else "never evaluated"
 
 
 def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
@@ -71,19 +83,14 @@ def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
     return ""
 
 
-def _last(release: Release) -> GateRecord | None:
-    found = [release.gate_any(gate) for gate in (Gate.SCAN, Gate.RESCAN)]
-    return max((each for each in found if each is not None), key=lambda each: each.at, default=None)
-
-
-async def _ask(release: Release, why: str, policy: DefinitionPolicy, world: World, now: datetime) -> bool:
+async def _ask(release: ReleaseSummary, why: str, policy: DefinitionPolicy, world: World, now: datetime) -> bool:
     period = world.paced(PERIOD)
     key = f"rescan:{release.version}:{release.incarnation}"
     if not await world.ledger.claim_once(key, until=now + period, now=now):
         return False
-    last = _last(release)
+    last = release.last_scan
     kept = await world.evidence.reports(release.version)
-    if kept and (last is None or kept[0].at > last.at):
+    if kept and (last is None or kept[0].at > last):
         # A report came and nobody was told: what was hinted got lost.
         state = ReportArrived(kept[0].name)
         await world.queues.send(Command(Kind.SCAN, release.version, seq=0, not_after=now + HINT_LIFE, state=state))
@@ -96,7 +103,7 @@ async def _ask(release: Release, why: str, policy: DefinitionPolicy, world: Worl
             data={
                 "version": str(release.version),
                 "why": why,
-                "lastJudged": last.at.isoformat() if last else None,
+                "lastJudged": last.isoformat() if last else None,
                 "formats": list(policy.scan.formats),
                 "required": list(policy.scan.required),
             },

@@ -31,9 +31,12 @@ SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 SOURCE = DefinitionId(GalleryId(SUBSCRIPTION, "images", "golden"), "ubuntu")
 OTHER = DefinitionId(GalleryId(SUBSCRIPTION, "images", "production"), "ubuntu")
 FOREIGN = DefinitionId(GalleryId(SUBSCRIPTION, "images", "somebodys"), "ubuntu")
+LONGEST = DefinitionId(GalleryId(SUBSCRIPTION, "g" * 90, "a" * 80), "d" * 80)
+"""The longest names of a resource group, a gallery and an image definition ("Naming rules and restrictions for Azure
+resources")."""
 HOME = "westeurope"
 IMAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/images/providers/Microsoft.Compute/images/base"
-ALLOWED = frozenset({str(SOURCE.gallery), str(OTHER.gallery)})
+ALLOWED = frozenset({str(SOURCE.gallery), str(OTHER.gallery), str(LONGEST.gallery)})
 LONG_ENOUGH = timedelta(hours=3)
 
 
@@ -64,7 +67,7 @@ class MemoryLab:
     def __post_init__(self) -> None:
         self._fails_once_in: dict[VersionId, str] = {}
         memory = MemoryGalleries(self.clock, ALLOWED, replication=self._goes)
-        for definition in (SOURCE, OTHER, FOREIGN):
+        for definition in (SOURCE, OTHER, FOREIGN, LONGEST):
             memory.add_gallery(GalleryFacts(definition.gallery, ProvisioningState.SUCCEEDED, HOME))
             memory.add_definition(
                 DefinitionFacts(definition, ProvisioningState.SUCCEEDED, HOME, "Linux", "Generalized", "V2", "x64")
@@ -192,8 +195,9 @@ def gallery_world(*definitions: DefinitionId) -> dict[str, Any]:
             {"id": str(definition.gallery), "location": HOME},
             {"id": str(definition), "location": HOME, "properties": {**properties, "identifier": identifier}},
         ]
-    group = {"id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/images", "location": HOME}
-    return {"identities": ["ringmaster"], "resource_groups": [group], "resources": resources}
+    names = {"images", *(definition.gallery.resource_group for definition in definitions)}
+    groups = [{"id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}", "location": HOME} for name in names]
+    return {"identities": ["ringmaster"], "resource_groups": groups, "resources": resources}
 
 
 def _image() -> dict[str, Any]:
@@ -205,7 +209,7 @@ def _image() -> dict[str, Any]:
 async def arm_lab() -> AsyncIterator[ArmLab]:
     clock = ManualClock()
     async with ArmSimulator(speed=1, clock=Clock(1, clock.timestamp)) as sim:
-        sim.seed(gallery_world(SOURCE, OTHER, FOREIGN))
+        sim.seed(gallery_world(SOURCE, OTHER, FOREIGN, LONGEST))
         arm = simulated_arm(sim)
         try:
             yield ArmLab(clock, sim, arm)

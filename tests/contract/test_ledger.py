@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from shared.codec import CodecError
+from shared.domain.image import DefinitionId, VersionId
+from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import Conflict, DeadLetter
 from tests.contract.samples import HOUR, LINUX, NOW, WINDOWS, grown, release, settled, version
 
@@ -159,6 +162,55 @@ async def test_a_row_that_settles_leaves_the_unsettled_ones(ledger: Any) -> None
 async def test_a_row_that_ended_with_work_left_is_unsettled(ledger: Any) -> None:
     await ledger.insert(replace(settled(), pending=release().pending))
     assert await numbers(ledger, unsettled=True) == ["1.2.3"]
+
+
+async def summaries(ledger: Any, definition: DefinitionId = LINUX) -> list[ReleaseSummary]:
+    found = [each async for each in ledger.summaries(definition)]
+    return sorted(found, key=lambda each: each.version.number)
+
+
+def published(of: VersionId, **fields: Any) -> Release:
+    """A release that ended well, with its scans before and after."""
+    scans = [
+        GateRecord(gate, Answer.PASS, NOW + n * HOUR, "then", "d" * 64, "evidence/name.json")
+        for n, gate in enumerate((Gate.SCAN, Gate.RESCAN))
+    ]
+    rings = (Publication("canary", ("westeurope",), NOW), Publication("all", ("eastus",), NOW))
+    row = replace(settled(of), incarnation="then", gates=tuple(scans), published=rings)
+    return replace(row, **fields)
+
+
+async def test_a_definition_without_rows_has_no_summaries(ledger: Any) -> None:
+    assert await summaries(ledger) == []
+
+
+async def test_every_row_of_the_definition_has_its_summary(ledger: Any) -> None:
+    await ledger.insert(published(version()))
+    await ledger.insert(release(version("2.0.0")))
+    await ledger.insert(release(version("2.0.0", WINDOWS)))
+    ended, under_way = await summaries(ledger)
+    assert ended == ReleaseSummary(
+        version(), State.RELEASED, True, False, "then", published=("canary", "all"), last_scan=NOW + HOUR
+    )
+    assert under_way == ReleaseSummary(version("2.0.0"), State.QUALIFYING, False, False)
+
+
+async def test_a_release_that_ended_as_gone_is_summarised_as_such(ledger: Any) -> None:
+    await ledger.insert(replace(settled(), state=State.REJECTED))
+    assert [each.ended_as_gone for each in await summaries(ledger)] == [True]
+
+
+async def test_a_replaced_row_has_the_summary_of_what_it_is_now(ledger: Any) -> None:
+    stored = await ledger.insert(release())
+    await ledger.replace(stored, published(version()), archive=release())
+    assert await summaries(ledger) == [ReleaseSummary.of(published(version()))]
+
+
+async def test_a_summary_of_more_rings_than_fit_is_read_all_the_same(ledger: Any) -> None:
+    rings = tuple(Publication(f"ring-{n:034d}", (), NOW) for n in range(900))
+    await ledger.insert(published(version(), published=rings))
+    await ledger.insert(published(version("2.0.0")))
+    assert [len(each.published) for each in await summaries(ledger)] == [900, 2]
 
 
 async def test_a_listed_row_can_be_replaced(ledger: Any) -> None:

@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.data.tables import UpdateMode
 
 from local.azurite import Azurite
 from local.azurite.runner import connection_string
@@ -18,10 +20,12 @@ from shared.adapters.azure.ledger import AzureLedger
 from shared.adapters.azure.queues import AzureQueues
 from shared.adapters.azure.storage_clients import AzureStorage
 from shared.codec import TooLarge
+from shared.domain.image import VersionId
 from shared.domain.messages import Kind
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import Unavailable
 from tests.contract.conftest import own_name
-from tests.contract.samples import NOW, command, grown, release, version
+from tests.contract.samples import LINUX, NOW, command, grown, release, settled, version
 
 
 @pytest.fixture
@@ -79,6 +83,47 @@ async def test_a_row_that_nobody_can_read_does_not_hide_the_others(
     with caplog.at_level(logging.ERROR):
         found = [str(stored.release.version.number) async for stored in ledger.rows()]
     assert found == ["1.0.0", "1.0.2"]
+    assert "1.0.1" in caplog.text
+
+
+async def rewrite(storage: AzureStorage, table: str, of: VersionId, **properties: Any) -> None:
+    """Write a row as another version of the app does. A property that is None is left out."""
+    partition, row = "~".join(str(of.definition).split("/")[1:]), f"r~{of.number.sort_key}"
+    entity = {**await storage.table(table).get_entity(partition, row), **properties}
+    kept = {name: value for name, value in entity.items() if value is not None}
+    await storage.table(table).upsert_entity(kept, mode=UpdateMode.REPLACE)
+
+
+@pytest.mark.parametrize(
+    "summary", [None, "", "{", '{"v":2}', b"{}", 7, '{"v":1,"version":"/","state":"released"}'], ids=repr
+)
+async def test_a_row_without_a_summary_that_this_app_reads_is_summarised_from_the_row(
+    storage: AzureStorage, summary: object
+) -> None:
+    table = own_name()
+    ledger = AzureLedger(storage, table)
+    rows = [settled(version(number)) for number in ("1.0.0", "1.0.1", "1.0.2", "1.0.3")]
+    for row in rows:
+        await ledger.insert(row)
+    for row in (rows[0], rows[2]):
+        await rewrite(storage, table, row.version, summary=summary)
+    found = [each async for each in ledger.summaries(LINUX)]
+    assert sorted(found, key=lambda each: each.version.number) == [ReleaseSummary.of(row) for row in rows]
+
+
+async def test_a_row_that_nobody_can_read_hides_no_summary(
+    storage: AzureStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = own_name()
+    ledger = AzureLedger(storage, table)
+    for number in ("1.0.0", "1.0.1", "1.0.2"):
+        await ledger.insert(release(version(number)))
+    for number in ("1.0.0", "1.0.1"):
+        await rewrite(storage, table, version(number), summary=None)
+    await rewrite(storage, table, version("1.0.1"), document00=b'{"v": 99}', size=9)
+    with caplog.at_level(logging.ERROR):
+        found = {str(each.version.number) async for each in ledger.summaries(LINUX)}
+    assert found == {"1.0.0", "1.0.2"}
     assert "1.0.1" in caplog.text
 
 

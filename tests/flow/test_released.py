@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from shared.adapters.memory.characters import LEAVES_DISK, SLOW
 from shared.domain.lifecycle import missing_proof
-from shared.domain.release import State
+from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
 
@@ -53,6 +53,16 @@ def test_every_verdict_has_its_evidence() -> None:
     (release,) = play.rows()
     documents = play.cloud.evidence.documents()
     assert [documents[each.evidence]["answer"] for each in release.gates] == ["pass"] * len(release.gates)
+
+
+def test_the_evidence_of_a_boot_test_names_what_was_seen() -> None:
+    play = released()
+    (release,) = play.rows()
+    for record in (each for each in release.gates if each.gate is Gate.BOOT_TEST):
+        facts = play.cloud.evidence.documents()[record.evidence]["facts"]
+        seen = {"vm", "region", "began", "readyAt", "agent", "probe", "nonce", "answers", "console", "deletedAt"}
+        assert seen - {"console"} <= set(facts) <= seen
+        assert facts["vm"].startswith("rm-")
 
 
 def test_the_copy_in_another_gallery_is_of_the_version() -> None:

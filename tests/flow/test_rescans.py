@@ -242,6 +242,7 @@ class TestRevoke:
         release = play.run().release(version)
         assert (release.state, self.latest(play)) == (State.RELEASED, {"1.0.0"})
         assert "latest would be empty in eastus2 of gal_prod" in release.warnings[-1]
+        assert ", westeurope of gal_prod" in release.warnings[-1]
 
     def test_unless_the_policy_says_so(self) -> None:
         play, version = released(

@@ -405,8 +405,11 @@ async def test_a_report_by_reference_is_fetched_from_the_queue(door: Door, versi
     status, document = await door.post(reference(report), image=version, headers=AS_REFERENCE)
     assert (status, door.source.opened) == (202, [])
     assert "hidden" not in json.dumps(document)
+    asked = door.play.scheduler.now
     assert door.play.run().release(version).state is State.RELEASED
     assert len(door.source.opened) == 1
+    (kept,) = door.play.do(lambda world, _: world.evidence.reports(version))
+    assert timedelta(0) <= kept.at - asked < 5 * MINUTE
 
 
 async def test_a_reference_that_comes_before_its_version_is_not_lost(door: Door) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import azure.functions as func
@@ -30,7 +31,7 @@ class Spoilt(MemoryLedger):
 
     def spoil(self, version: VersionId, body: bytes) -> None:
         row = self._rows[version.definition][version]
-        self._rows[version.definition][version] = type(row)(body, row.etag, row.settled)
+        self._rows[version.definition][version] = replace(row, body=body)
 
 
 def spoilt(version: VersionId, body: bytes) -> App:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.findings import ScanReport
@@ -108,6 +108,7 @@ def test_a_damaged_report_is_read_or_refused(name: str, seed: int, real_data: Pa
 
 @pytest.mark.parametrize("name", [*REAL, "ringmaster"])
 @given(seed=st.integers(0, 2**32))
+@example(seed=5856)  # the id of a vulnerability in Inspector's finding becomes an empty text
 @settings(max_examples=80, deadline=None)
 def test_a_report_with_any_value_in_any_place_is_read_or_refused(name: str, seed: int, real_data: Path) -> None:
     chance = random.Random(seed)

@@ -13,8 +13,11 @@ RowKey                               entity
 ===================================  ==============================================
 
 Version numbers are encoded so that they sort numerically. A row holds its JSON document in binary properties of 60 KiB,
-and simple properties for filters and for people. A property can hold 64 KiB and an entity 1 MiB (Azure REST API,
-"Understanding the Table service data model").
+its summary for queries with ``$select``, and simple properties for filters and for people. A property can hold 64 KiB
+and an entity 1 MiB (Azure REST API, "Understanding the Table service data model").
+
+A row is always replaced, never merged, so that a version of the app that knows no summaries removes the one that its
+write makes wrong.
 """
 
 from __future__ import annotations
@@ -25,14 +28,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.adapters.common.names import digest, key
-from shared.codec import Malformed, TooLarge, decode_release, encode_release
+from shared.codec import CodecError, Malformed, TooLarge, decode_release, decode_summary, encode_release, encode_summary
 from shared.domain.image import VersionId
 from shared.domain.release import Release
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import DeadLetter
 
 CHUNK: Final = 60 * 1024
 LARGEST_ROW: Final = 960 * 1024
 """Maximum size of a row's document. The rest of the 1 MiB is for the other properties."""
+LARGEST_SUMMARY: Final = 8 * 1024
+"""Bytes in UTF-8, which are at most 16 KiB in a property: a text property takes two bytes for each UTF-16 code unit."""
+SUMMARY_COLUMNS: Final = ("RowKey", "summary")
 LEASE: Final = "lease"
 ADOPTED: Final = "adopted"
 DEAD_LETTERS: Final = "dead-letters"
@@ -78,6 +85,7 @@ def entity_of(release: Release, row: str) -> dict[str, Any]:
             f"the row of {release.version.short} has {len(body) >> 10} KiB; at most {LARGEST_ROW >> 10} KiB "
             "fit into a ledger row"
         )
+    summary = encode_summary(ReleaseSummary.of(release))
     chunks = {f"document{start // CHUNK:02d}": body[start : start + CHUNK] for start in range(0, len(body), CHUNK)}
     return {
         "PartitionKey": key(release.version.definition),
@@ -88,6 +96,8 @@ def entity_of(release: Release, row: str) -> dict[str, Any]:
         "unsent": any(True for _ in release.unsent()),
         "updated": release.updated_at,
         "size": len(body),
+        # Without it, the row itself is read.
+        **({"summary": summary.decode()} if len(summary) <= LARGEST_SUMMARY else {}),
         **chunks,
     }
 
@@ -101,6 +111,15 @@ def release_of(entity: Mapping[str, Any]) -> Release:
     if not body or len(body) != size:
         raise Malformed(f"the ledger row {entity.get('PartitionKey')} {entity.get('RowKey')} is incomplete")
     return decode_release(body)
+
+
+def summary_of(entity: Mapping[str, Any]) -> ReleaseSummary | None:
+    """The summary in an entity, or None when another version of the app has written it, with none or another."""
+    summary = entity.get("summary")
+    try:
+        return decode_summary(summary.encode()) if isinstance(summary, str) else None
+    except CodecError:
+        return None
 
 
 def letter_entity(letter: DeadLetter) -> dict[str, Any]:

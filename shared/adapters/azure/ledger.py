@@ -25,6 +25,7 @@ from shared.adapters.common.names import key
 from shared.codec import CodecError
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import Conflict, DeadLetter, Stored
 
 TABLE: Final = "ringmaster"
@@ -71,12 +72,34 @@ class AzureLedger:
         if unsettled:
             query += " and settled eq false"
         async for entity in self._query(query, parameters, "listing ledger rows"):
-            try:
-                stored = Stored(release_of(entity), _etag(entity))
-            except CodecError:
-                _log.exception("the ledger row of %s cannot be decoded and is skipped", entity.get("version"))
-                continue
-            yield stored
+            if (stored := _decoded(entity)) is not None:
+                yield stored
+
+    async def summaries(self, definition: DefinitionId) -> AsyncIterator[ReleaseSummary]:
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @after"
+        parameters = {"partition": key(definition), "first": entities.FIRST_ROW, "after": entities.AFTER_ROWS}
+        without: list[str] = []
+        async for entity in self._query(
+            query, parameters, "listing summaries of ledger rows", select=entities.SUMMARY_COLUMNS
+        ):
+            summary = entities.summary_of(entity)
+            if summary is None:
+                without.append(entity["RowKey"])
+            else:
+                yield summary
+        async for stored in self._rows_of(definition, without):
+            yield ReleaseSummary.of(stored.release)
+
+    async def _rows_of(self, definition: DefinitionId, keys: Sequence[str]) -> AsyncIterator[Stored]:
+        """The rows with these keys, in ascending order, by one query: there may be one row or thousands."""
+        if not keys:
+            return
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey le @last"
+        parameters = {"partition": key(definition), "first": keys[0], "last": keys[-1]}
+        wanted = frozenset(keys)
+        async for entity in self._query(query, parameters, "listing ledger rows without summaries"):
+            if entity["RowKey"] in wanted and (stored := _decoded(entity)) is not None:
+                yield stored
 
     async def archived(self, version: VersionId) -> Sequence[Release]:
         """The previous incarnations of this version number, oldest first."""
@@ -201,10 +224,12 @@ class AzureLedger:
             return False
         return True
 
-    async def _query(self, query: str, parameters: Mapping[str, Any], what: str) -> AsyncIterator[Any]:
+    async def _query(
+        self, query: str, parameters: Mapping[str, Any], what: str, *, select: Sequence[str] | None = None
+    ) -> AsyncIterator[Any]:
         from azure.core.exceptions import ResourceNotFoundError
 
-        pages = self._table.query_entities(query, parameters=parameters).by_page()
+        pages = self._table.query_entities(query, parameters=parameters, select=select).by_page()
         while True:
             with translate_errors(what):
                 try:
@@ -213,6 +238,15 @@ class AzureLedger:
                     return
             for entity in page:
                 yield entity
+
+
+def _decoded(entity: Any) -> Stored | None:
+    """The row in an entity, or None when it cannot be decoded, which is logged."""
+    try:
+        return Stored(release_of(entity), _etag(entity))
+    except CodecError:
+        _log.exception("the ledger row of %s cannot be decoded and is skipped", entity.get("version"))
+        return None
 
 
 @contextlib.contextmanager

@@ -16,7 +16,15 @@ from shared.adapters.azure.arm_fields import document, tags, text
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
 from shared.adapters.azure.serial_log import read_serial_log
-from shared.adapters.common.own_machines import RELEASE_TAG, check_machine_name, check_part, check_tags, own_tags, owned
+from shared.adapters.common.own_machines import (
+    RELEASE_TAG,
+    check_machine_name,
+    check_new_machine,
+    check_part,
+    check_tags,
+    own_tags,
+    owned,
+)
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.policy import TestEnvironment
 from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused, Unavailable
@@ -46,7 +54,7 @@ class AzureMachines:
     async def create(self, spec: MachineSpec) -> None:
         from azure.core import MatchConditions
 
-        check_machine_name(spec.name)
+        check_new_machine(spec.name)
         body: Any = machine_body(spec, self._test.subnet_in(spec.region))
         try:
             with translate_arm_errors(f"create {spec.name}"):

@@ -6,16 +6,16 @@ from typing import Final
 
 from shared.domain.facts import VersionFacts
 from shared.domain.image import InvalidId, VersionId
-from shared.domain.limits import MAX_TAG_VALUE
+from shared.domain.orders import release_tag
 from shared.ports import INCARNATION_TAG, ForeignTarget, Refused
 
 SOURCE_TAG: Final = "ringmaster-source"
-"""Tag of a copy in another gallery: the id of the copied version, cut to the maximum length of a tag value."""
+"""Tag of a copy in another gallery: the id of the copied version, or its digest where the id is too long for a tag."""
 
 
 def copy_tags(source: VersionFacts) -> dict[str, str]:
     """The tags that identify the copied version and its incarnation."""
-    tags = {SOURCE_TAG: str(source.id)[:MAX_TAG_VALUE]}
+    tags = {SOURCE_TAG: release_tag(str(source.id))}
     if source.published_at is not None:
         tags[INCARNATION_TAG] = source.published_at.isoformat()
     return tags

@@ -69,6 +69,7 @@ def check_blob_name(name: str) -> str:
     """Return the name. Raises ValueError when it is not valid."""
     if not is_blob_name(name):
         raise ValueError(
-            f"{name[:200]!r} is not a valid blob name: parts between slashes must not be empty, '.' or '..'"
+            f"{name[:200]!r} is not a valid blob name: it has {len(name)} characters of at most {MAX_BLOB_NAME}, and "
+            "parts between slashes must not be empty, '.' or '..'"
         )
     return name

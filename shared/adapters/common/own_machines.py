@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.domain.orders import MACHINE_PREFIX, release_tag
+from shared.domain.orders import MACHINE_PREFIX, MAX_MACHINE_NAME, release_tag
 from shared.ports import ForeignTarget, MachineSpec, OwnMachine
 
 RELEASE_TAG: Final = "ringmaster-release"
@@ -34,6 +34,15 @@ def check_machine_name(name: str) -> None:
     """Raise ForeignTarget for a name that Ringmaster does not use."""
     if not name.startswith(MACHINE_PREFIX) or "/" in name:
         raise ForeignTarget(f"{name!r} is not the name of a boot-test machine, which starts with {MACHINE_PREFIX!r}")
+
+
+def check_new_machine(name: str) -> None:
+    """Raise ForeignTarget for a name that Ringmaster does not give to a machine: computer names must not be longer."""
+    check_machine_name(name)
+    if len(name) > MAX_MACHINE_NAME:
+        raise ForeignTarget(
+            f"{name!r} is not the name of a boot-test machine: it has more than {MAX_MACHINE_NAME} characters"
+        )
 
 
 def check_part(resource_id: str, subscription: str, group: str) -> str:

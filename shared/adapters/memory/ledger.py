@@ -15,6 +15,7 @@ from shared.adapters.common.dead_letters import truncate
 from shared.codec import CodecError, decode_release, encode_release
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.release import Release
+from shared.domain.release_summary import ReleaseSummary
 from shared.ports import Conflict, DeadLetter, Stored
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 class _Row:
     body: bytes
     etag: str
-    settled: bool
+    summary: ReleaseSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,16 @@ class MemoryLedger:
         definitions = sorted(self._rows) if definition is None else [definition]
         for each in definitions:
             for version, row in sorted(self._rows.get(each, {}).items()):
-                if unsettled and row.settled:
+                if unsettled and row.summary.is_settled:
                     continue
                 try:
                     yield Stored(decode_release(row.body), row.etag)
                 except CodecError:
                     _log.exception("the ledger row of %s cannot be decoded and is skipped", version.short)
+
+    async def summaries(self, definition: DefinitionId) -> AsyncIterator[ReleaseSummary]:
+        for _, row in sorted(self._rows.get(definition, {}).items()):
+            yield row.summary
 
     async def archived(self, version: VersionId) -> Sequence[Release]:
         """The previous incarnations of this version number, oldest first."""
@@ -121,6 +126,6 @@ class MemoryLedger:
 
     def _write(self, release: Release, body: bytes) -> Stored:
         self._writes += 1
-        row = _Row(body, f'W/"{self._writes}"', release.is_settled)
+        row = _Row(body, f'W/"{self._writes}"', ReleaseSummary.of(release))
         self._rows.setdefault(release.version.definition, {})[release.version] = row
         return Stored(release, row.etag)

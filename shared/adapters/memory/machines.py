@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.adapters.common.own_machines import check_machine_name, check_part, check_tags, own_tags, owned
+from shared.adapters.common.own_machines import (
+    check_machine_name,
+    check_new_machine,
+    check_part,
+    check_tags,
+    own_tags,
+    owned,
+)
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.probe_runner import RunResult, run_script
 from shared.domain.boot import MachineFacts, ProbeFacts
@@ -100,7 +107,7 @@ class MemoryMachines:
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, spec: MachineSpec) -> None:
-        check_machine_name(spec.name)
+        check_new_machine(spec.name)
         self._on_call("create")
         self._remove_deleted()
         present = self._machines.get(spec.name)

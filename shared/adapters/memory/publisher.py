@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.codec import encode_document
+from shared.domain.limits import MAX_EVENT
 from shared.domain.messages import Announcement
+from shared.ports import Refused
 
 
 class MemoryPublisher:
@@ -16,7 +18,8 @@ class MemoryPublisher:
         self._published: list[Announcement] = []
 
     async def publish(self, announcement: Announcement) -> None:
-        encode_document(announcement.data)
+        if len(encode_document(announcement.data)) > MAX_EVENT:
+            raise Refused("PayloadTooLarge", f"publishing {announcement.type}: the event is too large", 413)
         self._published.append(announcement)
 
     def published(self) -> Sequence[Announcement]:

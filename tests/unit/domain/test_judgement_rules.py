@@ -124,6 +124,13 @@ class TestSeveralScanners:
 class TestDelta:
     NO_NEW: ClassVar[dict[str, Any]] = {"no_new": (Severity.CRITICAL, Severity.HIGH), "baseline": BASE}
 
+    def test_new_findings_are_told_by_their_severity_the_worst_first(self) -> None:
+        severities = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+        found = [finding(f"CVE-2027-{n}", severity=severity) for n, severity in enumerate(severities)]
+        verdict = judged(*found, no_new=severities, baseline=BASE)
+        told = [reason.severity for reason in verdict.reasons if reason.code == "new"]
+        assert told == [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW]
+
     def test_what_the_published_version_has_is_not_new(self) -> None:
         assert judged(finding("cve-2026-2"), **self.NO_NEW).outcome is ScanOutcome.PASS
 

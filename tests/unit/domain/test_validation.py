@@ -202,6 +202,17 @@ class TestRingsInOtherGalleries:
         facts = replace(target(features={name: "Standard"}), definition=replace(DEFINITION, features={name: "Other"}))
         assert "error:ring-definition-differs" in codes(judged(facts))
 
+    def test_a_plan_that_the_definition_copied_to_lacks_is_told(self) -> None:
+        facts = replace(target(), definition=replace(DEFINITION, plan=PurchasePlan("canonical", "ubuntu", "pro")))
+        assert "error:ring-definition-differs" in codes(judged(facts))
+
+    @pytest.mark.parametrize(("here", "there"), [("", "V1"), ("V1", "")])
+    def test_a_generation_left_out_is_the_first(self, here: str, there: str) -> None:
+        facts = replace(
+            target(hyper_v_generation=there), definition=replace(DEFINITION, hyper_v_generation=here), source=None
+        )
+        assert "error:ring-definition-differs" not in codes(judged(facts))
+
     def test_an_architecture_left_out_is_x64(self) -> None:
         assert judged(target(architecture=None)).findings == ()
 

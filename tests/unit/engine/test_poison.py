@@ -15,7 +15,7 @@ from shared.codec.hop_states import read_state
 from shared.domain.hop_states import UnreadableState
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
-from shared.engine.poison import on_poison
+from shared.engine.poison import note_failure, on_poison
 from tests.flow.rehearsal import SMALL, Rehearsal
 
 URL = "https://reports.example.com/r.json?sig=hidden"
@@ -98,3 +98,19 @@ def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
     command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=read_state(Kind.FETCH_REPORT, ORDER))
     assert "requested again" in bury(play, encode_command(replace(command, attempt=99)))
     assert "is not requested again" in bury(play, encode_command(replace(command, attempt=100)))
+
+
+def test_a_fault_is_noted_with_its_kind_and_a_thousand_characters_at_most() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish(scan=None)
+    play.wait(minutes=8)
+    waiting = next(iter(play.release(version).pending.values())).command
+    play.do(lambda world, _: note_failure(waiting, ValueError("x" * 2_000), world))
+    noted = play.release(version).pending[str(waiting.branch)].fault
+    assert noted == "ValueError: " + "x" * (1_000 - len("ValueError: "))
+
+
+def test_a_letter_tells_when_it_was_kept() -> None:
+    play = Rehearsal(SMALL)
+    bury(play, b"hello")
+    assert play.letters()[0].at == play.scheduler.now

@@ -85,3 +85,11 @@ def test_a_page_of_security_hubs_answer_is_not_the_whole() -> None:
 
 def test_severities_of_before_the_labels_are_numbers() -> None:
     assert read([passed_on(Severity={"Normalized": 90})]).counts == {Severity.CRITICAL: 1}
+
+
+@pytest.mark.parametrize("place", ["finding", "vulnerability"])
+def test_a_finding_without_an_id_is_refused(place: str) -> None:
+    row = passed_on()
+    (row if place == "finding" else row["Vulnerabilities"][0])["Id"] = ""
+    with pytest.raises(Refusal, match="length >= 1"):
+        read([row])

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import pytest
+
 from shared.domain.boot import MachineFacts
-from shared.domain.hop_states import DeleteMachine
+from shared.domain.hop_states import AwaitDeletion, DeleteMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Finished, HopResult, Requeue
@@ -45,13 +47,15 @@ class FailingDeletions:
         return ()
 
 
-async def cleaned(machines: FailingDeletions) -> tuple[HopResult, timedelta]:
+async def cleaned(
+    machines: FailingDeletions, state: DeleteMachine | AwaitDeletion | None = None
+) -> tuple[HopResult, timedelta]:
     port = cast(Any, machines)
     policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
     nobody = cast(Any, None)
     world = World(nobody, port, nobody, nobody, nobody, nobody, policy)
-    state = DeleteMachine(vm="rm-000000000000")
-    command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=state)
+    first = state or DeleteMachine(vm="rm-000000000000")
+    command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=first)
     now = NOW
     for _ in range(30):
         step = await boot_test.clean_up(command, world, now)
@@ -72,3 +76,35 @@ async def test_a_deletion_under_way_is_not_asked_for_twice() -> None:
     machines = FailingDeletions(failures=0)
     await cleaned(machines)
     assert machines.asked == 1
+
+
+# --- what was made with a machine -------------------------------------------------------------------------------------
+
+GROUP = "/subscriptions/s/resourcegroups/rg/providers"
+MACHINE = f"{GROUP}/microsoft.compute/virtualmachines/rm-000000000000"
+DISK = f"{GROUP}/microsoft.compute/disks/rm-000000000000-os"
+INTERFACE = f"{GROUP}/microsoft.network/networkinterfaces/rm-000000000000-nic"
+
+
+class LeavesOne(FailingDeletions):
+    """A machine whose deletion leaves one of its parts behind, until that is deleted by itself."""
+
+    def __init__(self, left: str) -> None:
+        super().__init__(failures=0)
+        self.left = {left}
+
+    async def remaining(self, parts: Sequence[str]) -> Sequence[str]:
+        return [part for part in parts if part in self.left]
+
+    async def delete_part(self, resource_id: str) -> None:
+        self.left.discard(resource_id)
+
+
+@pytest.mark.parametrize("left", [DISK, INTERFACE])
+async def test_a_machine_is_gone_when_all_that_was_made_with_it_is_gone(left: str) -> None:
+    machines = LeavesOne(left)
+    machines.state = "Gone"
+    state = AwaitDeletion(vm="rm-000000000000", parts=(MACHINE, DISK, INTERFACE), deleted_at=NOW)
+    step, took = await cleaned(machines, state)
+    assert (type(step), machines.left) == (Finished, set())
+    assert took > boot_test.PARTS_GRACE

@@ -1,5 +1,6 @@
 """Repairs of failed regions: accepted ones are given time and counted, refused ones are neither."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,10 +46,14 @@ class Azure:
         self.states = dict(NOT_REPLICATED)
         self.provisioning = ProvisioningState.FAILED
         self.refuses: Refused | None = None
-        self.writes = 0
+        self.writes = self.looks = 0
+        self.looks_until_gone = math.inf
         self.targets = tuple(RegionTargetFacts(region, excluded=True) for region in self.states)
 
-    async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts:
+    async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
+        self.looks += 1
+        if self.looks > self.looks_until_gone:
+            return None
         regions = {region: RegionReplication(state, 60, "no capacity") for region, state in self.states.items()}
         facts = VersionFacts(VERSION, self.provisioning, "westeurope", published_at=BEGIN, targets=self.targets)
         return replace(facts, excluded=True, replication=ReplicationFacts(regions) if replication else None)
@@ -162,3 +167,15 @@ async def test_a_version_that_is_deleted_before_its_repair_is_looked_at_again(wo
     play.azure.refuses = Refused(words, "was not found", 404)
     with pytest.raises(Conflict, match="existed when it was read"):
         await play.hop()
+
+
+async def test_a_version_that_disappears_before_a_repair_is_looked_for_at_once() -> None:
+    play = Play()
+    play.azure.looks_until_gone = 1
+    step = await play.hop()
+    assert isinstance(step, Requeue)
+    assert (step.after, step.note, play.azure.writes) == (
+        timedelta(0),
+        "the version disappeared before the repair",
+        0,
+    )

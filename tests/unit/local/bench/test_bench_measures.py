@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bench import growth, page_rendering, retention_plan, scan_report
+from local.bench import growth, page_rendering, retention_plan, scan_report, timer_reads
 from local.bench.__main__ import main
 from local.bench.function_apps import linked_app
 from local.bench.made_report import write_report
@@ -39,6 +39,13 @@ def test_retention_says_that_machines_are_not_looked_at() -> None:
     figure = retention_plan.measure(50)
     assert (figure.parts["versions"], figure.parts["machines"]) == (50, 0)
     assert "machines" in figure.notes[0]
+
+
+def test_a_round_of_the_timer_reads_a_fraction_of_the_rows() -> None:
+    figure = timer_reads.measure(20)
+    assert figure.holds
+    # Both timers read the definition, and the entry of its adoption is read and written.
+    assert figure.parts["full_rows"]["entities"] >= figure.parts["summaries"]["entities"] >= 40
 
 
 def test_a_made_report_is_of_the_wanted_size_and_is_read(tmp_path: Path) -> None:

@@ -42,18 +42,18 @@ class Watch:
     """The time of day, which a test may hold: a busy machine must not decide what is seen first."""
 
     def __init__(self) -> None:
-        self._behind = 0.0
         self._held: float | None = None
 
     def __call__(self) -> float:
-        return time.time() - self._behind if self._held is None else self._held
+        return time.time() if self._held is None else self._held
 
     def hold(self) -> None:
         self._held = self()
 
-    def go_on(self) -> None:
+    def advance(self, seconds: float) -> None:
+        """Let this much of the held time pass. The simulator's own is ``SPEED`` times as much."""
         assert self._held is not None
-        self._behind, self._held = time.time() - self._held, None
+        self._held += seconds
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What a machine says of itself: run commands and the serial log, through Azure's own SDK."""
 
 import asyncio
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +17,8 @@ from local.arm.machines.characters.sandbox import OUTPUT_LIMIT
 from local.arm.machines.run_command_execution import stop_all
 
 RG, VM = "boot-tests", "probe-1"
+
+type Guests = Callable[[], Awaitable[list[Path]]]
 
 
 async def until(read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = 20) -> Any:
@@ -36,6 +39,18 @@ async def boot(
         await (await compute.virtual_machines.begin_create_or_update(RG, VM, body)).result()
 
     return make
+
+
+@pytest.fixture
+def guests(tmp_path: Path) -> Iterator[Guests]:
+    """The directories of scripts that run, of this test alone."""
+
+    async def found() -> list[Path]:
+        return list(tmp_path.glob("arm-guest-*"))  # noqa: ASYNC240 - a directory in memory
+
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path)
+    yield found
+    tempfile.tempdir = before
 
 
 @pytest.fixture
@@ -157,7 +172,7 @@ async def test_the_older_action_says_that_it_succeeded_although_its_script_faile
     ]
 
 
-async def test_a_deleted_command_kills_its_script(boot: Any, compute: ComputeManagementClient) -> None:
+async def test_a_deleted_command_kills_its_script(boot: Any, compute: ComputeManagementClient, guests: Guests) -> None:
     await boot()
     commands, body = (
         compute.virtual_machine_run_commands,
@@ -173,11 +188,7 @@ async def test_a_deleted_command_kills_its_script(boot: Any, compute: ComputeMan
     await until(state, lambda now: now == "Running")
     await (await commands.begin_delete(RG, VM, "loop")).result()
     assert [one async for one in commands.list_by_virtual_machine(RG, VM)] == []
-    await until(_temporary, lambda found: not found)
-
-
-async def _temporary() -> list[Path]:
-    return list(Path("/tmp").glob("arm-guest-*"))  # noqa: ASYNC240 - a directory in memory
+    await until(guests, lambda found: not found)
 
 
 async def log_of(
@@ -193,13 +204,17 @@ async def test_the_serial_log_is_not_there_at_first_and_grows(
     compute: Any, http: Any, image: Any, model: Any, watch: Any
 ) -> None:
     watch.hold()
+
+    async def after(seconds: float) -> tuple[int, dict[str, str], bytes]:
+        watch.advance(seconds)
+        return await log_of(compute, http)
+
     await compute.virtual_machines.begin_create_or_update(RG, VM, model(image("slow")), polling=False)
     status, headers, body = await log_of(compute, http)
     assert (status, headers["Content-Type"]) == (404, "application/xml")
     assert body.startswith('\ufeff<?xml version="1.0" encoding="utf-8"?>\n<Error><Code>BlobNotFound</Code>'.encode())
-    watch.go_on()
-    _, _, early = await until(lambda: log_of(compute, http), lambda answer: answer[0] == 200)
-    _, _, late = await until(lambda: log_of(compute, http), lambda answer: b"login: " in answer[2])
+    _, _, early = await until(lambda: after(0.005), lambda answer: answer[0] == 200)
+    _, _, late = await until(lambda: after(0.05), lambda answer: b"login: " in answer[2])
     assert late.startswith(early.rstrip(b"\0"))
     assert len(late) > len(early)
     assert len(late) % 512 == 0
@@ -234,15 +249,15 @@ async def test_an_address_with_another_signature_is_refused(boot: Any, compute: 
 
 
 async def test_the_end_of_the_simulator_kills_running_scripts(
-    simulator: Any, boot: Any, compute: ComputeManagementClient
+    simulator: Any, boot: Any, compute: ComputeManagementClient, guests: Guests
 ) -> None:
     await boot()
     commands = compute.virtual_machine_run_commands
     body: Any = {"location": "westeurope", "properties": {"source": {"script": "while :; do :; done"}}}
     await commands.begin_create_or_update(RG, VM, "loop", body, polling=False)
-    await until(_temporary, bool)
+    await until(guests, bool)
     stop_all(simulator.kernel)
-    assert await _temporary() == []
+    assert await guests() == []
 
 
 async def test_a_fault_plan_can_refuse_a_size_or_a_quota(
