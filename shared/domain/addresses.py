@@ -17,6 +17,8 @@ from typing import Final
 
 type Address = IPv4Address | IPv6Address
 
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Host names of this computer, as URLs have them."""
 _PLATFORM: Final = frozenset({IPv4Address("168.63.129.16")})
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE: Final = IPv6Network("::/96")

@@ -38,10 +38,10 @@ async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> 
             return f"{command.release.short} stalled at {command.branch}"
     except CodecError as error:
         # Of the message, or of the row that it is for: whoever looks here corrects the one that is named.
-        await _keep(queue, body, str(error), world, now)
+        await _keep(queue, body, str(error), world, now=now)
         return f"kept as a dead letter: {error}"
     reason = "no release waits for this message: it is a hint, or its release has advanced"
-    await _keep(queue, body, reason, world, now, str(command.release))
+    await _keep(queue, body, reason, world, now=now, release=str(command.release))
     return f"kept as a dead letter: {reason}"
 
 
@@ -99,7 +99,9 @@ async def resend(version: VersionId, world: World, *, now: datetime) -> int:
     return count
 
 
-async def _keep(queue: str, body: bytes, reason: str, world: World, now: datetime, release: str | None = None) -> None:
+async def _keep(
+    queue: str, body: bytes, reason: str, world: World, *, now: datetime, release: str | None = None
+) -> None:
     letter = DeadLetter(
         id=hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()[:32],
         queue=queue,

@@ -130,7 +130,7 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
     rows = {stored.release.version: stored.release async for stored in world.ledger.rows(definition=definition)}
     found = {facts.id: facts for facts in await world.galleries.versions(definition)}
     for facts in found.values():
-        await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
+        await _compare(facts, rows.get(facts.id), since=adopted - LOOKBACK, world=world, now=now, done=done)
     for version, release in rows.items():
         if version not in found and not release.state.is_terminal:
             await look_again(version, world, now=now)
@@ -169,7 +169,7 @@ async def _find_differences(
 
 
 async def _compare(
-    facts: VersionFacts, release: Release | None, since: datetime, world: World, now: datetime, done: Reconciled
+    facts: VersionFacts, release: Release | None, *, since: datetime, world: World, now: datetime, done: Reconciled
 ) -> None:
     if release is None:
         # A version without a date is still being created.
