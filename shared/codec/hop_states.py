@@ -1,7 +1,6 @@
 """The states of ``shared.domain.hop_states`` on the wire: one flat JSON object each, with camel-case names.
 
-Where a kind of command has several steps, ``step`` names the type; the hints of the scan gate are told apart by the
-fields that they have.
+If a kind of command has several steps, ``step`` names the type. The hints of the scan gate differ by their fields.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from shared.domain.hop_states import (
     Replicate,
     ReportArrived,
     ReportRefused,
-    TakeBack,
+    UndoPublication,
     UnreadableState,
 )
 from shared.domain.identifiers import SHA256
@@ -52,7 +51,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.BOOT_TEST: _BOOT_TEST,
     Kind.CLEAN_UP: (DeleteMachine, AwaitDeletion),
     Kind.REPLICATE: (Replicate,),
-    Kind.PROMOTE: (Bake, Publish, ReadBack, TakeBack),
+    Kind.PROMOTE: (Bake, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (Exclude, ConfirmExcluded),
     Kind.ANNOUNCE: (Announce,),
 }
@@ -113,7 +112,7 @@ def read_state(kind: Kind, raw: Mapping[str, Any]) -> HopState:
     try:
         return from_wire(state, msgspec.convert(raw, _WIRE[state]))
     except (msgspec.ValidationError, RecursionError) as error:
-        return UnreadableState(raw, plain.told(error))
+        return UnreadableState(raw, plain.error_text(error))
 
 
 def _state_type(kind: Kind, raw: Mapping[str, Any]) -> type[HopState] | None:

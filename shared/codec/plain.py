@@ -33,7 +33,7 @@ def check_head(body: bytes, what: str, ours: int) -> None:
         version = _HEAD.decode(body).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotOurs(
-            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({told(error)}): "
+            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({error_text(error)}): "
             "this app did not write it; check which other program writes to this queue or container"
         ) from error
     check_version(version, what, ours)
@@ -53,19 +53,21 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         check_head(body, what, ours)
-        raise Malformed(f"{what} does not match its format: {told(error)}; correct it, then send it again") from error
+        raise Malformed(
+            f"{what} does not match its format: {error_text(error)}; correct it, then send it again"
+        ) from error
     check_version(decoded.v, what, ours)
     return decoded
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What a decoder says of bytes, without its middle when it is long: what is wrong stands first, where last."""
     text = str(error)
     half = _LONGEST_TOLD // 2
     return text if len(text) <= _LONGEST_TOLD else f"{text[:half]} … {text[-half:]}"
 
 
-class Lazily:
+class LazyDecoder:
     """Text for a fault that hardly ever happens, made when it does."""
 
     __slots__ = ("_make",)

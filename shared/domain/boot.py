@@ -59,7 +59,7 @@ class ProbeFacts:
         return self.execution_state.lower() in {"succeeded", "failed", "timedout", "canceled"}
 
 
-class Blame(StrEnum):
+class FailureCause(StrEnum):
     """Whose fault a failure to boot is."""
 
     IMAGE = "image"
@@ -104,21 +104,21 @@ _NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1
 """Of an image: "The requested VM size … is not available in the current region" is another matter."""
 
 
-def blame(code: str, message: str) -> Blame:
+def failure_cause(code: str, message: str) -> FailureCause:
     """Whose fault an error of VM creation is, by its code and words.
 
     Codes: Azure's troubleshooting article on error messages; the sentence about the agent: Azure/azure-cli#29203.
     """
     lowered = code.lower()
     if lowered == "galleryimagenotfound" or _NOT_THERE.search(message):
-        return Blame.NOT_REPLICATED
+        return FailureCause.NOT_REPLICATED
     if lowered == "osprovisioningclienterror" or _AGENT_SEEN.search(message):
-        return Blame.IMAGE
+        return FailureCause.IMAGE
     if lowered in {"osprovisioningtimedout", "osprovisioninginternalerror", "vmagentstatuscommunicationerror"}:
         # OSProvisioningInternalError is often the image's: an agent that cannot read what the platform gives it.
-        return Blame.AMBIGUOUS
+        return FailureCause.AMBIGUOUS
     if lowered in _CONFIGURATION:
-        return Blame.CONFIGURATION
+        return FailureCause.CONFIGURATION
     if lowered in _PLATFORM:
-        return Blame.PLATFORM
-    return Blame.AMBIGUOUS
+        return FailureCause.PLATFORM
+    return FailureCause.AMBIGUOUS

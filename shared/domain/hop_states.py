@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar
 
-from shared.domain.boot import Blame
+from shared.domain.boot import FailureCause
 from shared.domain.facts import RegionTargetFacts
 from shared.domain.report_reference import ReportReference
 
@@ -187,7 +187,7 @@ class AwaitProbe(MachineState):
 class BootFailure:
     """What failed before the console was read, and what it is attributed to."""
 
-    blame: Blame
+    blame: FailureCause
     text: str
 
 
@@ -206,7 +206,7 @@ class DeleteMachine(MachineState):
 
     STEP: ClassVar[str | None] = "delete"
     reasons: tuple[str, ...] = ()
-    blame: Blame | None = None
+    blame: FailureCause | None = None
     console: tuple[str, ...] = ()
     """Lines of the console that decided or warn."""
 
@@ -258,7 +258,7 @@ class ReadBack(PublishingState):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBack(PublishingState):
+class UndoPublication(PublishingState):
     """Hide a version that a write showed and that is not the proven one."""
 
     STEP: ClassVar[str | None] = "take back"

@@ -134,7 +134,7 @@ def advance(
     if Send.ANNOUNCE in follows.sends:
         moved = order_announcement(moved, outcome.name.lower(), moment)
     if policy is not None:
-        moved = _moved_on(moved, outcome, follows, policy, moment)
+        moved = _advanced(moved, outcome, follows, policy, moment)
     elif not follows.state.is_terminal:
         raise NoSuchTransition(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
@@ -142,12 +142,12 @@ def advance(
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
 
 
-def _moved_on(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:
+def _advanced(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
     if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED, Outcome.VERSION_RETURNED}:
-        release = _forgotten(release, outcome, policy)
+        release = _reset(release, outcome, policy)
     for send in follows.sends:
         release = order(release, send, policy, moment)
     return release
@@ -190,15 +190,15 @@ def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tup
         wanted += [(Gate.BOOT_TEST, ring.name, region) for region in ring.region_names]
     if release.incarnation is None or release.policy_digest != policy.digest:
         return tuple("/".join(part for part in place if part) for place in wanted)
-    return tuple("/".join(part for part in place if part) for place in wanted if not _proven(release, *place))
+    return tuple("/".join(part for part in place if part) for place in wanted if not _has_evidence(release, *place))
 
 
-def _proven(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
+def _has_evidence(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
     record = release.gate(gate, ring, region)
     return record is not None and record.answer == "pass" and bool(record.evidence)
 
 
-def _forgotten(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:
+def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:
     """What a restart forgets: verdicts of another incarnation, or of another policy, prove nothing."""
     is_same = outcome is not Outcome.NUMBER_REUSED
     kept: tuple[Publication, ...] = release.published if is_same else ()

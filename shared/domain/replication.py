@@ -47,7 +47,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class InProgress:
     """Replication is under way. ``progress`` is in per cent, by open region; one not reported yet stands at 0."""
 
     progress: Mapping[str, int]
@@ -133,7 +133,7 @@ def first_targets(wanted: Sequence[RegionTarget], *, home: str) -> tuple[RegionT
 
 def judge_replication(
     facts: VersionFacts, regions: Sequence[str]
-) -> Done | Going | FailedRegions | FailedElsewhere | Missing:
+) -> Done | InProgress | FailedRegions | FailedElsewhere | Missing:
     """How far the replicas in these regions are. ``facts`` should carry replication; without it nothing is done."""
     wanted = region_names(regions)
     if absent := tuple(region for region in wanted if region not in facts.regions):
@@ -144,7 +144,7 @@ def judge_replication(
         return FailedRegions(failed)
     progress = {region: each.progress for region, each in status.items() if each.state is not RegionState.COMPLETED}
     if progress:
-        return Going(progress)
+        return InProgress(progress)
     if facts.provisioning_state is ProvisioningState.FAILED:
         if others := failing(facts):
             return FailedElsewhere(others)

@@ -46,13 +46,13 @@ class Sender:
         """Whether reports of this format are taken from this sender."""
         return self.formats is None or scan_format in self.formats
 
-    def may_speak_of(self, definition: DefinitionId) -> bool:
+    def may_send_for(self, definition: DefinitionId) -> bool:
         """Whether this sender's reports count for versions of this definition."""
         short = f"{definition.gallery.name}/{definition.name}"
-        return not self.definitions or any(_fits(each, short, str(definition)) for each in self.definitions)
+        return not self.definitions or any(_matches(each, short, str(definition)) for each in self.definitions)
 
 
-def _fits(pattern: str, short: str, whole: str) -> bool:
+def _matches(pattern: str, short: str, whole: str) -> bool:
     if pattern.startswith("/"):
         return pattern == whole
     # Only * has a meaning: names may hold dots, and fnmatch would also read [ and ?.

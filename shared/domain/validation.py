@@ -109,12 +109,12 @@ def validate(
     return _verdict(
         [
             *_surroundings(facts),
-            *_platform_says(version),
+            *_platform_findings(version),
             *_lifetime(facts, now),
             *_generalization(facts),
             *_features(facts.definition),
             *_ring_definitions(facts, policy),
-            *_reach(version, policy),
+            *_unreachable_rings(version, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
             *_visibility(version, policy.validation),
@@ -173,7 +173,7 @@ def _surroundings(facts: ValidationFacts) -> Iterator[ValidationFinding]:
             yield _error(f"{what}-state", f"the version's {what} is {found.provisioning_state}")
 
 
-def _platform_says(version: VersionFacts) -> Iterator[ValidationFinding]:
+def _platform_findings(version: VersionFacts) -> Iterator[ValidationFinding]:
     if version.reported_for_policy_violation:
         details = "; ".join(version.policy_violations) or "no details given"
         yield _error("policy-violation", f"Azure reports the version for a policy violation: {details}")
@@ -264,7 +264,7 @@ def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Itera
             yield from _same_kind(ring.name, facts.definition, target)
 
 
-def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+def _unreachable_rings(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
     """Rings that the version cannot get to, told before the first one is published."""
     shallow = (version.replication_mode or "").casefold() == "shallow"
     encrypted = any("encryption" in target.kept for target in version.targets)

@@ -28,7 +28,7 @@ async def version_written(event: VersionWritten, world: World, *, now: datetime,
         return f"ignored: Ringmaster's own write to {event.version.short}"
     if stored is not None and stored.release.incarnation is None and not stored.release.state.is_terminal:
         return f"ignored: {event.version.short} is being validated"
-    await look_again(event.version, world, now=now)
+    await request_check(event.version, world, now=now)
     return f"check requested: {event.version.short} already has a release"
 
 
@@ -45,6 +45,6 @@ async def start(version: VersionId, world: World, *, now: datetime, traceparent:
     return True
 
 
-async def look_again(version: VersionId, world: World, *, now: datetime) -> None:
+async def request_check(version: VersionId, world: World, *, now: datetime) -> None:
     """Have validation see whether a version is still the one that was released."""
     await world.queues.send(Command(Kind.VALIDATE, version, seq=0, not_after=now + HINT_LIFE))

@@ -52,7 +52,7 @@ async def _fetched_later(command: Command, world: World, now: datetime) -> str:
     """
     fetch_report.order_of(command)
     if now > command.not_after or command.attempt >= FETCHES:
-        return await fetch_report.given_up(command, world, now)
+        return await fetch_report.abandon(command, world, now)
     wait = world.paced(backoff(command.attempt))
     await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
     return f"{command.release.short}: the report is requested again in {wait}"

@@ -23,12 +23,12 @@ FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 
 
-async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, hinders: str) -> HopResult:
+async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, effect: str) -> HopResult:
     """Write a failed version again, or give up. Whoever calls holds the lease and has read it under the lease.
 
-    ``version`` should carry replication, from which the reason is named; ``hinders`` says what can't be done meanwhile.
+    ``version`` should carry replication, from which the reason is named; ``effect`` says what can't be done meanwhile.
     """
-    why = f"{hinders}: {_why(version)}"
+    why = f"{effect}: {_why(version)}"
     if hop.is_late:
         return Stalled(
             f"{why}; it still failed after it was written again until {hop.until}: repair or remove that "

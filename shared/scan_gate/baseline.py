@@ -27,7 +27,7 @@ async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     newest: Release | None = None
     async for stored in world.ledger.rows(definition=policy.source):
         other = stored.release
-        if other.version == release.version or not _stands(other, policy.rings[-1].name):
+        if other.version == release.version or not _is_published(other, policy.rings[-1].name):
             continue
         if newest is None or other.version.number > newest.version.number:
             newest = other
@@ -36,7 +36,7 @@ async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     return await _as_scanned(newest, [each.name for each in await world.evidence.reports(newest.version)], world)
 
 
-def _stands(release: Release, ring: str) -> bool:
+def _is_published(release: Release, ring: str) -> bool:
     if release.state in {State.REVOKING, State.REVOKED} or release.incarnation is None:
         return False
     return release.state is State.RELEASED or release.published_in(ring) is not None

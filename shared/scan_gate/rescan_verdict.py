@@ -27,7 +27,7 @@ _WARNING: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Rejudged:
+class Reevaluation:
     """What came of judging again: the first verdict that is no pass, or the definition's own."""
 
     on_hand: ReportsOnHand
@@ -51,13 +51,13 @@ async def run(hop: Hop) -> HopResult:
     known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
     if isinstance(command.state, ReportArrived) and command.state.report in known:
         return Dropped("this report has already been evaluated")
-    again = await judge_again(hop)
+    again = await reevaluate(hop)
     if again.verdict is None or again.on_hand.names <= known:
         return _nothing_new(release, again.on_hand)
-    return await _concluded(hop, again)
+    return await _result(hop, again)
 
 
-async def judge_again(hop: Hop) -> Rejudged:
+async def reevaluate(hop: Hop) -> Reevaluation:
     """Judge by the definition's rules, and by those of every ring where the version is published.
 
     Which scanners are required doesn't matter here: whoever finds something has found it.
@@ -66,14 +66,14 @@ async def judge_again(hop: Hop) -> Rejudged:
     own = [(None, policy.scan)] + [
         (ring.name, ring.scan) for ring in policy.rings if ring.scan and release.published_in(ring.name)
     ]
-    first: Rejudged | None = None
+    first: Reevaluation | None = None
     for ring, given in own:
         rules = replace(given, required=())
         on_hand = await reports_on_hand(hop, rules)
         verdict = None
         if on_hand.usable:
             verdict = judged(hop, on_hand, rules, await passed_baseline(hop, rules))
-        again = Rejudged(on_hand, rules, verdict, ring)
+        again = Reevaluation(on_hand, rules, verdict, ring)
         if again.fails:
             return again
         first = first or again
@@ -81,7 +81,7 @@ async def judge_again(hop: Hop) -> Rejudged:
     return first
 
 
-async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
+async def _result(hop: Hop, again: Reevaluation) -> HopResult:
     release, policy, verdict = hop.release, hop.policy, again.verdict
     assert verdict is not None, "there was something to judge"
     if not again.fails:
@@ -92,7 +92,7 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
     text = _warning(rechecked, again.ring)
     action = policy.scan.on_failed_rescan
     if action is FailedRescanAction.REVOKE:
-        return await _taken_back(hop, rechecked, text)
+        return await _revoked(hop, rechecked, text)
     if action is FailedRescanAction.HOLD and release.state is State.QUALIFYING:
         # It is judged anew after the policy changed: no ring of this round is under way yet.
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
@@ -100,7 +100,7 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 
 
-async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
+async def _revoked(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
     if not hop.policy.scan.revoke_to_empty:
         empty = await regions_left_empty(hop.release, hop.policy, hop.world)
         if empty:

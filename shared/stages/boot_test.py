@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.boot import Blame, MachineFacts, blame
+from shared.domain.boot import FailureCause, MachineFacts, failure_cause
 from shared.domain.console import judge_console
 from shared.domain.facts import PurchasePlan
 from shared.domain.hop_states import (
@@ -136,16 +136,16 @@ def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
 
 def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> HopResult:
     """The platform did not take the request. Nothing was made, so nothing need be deleted."""
-    whose = blame(refused.code, refused.message)
+    whose = failure_cause(refused.code, refused.message)
     text = f"{region}: {refused.code}: {refused.message[:400]}"
     since = state.since or hop.now
     state = replace(state, since=since)
-    if whose is Blame.NOT_REPLICATED:
+    if whose is FailureCause.NOT_REPLICATED:
         late = hop.now - since > hop.world.paced(hop.policy.boot.ready_within)
         return Requeue(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
-    if whose is Blame.CONFIGURATION:
+    if whose is FailureCause.CONFIGURATION:
         return Requeue(state, CONFIGURATION_POLL, note=text, stalled=f"you must correct the configuration: {text}")
-    if whose is Blame.IMAGE:
+    if whose is FailureCause.IMAGE:
         return Decided(Gate.BOOT_TEST, Answer.REJECT, (text,), facts={"region": region, "code": refused.code})
     return _platform_again(replace(state, tries=state.tries + 1), text, PLATFORM_TRIES + 1)
 
@@ -164,7 +164,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         return _absent(state)
     known = replace(state, parts=machine.parts or state.parts)
     if machine.failure_code:
-        whose = blame(machine.failure_code, machine.failure_message)
+        whose = failure_cause(machine.failure_code, machine.failure_message)
         text = f"{machine.failure_code}: {machine.failure_message[:600]}"
         return _failed(replace(known, failed_at=now), whose, text)
     if machine.ready:
@@ -173,7 +173,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         minutes = rules.ready_within.total_seconds() / 60
         what = "agent not ready" if machine.os_provisioned else "operating system not provisioned"
         text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports no status'})"
-        return _failed(replace(known, failed_at=now), Blame.AMBIGUOUS, text)
+        return _failed(replace(known, failed_at=now), FailureCause.AMBIGUOUS, text)
     polls = state.polls + 1
     pause = _pause(state.began or now, world, now)
     if polls % EARLY_LOOK == 0 or pause == LONGEST_POLL:
@@ -181,7 +181,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         found = judge_console(console, rules) if console else None
         if found and found.reasons:
             return _failed(
-                replace(known, failed_at=now), Blame.IMAGE, "the console shows that the machine did not boot"
+                replace(known, failed_at=now), FailureCause.IMAGE, "the console shows that the machine did not boot"
             )
     return Requeue(replace(state, polls=polls, parts=machine.parts), pause)
 
@@ -203,7 +203,7 @@ def _absent(state: AwaitProvisioning) -> Requeue:
 def _vanished(state: MachineState, when: str) -> Requeue:
     """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
     text = f"{state.vm} disappeared {when}: it was deleted manually or by Azure"
-    deleted = carried(DeleteMachine, state, reasons=(text,), blame=Blame.PLATFORM)
+    deleted = carried(DeleteMachine, state, reasons=(text,), blame=FailureCause.PLATFORM)
     return Requeue(deleted, timedelta(0), note=text)
 
 
@@ -241,7 +241,7 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
         if hop.now <= state.deadline + world.paced(PROBE_POLL * 3):
             return Requeue(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
-        return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
+        return _failed(state, FailureCause.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
     verdict = judge_probe(
         facts,
         nonce=state.nonce or "",
@@ -252,13 +252,13 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     )
     answered = replace(state, answers=dict(verdict.answers), warnings=tuple(verdict.warnings))
     if verdict.reasons:
-        whose = Blame.IMAGE if verdict.answers else Blame.AMBIGUOUS
+        whose = FailureCause.IMAGE if verdict.answers else FailureCause.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
     # The console is read in the same hop: everything that it is judged by has been written by now.
     return await _read_console(hop, carried(ReadConsole, answered))
 
 
-def _failed(state: MachineState, whose: Blame, text: str) -> Requeue:
+def _failed(state: MachineState, whose: FailureCause, text: str) -> Requeue:
     return Requeue(carried(ReadConsole, state, failure=BootFailure(whose, text)), timedelta(0))
 
 
@@ -268,16 +268,16 @@ async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
     looks = state.looks + 1
     failure = state.failure
     # What the platform itself owns up to often has no console at all, and needs none.
-    tries = 1 if failure and failure.blame is Blame.PLATFORM else CONSOLE_TRIES
+    tries = 1 if failure and failure.blame is FailureCause.PLATFORM else CONSOLE_TRIES
     if not raw and looks < tries:
         return Requeue(replace(state, looks=looks), CONSOLE_POLL)
     if not raw and failure is None:
         failure = BootFailure(
-            Blame.PLATFORM, "the serial console could not be read, so there is no evidence of a clean boot"
+            FailureCause.PLATFORM, "the serial console could not be read, so there is no evidence of a clean boot"
         )
     found = judge_console(raw or b"", hop.policy.boot)
     reasons = ((failure.text,) if failure else ()) + tuple(f"console: {reason}" for reason in found.reasons)
-    whose = Blame.IMAGE if found.reasons else failure.blame if failure else None
+    whose = FailureCause.IMAGE if found.reasons else failure.blame if failure else None
     lines = tuple(line[:300] for line in found.lines)
     return Requeue(carried(DeleteMachine, state, reasons=reasons, blame=whose, console=lines), timedelta(0))
 
@@ -320,7 +320,7 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
     if waiting is not None:
         return waiting
     reasons = tuple(f"{state.region}: {reason}" for reason in state.reasons)
-    if state.blame is not None and state.blame is not Blame.IMAGE:
+    if state.blame is not None and state.blame is not FailureCause.IMAGE:
         again = _start_over(state, state.blame, reasons)
         if again is not None:
             return again
@@ -359,10 +359,10 @@ def _rules(rules: BootRules) -> dict[str, Any]:
     }
 
 
-def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) -> Requeue | Stalled | None:
+def _start_over(state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, ...]) -> Requeue | Stalled | None:
     """The test from the start, or None when an ambiguous failure has had its second chance."""
     tries = state.tries + 1
-    if whose is Blame.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
+    if whose is FailureCause.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
     text = "; ".join(reasons)
     if state.machines >= MOST_MACHINES:

@@ -38,7 +38,7 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
 
-async def given_up(command: Command, world: World, now: datetime) -> str:
+async def abandon(command: Command, world: World, now: datetime) -> str:
     """Refuse a report that failed on every attempt in a way that nobody foresaw. Returns what became of it.
 
     Raises Malformed for a command that orders nothing.

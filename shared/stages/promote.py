@@ -18,12 +18,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.domain.facts import ProvisioningState, VersionFacts
-from shared.domain.hop_states import Bake, LatestChange, Publish, PublishingState, ReadBack, TakeBack
+from shared.domain.hop_states import Bake, LatestChange, Publish, PublishingState, ReadBack, UndoPublication
 from shared.domain.image import VersionId
 from shared.domain.latest import (
-    Overtaken,
+    NewerPublished,
+    PublicationBlocked,
     PublishPlan,
-    WouldHarm,
     check_publication,
     hidden_in,
     latest_in,
@@ -45,9 +45,9 @@ from shared.scan_gate.verdict import decided, judged
 log = logging.getLogger("ringmaster.promote")
 
 AT_ONCE: Final = timedelta(0)
-HARM_POLL: Final = timedelta(minutes=10)
+BLOCKED_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
-TAKE_BACK_AFTER: Final = timedelta(seconds=5)
+UNDO_POLL: Final = timedelta(seconds=5)
 """The write that showed the wrong version may still be under way."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
@@ -64,9 +64,9 @@ async def run(hop: Hop) -> HopResult:
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
         case Publish() as state:
             return await _publish(hop, state)
-        case TakeBack() as state:
+        case UndoPublication() as state:
             async with definition_lease(hop, hop.ring.definition):
-                return await _take_back(hop, state)
+                return await _undo_publication(hop, state)
         case ReadBack() as state:
             return await _read_back(hop, state)
         case state:
@@ -112,27 +112,27 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         version = await world.galleries.version(target, replication=True)
         if version is None:
             return await confirm_gone(target, world, "the version was deleted before it was published")
-        wrong = await _not_ours_to_publish(version, release, world)
+        wrong = await _replaced_version(version, release, world)
         if wrong is not None:
             return wrong
         versions = await world.galleries.versions(ring.definition)
         plan = plan_publication(versions, version, ring.region_names)
-        if isinstance(plan, Overtaken):
+        if isinstance(plan, NewerPublished):
             # A hop that wrote, and died or was too slow to say so, may have published it before.
             shown = _shown(version, ring)
             return Redirected(Outcome.SUPERSEDED, f"{plan.by} is already published in {plan.region}", published=shown)
-        if isinstance(plan, WouldHarm):
-            return await _hindered(hop, state, plan, version)
+        if isinstance(plan, PublicationBlocked):
+            return await _blocked(hop, state, plan, version)
         return await _write(hop, state, plan, version)
 
 
-async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionFacts) -> HopResult:
+async def _blocked(hop: Hop, state: Publish, plan: PublicationBlocked, version: VersionFacts) -> HopResult:
     text = f"not published: {'; '.join(plan.reasons)}"
     if version.provisioning_state is ProvisioningState.FAILED:
-        return await rewrite_failed(hop, version, state, hinders=text)
+        return await rewrite_failed(hop, version, state, effect=text)
     if hop.is_late:
         return Stalled(f"{text}, until {hop.until}: correct the cause, then resend")
-    return Requeue(state, HARM_POLL, note=text, stalled=text)
+    return Requeue(state, BLOCKED_POLL, note=text, stalled=text)
 
 
 async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFacts) -> HopResult:
@@ -145,13 +145,13 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
         step = await _read_back(hop, written)
     except PassingFault as fault:
         # The write was taken: what follows from it must not begin with another.
-        return Requeue(written, TAKE_BACK_AFTER, note=f"written, but not read back yet: {fault}")
-    if not (isinstance(step, Requeue) and isinstance(step.state, TakeBack)):
+        return Requeue(written, UNDO_POLL, note=f"written, but not read back yet: {fault}")
+    if not (isinstance(step, Requeue) and isinstance(step.state, UndoPublication)):
         return step
     try:
-        return await _take_back(hop, step.state)
+        return await _undo_publication(hop, step.state)
     except PassingFault:
-        return replace(step, after=TAKE_BACK_AFTER)
+        return replace(step, after=UNDO_POLL)
 
 
 async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
@@ -179,7 +179,7 @@ def _another(version: VersionFacts, release: Release) -> HopResult | None:
     return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
 
 
-async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> HopResult | None:
+async def _replaced_version(version: VersionFacts, release: Release, world: World) -> HopResult | None:
     """The same for a version that is to be published: a copy's source must be the proven one, too."""
     another = _another(version, release)
     if another is not None or version.id == release.version:
@@ -195,7 +195,7 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
     found = next((each for each in versions if each.id == target), None)
     another = _another(found, hop.release) if found else None
     if found is not None and another is not None:
-        return _exposed(found, state) or another
+        return _undo_if_visible(found, state) or another
     wrong = check_publication(versions, target, regions)
     if not wrong:
         facts = {
@@ -216,17 +216,17 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _exposed(found: VersionFacts, state: ReadBack) -> HopResult | None:
+def _undo_if_visible(found: VersionFacts, state: ReadBack) -> HopResult | None:
     """The next step when our write showed a version that is not the proven one."""
     where = ", ".join(region for region in state.shown if found.visible_in(region))
     if not where:
         return None
     text = f"a version without evidence became visible to latest in {where}: it is being excluded again"
     log.error("%s: %s", found.id.short, text)
-    return Requeue(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
+    return Requeue(UndoPublication(shown=state.shown), AT_ONCE, note=text, stalled=text)
 
 
-async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
+async def _undo_publication(hop: Hop, state: UndoPublication) -> HopResult:
     """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
     found = await hop.world.galleries.version(hop.target)
     if found is None:
@@ -239,7 +239,7 @@ async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
         return another
     await write(found, hidden_in(found, shown), hop.world, excluded=True)
     text = f"a version without evidence was visible to latest in {', '.join(shown)}: it is excluded again"
-    return Requeue(state, TAKE_BACK_AFTER, note=text, stalled=text)
+    return Requeue(state, UNDO_POLL, note=text, stalled=text)
 
 
 def _shown(version: VersionFacts, ring: Ring) -> str | None:

@@ -22,7 +22,7 @@ from shared.domain.replication import (
     Done,
     FailedElsewhere,
     FailedRegions,
-    Going,
+    InProgress,
     Missing,
     RepairStep,
     first_targets,
@@ -76,7 +76,7 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
     if not is_same(source, hop.release):
         return _REUSED
     if source.provisioning_state is not ProvisioningState.SUCCEEDED:
-        return await _sound_source(hop, state, source)
+        return await _prepare_source(hop, state, source)
     definition = await galleries.definition(ring.definition)
     if definition is None:
         text = (
@@ -90,10 +90,10 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
             location=definition.location,
             targets=first_targets(ring.regions, home=definition.location),
         )
-    return Requeue(_from_zero(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+    return Requeue(_with_progress_reset(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
 
 
-async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
+async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
     release = hop.release
     if source.provisioning_state is not ProvisioningState.FAILED:
@@ -105,14 +105,14 @@ async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> Hop
         fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
             return Requeue(state, AFTER_WRITE, note="the source changed before it was repaired")
-        return await rewrite_failed(hop, fresh, state, hinders="not copied yet")
+        return await rewrite_failed(hop, fresh, state, effect="not copied yet")
 
 
 async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
     ring = hop.ring
     seen = judge_replication(facts, ring.region_names)
     busy = facts.provisioning_state.in_progress
-    if busy or isinstance(seen, Going):
+    if busy or isinstance(seen, InProgress):
         # What was asked for shows: a region that fails from now on has failed again.
         state = replace(state, repaired_at=None)
     wants_more = plan_targets(facts, ring.regions).changes
@@ -128,7 +128,7 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
         case Done():
             rules = {"regions": list(ring.region_names)}
             return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules=rules)
-        case Going(progress):
+        case InProgress(progress):
             what = ", ".join(f"{region} {done} %" for region, done in progress.items())
             looked = replace(state, progress=dict(progress), looked_at=hop.now)
             return _wait(hop, looked, what, after=_until_done(hop, state, progress))
@@ -138,7 +138,7 @@ async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str],
     failed = f"failed in {', '.join(details)}"
     if busy:
         return _wait(hop, state, f"{failed}, update still in progress")
-    if (left := _patience(hop, state)) > timedelta(0):
+    if (left := _remaining_wait(hop, state)) > timedelta(0):
         return _wait(hop, state, f"{failed}, repair requested", after=min(left, LATEST))
     return await _repair(hop, state, details)
 
@@ -156,7 +156,7 @@ async def _write(hop: Hop, state: Replicate) -> HopResult:
         if plan.changes:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
-    return Requeue(_from_zero(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+    return Requeue(_with_progress_reset(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
 
 async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopResult:
@@ -206,10 +206,10 @@ async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
             return Requeue(state, UNDER_WAY, note="the version changed before it was written again")
         if _reused(fresh, hop.release):
             return _REUSED
-        return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} is blocked")
+        return await rewrite_failed(hop, fresh, state, effect=f"{ring.name} is blocked")
 
 
-def _patience(hop: Hop, state: Replicate) -> timedelta:
+def _remaining_wait(hop: Hop, state: Replicate) -> timedelta:
     """How much longer an accepted repair may show nothing, in Azure's time."""
     if state.repaired_at is None:
         return timedelta(0)
@@ -221,7 +221,7 @@ def _reused(facts: VersionFacts, release: Release) -> bool:
     return facts.id == release.version and not is_same(facts, release)
 
 
-def _from_zero(hop: Hop, state: Replicate) -> Replicate:
+def _with_progress_reset(hop: Hop, state: Replicate) -> Replicate:
     """The state after a write, from which the first look can tell how fast the regions go."""
     return replace(state, progress=dict.fromkeys(hop.ring.region_names, 0), looked_at=hop.now)
 

@@ -83,11 +83,11 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
 def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:
     scanned = hop.release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
-    told = (*reasons, note, *_out_of_reach(hop.release, hop.policy))
+    told = (*reasons, note, *_unmanaged_publications(hop.release, hop.policy))
     return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
 
 
-def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
+def _unmanaged_publications(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
     """Rings of an earlier policy: where they published may not be written to any more."""
     names = {ring.name for ring in policy.rings}
     for publication in release.published:

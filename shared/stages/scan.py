@@ -31,7 +31,7 @@ async def run(hop: Hop) -> HopResult:
     """Judge the newest usable report, or wait for one."""
     command, release = hop.command, hop.release
     if isinstance(command.state, ReportRefused):
-        return _noted(release, command.state.refused[:LONGEST_LINE])  # a message may hold anything
+        return _annotated_once(release, command.state.refused[:LONGEST_LINE])  # a message may hold anything
     if release.incarnation is None:
         return Dropped("the version is not validated yet; the report is read after validation")
     if str(Branch(Kind.SCAN)) not in release.pending:
@@ -45,13 +45,13 @@ async def run(hop: Hop) -> HopResult:
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = outstanding(on_hand)
     if command.is_hint:
-        return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
+        return _annotated_once(release, "; ".join(told)) if told else Dropped("the report is not in the store")
     return _waiting(hop, told)
 
 
 async def _held(hop: Hop) -> HopResult:
     """A scan that passes lets a held release go on; any other leaves it as it is."""
-    again = await rescan_verdict.judge_again(hop)
+    again = await rescan_verdict.reevaluate(hop)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
         return await decided(hop, Gate.SCAN, again.on_hand, again.verdict, again.rules)
     if hop.command.is_hint:
@@ -59,13 +59,13 @@ async def _held(hop: Hop) -> HopResult:
     return _waiting(hop, again.on_hand.refused if again.verdict is None else again.verdict.texts)
 
 
-def news(note: str, command: Command, release: Release) -> str | None:
+def unless_repeated(note: str, command: Command, release: Release) -> str | None:
     """A note, unless the history has it: what is waited for over days is told once."""
     line = f"{command.branch}: {note}"
     return None if any(each.text == line for each in release.history) else note
 
 
-def _noted(release: Release, text: str) -> HopResult:
+def _annotated_once(release: Release, text: str) -> HopResult:
     """A line of history, unless it is there: a hint may come twice, and the same report again."""
     return Dropped("already in the history") if any(line.text == text for line in release.history) else Annotated(text)
 
@@ -81,4 +81,4 @@ def _waiting(hop: Hop, refused: Sequence[str]) -> HopResult:
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
     at_least = min(deadline - hop.now, LOOK_AGAIN)
-    return Requeue(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)
+    return Requeue(state, timedelta(0), note=unless_repeated(note, hop.command, hop.release), at_least=at_least)

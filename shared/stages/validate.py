@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
-from shared.domain.hop_states import AwaitVersion, ReadBack, TakeBack
+from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Kind
@@ -41,7 +41,7 @@ async def run(hop: Hop) -> HopResult:
     release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
     if hop.command.is_hint:
-        return await _looked_again(version, release, world)
+        return await _recheck(version, release, world)
     state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
     since = state.since
     if version is None:
@@ -75,7 +75,7 @@ def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
     return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
-async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> HopResult:
+async def _recheck(version: VersionFacts | None, release: Release, world: World) -> HopResult:
     if release.incarnation is None and not release.state.is_terminal:
         # Validation has its own patience with a version that isn't there yet.
         return Dropped("the version is being validated")
@@ -101,7 +101,7 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
 def _is_read_back(release: Release) -> bool:
     """Whether a publication was written and not confirmed yet."""
     promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.parked]
-    return any(isinstance(each.command.state, ReadBack | TakeBack) for each in promoted)
+    return any(isinstance(each.command.state, ReadBack | UndoPublication) for each in promoted)
 
 
 async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:
