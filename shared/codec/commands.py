@@ -18,9 +18,9 @@ from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 
 LARGEST_IN_QUEUE: Final = 48 * 1024
-"""Bytes; base64 makes 64 KiB of it, the most that a storage queue takes."""
+"""Maximum size of a message in bytes. In base64 it has 64 KiB, the maximum of a storage queue."""
 LARGEST_BODY: Final = 1024 * 1024
-"""Bytes of any command, wherever its body lies: the state of a hop is small."""
+"""Maximum size of a command in bytes, also in a blob: the state of a hop is small."""
 
 COUNTS: Final = {"seq": Count, "attempt": Count}
 STATE: Final = {"state": WithDefault(dict[str, Any], msgspec.field(default_factory=dict))}

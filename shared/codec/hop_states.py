@@ -55,9 +55,9 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.REVOKE: (Exclude, ConfirmExcluded),
     Kind.ANNOUNCE: (Announce,),
 }
-"""What a command of each kind can carry, besides nothing."""
+"""The states that a command of each kind can have."""
 _BEGINS_EMPTY: Final = frozenset({Kind.VALIDATE, Kind.SCAN, Kind.REPLICATE})
-"""Kinds whose first command, or hint, carries nothing."""
+"""Kinds whose first command, or hint, has no state."""
 _HINTS: Final[Mapping[str, type[HopState]]] = {"refused": ReportRefused, "report": ReportArrived}
 _NO_STATE: Final = NoState()
 _PATTERNS: Final[Mapping[type[HopState], Mapping[str, Any]]] = {
@@ -75,8 +75,8 @@ _ALWAYS_WRITTEN: Final[Mapping[str, WithDefault]] = {
     "reasons": WithDefault(tuple[str, ...], msgspec.field(default_factory=lambda: ())),
     "done": WithDefault(Mapping[str, LatestChange], msgspec.field(default_factory=dict[str, LatestChange])),
 }
-"""Fields that are written with their default, too: Ringmaster 0.1.0 cannot read a state without them, and whoever goes
-back to it must not lose a release. msgspec leaves out what equals a plain default, and nothing that a factory made."""
+"""Fields that are always written: Ringmaster 0.1.0 cannot read a state without them, and a rollback must not lose
+releases. msgspec omits values that equal a plain default, but not values of a default factory."""
 
 
 def _wire(state: type[HopState]) -> type[Any]:

@@ -13,13 +13,13 @@ from shared.codec.derive import times
 from shared.codec.errors import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
 
 _DEEPEST = 32
-_LONGEST_TOLD = 300
-"""Characters of what is said of a fault: the decoder quotes what it found, however long that is."""
+_MAX_ERROR_TEXT = 300
+"""Maximum length of an error text in characters: the decoder quotes values of any length."""
 _INTEGERS = range(-(2**63), 2**64)
 
 
 class Head(msgspec.Struct):
-    """What every document of ours begins with."""
+    """The fields that all documents of this app have."""
 
     v: int
 
@@ -61,10 +61,10 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
 
 
 def error_text(error: Exception) -> str:
-    """What a decoder says of bytes, without its middle when it is long: what is wrong stands first, where last."""
+    """The text of a decoding error. The middle of a long text is cut: the ends are the problem and its place."""
     text = str(error)
-    half = _LONGEST_TOLD // 2
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:half]} … {text[-half:]}"
+    half = _MAX_ERROR_TEXT // 2
+    return text if len(text) <= _MAX_ERROR_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
 class LazyDecoder:

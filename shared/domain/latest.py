@@ -43,7 +43,7 @@ class PublishPlan:
 
 @dataclass(frozen=True, slots=True)
 class NewerPublished:
-    """A higher number is ``latest`` in a wanted region already: publishing would reach nobody there."""
+    """A newer version is already ``latest`` in a region of the ring, so the publication would have no effect there."""
 
     by: VersionNumber
     region: str
@@ -51,13 +51,13 @@ class NewerPublished:
 
 @dataclass(frozen=True, slots=True)
 class PublicationBlocked:
-    """Why a publication isn't planned at all."""
+    """Why a publication is not possible."""
 
     reasons: tuple[str, ...]
 
 
 def latest_in(versions: Sequence[VersionFacts], region: str) -> VersionNumber | None:
-    """The version that ARM would deploy in a region when none is named, or None."""
+    """The version that ARM deploys in a region if no version is specified, or None."""
     place = region_name(region)
     return max((version.id.number for version in versions if _resolves(version, place)), default=None)
 
@@ -99,7 +99,7 @@ def hidden_in(version: VersionFacts, regions: Sequence[str]) -> tuple[RegionTarg
 
 
 def check_publication(versions: Sequence[VersionFacts], version: VersionId, regions: Sequence[str]) -> tuple[str, ...]:
-    """Why a publication, read back, doesn't hold (yet); nothing when it does."""
+    """Why the read-back of a publication does not agree (yet); empty if it agrees."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
         return (f"{version.short} no longer exists",)

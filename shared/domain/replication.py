@@ -55,7 +55,7 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True)
 class FailedRegions:
-    """Regions that failed, with the service's words for each."""
+    """Failed regions, with Azure's message for each."""
 
     details: Mapping[str, str]
 
@@ -69,7 +69,7 @@ class FailedElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Regions that aren't among the version's targets."""
+    """Regions that are not target regions of the version."""
 
     regions: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class Repair:
     excluded: bool
     step: RepairStep
     removed: tuple[RegionTargetFacts, ...] = ()
-    """What a removal took out. Keep it: it is how the entries are added back exactly as they were."""
+    """Entries that a removal removed. They are needed to add them back unchanged."""
 
 
 def plan_targets(version: VersionFacts, wanted: Sequence[RegionTarget], *, hidden: bool = True) -> TargetPlan:
@@ -164,7 +164,7 @@ def failing(facts: VersionFacts) -> Mapping[str, str]:
 
 
 def time_left(before: Mapping[str, int], after: Mapping[str, int], passed: timedelta) -> timedelta | None:
-    """How long the moving regions still take, if they go on as between two looks; None when that can't be told.
+    """Estimated remaining time of the regions in progress, from the progress between two checks; None if unknown.
 
     Both are percentages by region, ``passed`` is the time between the looks. Regions that haven't begun say nothing.
     """
@@ -207,7 +207,7 @@ def _failed(facts: VersionFacts, status: Mapping[str, RegionReplication]) -> dic
 def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
     if status.state is RegionState.FAILED:
         return status.details or _NO_DETAILS
-    # An operation that ended in failure leaves regions behind that nobody works on any more.
+    # A failed operation leaves regions without progress.
     if status.state is RegionState.UNKNOWN and facts.provisioning_state is ProvisioningState.FAILED:
         return status.details or "the version's provisioning failed before replication to this region started"
     return None

@@ -18,7 +18,7 @@ from shared.domain.regions import REGIONS, nearest_region
 from shared.policy_file.patterns import compiled
 
 MAX_PATTERN: Final = 200
-"""Characters in a regular expression. Whoever needs more wants a program."""
+"""Maximum length of a regular expression in characters."""
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

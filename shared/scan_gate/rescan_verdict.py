@@ -1,8 +1,8 @@
-"""A later scan: a report that arrives when the scan gate has passed already.
+"""Later scans: reports that arrive after the scan gate has passed.
 
-What is published is judged again, by the policy as it is now and by its rings' own rules, against what it was when it
-passed. When it fails, the policy decides. A release that is under way and published nowhere is simply rejected. The
-same report twice is judged once.
+A published version is evaluated again, by the current policy and the rules of its rings, and compared with its findings
+when it passed. If it fails, the policy decides what happens. A release in progress that is not published anywhere is
+rejected. A duplicate report is evaluated once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WARNING: Final = 800
 
 @dataclass(frozen=True, slots=True)
 class Reevaluation:
-    """What came of judging again: the first verdict that is no pass, or the definition's own."""
+    """The result of a reevaluation: the first verdict that does not pass, or the verdict by the definition's rules."""
 
     on_hand: ReportsOnHand
     rules: ScanRules
@@ -41,7 +41,7 @@ class Reevaluation:
 
 
 async def run(hop: Hop) -> HopResult:
-    """Judge a version again whose scan gate has passed."""
+    """Evaluate a later scan of a version that has passed the scan gate."""
     command, release = hop.command, hop.release
     if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
         return Dropped("the release does not wait for a scan now; the report is kept and read when it does")
@@ -58,9 +58,9 @@ async def run(hop: Hop) -> HopResult:
 
 
 async def reevaluate(hop: Hop) -> Reevaluation:
-    """Judge by the definition's rules, and by those of every ring where the version is published.
+    """Evaluate by the rules of the definition, and of every ring where the version is published.
 
-    Which scanners are required doesn't matter here: whoever finds something has found it.
+    Required scanners are not checked: findings of any scanner count.
     """
     release, policy = hop.release, hop.policy
     own = [(None, policy.scan)] + [
@@ -94,7 +94,7 @@ async def _result(hop: Hop, again: Reevaluation) -> HopResult:
     if action is FailedRescanAction.REVOKE:
         return await _revoked(hop, rechecked, text)
     if action is FailedRescanAction.HOLD and release.state is State.QUALIFYING:
-        # It is judged anew after the policy changed: no ring of this round is under way yet.
+        # The release was restarted by a policy change, so no ring is in progress.
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
     held = action is FailedRescanAction.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
@@ -110,7 +110,7 @@ async def _revoked(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
 
 
 def _is_published(release: Release) -> bool:
-    """Whether some ring may resolve to the version; a ring that is being published may already."""
+    """Whether ``latest`` may resolve to the version in a ring, also one that is being published."""
     return bool(release.published) or release.state is State.PUBLISHING
 
 

@@ -1,12 +1,13 @@
-"""The boot test: a machine from the replica, until it is gone again; one step a hop.
+"""The boot test: creates a machine from the replica, checks it and deletes it, one step for each hop.
 
     create ─► provision ─► probe ─► console ─► delete ─► gone ─► the gate answers, or the test starts over
                  └───── failed, too late, or a dead console ──────┘
 
-* The machine's name is in the command before anything is made, so that whoever cleans up knows it: law 7 (nothing is
+* The command has the machine's name before the machine is created, so that cleanup can find it: law 7 (nothing is
   left behind).
-* The verdict is carried through deletion and given only when the machine and everything it was made of is gone.
-* A fault of the platform starts the test over; an ambiguous one does so once; quota and the like wait for people.
+* The verdict is returned only when the machine and all its parts are deleted.
+* A platform failure restarts the test. An ambiguous failure restarts it once. A configuration error, such as a missing
+  quota, stalls the branch, which retries.
 """
 
 from __future__ import annotations
@@ -37,27 +38,27 @@ from shared.domain.release import Answer, Gate
 from shared.ports import ForeignTarget, Hop, MachineSpec, Refused, World
 
 FIRST_LOOK: Final = timedelta(seconds=75)
-"""Few machines are made, booted and heard of by their agent sooner."""
+"""Few machines are ready sooner."""
 POLL: Final = timedelta(seconds=10)
 USUAL: Final = timedelta(minutes=3)
-"""Most machines are ready, and gone, within that time. What takes longer is looked at less and less often, at an eighth
-of its age: one that is never ready costs some fifty looks instead of hundreds, and nobody waits an eighth longer."""
+"""Most machines are ready, or deleted, within this time. After that, the polling interval is an eighth of the waiting
+time, so that a machine that is never ready costs about fifty polls instead of hundreds."""
 LONGEST_POLL: Final = timedelta(minutes=1)
 PROBE_POLL: Final = timedelta(seconds=10)
 DELETE_POLL: Final = timedelta(seconds=10)
 CONSOLE_POLL: Final = timedelta(seconds=15)
 CONSOLE_TRIES: Final = 12
-"""A console log is 404 right after creation and lags; after three minutes without one, the platform is to blame."""
+"""A console log appears with a delay. If there is none after three minutes, that is a platform failure."""
 EARLY_LOOK: Final = 5
-"""Every so many polls of a machine that isn't ready, its console is read: a panic need not wait for the time-out."""
+"""Number of polls after which the console of an unready machine is read, to detect a panic before the timeout."""
 NOT_REPLICATED_POLL: Final = timedelta(minutes=1)
 CONFIGURATION_POLL: Final = timedelta(minutes=15)
 PLATFORM_TRIES: Final = 3
 AMBIGUOUS_TRIES: Final = 2
 ABSENCES: Final = 3
-"""How often a machine may be accepted and not be there before that counts as a failure of the platform."""
+"""How many times Azure may accept a machine that does not exist afterwards, before that is a platform failure."""
 MOST_MACHINES: Final = 8
-"""Machines of one test that may fail without a verdict. Then people must look: law 13 (cost is bounded)."""
+"""Maximum number of machines of a test that fail without a verdict. Then it stalls: law 13 (cost is bounded)."""
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
 EXPIRY_MARGIN: Final = timedelta(hours=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
@@ -84,7 +85,7 @@ async def run(hop: Hop) -> HopResult:
 
 
 async def clean_up(command: Command, world: World, now: datetime) -> HopResult:
-    """Delete the machine of a test that no longer matters, until nothing of it is left."""
+    """Delete the machine of a test whose result is no longer needed, and all its parts."""
     match command.state:
         case AwaitDeletion() as state:
             return await _still_there(state, world, now) or Finished(f"{state.vm} deleted")
@@ -135,7 +136,7 @@ def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
 
 
 def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> HopResult:
-    """The platform did not take the request. Nothing was made, so nothing need be deleted."""
+    """The result if Azure refused the request. No resource was created, so none must be deleted."""
     whose = failure_cause(refused.code, refused.message)
     text = f"{region}: {refused.code}: {refused.message[:400]}"
     since = state.since or hop.now
@@ -151,7 +152,7 @@ def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> H
 
 
 def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Requeue:
-    """Ask again after a fault of the platform; from ``most`` tries on rarely, and with people told."""
+    """Retry after a platform failure. After ``most`` attempts, retry rarely, and mark the branch as stalled."""
     tired = state.tries >= most
     stalled = f"Azure fails repeatedly: {text}" if tired else None
     return Requeue(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
@@ -187,7 +188,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
 
 
 def _pause(since: datetime, world: World, now: datetime) -> timedelta:
-    """How long until the next look at what began then."""
+    """How long to wait before the next check of something that began at a time."""
     age = (now - since) * world.pace
     return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
@@ -196,12 +197,12 @@ def _absent(state: AwaitProvisioning) -> Requeue:
     absences = state.absences + 1
     if state.polls > 0 or absences > ABSENCES:
         return _vanished(state, "while it was being created")
-    # Accepted, and not there: ask again, which is asking once.
+    # Azure accepted the request, but the machine does not exist. A repeated request has the same effect.
     return Requeue(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} does not exist")
 
 
 def _vanished(state: MachineState, when: str) -> Requeue:
-    """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
+    """The machine disappeared. Delete its remaining parts and restart the test, within the number of attempts."""
     text = f"{state.vm} disappeared {when}: it was deleted manually or by Azure"
     deleted = carried(DeleteMachine, state, reasons=(text,), blame=FailureCause.PLATFORM)
     return Requeue(deleted, timedelta(0), note=text)
@@ -254,7 +255,7 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     if verdict.reasons:
         whose = FailureCause.IMAGE if verdict.answers else FailureCause.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
-    # The console is read in the same hop: everything that it is judged by has been written by now.
+    # The console is read in the same hop: it is complete by now.
     return await _read_console(hop, carried(ReadConsole, answered))
 
 
@@ -263,11 +264,11 @@ def _failed(state: MachineState, whose: FailureCause, text: str) -> Requeue:
 
 
 async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
-    """Read the console and settle the verdict; it is given when the machine is gone."""
+    """Read the console and determine the verdict. It is returned when the machine is deleted."""
     raw = await hop.world.machines.serial_log(state.vm)
     looks = state.looks + 1
     failure = state.failure
-    # What the platform itself owns up to often has no console at all, and needs none.
+    # After a platform failure, there is often no console, and none is needed.
     tries = 1 if failure and failure.blame is FailureCause.PLATFORM else CONSOLE_TRIES
     if not raw and looks < tries:
         return Requeue(replace(state, looks=looks), CONSOLE_POLL)
@@ -284,7 +285,7 @@ async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
 
 async def _delete(state: DeleteMachine, world: World, now: datetime) -> HopResult:
     parts = state.parts
-    if state.ready_at is None:  # while it is being made, a machine doesn't tell all its parts
+    if state.ready_at is None:  # a machine that is being created does not list all its parts
         machine = await world.machines.view(state.vm)
         parts = machine.parts if machine and machine.parts else parts
     await world.machines.delete(state.vm)
@@ -292,15 +293,15 @@ async def _delete(state: DeleteMachine, world: World, now: datetime) -> HopResul
 
 
 async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> HopResult | None:
-    """The next hop while something of the machine is left; None when all of it is gone."""
+    """The next hop while parts of the machine exist; None when all are deleted."""
     machine = await world.machines.view(state.vm)
     if machine is not None:
         if machine.provisioning_state.lower() == "deleting":
             return Requeue(state, _pause(state.deleted_at, world, now))
-        # The deletion was taken and failed. Nobody else asks again before the machine expires.
+        # The deletion failed. No other code deletes the machine before it expires.
         again = carried(DeleteMachine, state)
         return Requeue(again, DELETE_POLL, note=f"{state.vm} still exists: it is deleted again")
-    # The machine itself is among its parts, and was just looked for.
+    # The machine is one of its parts, and was checked above.
     others = [part for part in state.parts if "/virtualmachines/" not in part.lower()]
     left = await world.machines.remaining(others)
     if not left:
@@ -330,7 +331,7 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
 
 
 def _facts(state: AwaitDeletion) -> dict[str, Any]:
-    """What was seen, for evidence; what never came to be seen is left out."""
+    """Facts for the evidence. Unknown facts are omitted."""
     facts = {
         "vm": state.vm,
         "region": state.region,
@@ -360,7 +361,7 @@ def _rules(rules: BootRules) -> dict[str, Any]:
 
 
 def _start_over(state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, ...]) -> Requeue | Stalled | None:
-    """The test from the start, or None when an ambiguous failure has had its second chance."""
+    """The test from the start, or None after the second ambiguous failure."""
     tries = state.tries + 1
     if whose is FailureCause.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
@@ -373,5 +374,5 @@ def _start_over(state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, .
 
 
 def _renamed(name: str, tries: int) -> str:
-    # A name is free again only some time after deletion; the same 15 characters serve with another end.
+    # Azure releases a name only some time after deletion, so the last character of the name changes.
     return name[:-1] + format(tries % 16, "x")

@@ -1,9 +1,9 @@
-"""Replication: give a ring its replicas, follow each region, repair those that fail.
+"""Replication: creates the replicas of a ring, monitors each region, and repairs regions that fail.
 
-Every hop reads the version with its replication status and decides from that alone; the state holds only what Azure
-can't tell: how many repairs it accepted and when the last one was, and what a repair took out. A repair is given time
-before a region that still reads Failed counts as failed again. A ring in another gallery is a copy of the version under
-the same number; the copy must be of this very incarnation.
+Each hop reads the version with its replication status and decides from these facts. The state has only what Azure does
+not report: how many repairs it accepted, the time of the last one, and the regions that a repair removed. After a
+repair, a region that is still Failed counts as failed again only some time later. A ring in another gallery has a copy
+of the version with the same number. The copy must be of the same incarnation.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from shared.ports import Hop, Refused
 POLL: Final = timedelta(seconds=45)
 SOONEST: Final = timedelta(seconds=10)
 LATEST: Final = timedelta(minutes=5)
-"""Between these two, the next look comes when the regions should be done by Azure's own percentages."""
+"""Minimum and maximum time between checks. The interval depends on Azure's progress percentages."""
 UNDER_WAY: Final = timedelta(seconds=15)
-"""A write that replicates nothing, as publishing is one, takes about half a minute."""
+"""A write that replicates nothing, such as a publication, takes about 30 seconds."""
 AFTER_WRITE: Final = timedelta(seconds=45)
 NEEDS_PEOPLE: Final = timedelta(minutes=30)
 PATIENCE: Final = timedelta(minutes=5)
-"""How long the first accepted repair may show nothing; each further one twice as long."""
+"""How long the first accepted repair may have no visible effect. The time doubles with each repair."""
 LONGEST_PATIENCE: Final = timedelta(hours=1)
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
 async def run(hop: Hop) -> HopResult:
-    """One look at a ring's replicas, and at most one write."""
+    """Check the ring's replicas, and write at most once."""
     release, target = hop.release, hop.target
     facts = await hop.world.galleries.version(target, replication=True)
     state = hop.command.state if isinstance(hop.command.state, Replicate) else Replicate(since=hop.now)
@@ -113,7 +113,7 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
     seen = judge_replication(facts, ring.region_names)
     busy = facts.provisioning_state.in_progress
     if busy or isinstance(seen, InProgress):
-        # What was asked for shows: a region that fails from now on has failed again.
+        # The write has a visible effect: a region that fails from now on has failed again.
         state = replace(state, repaired_at=None)
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
@@ -144,7 +144,7 @@ async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str],
 
 
 async def _write(hop: Hop, state: Replicate) -> HopResult:
-    """Merge the ring's regions into what is there now, under the lease, and write."""
+    """Merge the ring's regions into the current target regions under the lease, and write them."""
     ring = hop.ring
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target)
@@ -160,7 +160,7 @@ async def _write(hop: Hop, state: Replicate) -> HopResult:
 
 
 async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopResult:
-    """Write again, remove, add again: the next repair of the failed regions, unless enough were accepted."""
+    """The next repair of the failed regions (write again, remove, add again), up to the maximum number of repairs."""
     ring, repairs = hop.ring, hop.policy.replication.repairs
     attempt = state.repairs + (1 if failed else 0)
     details = tuple(f"replication to {region} failed: {words}" for region, words in failed.items())
@@ -175,7 +175,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
             return _REUSED
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
             return Requeue(state, AFTER_WRITE, note="another function has repaired it")
-        # Where a removal was refused, the same targets are written again instead.
+        # If a removal was refused, the same targets are written again.
         plan = plan_repair(fresh, tuple(failed), 1 if state.refused else attempt, removed=state.removed)
         try:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
@@ -188,7 +188,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
 
 
 def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str]) -> HopResult:
-    """A repair that Azure did not take is none: it is asked for again, less and less often, and people are told."""
+    """Retry a repair that Azure refused, with an increasing delay, and mark the branch as stalled."""
     times = state.refused + 1
     text = "; ".join((f"repair refused: {refused}", *details))
     if hop.is_late:
@@ -198,7 +198,7 @@ def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str
 
 
 async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
-    """The ring's replicas are complete, and the version failed because of a region that somebody else added."""
+    """The ring's replicas are complete, but the version failed because of a region that another party added."""
     ring = hop.ring
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
@@ -210,7 +210,7 @@ async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
 
 
 def _remaining_wait(hop: Hop, state: Replicate) -> timedelta:
-    """How much longer an accepted repair may show nothing, in Azure's time."""
+    """How much longer an accepted repair may have no visible effect, in Azure's time."""
     if state.repaired_at is None:
         return timedelta(0)
     given = min(PATIENCE * 2 ** (state.repairs - 1), LONGEST_PATIENCE)
@@ -222,12 +222,12 @@ def _reused(facts: VersionFacts, release: Release) -> bool:
 
 
 def _with_progress_reset(hop: Hop, state: Replicate) -> Replicate:
-    """The state after a write, from which the first look can tell how fast the regions go."""
+    """The state after a write, with all progress at 0."""
     return replace(state, progress=dict.fromkeys(hop.ring.region_names, 0), looked_at=hop.now)
 
 
 def _until_done(hop: Hop, state: Replicate, progress: Mapping[str, int]) -> timedelta:
-    """When to look next, by how far the regions came since the last look."""
+    """When to check next, from the progress since the last check."""
     if state.looked_at is None:
         return POLL
     passed = (hop.now - state.looked_at) * hop.world.pace
@@ -239,7 +239,7 @@ def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Req
     bound = hop.policy.replication.complete_within
     late = hop.now - state.since > hop.world.paced(bound)
     hours = bound.total_seconds() / 3600
-    # Azure often completes long after everybody gave up: it is followed on, and people are told.
+    # Replication often completes after the time limit: keep checking, and mark the branch as stalled.
     return Requeue(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
 
 
