@@ -17,6 +17,7 @@ import msgspec
 
 from shared.cli.exit_codes import ReleaseNotFound, RequestFailed
 from shared.cli.target import KEY, URL, Target
+from shared.domain.limits import CHUNK_BYTES
 
 _READ_TIMEOUT: Final = 15.0
 """Seconds without data. An app that is scaled to zero needs several seconds for its first response."""
@@ -86,7 +87,7 @@ class Client:
         end = time.monotonic() + _TOTAL_TIMEOUT
         pieces: list[bytes] = []
         size = 0
-        while piece := response.read(256 * 1024):
+        while piece := response.read(CHUNK_BYTES):
             pieces.append(piece)
             size += len(piece)
             if size > _MAX_RESPONSE_BYTES:

@@ -121,6 +121,7 @@ def judge(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Report files, judged together.")
     ],
+    *,
     policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="Path of the policy file.")],
     image: Annotated[
         str,

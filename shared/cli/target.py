@@ -14,11 +14,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.cli.exit_codes import RequestFailed
+from shared.domain.addresses import LOOPBACK_HOSTS
 
 URL: Final = "RINGMASTER_URL"
 KEY: Final = "RINGMASTER_KEY"
 ENVIRONMENT_FILE: Final = Path(".local") / "env"
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _LARGEST_FILE: Final = 64 * 1024
 
 
@@ -33,7 +33,7 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether the app runs on this computer."""
-        return (urlsplit(self.url).hostname or "") in _LOOPBACK
+        return (urlsplit(self.url).hostname or "") in LOOPBACK_HOSTS
 
 
 def find_target(environ: Mapping[str, str], directory: Path) -> Target:

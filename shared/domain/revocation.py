@@ -1,4 +1,4 @@
-"""Taking a version back: what the write is that makes it ``latest`` nowhere, and what ``latest`` is then.
+"""Revocation: the write that excludes a version from ``latest`` everywhere, and what ``latest`` is afterwards.
 
 This is the one write of ours after which ``latest`` goes back. It sets every flag there is: of each region, and the
 version's own. Nothing is dropped and nothing else changes. Like every prediction, it is one over the facts given.
@@ -25,12 +25,12 @@ class RevokePlan:
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Regions in which ``latest`` would be nothing, and is something now."""
+        """Regions in which ``latest`` would become empty."""
         return tuple(region for region, now in self.before.items() if now is not None and self.after[region] is None)
 
 
 def plan_revocation(versions: Sequence[VersionFacts], version: VersionFacts) -> RevokePlan:
-    """How to make a version ``latest`` nowhere, given every version of its definition."""
+    """Plan the revocation of a version, given all versions of its definition."""
     targets = tuple(replace(target, excluded=True) for target in version.targets)
     hidden = replace(version, targets=targets, excluded=True)
     others = tuple(each for each in versions if each.id != version.id)
@@ -41,7 +41,7 @@ def plan_revocation(versions: Sequence[VersionFacts], version: VersionFacts) -> 
 
 
 def check_revocation(versions: Sequence[VersionFacts], version: VersionId) -> tuple[str, ...]:
-    """Why a revocation, read back, doesn't hold (yet); nothing when it does, or when the version is gone."""
+    """Why the read-back of a revocation does not agree (yet); empty if it agrees, or if the version is gone."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
         return ()

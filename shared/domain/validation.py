@@ -1,10 +1,10 @@
-"""Judgement of a version's metadata, before anything is spent on it: facts in, verdict out.
+"""Validation of a version's metadata.
 
 Rules:
 
 * Only a version that is still being made is waited for, and not for ever. Failed, canceled, deleting are rejects, and
   so is a state that isn't known: none of them gets better by waiting.
-* An error rejects; a warning is told and lets pass. All findings are reported, not only the first.
+* An error rejects the version; a warning does not. All findings are reported, not only the first.
 * A missing fact is never taken for the one that was hoped for. Where the platform simply doesn't say (the size of
   a disk, a source that was deleted after the build), that is a warning; where the policy asks for it, an error.
 * "Generalized" is a declaration. It can be compared with what the source declares, and that is done here; whether the
@@ -43,7 +43,7 @@ _SECURITY_FOR_V2: Final = {
 
 
 class ValidationOutcome(StrEnum):
-    """Pass and reject end the gate; wait asks again later."""
+    """PASS and REJECT end the gate; WAIT checks again later."""
 
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     REJECT = "reject"
@@ -59,7 +59,7 @@ class FindingSeverity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ValidationFinding:
-    """Something that isn't as it should be. ``code`` is for programs, ``text`` says what and what to do."""
+    """A problem. ``code`` is for programs; ``text`` has the problem and the action for people."""
 
     code: str
     severity: FindingSeverity
@@ -81,7 +81,7 @@ class ValidationVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ValidationFacts:
-    """Everything that validation looks at. None stands for what isn't there."""
+    """The facts for validation. None means that the object does not exist."""
 
     version: VersionFacts | None
     definition: DefinitionFacts | None
@@ -98,7 +98,7 @@ class ValidationFacts:
 def validate(
     facts: ValidationFacts, policy: DefinitionPolicy, *, now: datetime, waiting_since: datetime | None = None
 ) -> ValidationVerdict:
-    """Judge a version's metadata. ``waiting_since`` is when it was first seen unfinished: it bounds the wait."""
+    """Validate a version's metadata. ``waiting_since`` is when it was first seen unfinished, and limits the wait."""
     version = facts.version
     if version is None:
         return _verdict([_error("version-gone", "the version no longer exists: it was deleted before validation")])
@@ -109,12 +109,12 @@ def validate(
     return _verdict(
         [
             *_surroundings(facts),
-            *_platform_says(version),
+            *_platform_findings(version),
             *_lifetime(facts, now),
             *_generalization(facts),
             *_features(facts.definition),
             *_ring_definitions(facts, policy),
-            *_reach(version, policy),
+            *_unreachable_rings(version, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
             *_visibility(version, policy.validation),
@@ -173,7 +173,7 @@ def _surroundings(facts: ValidationFacts) -> Iterator[ValidationFinding]:
             yield _error(f"{what}-state", f"the version's {what} is {found.provisioning_state}")
 
 
-def _platform_says(version: VersionFacts) -> Iterator[ValidationFinding]:
+def _platform_findings(version: VersionFacts) -> Iterator[ValidationFinding]:
     if version.reported_for_policy_violation:
         details = "; ".join(version.policy_violations) or "no details given"
         yield _error("policy-violation", f"Azure reports the version for a policy violation: {details}")
@@ -264,8 +264,8 @@ def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Itera
             yield from _same_kind(ring.name, facts.definition, target)
 
 
-def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
-    """Rings that the version cannot get to, told before the first one is published."""
+def _unreachable_rings(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+    """Rings that the version cannot be released to, reported before the first one is published."""
     shallow = (version.replication_mode or "").casefold() == "shallow"
     encrypted = any("encryption" in target.kept for target in version.targets)
     for ring in policy.rings:

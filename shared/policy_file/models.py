@@ -16,9 +16,9 @@ from shared.policy_file.fields import (
     DefinitionText,
     Duration,
     GalleryText,
+    NonBlank,
     Pattern,
     RegionName,
-    Said,
     SubnetText,
     VexFile,
     between,
@@ -34,9 +34,9 @@ Format = Literal[
 ]  # SCAN_FORMATS of shared.domain.scan_formats
 Scanner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9 ._/]{0,79}$")]
 Severities = list[Literal["critical", "high", "medium", "low", "negligible", "unknown"]]
-_UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))
-_SOME_TIME = between(timedelta(minutes=1), timedelta(days=90))
-_A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
+_UP_TO_90_DAYS = between(timedelta(0), timedelta(days=90))
+_MINUTE_TO_90_DAYS = between(timedelta(minutes=1), timedelta(days=90))
+_MINUTE_TO_6_HOURS = between(timedelta(minutes=1), timedelta(hours=6))
 
 
 class Section(BaseModel):
@@ -60,7 +60,7 @@ class RegionSection(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, value: object) -> object:
+    def _from_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
 
@@ -83,14 +83,14 @@ class RingScanSection(Section):
     max_score: Score | None = Field(None, description="Maximum CVSS score")
     max_epss: Probability | None = Field(None, alias="maxEPSS", description="Maximum EPSS probability")
     only_fixable: bool | None = Field(None, description="Count only findings for which a fixed version exists")
-    fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] | None = Field(
+    fix_grace: Annotated[Duration, _UP_TO_90_DAYS] | None = Field(
         None, description="Grace period: a finding does not count until its fix has been available for this long"
     )
     no_new: Severities | None = Field(None, description="Severities of which no new finding is allowed")
     improvement_passes: bool | None = Field(
         None, description="Whether a version that exceeds limits passes as an improvement"
     )
-    max_age: Annotated[Duration, _SOME_TIME] | None = Field(
+    max_age: Annotated[Duration, _MINUTE_TO_90_DAYS] | None = Field(
         None, description="Maximum age of a report when the ring is about to be published"
     )
     allow_end_of_life_os: bool | None = Field(
@@ -123,7 +123,7 @@ class RingSection(Section):
         description="Scan rules of the ring. The stored reports are evaluated again with them before the ring is "
         "published. Rules that you omit are those of the definition's `scan`",
     )
-    bake: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
+    bake: Annotated[Duration, _UP_TO_90_DAYS] = Field(
         timedelta(0),
         description="Bake time: how long to wait before the ring is published, after the previous ring was published "
         "(for the first ring: after the scan and the smoke test passed)",
@@ -145,13 +145,13 @@ class ExceptionSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9:._/]{2,99}$")] = Field(
         description="CVE or advisory id that the scanner reports, as the id or as an alias"
     )
-    package: Said | None = Field(
+    package: NonBlank | None = Field(
         None,
         description="Limits the exception to a package: its name, or a prefix of its package URL that ends at a "
         "separator (`pkg:deb/ubuntu/openssl`, `pkg:npm/`). Default: all packages",
     )
-    owner: Said = Field(description="Person or team that is responsible for the exception")
-    reason: Said = Field(description="Why the finding is acceptable")
+    owner: NonBlank = Field(description="Person or team that is responsible for the exception")
+    reason: NonBlank = Field(description="Why the finding is acceptable")
     expires: date = Field(description="Last day on which the exception applies, such as 2027-03-31 (UTC)")
 
 
@@ -159,7 +159,7 @@ class VexSection(Section):
     """An OpenVEX or CycloneDX document whose statements are exceptions. You can write just the file name."""
 
     file: VexFile = Field(description="Path of the document, relative to the policy file's folder and not outside it")
-    owner: Said | None = Field(
+    owner: NonBlank | None = Field(
         None,
         description="Person or team that is responsible for its statements. Default: the document's author",
     )
@@ -170,7 +170,7 @@ class VexSection(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _file_alone(cls, value: object) -> object:
+    def _from_file(cls, value: object) -> object:
         return {"file": value} if isinstance(value, str) else value
 
 
@@ -185,10 +185,10 @@ class ScanSection(Section):
     formats: list[Format] = Field(
         default_factory=lambda: ["trivy"], min_length=1, description="Report formats that are accepted"
     )
-    deadline: Annotated[Duration, _SOME_TIME] = Field(
+    deadline: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=24), description="How long a release waits for a usable scan report. After that, it is rejected"
     )
-    max_age: Annotated[Duration, _SOME_TIME] = Field(
+    max_age: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(days=7),
         description="Maximum age of a report. An older report is refused, and the release waits for another one",
     )
@@ -207,7 +207,7 @@ class ScanSection(Section):
         False,
         description="Count only findings with a fixed version. Known exploited vulnerabilities always count",
     )
-    fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
+    fix_grace: Annotated[Duration, _UP_TO_90_DAYS] = Field(
         timedelta(0),
         description="Grace period: a finding does not count until its fix has been available for this long. Applies "
         "only if the report has the date of the fix",
@@ -240,12 +240,12 @@ class ScanSection(Section):
         "it in further rings (`hold`), or exclude it from `latest` everywhere (`revoke`). The former name of this key, "
         "`dayAfter`, is still accepted",
     )
-    rescan_after: Annotated[Duration, _SOME_TIME] | None = Field(
+    rescan_after: Annotated[Duration, _MINUTE_TO_90_DAYS] | None = Field(
         None,
         description="Maximum age of the last scan of a version that is `latest` in a ring. After that, another scan is "
         "requested. Default: `maxAge`",
     )
-    hold_for: Annotated[Duration, _SOME_TIME] = Field(
+    hold_for: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(days=14),
         description="How long a held version waits for a scan that passes. After that, it is rejected",
     )
@@ -268,7 +268,7 @@ class ValidationSection(Section):
     visible_before_proof: Literal["warn", "reject"] = Field(
         "warn", description="What to do with a version that is visible to `latest` before any gate has passed"
     )
-    ready_within: Annotated[Duration, _SOME_TIME] = Field(
+    ready_within: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
     )
 
@@ -296,11 +296,11 @@ class BootSection(Section):
     vm_size: Annotated[str, Field(pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]{1,60}$")] = Field(
         "Standard_D2s_v5", description="Size of the test VM. The test subscription needs quota for it in every region"
     )
-    ready_within: Annotated[Duration, _A_SITTING] = Field(
+    ready_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
         timedelta(minutes=40),
         description="Time limit from the request for the VM until it is provisioned and its agent is ready",
     )
-    probe_within: Annotated[Duration, _A_SITTING] = Field(
+    probe_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
         timedelta(minutes=15), description="Time limit for the checks inside the VM"
     )
     serial_fail: list[Pattern] = Field(
@@ -315,7 +315,7 @@ class BootSection(Section):
 class ReplicationSection(Section):
     """Time limit of replication, and number of repairs."""
 
-    complete_within: Annotated[Duration, _SOME_TIME] = Field(
+    complete_within: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=8), description="Time limit for the replication of a ring. Azure documents up to six hours"
     )
     repairs: int = Field(3, ge=0, le=10, description="How many times replication to a failed region is repaired")

@@ -1,9 +1,9 @@
-"""Revocation: make a version ``latest`` nowhere, in every gallery where it may be, and see that it holds.
+"""Revocation: excludes a version from ``latest`` in every gallery where it may be, and verifies that.
 
-Each image definition that the policy's rings name is looked at, whatever the row says of publications: a ring may have
-been written by a hop that did not live to tell. The write sets every flag, under the definition's lease. What is there
-under the same number and isn't ours (another build, a copy of another one) is left alone. ``latest`` may go back here;
-it goes empty only where the policy says so, and otherwise waits for people.
+All image definitions of the policy's rings are checked, whatever publications the row has: a hop can crash between its
+write and the row. The write sets every flag, under the definition's lease. A version with the same number that is
+another build, or a copy of another build, is not changed. ``latest`` may go back here. It becomes empty only if the
+policy allows that; otherwise the branch stalls.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
             done[str(definition)] = _predicted(plan)
     if len(left) > 1:
         return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
-    # All is written before anything is read back: each minute of a bad version counts.
+    # All definitions are written before any is read back, so that the version is excluded quickly.
     return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
 
 
@@ -83,12 +83,12 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
 def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:
     scanned = hop.release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
-    told = (*reasons, note, *_out_of_reach(hop.release, hop.policy))
+    told = (*reasons, note, *_unmanaged_publications(hop.release, hop.policy))
     return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
 
 
-def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
-    """Rings of an earlier policy: where they published may not be written to any more."""
+def _unmanaged_publications(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
+    """Publications in rings of an earlier policy, to which Ringmaster may no longer write."""
     names = {ring.name for ring in policy.rings}
     for publication in release.published:
         if publication.ring not in names:
