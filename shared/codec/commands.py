@@ -32,7 +32,7 @@ _ENVELOPE: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Envelope)
 
 def encode_command(command: Command) -> bytes:
     """A command as UTF-8 JSON. Raises Unencodable or TooLarge."""
-    what = plain.LazyDecoder(lambda: f"the command {command.branch} of {command.release.short}")
+    what = plain.LazyText(lambda: f"the command {command.branch} of {command.release.short}")
     check_command(command, what)
     envelope = _Envelope(**command_fields(command), v=VERSION)
     body = plain.encode(envelope, what)
@@ -69,6 +69,6 @@ def read_command(wire: Any, no_release: str) -> Command:
 def check_command(command: Command, what: object) -> None:
     """Raise Unencodable for what could not be read back."""
     plain.check_times(command, what)
-    check_state(command.kind, command.state, plain.LazyDecoder(lambda: f"the state of {what}"))
+    check_state(command.kind, command.state, plain.LazyText(lambda: f"the state of {what}"))
     if not (0 <= command.seq <= 2**53 and 0 <= command.attempt <= 2**53):
         raise Unencodable(f"{what} has seq {command.seq} and attempt {command.attempt}; these values are out of range")

@@ -67,7 +67,7 @@ def error_text(error: Exception) -> str:
     return text if len(text) <= _MAX_ERROR_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
-class LazyDecoder:
+class LazyText:
     """Text for a fault that hardly ever happens, made when it does."""
 
     __slots__ = ("_make",)
