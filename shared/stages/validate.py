@@ -21,12 +21,12 @@ from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requ
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.validation import (
-    FindingSeverity,
     ValidationFacts,
     ValidationOutcome,
     ValidationVerdict,
     validate,
 )
+from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.ports import Hop, World
 
