@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.boot_preflight import preflight
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,
@@ -30,6 +31,7 @@ from shared.domain.facts import (
     VersionFacts,
 )
 from shared.domain.image import DefinitionId, VersionNumber
+from shared.domain.machine_sizes import Sizes
 from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
 from shared.domain.ring_definitions import compare_definitions, differs
 from shared.domain.validation_findings import FindingSeverity, ValidationFinding, error, warning
@@ -77,6 +79,10 @@ class ValidationFacts:
         default_factory=dict[DefinitionId, DefinitionFacts | None]
     )
     """For rings in other galleries: the image definition that the version will be copied to."""
+    sizes: Mapping[str, Sizes] = field(default_factory=dict[str, Sizes])
+    """By region, the sizes of machines that Azure offers there."""
+    sizes_unread: str | None = None
+    """Why the sizes could not be read; None when they were."""
     newest_published: VersionNumber | None = None
     """The highest number that ``latest`` resolves to in any ring's region now, this version left out."""
 
@@ -102,6 +108,7 @@ def validate(
             *_ring_definitions(facts, policy),
             *_reach(version, policy),
             *_confidential_reach(version, facts.definition, policy),
+            *_machines(version, facts, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
             *_visibility(version, policy.validation),
@@ -274,6 +281,18 @@ def _confidential_reach(
                 f"the definition's SecurityType is ConfidentialVM. Azure does not replicate such a version to {where}, "
                 f"as the ring {ring.name!r} needs it: build it for the SecurityType ConfidentialVMSupported",
             )
+
+
+def _machines(version: VersionFacts, facts: ValidationFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+    """Whether the policy's sizes can boot the version in every ring."""
+    if facts.sizes_unread is not None:
+        yield warning(
+            "vm-sizes-unread",
+            f"Azure's sizes of machines can't be listed, so boot.vmSize is not checked: {facts.sizes_unread}. Let the "
+            "app's identity do Microsoft.Compute/skus/read in the test subscription",
+        )
+    definitions = {**facts.ring_definitions, policy.source: facts.definition}
+    yield from preflight(version, definitions, facts.sizes, policy)
 
 
 def _tags(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:

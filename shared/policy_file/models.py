@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 
 from shared.domain.identifiers import GUID
+from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
 from shared.policy_file.fields import (
     DefinitionText,
     Duration,
@@ -269,20 +270,30 @@ class ValidationSection(Section):
     @field_validator("required_tags")
     @classmethod
     def _tag_names(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        for name in value:
-            # Limits and characters of tag names: Azure Resource Manager's own.
-            if not name.strip() or len(name) > 512 or set(name) & set("<>%&\\?/"):
-                raise ValueError(f"{name[:80]!r} can't be a tag's name")
-        if len({name.casefold() for name in value}) != len(value):
-            raise ValueError("a tag is named twice; names of tags are compared without regard to case")
+        check_tag_names(value)
         return value
 
 
 class BootSection(Section):
     """How a boot test is run and bounded."""
 
-    vm_size: Annotated[str, Field(pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]{1,60}$")] = Field(
-        "Standard_D2s_v5", description="Size of the test VM; there must be quota for it in every region"
+    vm_size: VmSizes = Field(
+        default_factory=lambda: {DEFAULT_SIZES: ("Standard_D2s_v5",)},
+        description="Size of the test VM, up to eight sizes in the order in which they are tried, or such sizes by "
+        "region and `default`. Where capacity or quota is short, the next size is tried, then each size in each zone. "
+        "A size must be able to boot the image: architecture, generation, security type, disk controller",
+    )
+    tags: OwnTags = Field(
+        default_factory=dict,
+        description="Tags of the test VM and everything that is created with it, beside Ringmaster's own two, for "
+        "tag policies. Up to 48",
+    )
+    disk_encryption_set: EncryptionSetText | None = Field(
+        None,
+        description="Resource id of the disk encryption set for the test VM's disks; `{region}` stands for the "
+        "region's short name. It must be in the subscription and region of the VM, and the app's identity must be "
+        "allowed to read it. Left out: the set that the version names for the region, if it is in that subscription. "
+        "The OS disk of a confidential VM has only the version's",
     )
     ready_within: Annotated[Duration, _A_SITTING] = Field(
         timedelta(minutes=40), description="From the request for the VM until it is provisioned and its agent is ready"
