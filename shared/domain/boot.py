@@ -85,6 +85,7 @@ _PLATFORM: Final = {
 }
 _CONFIGURATION: Final = {
     "skunotavailable",
+    "invalidavailabilityzone",
     "quotaexceeded",
     "notavailableforsubscription",
     "authorizationfailed",
@@ -111,13 +112,14 @@ _NO_CAPACITY: Final = {
     "overconstrainedzonalallocationrequest",
     "skunotavailable",
     "quotaexceeded",
+    "invalidavailabilityzone",
 }
 
 
 def lacks_capacity(code: str, message: str) -> bool:
     """Whether another size or zone may have what this one lacks: capacity, or quota.
 
-    ``SkuNotAvailable`` is also said of capacity that is short for a while (cloud-hypervisor/cloud-hypervisor#8319); a
+    ``SkuNotAvailable`` is also said of capacity that is short for a while (cloud-hypervisor/cloud-hypervisor#8319). A
     quota that is used up is an ``OperationNotAllowed`` (Azure/karpenter-provider-azure#192).
     """
     lowered = code.lower()

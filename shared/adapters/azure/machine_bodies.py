@@ -4,7 +4,8 @@
   network interface. By default, Azure keeps disks (Microsoft Learn, "Delete a VM and attached resources").
 * Nobody can sign in: there is no public IP address. A Linux machine has a public key whose private key is discarded, a
   Windows machine a random password that is discarded.
-* Secure boot and the vTPM are on in machines that have them ("Trusted Launch", "About Azure confidential VMs").
+* Secure boot and the vTPM are on in machines that have them ("Trusted Launch", "About Azure confidential VMs"), but for
+  secure boot with NonPersistedTPM, which has none (microsoft/lisa#3087).
   Standard machines have no security profile: API versions before 2025-11-01 take ``Standard`` only from subscriptions
   with a feature flag (Azure/azure-cli#31234), and images of a gallery do not need it (Azure/azure-cli#31191).
 * Disks inherit their tags from the machine when they are created with it (hashicorp/terraform-provider-azurerm#8162).
@@ -52,7 +53,7 @@ def machine_body(spec: MachineSpec, subnet: str) -> dict[str, Any]:
     if spec.security is not SecurityType.STANDARD:
         properties["securityProfile"] = {
             "securityType": spec.security.value,
-            "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
+            "uefiSettings": {"secureBootEnabled": _guest_state(spec) != "NonPersistedTPM", "vTpmEnabled": True},
         }
     body = {"location": spec.region, "tags": own_tags(spec), "properties": properties}
     if spec.zone is not None:
@@ -108,13 +109,19 @@ def _os_disk(spec: MachineSpec) -> dict[str, Any]:
     disk: dict[str, Any] = {"storageAccountType": spec.disk_type}
     if spec.security is not SecurityType.CONFIDENTIAL_VM:
         return {**disk, **_set("diskEncryptionSet", spec.keys.os_disk)}
-    kind = (spec.keys.confidential or "").lower()
-    customers = spec.keys.confidential_set if kind == "encryptedwithcmk" else None
+    customers = (spec.keys.confidential or "").lower() == "encryptedwithcmk"
     profile = {
-        "securityEncryptionType": _GUEST_STATE.get(kind, "VMGuestStateOnly"),
-        **_set("diskEncryptionSet", customers),
+        "securityEncryptionType": _guest_state(spec),
+        **_set("diskEncryptionSet", spec.keys.confidential_set if customers else None),
     }
     return {**disk, "securityProfile": profile}
+
+
+def _guest_state(spec: MachineSpec) -> str | None:
+    """``securityEncryptionType``; None for a machine that is not confidential."""
+    if spec.security is not SecurityType.CONFIDENTIAL_VM:
+        return None
+    return _GUEST_STATE.get((spec.keys.confidential or "").lower(), "VMGuestStateOnly")
 
 
 def _set(name: str, resource_id: str | None) -> dict[str, Any]:

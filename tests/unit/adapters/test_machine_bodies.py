@@ -117,7 +117,9 @@ KEY, OTHER_KEY, SECURE_KEY = "/keys/os", "/keys/data", "/keys/confidential"
 def confidential(encryption: str | None, confidential_set: str | None = None) -> dict[str, Any]:
     keys = DiskKeys(KEY, {}, encryption, confidential_set)
     given = properties(replace(SPEC, security=SecurityType.CONFIDENTIAL_VM, keys=keys))
-    assert given["securityProfile"] == {"securityType": "ConfidentialVM", "uefiSettings": UEFI}
+    no_secure_boot = (encryption or "").lower() == "nonpersistedtpm"
+    uefi = UEFI | {"secureBootEnabled": not no_secure_boot}
+    assert given["securityProfile"] == {"securityType": "ConfidentialVM", "uefiSettings": uefi}
     disk = given["storageProfile"]["osDisk"]["managedDisk"]
     assert "diskEncryptionSet" not in disk
     return disk["securityProfile"]
