@@ -3,7 +3,7 @@
 Rules:
 
 * A test of which no size can boot the image is an error: the policy must name another size. It is told before the first
-  ring is published.
+  ring is published, and does not condemn the image.
 * As long as one size can, the others are warnings, and are not tried.
 * A restriction for the subscription is a warning: it may pass, and says nothing about the image.
 * Sizes outside the definition's recommendation are a warning. Azure does not refuse them.
@@ -24,6 +24,8 @@ from shared.domain.validation_findings import FindingSeverity, ValidationFinding
 type _Told = tuple[FindingSeverity, str, str]
 """Severity, code, and text without the regions."""
 
+NO_SIZE: Final = "vm-size"
+"""The code of the error."""
 _SMOKE: Final = "the smoke test"
 
 
@@ -66,7 +68,7 @@ def _in_region(
     reasons = {name: _reasons(size, traits) for name, size in known.items()}
     wrong = [f"{name}: {each}" for name in names for each in reasons[name]]
     if all(reasons.values()):
-        yield FindingSeverity.ERROR, "vm-size", f"{test} has no size that can boot the image: {'; '.join(wrong)}"
+        yield FindingSeverity.ERROR, NO_SIZE, f"{test} has no size that can boot the image: {'; '.join(wrong)}"
         return
     for each in wrong:
         yield FindingSeverity.WARNING, "vm-size-unusable", f"{test} does not try a size of boot.vmSize: {each}"

@@ -5,6 +5,8 @@ Rules:
 * Only a version that is still being made is waited for, and not for ever. Failed, canceled, deleting are rejects, and
   so is a state that isn't known: none of them gets better by waiting.
 * An error rejects; a warning is told and lets pass. All findings are reported, not only the first.
+* Sizes of test machines that cannot boot the image are the policy's fault. They are errors that are waited for: nothing
+  is published, and the release goes on when the policy names others.
 * A missing fact is never taken for the one that was hoped for. Where the platform simply doesn't say (the size of
   a disk, a source that was deleted after the build), that is a warning; where the policy asks for it, an error.
 * "Generalized" is a declaration. It can be compared with what the source declares, and that is done here; whether the
@@ -21,7 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.boot_preflight import preflight
+from shared.domain.boot_preflight import NO_SIZE, preflight
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,
@@ -121,6 +123,8 @@ def _verdict(findings: list[ValidationFinding]) -> ValidationVerdict:
     errors = [finding for finding in findings if finding.severity is FindingSeverity.ERROR]
     warnings = [finding for finding in findings if finding.severity is FindingSeverity.WARNING]
     outcome = ValidationOutcome.REJECT if errors else ValidationOutcome.PASS
+    if errors and all(finding.code == NO_SIZE for finding in errors):
+        outcome = ValidationOutcome.WAIT
     return ValidationVerdict(outcome, (*errors, *warnings))
 
 

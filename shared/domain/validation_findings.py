@@ -1,4 +1,4 @@
-"""What validation finds: an error rejects the version, a warning is for people."""
+"""What validation finds: an error rejects the version or waits for the policy, a warning is for people."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.ports import Hop, Refused, World
 
 POLL: Final = timedelta(seconds=30)
+POLICY_POLL: Final = timedelta(minutes=15)
 ABSENT_POLL: Final = timedelta(seconds=30)
 ABSENT_FOR: Final = timedelta(minutes=15)
 """An event can overtake what it tells of; a version that isn't there after this was deleted."""
@@ -62,7 +63,9 @@ async def run(hop: Hop) -> HopResult:
     facts = await _facts(_once_provisioned(version, release), policy, world)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
-        return Requeue(state, POLL, note="; ".join(verdict.texts))
+        told = "; ".join(verdict.texts)
+        # The version is complete: the wait for that begins anew, should it be updated meanwhile.
+        return Requeue(AwaitVersion(now), POLICY_POLL, note=told, stalled=f"you must correct the policy: {told}")
     return _decided(version, facts, verdict, policy)
 
 

@@ -28,9 +28,9 @@ def test_a_size_that_boots_everywhere_is_not_told() -> None:
     assert judged() == ValidationVerdict(ValidationOutcome.PASS)
 
 
-def test_a_size_that_cannot_boot_the_image_rejects_before_any_ring() -> None:
+def test_a_size_that_cannot_boot_the_image_is_an_error_that_is_waited_for() -> None:
     verdict = judged("Standard_D2ps_v6")
-    assert codes(verdict) == ["error:vm-size"] * 3
+    assert (verdict.outcome, codes(verdict)) == (ValidationOutcome.WAIT, ["error:vm-size"] * 3)
     assert verdict.texts == (
         "the smoke test has no size that can boot the image: Standard_D2ps_v6: it is Arm64, and the image x64: name a "
         "size of x64 (westeurope)",
@@ -39,6 +39,12 @@ def test_a_size_that_cannot_boot_the_image_rejects_before_any_ring() -> None:
         "the boot test of the ring 'production' has no size that can boot the image: Standard_D2ps_v6: it is Arm64, "
         "and the image x64: name a size of x64 (eastus)",
     )
+
+
+def test_a_version_that_is_wrong_itself_is_rejected_all_the_same() -> None:
+    assert FACTS.version is not None
+    facts = replace(FACTS, version=replace(FACTS.version, os_disk_gb=9999))
+    assert judged("Standard_D2ps_v6", facts=facts).outcome is ValidationOutcome.REJECT
 
 
 def test_each_ring_is_judged_by_its_own_definition() -> None:
