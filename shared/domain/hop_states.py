@@ -139,6 +139,8 @@ class BootTestState(HopState):
     """How often the platform accepted the machine and did not know it afterwards."""
     machines: int = 0
     """Machines that the platform accepted for this test, since somebody last resent it."""
+    placement: int = 0
+    """Position in the list of sizes and zones to try, which begins again after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ class MachineState(BootTestState):
     """What is known of a machine that was asked for. A clean-up may begin before any of it is known."""
 
     region: str = ""
+    size: str | None = None
+    """The size and zone that the platform accepted, for people."""
     began: datetime | None = None
     parts: tuple[str, ...] = ()
     """Resource ids of everything that the machine is made of."""

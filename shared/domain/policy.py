@@ -156,13 +156,28 @@ class ScanRules:
 class BootRules:
     """How a boot test is run and bounded."""
 
-    vm_size: str = "Standard_D2s_v5"
+    vm_sizes: tuple[str, ...] = ("Standard_D2s_v5",)
+    """Sizes of the test machine, in the order in which they are tried."""
+    vm_sizes_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By region, where others are tried."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further tags of the test machine and everything that is created with it."""
+    disk_encryption_set: str | None = None
+    """Resource id; ``{region}`` stands for the region's short name."""
     ready_within: timedelta = timedelta(minutes=40)
     """From the request for the VM to provisioning *and* agent ready; OS provisioning alone can take ~20 minutes."""
     probe_within: timedelta = timedelta(minutes=15)
     serial_fail: tuple[Pattern, ...] = ()
     """What condemns a console line besides."""
     serial_ignore: tuple[Pattern, ...] = ()
+
+    def sizes_in(self, region: str) -> tuple[str, ...]:
+        """The sizes that are tried in a region, in order."""
+        return self.vm_sizes_in.get(region, self.vm_sizes)
+
+    def disk_encryption_set_in(self, region: str) -> str | None:
+        """The disk encryption set for machines of a region; None when the policy names none."""
+        return None if self.disk_encryption_set is None else self.disk_encryption_set.replace("{region}", region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from shared.domain.policy import (
     ValidationRules,
     VisibleBeforeProof,
 )
+from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
@@ -91,7 +92,10 @@ def _definition(
             ready_within=validation.ready_within,
         ),
         boot=BootRules(
-            vm_size=boot.vm_size,
+            vm_sizes=boot.vm_size[DEFAULT_SIZES],
+            vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
+            tags=dict(boot.tags),
+            disk_encryption_set=boot.disk_encryption_set,
             ready_within=boot.ready_within,
             probe_within=boot.probe_within,
             serial_fail=tuple(map(compiled, boot.serial_fail)),

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from shared.domain.identifiers import GUID
+from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
 from shared.policy_file.fields import (
     DefinitionText,
     Duration,
@@ -281,20 +282,30 @@ class ValidationSection(Section):
     @field_validator("required_tags")
     @classmethod
     def _tag_names(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        for name in value:
-            # Limits and characters of tag names: Azure Resource Manager's own.
-            if not name.strip() or len(name) > 512 or set(name) & set("<>%&\\?/"):
-                raise ValueError(f"{name[:80]!r} is not a valid tag name")
-        if len({name.casefold() for name in value}) != len(value):
-            raise ValueError("a tag occurs twice; tag names are case-insensitive")
+        check_tag_names(value)
         return value
 
 
 class BootSection(Section):
     """Settings and time limits of boot tests."""
 
-    vm_size: Annotated[str, Field(pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]{1,60}$")] = Field(
-        "Standard_D2s_v5", description="Size of the test VM. The test subscription needs quota for it in every region"
+    vm_size: VmSizes = Field(
+        default_factory=lambda: {DEFAULT_SIZES: ("Standard_D2s_v5",)},
+        description="Size of the test VM, up to eight sizes in the order in which they are tried, or such sizes by "
+        "region and `default`. If Azure has no capacity or quota for a size, the next size is tried, then each size "
+        "in each zone. A size must be able to boot the image: architecture, generation, security type, disk controller",
+    )
+    tags: OwnTags = Field(
+        default_factory=dict,
+        description="Tags of the test VM and all resources that are created with it, in addition to Ringmaster's own "
+        "two, for tag policies in Azure. Up to 48",
+    )
+    disk_encryption_set: EncryptionSetText | None = Field(
+        None,
+        description="Resource id of the disk encryption set for the test VM's disks; `{region}` stands for the "
+        "region's short name. It must be in the subscription and region of the VM, and the app's identity must be "
+        "allowed to read it. Default: the set that the version has for the region, if it is in that subscription. "
+        "The OS disk of a confidential VM can only use the set of the version",
     )
     ready_within: Annotated[Duration, _A_SITTING] = Field(
         timedelta(minutes=40),

@@ -7,30 +7,34 @@ the same incarnation and nothing to do by law 10 (own writes start nothing).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.domain.boot_preflight import tested_regions
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.hop_states import AwaitVersion, ReadBack, TakeBack
 from shared.domain.image import DefinitionId
+from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
+from shared.domain.machine_sizes import Sizes
 from shared.domain.messages import Kind
 from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.validation import (
-    FindingSeverity,
     ValidationFacts,
     ValidationOutcome,
     ValidationVerdict,
     validate,
 )
+from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
-from shared.ports import Hop, World
+from shared.ports import Hop, Refused, World
 
 POLL: Final = timedelta(seconds=30)
+POLICY_POLL: Final = timedelta(minutes=15)
 ABSENT_POLL: Final = timedelta(seconds=30)
 ABSENT_FOR: Final = timedelta(minutes=15)
 """An event can overtake what it tells of; a version that isn't there after this was deleted."""
@@ -57,12 +61,14 @@ async def run(hop: Hop) -> HopResult:
         verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
         if verdict.outcome is ValidationOutcome.WAIT:
             return Requeue(state, POLL, note=f"the version is {version.provisioning_state.value}")
-        return _decided(version, None, verdict, policy)
+        return _decided(version, ValidationFacts(version, None, None), verdict, policy)
     facts = await _facts(_once_provisioned(version, release), policy, world)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
-        return Requeue(state, POLL, note="; ".join(verdict.texts))
-    return _decided(version, facts.definition, verdict, policy)
+        told = "; ".join(verdict.texts)
+        # The version is complete: the wait for that begins anew, should it be updated meanwhile.
+        return Requeue(AwaitVersion(now), POLICY_POLL, note=told, stalled=f"you must correct the policy: {told}")
+    return _decided(version, facts, verdict, policy)
 
 
 def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
@@ -109,17 +115,28 @@ async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) 
     for ring in policy.rings:
         if ring.definition != policy.source and ring.definition not in others:
             others[ring.definition] = await world.galleries.definition(ring.definition)
+    sizes, unread = await _sizes(tested_regions(version, policy), world)
     return ValidationFacts(
         version=version,
         definition=await world.galleries.definition(policy.source),
         gallery=await world.galleries.gallery(policy.source.gallery),
         source=await world.galleries.source(version),
         ring_definitions=others,
+        sizes=sizes,
+        sizes_unread=unread,
     )
 
 
+async def _sizes(regions: Iterable[str], world: World) -> tuple[Mapping[str, Sizes], str | None]:
+    """The sizes of machines by region, and why they could not be read. Without them the boot test finds out."""
+    try:
+        return {region: await world.machines.sizes(region) for region in regions}, None
+    except Refused as refused:
+        return {}, f"{refused.code}: {refused.message[:200]}"
+
+
 def _decided(
-    version: VersionFacts, definition: DefinitionFacts | None, verdict: ValidationVerdict, policy: DefinitionPolicy
+    version: VersionFacts, facts: ValidationFacts, verdict: ValidationVerdict, policy: DefinitionPolicy
 ) -> HopResult:
     rejected = verdict.outcome is ValidationOutcome.REJECT
     errors = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.ERROR)
@@ -132,22 +149,24 @@ def _decided(
         rules=_rules(policy.validation),
         warnings=warnings,
         incarnation=incarnation_of(version),
-        traits=_traits(version, definition) if definition else None,
+        traits=_traits(version, facts.definition, facts.ring_definitions, policy) if facts.definition else None,
     )
 
 
-def _traits(version: VersionFacts, definition: DefinitionFacts) -> Mapping[str, str]:
-    security = definition.features.get("SecurityType", "").lower()
-    return {
-        "osType": definition.os_type,
-        "osState": definition.os_state,
-        "architecture": definition.architecture or "x64",
-        "location": version.location,
-        "dataDisks": str(len(version.data_disks_gb)),
-        "dataDiskLuns": " ".join(str(lun) for lun in version.data_disk_luns),
-        "trustedLaunch": "yes" if security.startswith("trustedlaunch") else "no",
-        **({"plan": str(definition.plan)} if definition.plan else {}),
-    }
+def _traits(
+    version: VersionFacts,
+    definition: DefinitionFacts,
+    others: Mapping[DefinitionId, DefinitionFacts | None],
+    policy: DefinitionPolicy,
+) -> Mapping[str, str]:
+    """What later hops need to know of the image, in each ring."""
+    source = traits_of(version, definition)
+    found = {**written(source), "location": version.location}
+    for ring in policy.rings:
+        target = others.get(ring.definition)
+        if target is not None:
+            found |= written_for_ring(ring.name, traits_of(version, target), source)
+    return found
 
 
 def _seen(version: VersionFacts) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.flow.test_replication import hide
 
 OTHER = replace(SOURCE, name="other")
 UNRELATED = replace(SMALL, name="other", source=OTHER, rings=(ring("canary", OTHER, "westeurope"),), digest="o")
-CHANGED = replace(SMALL, digest="digest-2", boot=BootRules(vm_size="Standard_D4s_v5"))
+CHANGED = replace(SMALL, digest="digest-2", boot=BootRules(vm_sizes=("Standard_D4s_v5",)))
 
 
 @pytest.mark.parametrize("minutes", range(1, 20, 2))

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.hop_states import CreateMachine
 from shared.domain.image import VersionId
+from shared.domain.machine_sizes import Sizes
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Decided, HopResult, Requeue
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
@@ -38,6 +39,9 @@ async def refused(code: str, since: datetime | None = None) -> HopResult:
     """The hop that asks for a machine, which Azure refuses."""
 
     class Machines:
+        async def sizes(self, region: str) -> Sizes:
+            return {}
+
         async def create(self, spec: MachineSpec) -> None:
             raise Refused(code, "no", 400)
 
