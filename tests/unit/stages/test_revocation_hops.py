@@ -47,7 +47,7 @@ async def step(state: Exclude | ConfirmExcluded, *, shown: bool) -> Requeue:
 
 async def test_people_are_told_why_a_version_is_not_revoked() -> None:
     found = await step(Exclude(), shown=True)
-    told = "latest in westeurope, eastus of gal would be nothing: publish another version first"
+    told = "latest in westeurope, eastus of gal would be empty: publish another version first"
     assert (found.note, found.stalled) == (told, f"not revoked: {told}")
 
 
