@@ -58,6 +58,19 @@ Beyond the shape of each part, these are refused:
   characters. RE2 takes linear time for any text; it has no look-around and no backreferences, the end of the text is
   `\\z`, and `\\w`, `\\d`, `\\s` and `\\b` know ASCII alone.
 
+## How a test VM is made
+
+- A VM is made by the image definition of its ring: its purchase plan, generation, architecture and features.
+- It has the first security type that definition and size have in common: Trusted Launch, confidential, standard. The
+  OS disk of a confidential VM is encrypted as the version's (`confidentialVMEncryptionType`), or else as
+  `VMGuestStateOnly`.
+- Its disk controller is NVMe only where size or image have no other. Its disks have the cheapest type that the
+  definition does not disallow.
+- Validation compares each size of `vmSize` with the definition of every ring. A size that cannot boot the image is not
+  tried. Where none can, the release waits, and the reason says what to change.
+- Without capacity or quota, the next size is tried, then each size in each zone. After that, and after every other
+  fault of the platform, the test starts over, with eight VMs at most. None of this rejects the version.
+
 ## How a scan is judged
 
 - A report is *refused*, and the release goes on waiting for another one, when it says nothing of this version as it
