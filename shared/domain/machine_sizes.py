@@ -81,6 +81,8 @@ def obstacles(size: SizeFacts, traits: ImageTraits) -> Iterator[str]:
     if not any(map(size.supports, traits.security_types)):
         wanted = " or ".join(traits.security_types)
         yield f"it does not support the image's security type {wanted}: use a size that does{_example(traits)}"
+    if _is_stateless(traits) and size.confidential not in {None, "TDX"}:
+        yield "it does not support the version's encryption NonPersistedTPM: use a size with TDX, such as DCesv5"
     if traits.generation != "V1" and not _common_controllers(size, traits):
         yield (
             f"its disk controller is {' or '.join(size.controllers)}, but the image boots from "
@@ -124,6 +126,11 @@ def placements(names: Sequence[str], sizes: Sizes, traits: ImageTraits) -> tuple
     usable = [name for name, size in known.items() if size is None or not any(obstacles(size, traits))] or list(names)
     zonal = [Placement(name, zone) for name in usable if (size := known.get(name)) for zone in size.zones]
     return (*map(Placement, usable), *zonal)
+
+
+def _is_stateless(traits: ImageTraits) -> bool:
+    """Whether the version's machines keep no state of their virtual TPM, which takes TDX (Azure/azure-cli#27479)."""
+    return any((keys.confidential or "").casefold() == "nonpersistedtpm" for keys in traits.keys.values())
 
 
 def _common_controllers(size: SizeFacts, traits: ImageTraits) -> tuple[str, ...]:

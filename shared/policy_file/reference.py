@@ -59,6 +59,20 @@ The following are errors, too:
   characters. RE2 takes linear time for any text. It has no lookahead, no lookbehind and no backreferences. The end of
   the text is `\\z`, and `\\w`, `\\d`, `\\s` and `\\b` match ASCII only.
 
+## How a test VM is created
+
+- A VM is created according to the image definition of its ring: its purchase plan, generation, architecture and
+  features.
+- It has the first security type that definition and size have in common: Trusted Launch, confidential, standard. The
+  OS disk of a confidential VM is encrypted like the version's (`confidentialVMEncryptionType`), or otherwise as
+  `VMGuestStateOnly`.
+- Its disk controller is NVMe only if the size or the image has no other. Its disks have the cheapest type that the
+  definition does not disallow.
+- Validation compares each size of `vmSize` with the definition of every ring. A size that cannot boot the image is not
+  tried. If no size can, the release waits, and the reason says what to change.
+- If Azure has no capacity or quota, the next size is tried, then each size in each zone. After that, and after all
+  other faults of Azure, the test starts over, with at most eight VMs. None of this rejects the version.
+
 ## How a scan is evaluated
 
 - A report is *refused* if it does not prove a scan of this version. Then the release waits for another report. A

@@ -8,6 +8,7 @@ from shared.domain.machine_sizes import SizeFacts, Sizes
 
 _LISTED: Final = (
     SizeFacts(name="Standard_D2s_v5", max_data_disks=4, cores=2, memory_gb=8),
+    SizeFacts(name="Standard_D2as_v5", max_data_disks=4, cores=2, memory_gb=8),
     SizeFacts(name="Standard_D4s_v5", max_data_disks=8, cores=4, memory_gb=16),
     SizeFacts(
         name="Standard_D2s_v6",

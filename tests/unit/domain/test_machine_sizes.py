@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.image_traits import ImageTraits, SecurityType
+from shared.domain.image_traits import DiskKeys, ImageTraits, SecurityType
 from shared.domain.machine_sizes import (
     Placement,
     SizeFacts,
@@ -24,6 +24,7 @@ D2_V6 = SizeFacts(name="Standard_D2s_v6", generations=("V2",), controllers=("NVM
 ARM = SizeFacts(name="Standard_D2ps_v6", architecture="Arm64", generations=("V2",), controllers=("SCSI", "NVMe"))
 DC2 = SizeFacts(name="Standard_DC2as_v5", generations=("V2",), trusted_launch=False, confidential="SNP")
 BOTH = ("SCSI", "NVMe")
+STATELESS = {"westeurope": DiskKeys(confidential="NonPersistedTPM")}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ BOTH = ("SCSI", "NVMe")
         ({"generation": "V1"}, D2_V6, "it boots generation V2, but the image is V1"),
         ({"security": "TrustedLaunch"}, DC2, "security type TrustedLaunch"),
         ({"security": "ConfidentialVM"}, D2, "DCasv5 or ECasv5"),
+        ({"security": "ConfidentialVM", "keys": STATELESS}, DC2, "use a size with TDX"),
         ({}, D2_V6, "its disk controller is NVMe, but the image boots from SCSI"),
         ({"controllers": ("NVMe",)}, D2, "its disk controller is SCSI, but the image boots from NVMe"),
         ({"data_disks": 5}, D2, "it supports 4 data disks, but the image has 5"),
@@ -60,6 +62,7 @@ def test_a_size_that_cannot_boot_the_image_says_why(image: dict[str, Any], size:
         ({"security": "TrustedLaunchSupported"}, DC2),
         ({"security": "ConfidentialVMSupported"}, D2),
         ({"security": "ConfidentialVM"}, DC2),
+        ({"security": "ConfidentialVM", "keys": STATELESS}, replace(DC2, confidential="TDX")),
         ({"controllers": BOTH}, D2_V6),
         ({"architecture": "arm64"}, ARM),
     ],
