@@ -91,6 +91,8 @@ class ValidationFacts:
         default_factory=dict[DefinitionId, DefinitionFacts | None]
     )
     """For rings in other galleries: the image definition that the version will be copied to."""
+    published: frozenset[str] = frozenset()
+    """Regions in which Ringmaster has published the version itself, under a former policy."""
     newest_published: VersionNumber | None = None
     """The highest number that ``latest`` resolves to in any ring's region now, this version left out."""
 
@@ -117,7 +119,7 @@ def validate(
             *_reach(version, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
-            *_visibility(version, policy.validation),
+            *_visibility(facts, policy.validation),
             *_number(version, facts.newest_published),
         ]
     )
@@ -331,8 +333,10 @@ def _disks(version: VersionFacts, rules: ValidationRules) -> Iterator[Validation
             yield _error("disk-size", f"data disk {position} has {data} GiB; {rules.max_disk_gb} are allowed")
 
 
-def _visibility(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:
-    visible = [region for region in version.regions if version.visible_in(region)]
+def _visibility(facts: ValidationFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:
+    version = facts.version
+    assert version is not None
+    visible = [region for region in version.regions if version.visible_in(region) and region not in facts.published]
     if not visible:
         return
     say = _error if rules.visible_before_proof is VisibleBeforeProof.REJECT else _warning

@@ -253,8 +253,11 @@ class ValidationSection(Section):
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Smallest OS disk, GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Largest disk, GiB")
-    visible_before_proof: Literal["warn", "reject"] = Field(
-        "warn", description="What to do with a version that its builder made visible to `latest` before any proof"
+    visible_before_proof: Literal["hide", "warn", "reject"] = Field(
+        "hide",
+        description="What to do with a version that is visible to `latest` before any proof: `hide` excludes it from "
+        "`latest` before it is judged, and everywhere again when it is rejected, or superseded without proof; `warn` "
+        "and `reject` only judge, and hide nothing",
     )
     ready_within: Annotated[Duration, _SOME_TIME] = Field(
         timedelta(hours=8), description="How long a version may stay in Creating; replication can take six hours"
