@@ -16,7 +16,7 @@ from shared.domain.facts import RegionState, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
 from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Publication, Release
+from shared.domain.release import Publication, Release, State
 
 SKEW: Final = timedelta(minutes=2)
 """How far two clocks together may be off."""
@@ -91,7 +91,7 @@ class GalleryInvariants:
             if was is None or (then is not None and then >= was):
                 continue
             is_unproven = was == call.args[0].id.number and self._is_unproven(before.facts)
-            if not is_unproven and not self._is_revocation(call, then):
+            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then):
                 text = f"latest in {region} went from {was} to {then or 'nothing'}"
                 self._context.broken(Law.LATEST, text, call.invocation)
 
@@ -102,6 +102,24 @@ class GalleryInvariants:
             return False
         policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
         return then is not None or policy.scan.revoke_to_empty
+
+    def _may_hide(self, call: Call, region: str, then: VersionNumber | None) -> bool:
+        """Whether the write hides a version that was rejected or is not proven for the region."""
+        command = call.invocation.command
+        if command is None or command.kind is not Kind.HIDE:
+            return False
+        version: VersionId = call.args[0].id
+        row = self._context.rows[command.release]
+        policy = self._context.truth.policies[row.policy_digest]
+        rings = [
+            ring for ring in policy.rings if ring.definition == version.definition and region in ring_regions(ring)
+        ]
+        if any(publication_in(row, ring.name) for ring in rings):
+            may_be_empty = then is not None or policy.scan.revoke_to_empty
+            return row.state is State.REJECTED and may_be_empty
+        return row.state is State.REJECTED or all(
+            self._context.proof.missing(row, row.incarnation or "", policy, ring) for ring in rings
+        )
 
     def _is_unproven(self, facts: VersionFacts | None) -> bool:
         """Whether another image bears the number than the proven one: if it was published, it must be hidden again."""

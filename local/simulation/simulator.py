@@ -18,7 +18,7 @@ from local.simulation.functions_host import FunctionsHost, InvocationResult, Wor
 from local.simulation.ground_truth import GroundTruth, ImageTruth
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
-from local.simulation.observations import has_ended, key_of, publication_time
+from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
 from local.simulation.scanners import ReportStore, Scanners
 from local.simulation.scenario import HOME, TEST, Scenario, draw
 from local.simulation.scheduler import Scheduler
@@ -130,7 +130,7 @@ class Simulator:
                 law = Law.NOTHING_LEFT if self._is_done() else Law.NOTHING_LOST
                 self._break(law, f"not ended {TIME_LIMIT} after the last fault: {self._unfinished()}")
             if not self.result.violations:
-                self._final_checks().run(self.rows())
+                self._final_checks().run()
         except StopRun:
             pass
         self.host.kill()
@@ -167,9 +167,11 @@ class Simulator:
 
     def _is_done(self) -> bool:
         """Whether no message is left, every release has ended and none is missing."""
-        if len(self.cloud.queues) or len(self.host.poison):
+        if len(self.host.poison):
             return False
         rows = self.rows()
+        if len(self.cloud.queues) > sum(map(waits_for_version, rows)):
+            return False
         return all(map(has_ended, rows)) and not self._missed(rows)
 
     # --- what workload and scanners need ------------------------------------------------------------------------------
@@ -279,6 +281,7 @@ class Simulator:
             policy=self.host.world.policy,
             builds=self.workload.builds,
             disturbed=self.workload.disturbed,
+            rows={row.version: row for row in self.rows()},
             has_lost_messages=bool(self.fault_injection.counts["message lost"]),
             broken=self._break,
         )

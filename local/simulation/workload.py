@@ -89,9 +89,10 @@ class Workload:
     # --- builders -----------------------------------------------------------------------------------------------------
 
     def build(self, build: Build) -> None:
-        """Publish a version, hidden from ``latest``, and have its events delivered and its scans made."""
+        """Publish a version, and have its events delivered and its scans made."""
         version = build.version
-        self.timeline.record(f"built {version.short}: {[each.name for each in build.characters]}, scans {build.scans}")
+        names, shown = [each.name for each in build.characters], ", visible" if build.is_visible else ""
+        self.timeline.record(f"built {version.short}{shown}: {names}, scans {build.scans}")
         if version in self.builds:
             self.disturbed.add(version)
         self.builds[version] = build
@@ -102,8 +103,8 @@ class Workload:
                 ProvisioningState.CREATING,
                 HOME,
                 source_id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/images/base",
-                targets=(RegionTargetFacts(HOME, excluded=True),),
-                excluded=True,
+                targets=(RegionTargetFacts(HOME, excluded=not build.is_visible),),
+                excluded=not build.is_visible,
                 os_disk_gb=30,
             )
         )
