@@ -113,7 +113,8 @@ class FinalChecks:
     def _check_good(self, row: Release, build: Build) -> None:
         if build.by_reference and self.has_lost_messages:
             return
-        if build.is_visible and self._rule(row.version) is VisibleBeforeProof.REJECT:
+        rule = self.truth.policies[row.policy_digest].validation.visible_before_proof
+        if build.is_visible and rule is VisibleBeforeProof.REJECT:
             return
         if row.state is State.REJECTED and self.scenario.replicates_everywhere(row.version):
             self.broken(Law.NOTHING_LOST, f"{row.version.short} is good and was rejected: {row.reasons}")
