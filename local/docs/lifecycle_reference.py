@@ -81,6 +81,10 @@ ORDERS: Mapping[Send, str] = {
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and verify the result.",
     Send.ANNOUNCE: "Publish a CloudEvent for the consumers of images.",
     Send.REVOKE: "Exclude the version from `latest` in every region, and verify the result.",
+    Send.HIDE: (
+        "Exclude the version from `latest` wherever it is visible without proof, and verify the result. Sent where the "
+        "policy says `visibleBeforeProof: hide`, and whenever a number is reused of which a ring was worked on."
+    ),
     Send.CLEAN_UP: "Delete the machines of boot tests that are no longer needed.",
 }
 

@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final, Protocol
 
@@ -84,14 +84,17 @@ class Workload:
     """The newest build of each version."""
     disturbed: set[VersionId] = field(default_factory=set)
     """Versions that users deleted, or whose numbers were used again: how they end is up to users."""
+    last_resent: datetime | None = None
+    """When operators last sent something again."""
     _events: int = 0
 
     # --- builders -----------------------------------------------------------------------------------------------------
 
     def build(self, build: Build) -> None:
-        """Publish a version, hidden from ``latest``, and have its events delivered and its scans made."""
+        """Publish a version, and have its events delivered and its scans made."""
         version = build.version
-        self.timeline.record(f"built {version.short}: {[each.name for each in build.characters]}, scans {build.scans}")
+        names, shown = [each.name for each in build.characters], ", visible" if build.is_visible else ""
+        self.timeline.record(f"built {version.short}{shown}: {names}, scans {build.scans}")
         if version in self.builds:
             self.disturbed.add(version)
         self.builds[version] = build
@@ -102,8 +105,8 @@ class Workload:
                 ProvisioningState.CREATING,
                 HOME,
                 source_id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/images/base",
-                targets=(RegionTargetFacts(HOME, excluded=True),),
-                excluded=True,
+                targets=(RegionTargetFacts(HOME, excluded=not build.is_visible),),
+                excluded=not build.is_visible,
                 os_disk_gb=30,
             )
         )
@@ -173,10 +176,14 @@ class Workload:
                 self.host.invoke(
                     "resend",
                     lambda world, now, _, version=version: poison.resend(version, world, now=now),
-                    lambda *_: None,
+                    self._on_resent,
                     subject=version.short,
                 )
         self.host.scheduler.call_later(OPERATOR_ROUND, self.operate)
+
+    def _on_resent(self, count: int | None, _: BaseException | None) -> None:
+        if count:
+            self.last_resent = self.host.scheduler.now
 
     def _remove_failed_regions(self, version: VersionId) -> None:
         """Operators remove regions that will never replicate and that no ring wants: a former policy's, or a user's."""

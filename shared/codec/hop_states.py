@@ -54,6 +54,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.REPLICATE: (Replicate,),
     Kind.PROMOTE: (Bake, Publish, ReadBack, TakeBack),
     Kind.REVOKE: (Exclude, ConfirmExcluded),
+    Kind.HIDE: (Exclude, ConfirmExcluded),
     Kind.ANNOUNCE: (Announce,),
 }
 """What a command of each kind can carry, besides nothing."""

@@ -21,7 +21,7 @@ from typing import Final
 from shared.domain.image import VersionId
 from shared.domain.moment import Moment
 from shared.domain.orders import Send, order, order_announcement, order_clean_up
-from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.policy import DefinitionPolicy, Ring, VisibleBeforeProof
 from shared.domain.release import Gate, Publication, Release, State
 
 
@@ -48,6 +48,8 @@ class Outcome(StrEnum):
     VERSION_GONE = "version deleted"
     VERSION_RETURNED = "version found again"
     NUMBER_REUSED = "number reused"
+    EXPOSED = "visible without proof"
+    HIDDEN = "hidden from latest"
     POLICY_CHANGED = "policy changed"
 
 
@@ -62,6 +64,7 @@ class Next:
 
 S, O = State, Outcome  # noqa: E741 - the table reads better narrow
 _ENDED: Final = (Send.CLEAN_UP, Send.ANNOUNCE)
+_UNPROVEN: Final = (*_ENDED, Send.HIDE)
 _RESTART: Final = Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE))
 _IN_A_RING: Final = (S.REPLICATING, S.TESTING, S.BAKING, S.PUBLISHING)
 _OPEN: Final = (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD)
@@ -89,14 +92,18 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
         for state in (S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
     },
     (S.REVOKING, O.REVOKED): Next(S.REVOKED, (Send.ANNOUNCE,)),
-    **{(state, O.REJECTED): Next(S.REJECTED, _ENDED) for state in _OPEN},
-    **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _ENDED) for state in _OPEN},
+    **{(state, O.REJECTED): Next(S.REJECTED, _UNPROVEN) for state in _OPEN},
+    **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _UNPROVEN) for state in _OPEN},
     **{(state, O.VERSION_GONE): Next(S.REJECTED, _ENDED) for state in _OPEN},
     **{(state, O.POLICY_CHANGED): _RESTART for state in _OPEN},
     # A deleted version can be restored, and a gallery can be found again.
     (S.REJECTED, O.VERSION_RETURNED): _RESTART,
     # A number can be used again at any time, also long after its first bearer was released.
-    **{(state, O.NUMBER_REUSED): _RESTART for state in State},
+    **{(state, O.NUMBER_REUSED): Next(S.VALIDATING, (*_RESTART.sends, Send.HIDE)) for state in State},
+    # What builders and operators made visible, and nobody has proven.
+    (S.VALIDATING, O.EXPOSED): Next(S.VALIDATING, (Send.VALIDATE, Send.HIDE)),
+    **{(state, O.EXPOSED): Next(state, (Send.HIDE,)) for state in (S.REJECTED, S.SUPERSEDED, S.REVOKED)},
+    **{(state, O.HIDDEN): Next(state) for state in State},
 }
 
 
@@ -146,10 +153,14 @@ def _moved_on(release: Release, outcome: Outcome, follows: Next, policy: Definit
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
+    # A write of its own for the former bearer of the number may show the new one, whatever the policy says of others.
+    own_write = outcome is Outcome.NUMBER_REUSED and release.ring is not None
+    hides = own_write or policy.validation.visible_before_proof is VisibleBeforeProof.HIDE
     if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED, Outcome.VERSION_RETURNED}:
         release = _forgotten(release, outcome, policy)
     for send in follows.sends:
-        release = order(release, send, policy, moment)
+        if send is not Send.HIDE or hides:
+            release = order(release, send, policy, moment)
     return release
 
 

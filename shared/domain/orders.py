@@ -53,6 +53,7 @@ class Send(StrEnum):
     ANNOUNCE = "announce"
     CLEAN_UP = "delete test machines"
     REVOKE = "revoke"
+    HIDE = "hide"
 
 
 class RingNeeded(LookupError):
@@ -170,6 +171,8 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
         case Send.REVOKE, _:
             yield _Order(Branch(Kind.REVOKE), Exclude(), PUBLISH_WITHIN)
+        case Send.HIDE, _:
+            yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
         case _:
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
 

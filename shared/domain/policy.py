@@ -29,8 +29,10 @@ class Severity(StrEnum):
 
 
 class VisibleBeforeProof(StrEnum):
-    """What to say of a version that its builder published visible to ``latest``, before any proof."""
+    """What to do with a version that is visible to ``latest`` and not proven."""
 
+    HIDE = "hide"
+    """Hide it before it is judged, and again when its release ends without proof."""
     WARN = "warn"
     REJECT = "reject"
 
@@ -94,7 +96,7 @@ class ValidationRules:
     """Tag name -> what the whole value must match, or None when any value will do."""
     min_disk_gb: int = 1
     max_disk_gb: int = 2048
-    visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.WARN
+    visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.HIDE
     ready_within: timedelta = timedelta(hours=8)
     """How long a version may stay in Creating; documentation speaks of up to six hours of replication."""
 

@@ -53,6 +53,7 @@ class Gate(StrEnum):
     PUBLICATION = "publication"
     RESCAN = "rescan"
     REVOCATION = "revocation"
+    HIDING = "hiding"
 
     @property
     def words(self) -> str:

@@ -85,6 +85,8 @@ class ValidationFacts:
     """By region, the sizes of machines that Azure offers there."""
     sizes_unread: str | None = None
     """Why the sizes could not be read; None when they were."""
+    published: frozenset[str] = frozenset()
+    """Regions in which Ringmaster has published the version itself, under a former policy."""
     newest_published: VersionNumber | None = None
     """The highest number that ``latest`` resolves to in any ring's region now, this version left out."""
 
@@ -113,7 +115,7 @@ def validate(
             *_machines(version, facts, policy),
             *_tags(version, policy.validation),
             *_disks(version, policy.validation),
-            *_visibility(version, policy.validation),
+            *_visibility(facts, policy.validation),
             *_number(version, facts.newest_published),
         ]
     )
@@ -330,8 +332,10 @@ def _disks(version: VersionFacts, rules: ValidationRules) -> Iterator[Validation
             yield error("disk-size", f"data disk {position} has {data} GiB; {rules.max_disk_gb} are allowed")
 
 
-def _visibility(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:
-    visible = [region for region in version.regions if version.visible_in(region)]
+def _visibility(facts: ValidationFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:
+    version = facts.version
+    assert version is not None
+    visible = [region for region in version.regions if version.visible_in(region) and region not in facts.published]
     if not visible:
         return
     say = error if rules.visible_before_proof is VisibleBeforeProof.REJECT else warning

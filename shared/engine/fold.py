@@ -74,7 +74,9 @@ def fold(
             if ring is not None and policy is not None:
                 release = _with_publication(release, policy, ring, now)
             moved = advance(release, outcome, policy, moment, why=why)
-            return Folded(replace(moved, reasons=_ended(moved, (why,))), archive=archive)
+            if outcome is not Outcome.EXPOSED:  # which ends nothing: why it ended before still holds
+                moved = replace(moved, reasons=_ended(moved, (why,)))
+            return Folded(moved, archive=archive)
         case Finished(note):
             done = release.with_pending(command.branch, None)
             return Folded(done.with_history(now, note) if note else done)
@@ -143,9 +145,19 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     )
     if result.gate is Gate.PUBLICATION and result.answer is Answer.PASS:
         release = _with_publication(release, policy, command.ring or "", moment.now)
+    if result.gate is Gate.HIDING:
+        return Folded(_hidden(release, policy, moment), record.evidence, document)
     outcome = _outcome(release, result, policy, command.ring)
     moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
     return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
+
+
+def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
+    """The row of a hidden version. A rejected one is published only where the policy does not reach any more."""
+    if release.state is State.REJECTED:
+        names = {ring.name for ring in policy.rings}
+        release = replace(release, published=tuple(each for each in release.published if each.ring not in names))
+    return advance(release, Outcome.HIDDEN, policy, moment)
 
 
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:
@@ -215,6 +227,8 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: 
             return Outcome.REVOKED
         case Gate.RESCAN:
             raise AssertionError("a verdict on a published version must be a Rechecked")
+        case Gate.HIDING:
+            raise AssertionError("hiding does not decide on a release")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:

@@ -266,8 +266,11 @@ class ValidationSection(Section):
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
-    visible_before_proof: Literal["warn", "reject"] = Field(
-        "warn", description="What to do with a version that is visible to `latest` before any gate has passed"
+    visible_before_proof: Literal["hide", "warn", "reject"] = Field(
+        "hide",
+        description="What to do with a version that is visible to `latest` before all its gates have passed: `hide` "
+        "excludes it from `latest` before it is evaluated, and everywhere again when it is rejected, or superseded "
+        "without evidence; `warn` and `reject` only evaluate, and hide nothing",
     )
     ready_within: Annotated[Duration, _SOME_TIME] = Field(
         timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"

@@ -109,13 +109,17 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
             return Dropped("stale: the release has advanced")
-        version = await world.galleries.version(target, replication=True)
-        if version is None:
-            return await confirm_gone(target, world, "the version was deleted before it was published")
-        wrong = await _not_ours_to_publish(version, release, world)
+        wrong = await _source_reused(target, release, world)
         if wrong is not None:
             return wrong
         versions = await world.galleries.versions(ring.definition)
+        # Read last: the write carries the flags of all other regions, and must not undo what somebody just hid there.
+        version = await world.galleries.version(target, replication=True)
+        if version is None:
+            return await confirm_gone(target, world, "the version was deleted before it was published")
+        wrong = _another(version, release)
+        if wrong is not None:
+            return wrong
         plan = plan_publication(versions, version, ring.region_names)
         if isinstance(plan, Overtaken):
             # A hop that wrote, and died or was too slow to say so, may have published it before.
@@ -179,11 +183,10 @@ def _another(version: VersionFacts, release: Release) -> HopResult | None:
     return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
 
 
-async def _not_ours_to_publish(version: VersionFacts, release: Release, world: World) -> HopResult | None:
-    """The same for a version that is to be published: a copy's source must be the proven one, too."""
-    another = _another(version, release)
-    if another is not None or version.id == release.version:
-        return another
+async def _source_reused(target: VersionId, release: Release, world: World) -> HopResult | None:
+    """The answer when a copy is to be published, and its source is another version than the one that was proven."""
+    if target == release.version:
+        return None
     source = await world.galleries.version(release.version)
     return _REUSED if source is not None and not is_same(source, release) else None
 

@@ -1,24 +1,36 @@
 """Revocation: make a version ``latest`` nowhere, in every gallery where it may be, and see that it holds.
 
+Hiding takes the same steps for a version that is visible without proof: its builder or an operator made it visible, or
+it was rejected. It spares the regions in which the version may stay (``rightful_regions``).
+
 Each image definition that the policy's rings name is looked at, whatever the row says of publications: a ring may have
 been written by a hop that did not live to tell. The write sets every flag, under the definition's lease. What is there
 under the same number and isn't ours (another build, a copy of another one) is left alone. ``latest`` may go back here;
-it goes empty only where the policy says so, and otherwise waits for people.
+it goes empty only where the policy says so, and otherwise waits for people. Where only others made the version
+visible, ``latest`` was empty before they did, and may be again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from shared.domain.facts import VersionFacts
 from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
-from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
+from shared.domain.messages import Kind
+from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
-from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
+from shared.domain.revocation import (
+    RevokePlan,
+    check_revocation,
+    plan_revocation,
+    published_regions,
+    rightful_regions,
+)
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.revocation_scope import definitions_of, released_version
 from shared.ports import Hop
@@ -31,7 +43,7 @@ NOT_COVERED: Final = Stalled(
 
 
 async def run(hop: Hop) -> HopResult:
-    """One step of a revocation: write or read back one definition."""
+    """One step of a revocation, or of hiding: write or read back one definition."""
     match hop.command.state:
         case Exclude() as state:
             return await _exclude(hop, state)
@@ -46,31 +58,67 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
     definition = DefinitionId.parse(left[0])
     done = dict(state.done)
     async with definition_lease(hop, definition):
+        # Whoever publishes holds this lease too, and has recorded before what it published.
+        current = await hop.world.ledger.read(hop.release.version)
+        if current is None or not current.release.expects(hop.command):
+            return Dropped("stale: the release has advanced")
+        hop = replace(hop, release=current.release)
         versions = await hop.world.galleries.versions(definition)
         version = released_version(versions, definition, hop.release)
-        if version is not None:
-            plan = plan_revocation(versions, version)
-            if plan.emptied and not hop.policy.scan.revoke_to_empty:
-                where = ", ".join(plan.emptied)
-                text = f"latest in {where} of {definition.gallery.name} would be empty: publish another version first"
-                return Requeue(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
+        if version is not None and (due := _due(hop, definition, version, versions)):
+            plan = plan_revocation(versions, version, kept=due.kept)
             if plan.changes:
                 await write(version, plan.targets, hop.world, excluded=True)
             done[str(definition)] = _predicted(plan)
+            if due.emptied:
+                return _waits(hop, replace(state, left=(*left[1:], left[0]), done=done), definition, due.emptied)
     if len(left) > 1:
         return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
     # All is written before anything is read back: each minute of a bad version counts.
-    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
+    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded" if done else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be done in a definition: the regions left as they are, among them those that would be ``emptied``."""
+
+    kept: frozenset[str]
+    emptied: tuple[str, ...]
+
+
+def _due(hop: Hop, definition: DefinitionId, version: VersionFacts, versions: Sequence[VersionFacts]) -> _Due | None:
+    """What is to be done; None where hiding finds the version visible only where it may be."""
+    release, policy = hop.release, hop.policy
+    kept = rightful_regions(release, policy, definition)
+    revokes = hop.command.kind is Kind.REVOKE
+    if not revokes and not any(version.visible_in(region) for region in version.regions if region not in kept):
+        return None
+    emptied = plan_revocation(versions, version, kept=kept).emptied
+    if policy.scan.revoke_to_empty:
+        emptied = ()
+    elif not revokes:
+        # Elsewhere others made it visible: latest was empty there before they did.
+        published = published_regions(release, policy, definition)
+        emptied = tuple(region for region in emptied if region in published)
+    return _Due(kept.union(emptied), emptied)
+
+
+def _waits(hop: Hop, state: Exclude, definition: DefinitionId, emptied: Sequence[str]) -> Requeue:
+    where = ", ".join(emptied)
+    what = "revoked" if hop.command.kind is Kind.REVOKE else "hidden"
+    text = f"not {what}: latest in {where} of {definition.gallery.name} would be empty: publish another version first"
+    return Requeue(state, EMPTY_POLL, note=text, stalled=text)
 
 
 async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     if not state.done:
-        return _revoked(hop, {}, "the version no longer exists in any of the policy's galleries")
+        return _concluded(hop, {}, "the version no longer exists in any of the policy's galleries")
     definition = DefinitionId.parse(state.left[0])
     versions = await hop.world.galleries.versions(definition)
-    wrong = list(check_revocation(versions, definition.version(hop.release.version.number)))
+    kept = rightful_regions(hop.release, hop.policy, definition)
+    wrong = list(check_revocation(versions, definition.version(hop.release.version.number), kept=kept))
     if not wrong and len(state.left) == 1:
-        return _revoked(hop, state.done, "")
+        return _concluded(hop, state.done, "")
     if not wrong:
         return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     reads = state.reads + 1
@@ -80,7 +128,9 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:
+def _concluded(hop: Hop, done: Mapping[str, LatestChange], note: str) -> HopResult:
+    if hop.command.kind is Kind.HIDE:
+        return Decided(Gate.HIDING, Answer.PASS, facts={"latest": done}) if done else Finished()
     scanned = hop.release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
     told = (*reasons, note, *_out_of_reach(hop.release, hop.policy))

@@ -19,10 +19,11 @@ from shared.domain.image import DefinitionId
 from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
 from shared.domain.machine_sizes import Sizes
-from shared.domain.messages import Kind
+from shared.domain.messages import Branch, Kind
 from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
-from shared.domain.policy import DefinitionPolicy, ValidationRules
-from shared.domain.release import Answer, Gate, Release
+from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
+from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.revocation import published_regions, rightful_regions
 from shared.domain.validation import (
     ValidationFacts,
     ValidationOutcome,
@@ -31,6 +32,7 @@ from shared.domain.validation import (
 )
 from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
+from shared.gallery.lease import READ_BACK
 from shared.ports import Hop, Refused, World
 
 POLL: Final = timedelta(seconds=30)
@@ -45,7 +47,7 @@ async def run(hop: Hop) -> HopResult:
     release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
     if hop.command.is_hint:
-        return await _looked_again(version, release, world)
+        return await _looked_again(version, hop)
     state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
     since = state.since
     if version is None:
@@ -62,7 +64,14 @@ async def run(hop: Hop) -> HopResult:
         if verdict.outcome is ValidationOutcome.WAIT:
             return Requeue(state, POLL, note=f"the version is {version.provisioning_state.value}")
         return _decided(version, ValidationFacts(version, None, None), verdict, policy)
-    facts = await _facts(_once_provisioned(version, release), policy, world)
+    if (pending := release.pending.get(str(Branch(Kind.HIDE)))) is not None and not pending.parked:
+        return Requeue(state, READ_BACK)
+    if pending is None and release.incarnation is None and _exposed(version, policy):
+        return Redirected(
+            Outcome.EXPOSED,
+            f"in {', '.join(_exposed(version, policy))}: it is excluded from latest before it is evaluated",
+        )
+    facts = await _facts(_once_provisioned(version, release), hop)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
         told = "; ".join(verdict.texts)
@@ -81,7 +90,15 @@ def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
     return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
-async def _looked_again(version: VersionFacts | None, release: Release, world: World) -> HopResult:
+def _exposed(version: VersionFacts, policy: DefinitionPolicy) -> list[str]:
+    """Regions in which ``latest`` may resolve to the version, where the policy says to hide it."""
+    if policy.validation.visible_before_proof is not VisibleBeforeProof.HIDE:
+        return []
+    return [region for region in version.regions if version.visible_in(region)]
+
+
+async def _looked_again(version: VersionFacts | None, hop: Hop) -> HopResult:
+    release, world = hop.release, hop.world
     if release.incarnation is None and not release.state.is_terminal:
         # Validation has its own patience with a version that isn't there yet.
         return Dropped("the version is being validated")
@@ -93,7 +110,7 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
     if release.ended_as_gone and incarnation is not None and incarnation == release.incarnation:
         return Redirected(Outcome.VERSION_RETURNED, "the version is in the gallery again")
     if incarnation is None or incarnation == release.incarnation:
-        return Dropped(
+        return _shown_again(version, hop) or Dropped(
             "the version is unchanged: the event was caused by Ringmaster's own write, or by one that did "
             "not replace the version"
         )
@@ -104,13 +121,29 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
     return Redirected(Outcome.NUMBER_REUSED, f"another image was built under this version number on {incarnation}")
 
 
+def _shown_again(version: VersionFacts, hop: Hop) -> Redirected | None:
+    """The answer when an ended release's version is visible where it may not be, and nothing hides it yet."""
+    release = hop.release
+    if (
+        release.state not in {State.REJECTED, State.SUPERSEDED, State.REVOKED}
+        or str(Branch(Kind.HIDE)) in release.pending
+    ):
+        return None
+    rightful = rightful_regions(release, hop.policy, release.version.definition)
+    exposed = [region for region in _exposed(version, hop.policy) if region not in rightful]
+    return (
+        Redirected(Outcome.EXPOSED, f"in {', '.join(exposed)}: it is excluded from latest again") if exposed else None
+    )
+
+
 def _is_read_back(release: Release) -> bool:
     """Whether a publication was written and not confirmed yet."""
     promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.parked]
     return any(isinstance(each.command.state, ReadBack | TakeBack) for each in promoted)
 
 
-async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:
+async def _facts(version: VersionFacts, hop: Hop) -> ValidationFacts:
+    policy, world = hop.policy, hop.world
     others: dict[DefinitionId, DefinitionFacts | None] = {}
     for ring in policy.rings:
         if ring.definition != policy.source and ring.definition not in others:
@@ -124,6 +157,7 @@ async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) 
         ring_definitions=others,
         sizes=sizes,
         sizes_unread=unread,
+        published=published_regions(hop.release, policy, policy.source),
     )
 
 

@@ -26,6 +26,8 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     TestEnvironment,
+    ValidationRules,
+    VisibleBeforeProof,
 )
 from shared.domain.release import Gate, Release
 from shared.ports import MachineSpec, Stored, World
@@ -63,6 +65,8 @@ DEFINITION = DefinitionPolicy(
     digest="digest-1",
     boot=BootRules(),
 )
+WARNING = replace(DEFINITION, validation=ValidationRules(visible_before_proof=VisibleBeforeProof.WARN))
+"""The same, where nothing is hidden but by a revocation."""
 SMALL = replace(DEFINITION, rings=DEFINITION.rings[:1])
 """One ring in the source gallery: for what the number of rings has no part in."""
 

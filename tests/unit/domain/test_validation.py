@@ -345,6 +345,10 @@ class TestVisibility:
         assert codes(judged(excluded=False)) == ["warning:visible-before-proof"]
         assert codes(judged(rules=self.REJECT, excluded=False)) == ["error:visible-before-proof"]
 
+    def test_where_ringmaster_published_it_before_it_is_proven(self) -> None:
+        published = replace(FACTS, published=frozenset({"westeurope"}))
+        assert codes(judged(published, rules=self.REJECT, excluded=False)) == []
+
     def test_the_flag_of_a_region_overrides_the_flag_of_the_version(self) -> None:
         hidden = (RegionTargetFacts("westeurope", excluded=True),)
         shown = (RegionTargetFacts("westeurope", excluded=False), RegionTargetFacts("eastus"))
