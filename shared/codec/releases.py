@@ -18,8 +18,9 @@ from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 from shared.domain.release import Pending, Release
 
-ROW_VERSION: Final = 1
-
+ROW_VERSION: Final = 2
+_WITHOUT_ACTIONS: Final = 1
+"""The version of rows that 0.1.0 reads and writes back without loss. It would lose holds and approvals."""
 
 _Order: Final = wire_struct("Order", Command, {**COUNTS, **STATE, "release": str})
 # What waits for people was "set aside" in rows of 0.1.0.
@@ -32,11 +33,11 @@ def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
     what = plain.Lazily(lambda: f"the row of {release.version.short}")
     plain.check_times(release, what)
-    for dated in (*release.gates, *release.published, *release.history):
+    for dated in (*release.gates, *release.published, *release.history, *release.actions):
         plain.check_time(dated.at, what)
     pending = {branch: _wire(each) for branch, each in release.pending.items()}
     fields = {**values(release), "version": str(release.version), "pending": pending}
-    return plain.encode(_Row(**fields, v=ROW_VERSION), what)
+    return plain.encode(_Row(**fields, v=ROW_VERSION if release.actions else _WITHOUT_ACTIONS), what)
 
 
 def decode_release(body: bytes) -> Release:
@@ -47,7 +48,7 @@ def decode_release(body: bytes) -> Release:
     pending = {branch: _pending(wire) for branch, wire in row.pending.items()}
     release = from_wire(Release, row, version=version, pending=pending)
     # The types of what is inside are the domain's own, so that the decoder doesn't ask for offsets there.
-    for dated in (*release.gates, *release.published, *release.history):
+    for dated in (*release.gates, *release.published, *release.history, *release.actions):
         if dated.at.tzinfo is None:
             raise Malformed(f"{what} of {version.short} holds a time without an offset: correct it in the table")
     return release

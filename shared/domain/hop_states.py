@@ -229,6 +229,13 @@ class Bake(HopState):
     STEP: ClassVar[str | None] = "bake"
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitApproval(HopState):
+    """Wait until the ring's approvals are given, or their deadline passes."""
+
+    STEP: ClassVar[str | None] = "await approval"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishingState(HopState):
     """A step that writes to the gallery, or that follows one that did."""
@@ -273,6 +280,16 @@ class RevocationState(HopState):
 
     left: tuple[str, ...] = ()
     done: Mapping[str, LatestChange] = field(default_factory=dict[str, LatestChange])
+    allow_empty: bool = False
+    """Revoke also where ``latest`` would then be nothing, whatever the policy says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRevocation(RevocationState):
+    """Begin a revocation that was ordered for a later time."""
+
+    STEP: ClassVar[str | None] = "begin"
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
 from shared.policy_file.fields import (
@@ -23,6 +22,14 @@ from shared.policy_file.fields import (
     VexFile,
     between,
 )
+from shared.policy_file.people_models import (
+    AccessSection,
+    ApprovalSection,
+    EmergencySection,
+    FreezeSection,
+    WindowSection,
+)
+from shared.policy_file.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
@@ -37,12 +44,6 @@ Severities = list[Literal["critical", "high", "medium", "low", "negligible", "un
 _UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))
 _SOME_TIME = between(timedelta(minutes=1), timedelta(days=90))
 _A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
-
-
-class Section(BaseModel):
-    """What all sections have in common: strict types, no unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
 
 class RegionSection(Section):
@@ -128,6 +129,12 @@ class RingSection(Section):
         "test passed), before this one is",
     )
     boot_test: bool = Field(True, description="Boot a VM from the replica in each region before the ring is published")
+    approval: ApprovalSection | None = Field(
+        None, description="Whose approval it needs before it is published. Left out: nobody's"
+    )
+    windows: list[WindowSection] = Field(
+        default_factory=list, description="When it may be published. Left out: at any time"
+    )
 
     @model_validator(mode="after")
     def _one_target(self) -> RingSection:
@@ -333,6 +340,14 @@ class DefinitionSection(Section):
     retention: RetentionSection = Field(
         default_factory=lambda: RetentionSection.model_validate({}), description="What is kept"
     )
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}),
+        description="Who may do what with this definition's versions, beside those of the whole file",
+    )
+    emergency: EmergencySection = Field(
+        default_factory=lambda: EmergencySection.model_validate({}),
+        description="What an emergency promotion may skip",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that may pass in this definition, until a day"
     )
@@ -362,6 +377,10 @@ class PolicySection(Section):
     version: Literal[1] = Field(description="Version of this file's format")
     test: TestSection = Field(description="Where boot-test machines live")
     definitions: list[DefinitionSection] = Field(min_length=1, description="The image definitions that are released")
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
+    )
+    freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that may pass in every definition, until a day"
     )

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
+from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
-from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
+from shared.domain.lifecycle import Outcome
+from shared.domain.outcomes import Decided, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
@@ -33,6 +34,8 @@ NOT_COVERED: Final = Stalled(
 async def run(hop: Hop) -> HopResult:
     """One step of a revocation: write or read back one definition."""
     match hop.command.state:
+        case BeginRevocation(reason=reason):
+            return Redirected(Outcome.REVOKE_ORDERED, reason)
         case Exclude() as state:
             return await _exclude(hop, state)
         case ConfirmExcluded() as state:
@@ -50,7 +53,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
         version = released_version(versions, definition, hop.release)
         if version is not None:
             plan = plan_revocation(versions, version)
-            if plan.emptied and not hop.policy.scan.revoke_to_empty:
+            if plan.emptied and not (hop.policy.scan.revoke_to_empty or state.allow_empty):
                 where = ", ".join(plan.emptied)
                 text = f"latest in {where} of {definition.gallery.name} would be nothing: publish another version first"
                 return Requeue(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
@@ -58,9 +61,10 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
                 await write(version, plan.targets, hop.world, excluded=True)
             done[str(definition)] = _predicted(plan)
     if len(left) > 1:
-        return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
+        return Requeue(replace(state, left=left[1:], done=done), timedelta(0))
     # All is written before anything is read back: each minute of a bad version counts.
-    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
+    confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
+    return Requeue(confirm, READ_BACK, note="excluded")
 
 
 async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
@@ -76,7 +80,7 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
         note = f"does not hold, written again: {'; '.join(wrong)}"
-        return Requeue(Exclude(), timedelta(0), note=note)
+        return Requeue(Exclude(allow_empty=state.allow_empty), timedelta(0), note=note)
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
