@@ -13,7 +13,7 @@ from local.simulation.scanners import CLEAN, Scanners
 from local.simulation.scenario import Build, Scenario
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
-from shared.domain.policy import DayAfter, DefinitionPolicy, Policy
+from shared.domain.policy import DefinitionPolicy, FailedRescanAction, Policy
 from shared.domain.release import Release, State
 
 
@@ -81,7 +81,7 @@ class FinalChecks:
             return
         made, content = self.scanners.last_accepted.get(row.version, (None, CLEAN))
         is_known = not self.has_lost_messages and not self.builds[row.version].by_reference
-        must_go = policy.scan.day_after is DayAfter.REVOKE and policy.scan.revoke_to_empty
+        must_go = policy.scan.on_failed_rescan is FailedRescanAction.REVOKE and policy.scan.revoke_to_empty
         if is_known and must_go and content != CLEAN:
             text = f"{row.version.short} failed the scan of {made} and is released"
             self.broken(Law.NOTHING_BAD_VISIBLE, text)

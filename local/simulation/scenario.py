@@ -26,8 +26,8 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
-    DayAfter,
     DefinitionPolicy,
+    FailedRescanAction,
     Policy,
     RegionTarget,
     ReplicationRules,
@@ -199,7 +199,7 @@ def _scan_rules(rng: Random) -> ScanRules:
     return ScanRules(
         {Severity.CRITICAL: 0, Severity.HIGH: 5},
         deadline=timedelta(hours=8),
-        day_after=rng.choice(tuple(DayAfter)),
+        on_failed_rescan=rng.choice(tuple(FailedRescanAction)),
         rescan_after=rng.choice((None, timedelta(minutes=40))),
         hold_for=timedelta(hours=rng.choice((1, 6))),
         revoke_to_empty=rng.random() < 0.5,

@@ -121,7 +121,7 @@ def _covering(request: JudgeRequest) -> tuple[DefinitionPolicy, VersionId | None
             return definition, version
     known = ", ".join(definition.name for definition in policy.definitions.values())
     raise CommandError(
-        f"{request.policy} does not include the image {request.image}. It includes: {known}. Use one of these names, "
+        f"{request.policy} does not cover the image {request.image}. It covers: {known}. Use one of these names, "
         "or the resource id of a version or definition"
     )
 

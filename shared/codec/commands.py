@@ -37,7 +37,7 @@ def encode_command(command: Command) -> bytes:
     envelope = _Envelope(**command_fields(command), v=VERSION)
     body = plain.encode(envelope, what)
     if len(body) > LARGEST_BODY:
-        raise TooLarge(f"{what} takes {size_in_words(len(body))}; at most {size_in_words(LARGEST_BODY)} are allowed")
+        raise TooLarge(f"{what} has {size_in_words(len(body))}; the maximum is {size_in_words(LARGEST_BODY)}")
     return body
 
 
@@ -45,11 +45,11 @@ def decode_command(body: bytes) -> Command:
     """Read a command. Raises NotOurs, NewerVersion, Malformed or TooLarge."""
     what = "the queue message"
     if len(body) > LARGEST_BODY:
-        raise TooLarge(f"{what} takes {size_in_words(len(body))}; at most {size_in_words(LARGEST_BODY)} are read")
+        raise TooLarge(f"{what} has {size_in_words(len(body))}; the maximum is {size_in_words(LARGEST_BODY)}")
     if (pointer := decode_pointer(body)) is not None:
-        raise Malformed(f"{what} only points to the blob {pointer.name!r}: open it first, then decode what it holds")
+        raise Malformed(f"{what} is a pointer to the blob {pointer.name!r}: read the blob, then decode its content")
     envelope = plain.decode(_ENVELOPE, body, what, VERSION)
-    return read_command(envelope, f"{what} names no release")
+    return read_command(envelope, f"{what} does not name a release")
 
 
 def command_fields(command: Command) -> dict[str, Any]:
@@ -71,6 +71,4 @@ def check_command(command: Command, what: object) -> None:
     plain.check_times(command, what)
     check_state(command.kind, command.state, plain.Lazily(lambda: f"the state of {what}"))
     if not (0 <= command.seq <= 2**53 and 0 <= command.attempt <= 2**53):
-        raise Unencodable(
-            f"{what} has seq {command.seq} and attempt {command.attempt}; neither can be negative or huge"
-        )
+        raise Unencodable(f"{what} has seq {command.seq} and attempt {command.attempt}; these values are out of range")

@@ -27,7 +27,7 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
         raise Unencodable(f"the document cannot be written as JSON: {error}") from error
     if len(body) > LARGEST_DOCUMENT:
         limit = size_in_words(LARGEST_DOCUMENT)
-        raise TooLarge(f"the document takes {size_in_words(len(body))}; at most {limit} are allowed")
+        raise TooLarge(f"the document has {size_in_words(len(body))}; the maximum is {limit}")
     return body
 
 

@@ -16,8 +16,8 @@ class NewerVersion(CodecError):
 
     def __init__(self, what: str, version: int, ours: int) -> None:
         super().__init__(
-            f"{what} is from a newer version of the app (format {version}; this one reads up to {ours}): "
-            "deploy, then send it again"
+            f"{what} is from a newer version of the app (format {version}; this version reads formats up to {ours}): "
+            "deploy the newer version, then send it again"
         )
 
 

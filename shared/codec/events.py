@@ -118,11 +118,11 @@ def _scan_reported(event: object) -> ScanReported:
     try:
         data = msgspec.convert(_data(event), _Scan)
     except msgspec.ValidationError as error:
-        raise _Unusable(f"its data is not that of a scan: {str(error).replace('`$', '`data')}") from error
+        raise _Unusable(f"its data does not describe a scan: {str(error).replace('`$', '`data')}") from error
     if data.format is None or not is_format_name(data.format.lower()):
         raise _Unusable(f"data.format is {_shown(data.format)}, not the name of a report format such as trivy")
     if data.image is None:
-        raise _Unusable("data.image is missing, not the id of an image version")
+        raise _Unusable("data.image is missing: set it to the resource id of the image version")
     reported = ScanReported(_parsed(data.image), data.format.lower(), _event_id(event), _time(event, "time"))
     return _with_report(reported, data)
 
@@ -130,8 +130,8 @@ def _scan_reported(event: object) -> ScanReported:
 def _with_report(reported: ScanReported, data: _Scan) -> ScanReported:
     if sum(each is not None for each in (data.report, data.reportBlob, data.reportUrl)) != 1:
         raise _Unusable(
-            "data needs either report (the report itself), reportBlob (its name in the report store) or reportUrl "
-            "(where it lies, with its sha256)"
+            "data must have exactly one of report (the report itself), reportBlob (its name in the report store) "
+            "and reportUrl (its URL, with its sha256)"
         )
     if data.report is not None:
         return replace(reported, report=_inline(data.report))
@@ -144,7 +144,7 @@ def _with_report(reported: ScanReported, data: _Scan) -> ScanReported:
 
 def _referred(url: str, digest: str | None) -> ReportReference:
     if digest is None:
-        raise _Unusable("data.reportUrl needs data.sha256 beside it, the digest of what lies there")
+        raise _Unusable("data.reportUrl requires data.sha256, the digest of the report")
     try:
         host_of(url)
         check_digest(digest.lower())
@@ -195,7 +195,7 @@ def _parsed(text: str) -> VersionId:
 def _event_id(event: Mapping[Any, Any]) -> str:
     value = event.get("id")
     if not _is_text(value, _LONGEST_ID):
-        raise _Unusable(f"its id is {_shown(value)}, not a text of 1 to {_LONGEST_ID} printable characters")
+        raise _Unusable(f"its id is {_shown(value)}, not a string of 1 to {_LONGEST_ID} printable characters")
     return value
 
 

@@ -42,7 +42,7 @@ class Gunzip:
             try:
                 out = self._member.decompress(rest, _PIECE)
             except zlib.error as error:
-                raise Malformed(f"the body is no gzip: {error}") from error
+                raise Malformed(f"the body is not valid gzip data: {error}") from error
             self._count(len(out))
             if out:
                 yield out
@@ -51,7 +51,7 @@ class Gunzip:
     def finish(self) -> None:
         """Raise Malformed unless the stream came to its end."""
         if not self._member.eof:
-            raise Malformed("the gzip body is cut off before its end")
+            raise Malformed("the gzip body is incomplete")
 
     def _next_member(self) -> None:
         if not self._member.eof:
@@ -64,9 +64,9 @@ class Gunzip:
     def _count(self, size: int) -> None:
         self._given += size
         if self._given > self._most:
-            raise TooLarge(f"the gzip body holds more than the {self._most} bytes that a report may have")
+            raise TooLarge(f"the gzip body expands to more than {self._most} bytes, the maximum size of a report")
         if self._given > RATIO_FROM and self._given > self._taken * MOST_RATIO:
-            raise TooLarge(f"the gzip body grows to more than {MOST_RATIO} times its size, as no report does")
+            raise TooLarge(f"the gzip body expands to more than {MOST_RATIO} times its size, which is the maximum")
 
 
 def gunzipped(body: bytes, *, most_bytes: int) -> bytes:

@@ -132,6 +132,6 @@ def check_state(kind: Kind, state: HopState, where: object) -> None:
     elif isinstance(state, NoState):
         return
     elif type(state) not in STATES[kind]:
-        raise Unencodable(f"{where} is {type(state).__name__}, which is no state of a {kind} command")
+        raise Unencodable(f"{where} is {type(state).__name__}, which is not a state of a {kind} command")
     else:
         plain.check_times(state, where)

@@ -170,7 +170,7 @@ def _converted[T](document: Mapping[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise Malformed(f"this is no page of a listing of findings: {error}") from error
+        raise Malformed(f"this is not a page of a list of findings: {error}") from error
 
 
 def _line(line: Entry) -> LineWire:

@@ -34,7 +34,7 @@ def check_head(body: bytes, what: str, ours: int) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotOurs(
             f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({told(error)}): "
-            "it was not sent by this app; see who else writes to this place"
+            "this app did not write it; check which other program writes to this queue or container"
         ) from error
     check_version(version, what, ours)
 
@@ -44,7 +44,7 @@ def check_version(version: int, what: str, ours: int) -> None:
     if version > ours:
         raise NewerVersion(what, version, ours)
     if version < 1:
-        raise Malformed(f"{what} has format version v={version}; versions begin at 1: send it again from its source")
+        raise Malformed(f"{what} has format version v={version}; versions start at 1: send it again from its source")
 
 
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int) -> Any:
@@ -53,7 +53,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         check_head(body, what, ours)
-        raise Malformed(f"{what} does not keep to its format: {told(error)}; correct it, then send it again") from error
+        raise Malformed(f"{what} does not match its format: {told(error)}; correct it, then send it again") from error
     check_version(decoded.v, what, ours)
     return decoded
 
@@ -83,7 +83,7 @@ def encode(value: Any, what: object) -> bytes:
         return msgspec.json.encode(value, enc_hook=as_dict)
     except UnicodeEncodeError as error:
         raise Unencodable(
-            f"{what} has text that is not valid Unicode ({error.reason}): clean it where it is read"
+            f"{what} has text that is not valid Unicode ({error.reason}): remove it at its source"
         ) from error
     except TypeError as error:
         raise Unencodable(f"{what} cannot be written as JSON: {error}") from error
@@ -93,7 +93,7 @@ def as_dict(value: Any) -> Any:
     """For msgspec, which knows no mappings but dict."""
     if is_object(value):
         return dict(value)
-    raise TypeError(f"{_shown(value)} is nothing that JSON knows")
+    raise TypeError(f"{_shown(value)} is not a JSON value")
 
 
 def is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
@@ -131,7 +131,7 @@ def check_plain(value: Any, where: object, depth: int = 0) -> None:
                 raise Unencodable(f"{where} has the key {_shown(key)}; keys must be text")
             check_plain(item, where, depth + 1)
     else:
-        raise Unencodable(f"{where} holds {_shown(value)}, which JSON cannot carry without loss")
+        raise Unencodable(f"{where} holds {_shown(value)}, which JSON cannot represent exactly")
 
 
 def check_times(holder: Any, where: object) -> None:
@@ -146,7 +146,7 @@ def check_time(at: datetime, where: object) -> None:
         return
     offset = at.utcoffset()
     if offset is None or offset.seconds % 60 or offset.microseconds:
-        raise Unencodable(f"{where} holds the time {at!r}; only aware times, best in UTC, can be written")
+        raise Unencodable(f"{where} has the time {at!r}, which has no UTC offset in whole minutes")
 
 
 def _shown(value: object) -> str:

@@ -63,11 +63,11 @@ class _Wire(msgspec.Struct):
 def decode_principal(header: str) -> Principal:
     """Read the header. Raises Malformed for what App Service Authentication with Entra does not write."""
     if len(header) > _LONGEST:
-        raise Malformed(f"the principal has {len(header)} characters; at most {_LONGEST} are read")
+        raise Malformed(f"the principal has {len(header)} characters; the maximum is {_LONGEST}")
     try:
         wire = msgspec.json.decode(base64.b64decode(header.strip(), validate=True), type=_Wire)
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise Malformed(f"the principal is not base64 of the JSON that is expected: {error}") from error
+        raise Malformed(f"the principal is not base64-encoded JSON of the expected format: {error}") from error
     if wire.auth_typ.lower() != _ENTRA:
         raise Malformed(f"the principal comes from {wire.auth_typ[:40]!r}, not from Microsoft Entra")
     groups = frozenset(claim.val.strip().lower() for claim in wire.claims if claim.typ in _GROUPS)

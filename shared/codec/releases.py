@@ -50,7 +50,7 @@ def decode_release(body: bytes) -> Release:
     # The types of what is inside are the domain's own, so that the decoder doesn't ask for offsets there.
     for dated in (*release.gates, *release.published, *release.history, *release.actions):
         if dated.at.tzinfo is None:
-            raise Malformed(f"{what} of {version.short} holds a time without an offset: correct it in the table")
+            raise Malformed(f"{what} of {version.short} has a time without a UTC offset: correct it in the table")
     return release
 
 
@@ -64,7 +64,7 @@ def _wire(pending: Pending) -> Any:
 
 
 def _pending(wire: Any) -> Pending:
-    command = read_command(wire.command, "a pending command of the ledger row names no image version")
+    command = read_command(wire.command, "a pending command of the ledger row does not name an image version")
     return from_wire(Pending, wire, command=command)
 
 
@@ -72,4 +72,4 @@ def _version(text: str) -> VersionId:
     try:
         return VersionId.parse(text)
     except InvalidId as error:
-        raise Malformed(f"the ledger row names no image version: {error}; correct it in the table") from error
+        raise Malformed(f"the ledger row does not name an image version: {error}; correct it in the table") from error

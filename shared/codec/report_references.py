@@ -21,11 +21,11 @@ class _Wire(msgspec.Struct):
 def decode_reference(body: bytes) -> ReportReference:
     """Read a reference. Says nothing of whether it may be followed. Raises Malformed or TooLarge."""
     if len(body) > LARGEST:
-        raise TooLarge(f"a reference to a report has at most {LARGEST} bytes, this has {len(body)}")
+        raise TooLarge(f"the reference to a report has {len(body)} bytes; the maximum is {LARGEST}")
     try:
         wire = msgspec.json.decode(body, type=_Wire)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(
-            f'the body is no reference to a report ({error}): {{"reportUrl": "https://…", "sha256": "…"}} is expected'
+            f'the body is not a reference to a report ({error}): use {{"reportUrl": "https://…", "sha256": "…"}}'
         ) from error
     return ReportReference(wire.reportUrl, wire.sha256.lower())

@@ -63,7 +63,7 @@ def decode_pointer(body: bytes) -> Pointer | None:
     if sniffed.body_blob is None:
         return None
     if not isinstance(sniffed.body_blob, str):
-        raise Malformed(f"{what} has a body_blob that is no text: send the command again")
+        raise Malformed(f"{what} has a body_blob that is not a string: send the command again")
     read = plain.decode(_POINTER, body, what, VERSION)
     return Pointer(read.body_blob, read.not_after, read.attempt)
 
@@ -77,6 +77,6 @@ def unwrapped(body: bytes) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
         raise NotOurs(
-            f"the queue message is neither JSON nor base64 of it ({error}): it was not sent by this app; see who else "
-            "writes to this place"
+            f"the queue message is neither JSON nor base64-encoded JSON ({error}): "
+            "this app did not write it; check which other program writes to this queue"
         ) from error

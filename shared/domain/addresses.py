@@ -28,7 +28,7 @@ def why_not_public(text: str) -> str | None:
     try:
         address = ip_address(text)
     except ValueError:
-        return f"{text[:60]!r} is no IP address"
+        return f"{text[:60]!r} is not an IP address"
     for each in _meant(address):
         if each in _PLATFORM:
             return f"{address} is an address of the Azure platform"

@@ -102,7 +102,7 @@ def check_publication(versions: Sequence[VersionFacts], version: VersionId, regi
     """Why a publication, read back, doesn't hold (yet); nothing when it does."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
-        return (f"{version.short} isn't there any more",)
+        return (f"{version.short} no longer exists",)
     reasons: list[str] = []
     for region in map(region_name, regions):
         if region not in found.regions:
@@ -159,9 +159,9 @@ def _harm(
     for region, now in before.items():
         then = after[region]
         if now is not None and (then is None or then < now):
-            reasons.append(f"latest in {region} would go from {now} to {then or 'nothing'}")
+            reasons.append(f"latest in {region} would change from {now} to {then or 'nothing'}")
         elif region in wanted and then != version.id.number:
-            reasons.append(f"{version.id.short} can't be latest in {region}: {_obstacle(version, region)}")
+            reasons.append(f"{version.id.short} cannot be latest in {region}: {_obstacle(version, region)}")
     return tuple(reasons)
 
 

@@ -168,7 +168,9 @@ def advance(
     if policy is not None:
         moved = _moved_on(moved, outcome, follows, policy, moment)
     elif not follows.state.is_terminal:
-        raise NoSuchTransition(f"{release.version.short}: {outcome!r} needs a policy, and none covers it")
+        raise NoSuchTransition(
+            f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
+        )
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
 
 

@@ -37,15 +37,15 @@ class VisibleBeforeProof(StrEnum):
     REJECT = "reject"
 
 
-class DayAfter(StrEnum):
-    """What follows when a version that is published already fails a later scan."""
+class FailedRescanAction(StrEnum):
+    """What Ringmaster does when a published version fails a later scan."""
 
     ALERT = "alert"
-    """Say so: a warning on the row and a CloudEvent."""
+    """A warning on the release, and a CloudEvent."""
     HOLD = "hold"
-    """The same, and no further ring until a scan passes again."""
+    """As ``ALERT``, and the release is not published in further rings until a scan passes."""
     REVOKE = "revoke"
-    """Take it back: ``latest`` nowhere."""
+    """Revoke the version: exclude it from ``latest`` in all regions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class ScanRules:
     """No finding of these severities that the published version does not have."""
     improvement_passes: bool = False
     """What breaks a limit may pass all the same when it has fewer of the published version's findings and no other."""
-    day_after: DayAfter = DayAfter.ALERT
+    on_failed_rescan: FailedRescanAction = FailedRescanAction.ALERT
     rescan_after: timedelta | None = None
     """How old the last judged scan of a published version may be; None for ``max_age``."""
     hold_for: timedelta = timedelta(days=14)

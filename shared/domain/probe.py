@@ -88,7 +88,7 @@ def judge_probe(
     done = _DONE.search(facts.output)
     if done is None or done.group(1) != nonce:
         return ProbeVerdict(
-            ("the probe's output lacks this test's completion mark: it did not run to its end",), answers
+            ("the probe's output has no completion marker of this test: the probe did not finish",), answers
         )
     expected = len(WINDOWS_CHECKS if windows else LINUX_CHECKS)
     if int(done.group(2)) != expected:
@@ -99,11 +99,11 @@ def judge_probe(
 
 
 def _judge_linux(answers: Mapping[str, str], machine: str | None, now: datetime) -> tuple[list[str], list[str]]:
-    reasons = [f"check {name} gave no answer" for name in LINUX_CHECKS if not answers.get(name)]
+    reasons = [f"check {name} returned no result" for name in LINUX_CHECKS if not answers.get(name)]
     warnings: list[str] = []
     hostname = answers.get("hostname", "")
     if hostname and _is_other(hostname, machine):
-        reasons.append(f"host name is {hostname!r}, not {machine!r}: the image kept a name of its own")
+        reasons.append(f"host name is {hostname!r}, not {machine!r}: the image has a fixed host name")
     if answers.get("systemd") not in {None, "", "running"}:
         reasons.append(
             f"systemd is {answers['systemd']}: failed units {answers.get('failed_units', '').strip() or '?'}"
@@ -111,7 +111,7 @@ def _judge_linux(answers: Mapping[str, str], machine: str | None, now: datetime)
     if answers.get("cloud_init") not in {None, "", "done", "disabled", "absent"}:
         reasons.append(f"cloud-init ended with {answers['cloud_init']!r}")
     if answers.get("root_writable") == "no":
-        reasons.append("the root file system can't be written to")
+        reasons.append("the root file system is not writable")
     clock = answers.get("clock", "")
     if re.fullmatch(r"[0-9]{1,12}", clock) and abs(int(clock) - now.timestamp()) > 3600:
         warnings.append(f"the machine's clock is {int(clock) - int(now.timestamp())} s off")
@@ -138,13 +138,13 @@ def probe_script(os_type: str, nonce: str) -> str:
 
 
 def _judge_windows(answers: Mapping[str, str], machine: str | None) -> tuple[list[str], list[str]]:
-    reasons = [f"check {name} gave no answer" for name in WINDOWS_CHECKS if not answers.get(name)]
+    reasons = [f"check {name} returned no result" for name in WINDOWS_CHECKS if not answers.get(name)]
     if answers.get("hostname") and _is_other(answers["hostname"], machine):
         reasons.append(f"host name is {answers['hostname']!r}, not {machine!r}")
     if answers.get("image_state") not in {None, "", "IMAGE_STATE_COMPLETE"}:
-        reasons.append(f"Windows set-up is {answers['image_state']}, not IMAGE_STATE_COMPLETE")
+        reasons.append(f"the Windows setup state is {answers['image_state']}, not IMAGE_STATE_COMPLETE")
     if answers.get("agent") not in {None, "", "Running"}:
-        reasons.append(f"the guest agent's service is {answers['agent']}")
+        reasons.append(f"the state of the guest agent's service is {answers['agent']}")
     if answers.get("failed_services") not in {None, "", "0"}:
         reasons.append(f"{answers['failed_services']} core services are not running")
     return reasons, []

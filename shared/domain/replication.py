@@ -110,7 +110,7 @@ def plan_targets(version: VersionFacts, wanted: Sequence[RegionTarget], *, hidde
         if present.storage.lower() != want.storage.lower():
             warnings.append(
                 f"{version.id.short} in {region} is stored as {present.storage}, not {want.storage}: "
-                "Azure doesn't change the storage type of a replica"
+                "Azure does not change the storage type of a replica"
             )
         if want.replicas > present.replicas:
             targets[region] = replace(present, replicas=want.replicas)
@@ -185,7 +185,9 @@ def plan_repair(
     absent = tuple(entry for entry in removed if entry.region not in facts.regions)
     known = {*facts.regions, *(entry.region for entry in absent)}
     if unknown := [region for region in names if region not in known]:
-        raise ValueError(f"{facts.id.short}: nothing is known of its replica in {', '.join(unknown)}; plan its targets")
+        raise ValueError(
+            f"{facts.id.short}: the state of its replica is unknown in {', '.join(unknown)}; plan its targets"
+        )
     if absent:
         return Repair((*facts.targets, *absent), facts.excluded, RepairStep.ADD_BACK)
     out = tuple(target for target in facts.targets if target.region in names and _removable(facts, target))
@@ -207,7 +209,7 @@ def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
         return status.details or _NO_DETAILS
     # An operation that ended in failure leaves regions behind that nobody works on any more.
     if status.state is RegionState.UNKNOWN and facts.provisioning_state is ProvisioningState.FAILED:
-        return status.details or "the version's provisioning failed before this region was begun"
+        return status.details or "the version's provisioning failed before replication to this region started"
     return None
 
 

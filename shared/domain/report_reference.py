@@ -45,9 +45,9 @@ def host_entry(text: str) -> str:
     entry = name.removesuffix(".") + colon + port
     match = _HOST_PORT.fullmatch(entry)
     if match is None or not _is_port(match[2]):
-        raise InvalidReference(f"{text[:120]!r} is no host: a name such as reports.example.com is expected")
+        raise InvalidReference(f"{text[:120]!r} is not a host name: use a name such as reports.example.com")
     if _NUMERIC.fullmatch(match[1].rpartition(".")[2]):
-        raise InvalidReference(f"{text[:120]!r} is an address: only hosts with names are allowed")
+        raise InvalidReference(f"{text[:120]!r} is an IP address: use a host name")
     return match[1] if match[2] in {None, "443"} else entry
 
 
@@ -56,8 +56,8 @@ def host_of(url: str) -> str:
     match = _URL.fullmatch(url) if len(url) <= LONGEST_URL else None
     if match is None or "#" in url:
         raise InvalidReference(
-            f"{shown(url)} is no address that is fetched: https://host/path in plain ASCII is expected, "
-            f"without user or fragment, of at most {LONGEST_URL} characters"
+            f"{shown(url)} is not a valid report URL: use https://host/path in ASCII, without user or fragment, "
+            f"of at most {LONGEST_URL} characters"
         )
     return host_entry(match["authority"])
 
@@ -65,7 +65,7 @@ def host_of(url: str) -> str:
 def check_digest(sha256: str) -> None:
     """Raise InvalidReference unless this is a SHA-256 in lower-case hex."""
     if not is_sha256(sha256):
-        raise InvalidReference("sha256 must be the SHA-256 of the report: 64 hex digits in lower case")
+        raise InvalidReference("sha256 must be the SHA-256 of the report: 64 lowercase hexadecimal digits")
 
 
 def check_url(url: str, hosts: Collection[str]) -> None:
@@ -81,7 +81,7 @@ def shown(url: str) -> str:
         parts = urlsplit(url[:LONGEST_URL])
         text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
-        return "an address that cannot be read"
+        return "an invalid URL"
     plain = text.encode("unicode_escape").decode()  # a terminal obeys control characters
     return plain if len(plain) <= 200 else plain[:200] + "…"
 

@@ -43,10 +43,10 @@ def _judged(
     if each.id.number in latest:
         return Retention(each, kept=True, reason="latest resolves to it")
     if each.id in targets:
-        return Retention(each, kept=True, reason=f"one of the newest {rules.keep} that are visible")
+        return Retention(each, kept=True, reason=f"one of the newest {rules.keep} visible versions")
     if each.published_at is None:
         return Retention(each, kept=True, reason="its age is unknown")
     age = now - each.published_at
     if age < rules.min_age:
         return Retention(each, kept=True, reason=f"{age.days} days old, younger than {rules.min_age.days}")
-    return Retention(each, kept=False, reason=f"{age.days} days old, and nothing asks for it")
+    return Retention(each, kept=False, reason=f"{age.days} days old, and no rule keeps it")

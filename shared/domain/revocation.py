@@ -47,4 +47,8 @@ def check_revocation(versions: Sequence[VersionFacts], version: VersionId) -> tu
         return ()
     seen = [region for region in found.regions if found.visible_in(region)]
     reasons = [f"{version.short} is still visible to latest in {region}" for region in seen]
-    return tuple(reasons) if found.excluded else (*reasons, f"{version.short} is still not excluded as a whole")
+    return (
+        tuple(reasons)
+        if found.excluded
+        else (*reasons, f"{version.short} is still not excluded from latest in its publishing profile")
+    )

@@ -27,7 +27,7 @@ def definition_pattern(text: str) -> str:
     if pattern.startswith("/"):
         return str(DefinitionId.parse(pattern))
     if not _SHORT.fullmatch(pattern):
-        raise InvalidId(f"{text[:200]!r} names no image definition: gallery/definition, or its whole id, is expected")
+        raise InvalidId(f"{text[:200]!r} is not an image definition: use gallery/definition, or its resource id")
     return pattern
 
 

@@ -122,7 +122,8 @@ class SignatureCheck:
                     matched = index
         if matched is None:
             return SignatureVerdict(
-                SignatureRefusal.WRONG, "the signature does not fit timestamp and body under any key in use"
+                SignatureRefusal.WRONG,
+                "the signature does not match the timestamp and the body with any configured key",
             )
         # Named by what was signed and not by the key that matched: a request with the signatures of two keys, sent
         # again with the other one alone, is the same request.
@@ -138,7 +139,9 @@ def _headers(
     assert timestamp is not None
     assert signature is not None
     if not _TIMESTAMP.fullmatch(timestamp.strip()):
-        return SignatureVerdict(SignatureRefusal.MALFORMED, "the timestamp is not whole seconds since 1970")
+        return SignatureVerdict(
+            SignatureRefusal.MALFORMED, "the timestamp is not a whole number of seconds since 1970-01-01 (Unix time)"
+        )
     parts = [part.strip() for part in signature[: _MAX_HEADER + 1].split(",")]
     if (
         len(signature) > _MAX_HEADER

@@ -101,7 +101,7 @@ def validate(
     """Judge a version's metadata. ``waiting_since`` is when it was first seen unfinished: it bounds the wait."""
     version = facts.version
     if version is None:
-        return _verdict([_error("version-gone", "the version isn't there any more: it was deleted before validation")])
+        return _verdict([_error("version-gone", "the version no longer exists: it was deleted before validation")])
     if version.provisioning_state.in_progress:
         return _unfinished(version, policy.validation, now, waiting_since)
     if version.provisioning_state is not ProvisioningState.SUCCEEDED:
@@ -145,29 +145,30 @@ def _unfinished(
     waited = now - waiting_since if waiting_since is not None else timedelta(0)
     if waited > rules.ready_within:
         hours, allowed = (span.total_seconds() / 3600 for span in (waited, rules.ready_within))
-        told = f"the version has been {state} for {hours:.1f} hours; {allowed:.1f} are allowed. Look at its replication"
+        told = f"the version has been {state} for {hours:.1f} hours; {allowed:.1f} are allowed. Check its replication"
         return _verdict([_error("not-ready-in-time", told)])
     return ValidationVerdict(
-        ValidationOutcome.WAIT, (_warning("version-state", f"the version is {state}: its gallery is still at it"),)
+        ValidationOutcome.WAIT,
+        (_warning("version-state", f"the version is {state}: its gallery has not finished creating it"),),
     )
 
 
 def _bad_state(state: ProvisioningState) -> str:
     match state:
         case ProvisioningState.FAILED:
-            return "the gallery failed to make the version. Its number is taken: delete it, or build another number"
+            return "the gallery could not create the version. Its number is in use: delete it, or build another number"
         case ProvisioningState.DELETING:
             return "the version is being deleted"
         case ProvisioningState.CANCELED:
-            return "the making of the version was canceled"
+            return "the creation of the version was canceled"
         case _:
-            return f"the version's state ({state}) isn't one that is known, so it can't be taken for a success"
+            return f"the version's state ({state}) is unknown, so it does not count as a success"
 
 
 def _surroundings(facts: ValidationFacts) -> Iterator[ValidationFinding]:
     for what, found in (("definition", facts.definition), ("gallery", facts.gallery)):
         if found is None:
-            yield _error(f"{what}-gone", f"the version's {what} can't be found, or may not be read")
+            yield _error(f"{what}-gone", f"the version's {what} does not exist, or the app may not read it")
         elif found.provisioning_state is not ProvisioningState.SUCCEEDED and not found.provisioning_state.in_progress:
             yield _error(f"{what}-state", f"the version's {what} is {found.provisioning_state}")
 
@@ -181,9 +182,15 @@ def _platform_says(version: VersionFacts) -> Iterator[ValidationFinding]:
         if status in {"failed", "failure"}:
             yield _error("platform-validation", f"Azure's own validation for {executed.type} failed")
         elif status not in {"succeeded", "success"}:
-            yield _warning("platform-validation", f"Azure's own validation for {executed.type} says {executed.status}")
+            yield _warning(
+                "platform-validation", f"Azure's own validation for {executed.type} has the status {executed.status}"
+            )
     if (version.replication_mode or "").casefold() == "shallow":
-        yield _warning("shallow", "the version is a shallow replica, meant for tests: it needs its source to live")
+        yield _warning(
+            "shallow",
+            "the version is a shallow replica, which is intended for tests: it stops working when its source "
+            "is deleted",
+        )
 
 
 def _lifetime(facts: ValidationFacts, now: datetime) -> Iterator[ValidationFinding]:
@@ -207,7 +214,7 @@ def _generalization(facts: ValidationFacts) -> Iterator[ValidationFinding]:
         return
     if source.kind is SourceKind.GONE:
         yield _warning(
-            "source-gone", f"what the version was made from isn't there any more to compare with: {source.id}"
+            "source-gone", f"the source of the version no longer exists, so it cannot be compared: {source.id}"
         )
         return
     if _differs(definition.os_state, source.os_state):
@@ -234,9 +241,11 @@ def _features(definition: DefinitionFacts | None) -> Iterator[ValidationFinding]
     security = next((value for name, value in definition.features.items() if name.casefold() == "securitytype"), "")
     if security.casefold() in _SECURITY_FOR_V2 and _differs(definition.hyper_v_generation, "V2"):
         generation = definition.hyper_v_generation
-        yield _error("security-type", f"the definition asks for {security}, which generation {generation} can't have")
+        yield _error(
+            "security-type", f"the definition requires {security}, which generation {generation} does not support"
+        )
     if (definition.architecture or "").casefold() == "arm64" and _differs(definition.hyper_v_generation, "V2"):
-        yield _error("architecture", "the definition is Arm64, which only generation 2 can be")
+        yield _error("architecture", "the definition is Arm64, which requires generation 2")
 
 
 def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
@@ -247,7 +256,8 @@ def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Itera
         if target is None:
             yield _error(
                 "ring-definition-gone",
-                f"the ring {ring.name!r} copies to {ring.definition}, which can't be found or read. Create it with the "
+                f"the ring {ring.name!r} copies to {ring.definition}, which does not exist or cannot be "
+                "read. Create it with the "
                 "same OS type, state, generation and architecture",
             )
         elif facts.definition is not None:
@@ -270,14 +280,15 @@ def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[Validati
         if encrypted and copied:
             yield _error(
                 "encrypted-copy",
-                "the version is encrypted with a customer-managed key, and Azure copies no such version to the gallery "
-                f"of the ring {ring.name!r}: build it without, or build it in that gallery",
+                "the version is encrypted with a customer-managed key, and Azure does not copy such a version to the "
+                f"gallery of the ring {ring.name!r}: build it without such a key, or build it in that gallery",
             )
         elif encrypted and elsewhere:
             yield _error(
                 "encryption-set-missing",
-                f"the version is encrypted with a customer-managed key, and names no disk encryption set for "
-                f"{', '.join(elsewhere)} of the ring {ring.name!r}: let the build name these regions with their sets",
+                f"the version is encrypted with a customer-managed key, and has no disk encryption set for "
+                f"{', '.join(elsewhere)} of the ring {ring.name!r}: let the build configure these regions "
+                "with their disk encryption sets",
             )
 
 
@@ -303,8 +314,8 @@ def _same_kind(ring: str, definition: DefinitionFacts, target: DefinitionFacts) 
         if _differs(here, there):
             yield _error(
                 "ring-definition-differs",
-                f"the {what} is {here}, but {there} in the definition that the ring {ring!r} copies to. It can't be "
-                "changed there: make another definition",
+                f"the {what} is {here}, but {there} in the definition that the ring {ring!r} copies to. It cannot be "
+                "changed there: create another definition",
             )
     if target.provisioning_state in {ProvisioningState.FAILED, ProvisioningState.DELETING}:
         yield _error("ring-definition-state", f"the definition of the ring {ring!r} is {target.provisioning_state}")
@@ -323,7 +334,7 @@ def _tags(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationF
 def _disks(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:
     size = version.os_disk_gb
     if size is None:
-        yield _warning("disk-size-unknown", "the gallery doesn't say how large the OS disk is")
+        yield _warning("disk-size-unknown", "the gallery does not report the size of the OS disk")
     elif not rules.min_disk_gb <= size <= rules.max_disk_gb:
         yield _error("disk-size", f"the OS disk has {size} GiB; {rules.min_disk_gb} to {rules.max_disk_gb} are allowed")
     for position, data in enumerate(version.data_disks_gb):
@@ -338,11 +349,11 @@ def _visibility(version: VersionFacts, rules: ValidationRules) -> Iterator[Valid
     say = _error if rules.visible_before_proof is VisibleBeforeProof.REJECT else _warning
     yield say(
         "visible-before-proof",
-        f"latest may resolve to this version already, before any proof, in {', '.join(visible)}. "
+        f"latest may already resolve to this version, before any gate has passed, in {', '.join(visible)}. "
         "Let the builder set excludeFromLatest",
     )
 
 
 def _number(version: VersionFacts, newest: VersionNumber | None) -> Iterator[ValidationFinding]:
     if newest is not None and version.id.number < newest:
-        yield _warning("number-order", f"{newest} is published already, so latest would never resolve to this number")
+        yield _warning("number-order", f"{newest} is already published, so latest would never resolve to this number")

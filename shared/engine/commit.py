@@ -35,7 +35,7 @@ async def commit(stored: Stored, command: Command, result: HopResult, world: Wor
                 raise  # what a hint found may hold no more: it asks again from the start
             again = await world.ledger.read(command.release)
             if again is None:
-                return Dropped("no release of this version any more")
+                return Dropped("the release of this version no longer exists")
             if not again.release.expects(command):
                 return await drop_stale(again, command, world, now)
             stored = again
@@ -60,7 +60,7 @@ async def drop_stale(stored: Stored, command: Command, world: World, now: dateti
 
 def still_changing(command: Command) -> Conflict:
     """The fault of a row that others wrote each time before this hop could."""
-    return Conflict(f"the row of {command.release.short} changed {FOLDS} times while this hop tried to write it")
+    return Conflict(f"the row of {command.release.short} changed {FOLDS} times while this function tried to write it")
 
 
 async def send_pending(stored: Stored, world: World, *, now: datetime, older: bool = False) -> int:
@@ -76,7 +76,7 @@ async def send_pending(stored: Stored, world: World, *, now: datetime, older: bo
         try:
             await world.queues.send(pending.command, delay=max(pending.due - now, timedelta(0)))
         except PassingFault as fault:
-            log.warning("%s %s not sent; the timer sends it: %s", stored.release.version.short, key, fault)
+            log.warning("%s %s not sent; the reconcile timer sends it: %s", stored.release.version.short, key, fault)
             continue
         sent.add((key, pending.command.seq))
     if sent:

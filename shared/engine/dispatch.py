@@ -42,7 +42,7 @@ STAGES: Final[dict[Kind, Stage]] = {
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
 """What may be asked for without a row behind it: to look again. Everything else carries what its row decided on."""
-_BEING_REVOKED: Final = Dropped("a hint, and the version is being revoked")
+_BEING_REVOKED: Final = Dropped("the version is being revoked, so this hint is not needed")
 
 
 async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
@@ -58,7 +58,7 @@ async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
         # The ledger itself did not answer, or others kept writing the row: nothing was written, so the command stays
         # as it is.
         if command.is_hint and now > command.not_after:
-            return Dropped(f"the hint has expired, and reconciliation finds what it hinted at: {fault}")
+            return Dropped(f"the hint has expired; reconciliation finds the change: {fault}")
         wait = max(world.paced(backoff(command.attempt)), fault.retry_after or timedelta(0))
         await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
         return Dropped(f"sent again in {wait}: {fault}")
@@ -67,10 +67,10 @@ async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
 async def _handle(command: Command, world: World, now: datetime) -> HopResult:
     stored = await world.ledger.read(command.release)
     if stored is None:
-        return Dropped("no release of this version")
+        return Dropped("no release of this version exists")
     release = stored.release
     if command.is_hint and command.branch not in HINTED:
-        return Dropped("only a release may send this command, and no release sent it")
+        return Dropped("this command requires a release, and no release sent it")
     if not command.is_hint and not release.expects(command):
         return await drop_stale(stored, command, world, now)
     command = release.as_decided(command)
@@ -122,7 +122,9 @@ def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) 
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.policy_digest != policy.digest and not release.state.is_terminal:
-        return Redirected(Outcome.POLICY_CHANGED, "judged again under the policy as it is now")
+        return Redirected(
+            Outcome.POLICY_CHANGED, "the policy has changed; the version is validated again under the current policy"
+        )
     return None
 
 
@@ -134,7 +136,7 @@ def _after_fault(command: Command, release: Release, fault: PassingFault, now: d
     before = release.pending.get(str(command.branch))
     told = before.stalled if before else None  # what people were told still holds
     if now > command.not_after:
-        since = f"; before that: {told}" if told else ""
-        return Stalled(f"gave up after {command.attempt} attempts, the last one {what}{since}")
+        since = f"; previous reason: {told}" if told else ""
+        return Stalled(f"failed {command.attempt} times; last error: {what}{since}")
     asked = fault.retry_after or timedelta(0)
     return Requeue(command.state, backoff(command.attempt), note=what, stalled=told, at_least=asked, failed=True)

@@ -85,7 +85,7 @@ def fold(
         case Annotated(text):
             return Folded(release.with_history(now, text))
         case PublicationFound(ring):
-            text = f"{ring} is published: the hop that published it ended before it could record that"
+            text = f"{ring} is published: the function that published it ended before it recorded the result"
             return Folded(_with_publication(release, _needed(policy), ring, now).with_history(now, text))
         case Dropped():
             return Folded(release)
@@ -111,7 +111,7 @@ def resent(release: Release, now: datetime, *, within: timedelta) -> Release:
         else each
         for key, each in release.pending.items()
     }
-    return replace(release, seq=seq, pending=pending).with_history(now, "resent what had stalled")
+    return replace(release, seq=seq, pending=pending).with_history(now, "stalled commands sent again")
 
 
 def _requeued(release: Release, command: Command, result: Requeue, moment: Moment) -> Release:
@@ -163,7 +163,7 @@ def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, mo
         ),
     )
     if result.outcome is None:
-        moved = release.with_history(moment.now, f"a later scan was judged: {decided.answer}")
+        moved = release.with_history(moment.now, f"a later scan was evaluated: {decided.answer}")
     else:
         moved = advance(release, result.outcome, policy, moment, why=result.warning[:LONGEST_WHY])
     return Folded(moved, record.evidence, document)
@@ -217,7 +217,7 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: 
         case Gate.REVOCATION:
             return Outcome.REVOKED
         case Gate.RESCAN:
-            raise AssertionError("what is published is judged again by Rechecked")
+            raise AssertionError("a verdict on a published version must be a Rechecked")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:

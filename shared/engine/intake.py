@@ -25,11 +25,11 @@ async def version_written(event: VersionWritten, world: World, *, now: datetime,
     if stored is None and await start(event.version, world, now=now, traceparent=traceparent, builder=event.writer):
         return f"started: {event.version.short}"
     if stored is not None and event.writer in world.own_writers:
-        return f"ignored: our own write to {event.version.short}"
+        return f"ignored: Ringmaster's own write to {event.version.short}"
     if stored is not None and stored.release.incarnation is None and not stored.release.state.is_terminal:
         return f"ignored: {event.version.short} is being validated"
     await look_again(event.version, world, now=now)
-    return f"looking again: {event.version.short} is known"
+    return f"check requested: {event.version.short} already has a release"
 
 
 async def start(

@@ -38,7 +38,7 @@ async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> 
         # Of the message, or of the row that it is for: whoever looks here corrects the one that is named.
         await _keep(queue, body, str(error), world, now)
         return f"kept as a dead letter: {error}"
-    reason = "nobody waits for it: a hint, or a release that has moved on"
+    reason = "no release waits for this message: it is a hint, or its release has advanced"
     await _keep(queue, body, reason, world, now, str(command.release))
     return f"kept as a dead letter: {reason}"
 
@@ -53,7 +53,7 @@ async def _fetched_later(command: Command, world: World, now: datetime) -> str:
         return await fetch_report.given_up(command, world, now)
     wait = world.paced(backoff(command.attempt))
     await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
-    return f"{command.release.short}: the report is asked for again in {wait}"
+    return f"{command.release.short}: the report is requested again in {wait}"
 
 
 async def _stall(command: Command, world: World, now: datetime) -> bool:
@@ -63,7 +63,7 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
             return False
         fault = stored.release.pending[str(command.branch)].fault
         command = stored.release.as_decided(command)
-        reason = f"failed on every attempt, last: {fault or 'no reason was recorded; see the host log'}"
+        reason = f"every attempt failed; last error: {fault or 'no reason was recorded; see the host log'}"
         try:
             await world.ledger.replace(stored, stalled(stored.release, command, reason, now))
         except Conflict:

@@ -28,4 +28,4 @@ async def receive(body: bytes, kind: Kind, queues: Queues, *, now: datetime, pac
         wait = max(backoff(pointer.attempt) / pace, fault.retry_after or timedelta(0))
         later = encode_pointer(replace(pointer, attempt=pointer.attempt + 1))
         await queues.send_again(kind, later, delay=wait)
-        return Dropped(f"the body {pointer.name[:12]} is out of reach, sent again in {wait}: {fault}")
+        return Dropped(f"the body {pointer.name[:12]} cannot be read; sent again in {wait}: {fault}")

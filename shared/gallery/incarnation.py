@@ -28,11 +28,11 @@ async def confirm_gone(version: VersionId, world: World, why: str) -> Redirected
     """
     if await world.galleries.definition(version.definition) is None:
         raise Conflict(
-            f"neither {version.short} nor its image definition is found: check the gallery, its resource group and its "
+            f"neither {version.short} nor its image definition exists: check the gallery, its resource group and its "
             "subscription"
         )
     if any(each.id == version for each in await world.galleries.versions(version.definition)):
-        raise Conflict(f"the gallery lists {version.short} and answers 404 for it")
+        raise Conflict(f"the gallery lists {version.short}, but returns 404 for it")
     return Redirected(Outcome.VERSION_GONE, why)
 
 
@@ -48,9 +48,9 @@ def copy_mismatch(facts: VersionFacts, release: Release) -> str | None:
     except InvalidId:
         source = None
     if source != release.version:
-        return f"{facts.id.short} exists already and was made from {facts.source_id or 'something else'}"
+        return f"{facts.id.short} already exists and was created from {facts.source_id or 'another source'}"
     copied = facts.tags.get(INCARNATION_TAG)
     if copied != release.incarnation:
-        day = copied or "an unknown day"
-        return f"{facts.id.short} is a copy of {release.version.short} as it was on {day}: delete it"
+        day = copied or "an unknown date"
+        return f"{facts.id.short} is a copy of {release.version.short} as of {day}: delete it"
     return None

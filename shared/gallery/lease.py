@@ -52,4 +52,6 @@ async def write(version: VersionFacts, targets: Sequence[RegionTargetFacts], wor
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise Conflict(f"{version.id.short} was there a moment ago, and the write to it met {refused}") from refused
+        raise Conflict(
+            f"{version.id.short} existed when it was read, but the write to it was refused: {refused}"
+        ) from refused

@@ -31,10 +31,11 @@ async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Repli
     why = f"{hinders}: {_why(version)}"
     if hop.is_late:
         return Stalled(
-            f"{why}; writing it again did not help until {hop.until}: repair or remove that region, then resend"
+            f"{why}; it still failed after it was written again until {hop.until}: repair or remove that "
+            "region, then resend"
         )
     await write(version, version.targets, hop.world, excluded=version.excluded)
-    text = f"{why}; Ringmaster writes the version again as it is, until {hop.until}"
+    text = f"{why}; Ringmaster writes the version again without changes, until {hop.until}"
     pause = min(FIRST_PAUSE * 2 ** min(state.mended, 16), LONGEST_PAUSE)
     first = state.mended == 0
     written = replace(state, mended=state.mended + 1)

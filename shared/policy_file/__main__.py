@@ -58,7 +58,7 @@ def _check(path: Path, now: datetime) -> int:
         policy = read_file(path)
     except PolicyFaults as faults:
         sys.stdout.write(f"{faults}\n")
-        sys.stderr.write(f"{len(faults.faults)} fault{'s' if len(faults.faults) > 1 else ''}\n")
+        sys.stderr.write(f"{len(faults.faults)} error{'s' if len(faults.faults) > 1 else ''}\n")
         return 1
     sys.stdout.write(summary(policy, now) + "\n")
     return 0
@@ -82,12 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m shared.policy_file", description="Check and explain policies.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="print every fault, or a summary").add_argument("file", type=Path)
+    commands.add_parser("check", help="check a policy file, and print its errors or a summary").add_argument(
+        "file", type=Path
+    )
     for name, (path, _) in GENERATED.items():
-        command = commands.add_parser(name, help=f"print what belongs in {path}")
+        command = commands.add_parser(name, help=f"print the content of {path}")
         either = command.add_mutually_exclusive_group()
         either.add_argument("--write", action="store_true", help=f"write it to {path}")
-        either.add_argument("--check", action="store_true", help=f"exit 1 unless {path} is current")
+        either.add_argument("--check", action="store_true", help=f"exit with code 1 if {path} is not current")
     options = parser.parse_args(arguments)
     if options.command == "check":
         return _check(options.file, datetime.now(UTC))

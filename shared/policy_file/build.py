@@ -16,8 +16,8 @@ from shared.domain.policy import (
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
-    DayAfter,
     DefinitionPolicy,
+    FailedRescanAction,
     Policy,
     RegionTarget,
     ReplicationRules,
@@ -212,7 +212,7 @@ def _scan(section: ScanSection, exceptions: tuple[ScanException, ...]) -> ScanRu
         fix_grace=section.fix_grace,
         no_new=_severities(section.no_new),
         improvement_passes=section.improvement_passes,
-        day_after=DayAfter(section.day_after),
+        on_failed_rescan=FailedRescanAction(section.on_failed_rescan),
         rescan_after=section.rescan_after,
         hold_for=section.hold_for,
         revoke_to_empty=section.revoke_to_empty,
@@ -238,6 +238,8 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+_DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
+"""Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
 _NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
 """Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
@@ -249,7 +251,10 @@ def _canonical(value: Any, name: str = "") -> Any:
     if isinstance(value, LinearPattern):
         return {"re2": value.pattern}  # to another engine the same text means something else
     if is_dataclass(value) and not isinstance(value, type):
-        parts_of = {field.name: _canonical(getattr(value, field.name), field.name) for field in fields(value)}
+        parts_of = {
+            _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
+            for field in fields(value)
+        }
         # A ring without approvals has the digest that it had before there were any.
         return {
             name: part

@@ -118,11 +118,11 @@ def _twice(definitions: list[_Definition]) -> Iterator[tuple[Path, str]]:
         if definition.name is not None:
             first = names.setdefault(definition.name, index)
             if first != index:
-                yield (*definition.path, "name"), f"definitions[{first}] is called {definition.name!r} already"
+                yield (*definition.path, "name"), f"definitions[{first}] already has the name {definition.name!r}"
         if definition.source is not None:
             first = sources.setdefault(definition.source, index)
             if first != index:
-                yield (*definition.path, "source"), f"definitions[{first}] has this source already"
+                yield (*definition.path, "source"), f"definitions[{first}] already has this source"
 
 
 def _targets(definitions: list[_Definition]) -> Iterator[tuple[Path, str]]:
@@ -136,11 +136,14 @@ def _targets(definitions: list[_Definition]) -> Iterator[tuple[Path, str]]:
             if other is not None:
                 yield (
                     ring.path,
-                    f"copies to the source of definitions[{other}], so every copy would start a release of its own",
+                    f"copies to the source of definitions[{other}], so every copy would start another release",
                 )
             first = copied_to.setdefault(ring.target, index)
             if first != index:
-                yield ring.path, f"copies to {ring.target}, as definitions[{first}] does: their numbers would collide"
+                yield (
+                    ring.path,
+                    (f"copies to {ring.target}, as definitions[{first}] does: their version numbers would conflict"),
+                )
 
 
 def _rings(definition: _Definition) -> Iterator[tuple[Path, str]]:
@@ -149,19 +152,19 @@ def _rings(definition: _Definition) -> Iterator[tuple[Path, str]]:
     replicas: Counter[DefinitionId | None] = Counter()
     for index, ring in enumerate(definition.rings):
         if ring.name is not None and names.setdefault(ring.name, index) != index:
-            yield (*ring.path, "name"), f"rings[{names[ring.name]}] is called {ring.name!r} already"
+            yield (*ring.path, "name"), f"rings[{names[ring.name]}] already has the name {ring.name!r}"
         for path, region, count in ring.regions:
             first, where = taken.setdefault((ring.target or ring.path, region), (index, path))
             if first != index:
                 other = definition.rings[first].name or f"rings[{first}]"
-                yield path, f"{region} belongs to the ring {other!r} already: rings of a definition must not overlap"
+                yield path, f"{region} already belongs to the ring {other!r}: rings of a definition must not overlap"
             elif where != path:
-                yield path, f"{region} is named twice in this ring"
+                yield path, f"{region} occurs twice in this ring"
             replicas[ring.target] += count
         if replicas[ring.target] > MAX_REPLICAS:
             yield (
                 (*ring.path, "regions"),
-                f"a version would have {replicas[ring.target]} replicas in its gallery; {MAX_REPLICAS} are the most",
+                f"a version would have {replicas[ring.target]} replicas in its gallery; the maximum is {MAX_REPLICAS}",
             )
 
 
@@ -180,8 +183,8 @@ def _test(data: Any, definitions: list[_Definition]) -> Iterator[tuple[Path, str
             if (gallery.subscription, gallery.resource_group) == here:
                 yield (
                     ("test", "resourceGroup"),
-                    f"the gallery {gallery.name!r} is in this resource group; what is left of boot tests is swept, "
-                    "which must never come near a gallery. Use a group of its own",
+                    f"the gallery {gallery.name!r} is in this resource group, where Ringmaster deletes leftover "
+                    "resources of boot tests. Use a separate resource group for tests",
                 )
     if subscription is not None and subnet is not None:
         yield from _subnet(subscription, subnet, definitions)
@@ -189,13 +192,13 @@ def _test(data: Any, definitions: list[_Definition]) -> Iterator[tuple[Path, str
 
 def _subnet(subscription: str, subnet: str, definitions: Iterable[_Definition]) -> Iterator[tuple[Path, str]]:
     if subnet.lower().startswith("/subscriptions/") and subnet.lower().split("/")[2] != subscription.lower():
-        yield ("test", "subnet"), "is in another subscription; a VM can only use a virtual network of its own"
+        yield ("test", "subnet"), "is in another subscription; a VM can only use a virtual network of its subscription"
     regions = {name for definition in definitions for ring in definition.rings for _, name, _ in ring.regions}
     if len(regions) > 1 and "{region}" not in subnet:
         yield (
             ("test", "subnet"),
-            f"is one subnet for {len(regions)} regions, but a VM can only use one in its own region: put {{region}} "
-            "where the region's name belongs",
+            f"is one subnet for {len(regions)} regions, but a VM can only use a subnet in its own region: write "
+            "{region} in place of the region's name",
         )
 
 
@@ -210,7 +213,7 @@ def _exceptions(data: Any) -> Iterator[tuple[Path, str]]:
                 continue
             first = seen.setdefault((name.casefold(), package and package.casefold()), index)
             if first != index:
-                yield (*scope, "exceptions", index), f"exceptions[{first}] is for the same id and package"
+                yield (*scope, "exceptions", index), f"exceptions[{first}] has the same id and package"
 
 
 def _required(data: Any) -> Iterator[tuple[Path, str]]:
@@ -227,4 +230,4 @@ def _required(data: Any) -> Iterator[tuple[Path, str]]:
         for path, section in sections:
             for number, name in _items(section, "required"):
                 if isinstance(name, str) and name.casefold() in SCAN_FORMATS and name.casefold() not in taken:
-                    yield (*path, "required", number), f"{name!r} is required, but not among the formats that are taken"
+                    yield (*path, "required", number), f"{name!r} is required, but is not in formats"

@@ -80,7 +80,7 @@ class Analysis(Part):
     def _justified(cls, value: str, info: ValidationInfo) -> str:
         said = [info.data.get(name, "unreadable") for name in ("justification", "detail")]
         if value in _GROUNDS_NEEDED and not any(said):
-            raise ValueError(f"{value} needs a justification or a detail")
+            raise ValueError(f"{value} requires a justification or a detail")
         return value
 
     @field_validator("lastUpdated")

@@ -39,7 +39,7 @@ def _duration(value: object) -> timedelta:
         return timedelta(0)
     if match is None:
         raise ValueError(
-            f"{_shown(value)} is no duration: a whole number with s, m, h or d is expected, as 30m, 4h, 7d"
+            f"{_shown(value)} is not a duration: use a whole number with s, m, h or d, such as 30m, 4h or 7d"
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -49,7 +49,9 @@ def between(low: timedelta, high: timedelta) -> AfterValidator:
 
     def check(value: timedelta) -> timedelta:
         if not low <= value <= high:
-            raise ValueError(f"{duration_text(value)} is out of bounds: {duration_text(low)} to {duration_text(high)}")
+            raise ValueError(
+                f"{duration_text(value)} is out of range: use {duration_text(low)} to {duration_text(high)}"
+            )
         return value
 
     return AfterValidator(check)
@@ -70,7 +72,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [{"type": "string", "pattern": "^([0-9]{1,6}[smhd]|0)$"}, {"const": 0}],
-            "description": "A whole number with s, m, h or d: 30m, 4h, 7d, 0",
+            "description": "A whole number with s, m, h or d, such as 30m, 4h, 7d; or 0",
         }
     ),
 ]
@@ -94,8 +96,8 @@ DefinitionText = Annotated[str, _parsed_by(DefinitionId.parse)]
 def _subnet(value: str) -> str:
     if not _SUBNET.fullmatch(value):
         raise ValueError(
-            f"{_shown(value)} is not a subnet id: /subscriptions/…/resourceGroups/…/providers/Microsoft.Network"
-            "/virtualNetworks/…/subnets/… is expected, with {region} where the region's short name belongs"
+            f"{_shown(value)} is not a subnet id: use /subscriptions/…/resourceGroups/…/providers/Microsoft.Network"
+            "/virtualNetworks/…/subnets/…, with {region} in place of the region's short name"
         )
     return value
 
@@ -112,7 +114,7 @@ def _region(value: str, info: ValidationInfo) -> str:
     hint = f" Did you mean {near!r}?" if near else ""
     raise ValueError(
         f"{_shown(value)} is not a region of the public Azure cloud.{hint} "
-        "A region of another cloud, or a new one, is named under 'regions' first"
+        "Add a new region, or a region of another cloud, to 'regions' first"
     )
 
 
@@ -123,8 +125,8 @@ def _vex_file(value: str) -> str:
     parts = value.replace("\\", "/").split("/")
     if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
         raise ValueError(
-            f"{_shown(value)} can't be the path of a VEX document: name a file beside the policy or below it, as "
-            "vex/ubuntu.openvex.json"
+            f"{_shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or below it, "
+            "such as vex/ubuntu.openvex.json"
         )
     return "/".join(parts)
 
@@ -134,7 +136,7 @@ VexFile = Annotated[str, AfterValidator(_vex_file), Field(min_length=1, max_leng
 
 def _pattern(value: str) -> str:
     if len(value) > MAX_PATTERN:
-        raise ValueError(f"the regular expression has {len(value)} characters; {MAX_PATTERN} are allowed")
+        raise ValueError(f"the regular expression has {len(value)} characters; the maximum is {MAX_PATTERN}")
     try:
         compiled(value)
     except ValueError as error:
@@ -147,7 +149,7 @@ Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"for
 
 def _said(value: str) -> str:
     if not value.strip():
-        raise ValueError("must say something")
+        raise ValueError("must not be empty")
     return value.strip()
 
 

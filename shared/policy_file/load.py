@@ -28,7 +28,7 @@ def read_file(path: FilePath, *, name: str | None = None) -> Policy:
         line = error.object[: error.start].count(b"\n") + 1
         raise PolicyFaults(name, [Fault(line, 1, "", "is not UTF-8 text")]) from error
     except OSError as error:
-        raise PolicyFaults(name, [Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
+        raise PolicyFaults(name, [Fault(1, 1, "", f"cannot be read: {error.strerror}")]) from error
     return load_policy(text, name=name, folder=path.parent)
 
 
@@ -67,7 +67,7 @@ def _vex(document: PolicySection, folder: FilePath | None, places: Places) -> tu
     faults: list[Fault] = []
     for path, entry in entries.items():
         if folder is None:
-            faults.append(places.fault(path, "VEX documents lie beside a policy file, and this policy is none"))
+            faults.append(places.fault(path, "VEX documents require a policy that is read from a file"))
             continue
         try:
             found = read_vex_file(folder, entry.file)
@@ -75,7 +75,12 @@ def _vex(document: PolicySection, folder: FilePath | None, places: Places) -> tu
             faults += [places.fault(path, f"{entry.file}:{fault}") for fault in wrong.faults]
             continue
         if not (entry.owner or found.author):
-            faults.append(places.fault(path, f"{entry.file} names no author: say here who answers for it (owner)"))
+            faults.append(
+                places.fault(
+                    path,
+                    f"{entry.file} does not name an author: set owner to the person or team that is responsible for it",
+                )
+            )
         read[path] = VexSource(entry.file, entry.owner or "", entry.max_age, found)
     return read, faults
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
 from shared.policy_file.fields import (
@@ -47,17 +47,17 @@ _A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
 
 
 class RegionSection(Section):
-    """A region of a ring. Its short name alone stands for one replica on standard storage."""
+    """A region of a ring. You can write just its short name, which means one replica on standard storage."""
 
     name: RegionName = Field(description="Region, by short name (`westeurope`) or display name (`West Europe`)")
     replicas: int = Field(
         1,
         ge=1,
         le=50,
-        description="Copies in the region, 1 to 50. One serves about 20 VMs created at a time; production wants 3. "
-        "All the regions of a gallery together may have 100",
+        description="Number of replicas in the region, 1 to 50. One replica serves about 20 VMs that are created at "
+        "the same time; use 3 in production. A version can have 100 replicas in a gallery",
     )
-    storage: Storage = Field("Standard_LRS", description="Storage account type; it can't be changed afterwards")
+    storage: Storage = Field("Standard_LRS", description="Storage account type. You cannot change it later")
 
     @model_validator(mode="before")
     @classmethod
@@ -66,69 +66,72 @@ class RegionSection(Section):
 
 
 class LimitsSection(Section):
-    """How many findings of a severity may stand. A severity that isn't named is unlimited."""
+    """Maximum number of findings by severity. A severity that is not listed has no limit."""
 
-    critical: Limit = Field(description="Must be named")
+    critical: Limit = Field(description="Findings of severity critical")
     high: Limit | None = Field(None, description="Findings of severity high")
     medium: Limit | None = Field(None, description="Findings of severity medium")
     low: Limit | None = Field(None, description="Findings of severity low")
     negligible: Limit | None = Field(None, description="Findings of severity negligible")
-    unknown: Limit | None = Field(
-        None,
-        description="Findings that nobody has rated yet. Left out, they count as high: what isn't known to be harmless "
-        "is not",
-    )
+    unknown: Limit | None = Field(None, description="Findings of unknown severity. By default, they count as high")
 
 
 class RingScanSection(Section):
-    """Rules of a ring that differ from its definition's, stricter or not."""
+    """Scan rules of a ring that replace those of its definition. They can be stricter or less strict."""
 
-    limits: LimitsSection | None = Field(None, description="Instead of the definition's, all of them")
+    limits: LimitsSection | None = Field(None, description="Limits that replace all limits of the definition")
     required: list[Scanner] | None = Field(None, description="Formats or scanners that must have a usable report")
-    max_score: Score | None = Field(None, description="The highest CVSS score that may stand")
-    max_epss: Probability | None = Field(None, alias="maxEPSS", description="The highest EPSS that may stand")
+    max_score: Score | None = Field(None, description="Maximum CVSS score")
+    max_epss: Probability | None = Field(None, alias="maxEPSS", description="Maximum EPSS probability")
     only_fixable: bool | None = Field(None, description="Count only findings for which a fixed version exists")
     fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] | None = Field(
-        None, description="A finding doesn't count while its fix is younger than this"
+        None, description="Grace period: a finding does not count until its fix has been available for this long"
     )
-    no_new: Severities | None = Field(None, description="Nothing new of these severities")
-    improvement_passes: bool | None = Field(None, description="Whether what only improves may pass")
+    no_new: Severities | None = Field(None, description="Severities of which no new finding is allowed")
+    improvement_passes: bool | None = Field(
+        None, description="Whether a version that exceeds limits passes as an improvement"
+    )
     max_age: Annotated[Duration, _SOME_TIME] | None = Field(
-        None, description="How old a report may be when the ring is about to be published"
+        None, description="Maximum age of a report when the ring is about to be published"
     )
     allow_end_of_life_os: bool | None = Field(
-        None, alias="allowEndOfLifeOS", description="Let an operating system pass that gets no security fixes any more"
+        None,
+        alias="allowEndOfLifeOS",
+        description="Whether an operating system that no longer receives security fixes is allowed",
     )
 
     def given(self) -> dict[str, Any]:
-        """What the ring says of its own, by the names of ScanRules."""
+        """Returns the values that the ring sets, by the field names of ScanRules."""
         return {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
 
 
 class RingSection(Section):
-    """One named step of a rollout: regions in one gallery, and what must be so before they are published."""
+    """One step of a rollout: regions in one gallery, and the conditions for publishing in them."""
 
-    name: Name = Field(description="Lower-case letters, digits and hyphens, up to 40")
+    name: Name = Field(description="Name of the ring: up to 40 lowercase letters, digits and hyphens")
     gallery: GalleryText | None = Field(
         None,
         description="Resource id of another gallery, in any subscription that the app's identity may write to. "
-        "Versions are copied there under the same definition name and number. Left out: the gallery of `source`",
+        "Versions are copied there with the same definition name and version number. Default: the gallery of `source`",
     )
     definition: DefinitionText | None = Field(
-        None, description="Resource id of the image definition to copy to, where its name differs; instead of `gallery`"
+        None,
+        description="Resource id of the image definition to copy to, if its name differs. Use it instead of `gallery`",
     )
-    regions: list[RegionSection] = Field(min_length=1, description="Where the ring's versions are replicated to")
+    regions: list[RegionSection] = Field(min_length=1, description="Regions that the ring's versions are replicated to")
     scan: RingScanSection | None = Field(
         None,
-        description="Rules of the ring's own. The reports on hand are judged by them once more before it is published; "
-        "what is left out is as in the definition's `scan`",
+        description="Scan rules of the ring. The stored reports are evaluated again with them before the ring is "
+        "published. Rules that you omit are those of the definition's `scan`",
     )
     bake: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
         timedelta(0),
-        description="Time to wait, after the previous ring was published (for the first ring: after scan and smoke "
-        "test passed), before this one is",
+        description="Bake time: how long to wait before the ring is published, after the previous ring was published "
+        "(for the first ring: after the scan and the smoke test passed)",
     )
-    boot_test: bool = Field(True, description="Boot a VM from the replica in each region before the ring is published")
+    boot_test: bool = Field(
+        True, description="Whether to boot a VM from the replica in each region before the ring is published"
+    )
     approval: ApprovalSection | None = Field(
         None, description="Whose approval it needs before it is published. Left out: nobody's"
     )
@@ -139,36 +142,37 @@ class RingSection(Section):
     @model_validator(mode="after")
     def _one_target(self) -> RingSection:
         if self.gallery is not None and self.definition is not None:
-            raise ValueError("name a gallery or a definition, not both")
+            raise ValueError("set gallery or definition, not both")
         return self
 
 
 class ExceptionSection(Section):
-    """Somebody's signed word that a finding may pass, until a day."""
+    """An exception: allows a finding until an expiry date."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9:._/]{2,99}$")] = Field(
-        description="CVE or advisory id, as the scanner reports it or as an alias of it"
+        description="CVE or advisory id that the scanner reports, as the id or as an alias"
     )
     package: Said | None = Field(
         None,
-        description="Only in this package: its name, or the beginning of its package URL up to a joint "
-        "(`pkg:deb/ubuntu/openssl`, `pkg:npm/`). Left out: in any",
+        description="Limits the exception to a package: its name, or a prefix of its package URL that ends at a "
+        "separator (`pkg:deb/ubuntu/openssl`, `pkg:npm/`). Default: all packages",
     )
-    owner: Said = Field(description="Who answers for it")
-    reason: Said = Field(description="Why it may pass")
-    expires: date = Field(description="The last day, as 2027-03-31; it ends with that day, in UTC")
+    owner: Said = Field(description="Person or team that is responsible for the exception")
+    reason: Said = Field(description="Why the finding is acceptable")
+    expires: date = Field(description="Last day on which the exception applies, such as 2027-03-31 (UTC)")
 
 
 class VexSection(Section):
-    """An OpenVEX or CycloneDX document whose statements are exceptions. Its file's name alone will do."""
+    """An OpenVEX or CycloneDX document whose statements are exceptions. You can write just the file name."""
 
-    file: VexFile = Field(description="Path of the document, beside the policy file or below")
+    file: VexFile = Field(description="Path of the document, relative to the policy file's folder and not outside it")
     owner: Said | None = Field(
-        None, description="Who answers for its statements. Left out: whoever the document names as its author"
+        None,
+        description="Person or team that is responsible for its statements. Default: the document's author",
     )
     max_age: Annotated[Duration, between(timedelta(days=1), timedelta(days=3650))] = Field(
         timedelta(days=365),
-        description="A statement that was not renewed for longer has expired, and excuses nothing",
+        description="Maximum age of a statement. An older statement has expired and no longer applies",
     )
 
     @model_validator(mode="before")
@@ -178,93 +182,101 @@ class VexSection(Section):
 
 
 class ScanSection(Section):
-    """How a version's vulnerability scan is judged."""
+    """How the vulnerability scan of a version is evaluated."""
 
     limits: LimitsSection = Field(
         default_factory=lambda: LimitsSection.model_validate({"critical": 0, "high": 0}),
-        description="Largest allowed number of findings by severity, each vulnerability counted once for a package. "
-        "Left out: no critical and no high",
+        description="Maximum number of findings by severity. A vulnerability counts once for each package. Default: no "
+        "critical and no high findings",
     )
     formats: list[Format] = Field(
-        default_factory=lambda: ["trivy"], min_length=1, description="Report formats that are taken"
+        default_factory=lambda: ["trivy"], min_length=1, description="Report formats that are accepted"
     )
     deadline: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(hours=24), description="How long a scan is waited for before people are asked to look"
+        timedelta(hours=24), description="How long a release waits for a usable scan report. After that, it is rejected"
     )
     max_age: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(days=7), description="A report older than this is refused and another one waited for"
+        timedelta(days=7),
+        description="Maximum age of a report. An older report is refused, and the release waits for another one",
     )
     required: list[Scanner] = Field(
         default_factory=list,
-        description="Formats or scanners, by name, each of which must have a usable report; they are judged together. "
-        "Left out: any one report will do",
+        description="Formats or scanners, by name, each of which must have a usable report. The reports are evaluated "
+        "together. Default: one report of any scanner is sufficient",
     )
     max_score: Score | None = Field(
-        None, description="The highest CVSS base score that may stand, 0 to 10. A finding without a score has none"
+        None, description="Maximum CVSS base score, 0 to 10. It does not apply to findings without a score"
     )
     max_epss: Probability | None = Field(
-        None,
-        alias="maxEPSS",
-        description="The highest EPSS (probability of exploitation in 30 days) that may stand, 0 to 1",
+        None, alias="maxEPSS", description="Maximum EPSS (probability of exploitation within 30 days), 0 to 1"
     )
     only_fixable: bool = Field(
         False,
-        description="Count only findings for which a fixed version exists. What is known to be exploited counts anyway",
+        description="Count only findings with a fixed version. Known exploited vulnerabilities always count",
     )
     fix_grace: Annotated[Duration, _UP_TO_A_QUARTER] = Field(
         timedelta(0),
-        description="A finding doesn't count while its fix has been available for less than this, where the report "
-        "says since when",
+        description="Grace period: a finding does not count until its fix has been available for this long. Applies "
+        "only if the report has the date of the fix",
     )
     no_new: Severities = Field(
         default_factory=list,
-        description="No finding of these severities that the version published in the last ring does not have",
+        description="Severities of which no new finding is allowed, compared with the version that is published in the "
+        "last ring",
     )
     improvement_passes: bool = Field(
         False,
-        description="What breaks `limits`, `maxScore` or `maxEPSS` passes all the same when it has fewer findings than "
-        "the version published in the last ring, and none that is new",
+        description="Whether a version that exceeds `limits`, `maxScore` or `maxEPSS` passes if it has fewer findings "
+        "than the version that is published in the last ring, and no new ones",
     )
     allow_end_of_life_os: bool = Field(
-        False, alias="allowEndOfLifeOS", description="Let an operating system pass that gets no security fixes any more"
+        False,
+        alias="allowEndOfLifeOS",
+        description="Whether an operating system that no longer receives security fixes is allowed",
     )
     trust_suppressions: bool = Field(
         False,
-        description="Leave out what the scanner was told to leave out (ignore file, VEX). Otherwise that counts like "
-        "every finding, and `exceptions` is the place for it",
+        description="Whether findings that the scanner suppresses (ignore file, VEX) are left out. If false, they "
+        "count like all other findings; use `exceptions` instead",
     )
-    day_after: Literal["alert", "hold", "revoke"] = Field(
+    on_failed_rescan: Literal["alert", "hold", "revoke"] = Field(
         "alert",
-        description="When a version that is published already fails a later scan: tell (`alert`), also stop before "
-        "further rings (`hold`), or make it `latest` nowhere (`revoke`)",
+        alias="onFailedRescan",
+        validation_alias=AliasChoices("onFailedRescan", "dayAfter"),  # dayAfter: the name in 0.1.0
+        description="What to do when a published version fails a later scan: warn (`alert`), warn and do not publish "
+        "it in further rings (`hold`), or exclude it from `latest` everywhere (`revoke`). The former name of this key, "
+        "`dayAfter`, is still accepted",
     )
     rescan_after: Annotated[Duration, _SOME_TIME] | None = Field(
         None,
-        description="Ask for another scan of what is `latest` in a ring when its last is older. Left out: `maxAge`",
+        description="Maximum age of the last scan of a version that is `latest` in a ring. After that, another scan is "
+        "requested. Default: `maxAge`",
     )
     hold_for: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(days=14), description="How long a held version waits for a scan that passes; then it is rejected"
+        timedelta(days=14),
+        description="How long a held version waits for a scan that passes. After that, it is rejected",
     )
     revoke_to_empty: bool = Field(
         False,
-        description="Revoke also where `latest` would then be nothing at all. Otherwise that is an alert instead",
+        description="Whether to revoke a version even if `latest` is then empty in a region. If false, there is an "
+        "alert instead",
     )
 
 
 class ValidationSection(Section):
-    """What a version's metadata must show before anything is spent on it."""
+    """Checks of a version's metadata. They run before all other gates."""
 
     required_tags: dict[str, Pattern | None] = Field(
         default_factory=dict,
-        description="Tag name -> regular expression (RE2) that its whole value must match, or nothing when any will do",
+        description="Tag names, each with a regular expression (RE2) for the whole value, or null for any value",
     )
-    min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Smallest OS disk, GiB")
-    max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Largest disk, GiB")
+    min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
+    max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
     visible_before_proof: Literal["warn", "reject"] = Field(
-        "warn", description="What to do with a version that its builder made visible to `latest` before any proof"
+        "warn", description="What to do with a version that is visible to `latest` before any gate has passed"
     )
     ready_within: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(hours=8), description="How long a version may stay in Creating; replication can take six hours"
+        timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
     )
 
     @model_validator(mode="after")
@@ -279,66 +291,70 @@ class ValidationSection(Section):
         for name in value:
             # Limits and characters of tag names: Azure Resource Manager's own.
             if not name.strip() or len(name) > 512 or set(name) & set("<>%&\\?/"):
-                raise ValueError(f"{name[:80]!r} can't be a tag's name")
+                raise ValueError(f"{name[:80]!r} is not a valid tag name")
         if len({name.casefold() for name in value}) != len(value):
-            raise ValueError("a tag is named twice; names of tags are compared without regard to case")
+            raise ValueError("a tag occurs twice; tag names are case-insensitive")
         return value
 
 
 class BootSection(Section):
-    """How a boot test is run and bounded."""
+    """Settings and time limits of boot tests."""
 
     vm_size: Annotated[str, Field(pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]{1,60}$")] = Field(
-        "Standard_D2s_v5", description="Size of the test VM; there must be quota for it in every region"
+        "Standard_D2s_v5", description="Size of the test VM. The test subscription needs quota for it in every region"
     )
     ready_within: Annotated[Duration, _A_SITTING] = Field(
-        timedelta(minutes=40), description="From the request for the VM until it is provisioned and its agent is ready"
+        timedelta(minutes=40),
+        description="Time limit from the request for the VM until it is provisioned and its agent is ready",
     )
     probe_within: Annotated[Duration, _A_SITTING] = Field(
-        timedelta(minutes=15), description="How long the checks inside the VM may take"
+        timedelta(minutes=15), description="Time limit for the checks inside the VM"
     )
     serial_fail: list[Pattern] = Field(
-        default_factory=list, description="More regular expressions (RE2) that condemn a line of the serial console"
+        default_factory=list,
+        description="Additional regular expressions (RE2) of console lines that fail the test",
     )
     serial_ignore: list[Pattern] = Field(
-        default_factory=list, description="Regular expressions (RE2) of console lines to overlook"
+        default_factory=list, description="Regular expressions (RE2) of console lines to ignore"
     )
 
 
 class ReplicationSection(Section):
-    """How long replication may take, and how often a failed region is repaired."""
+    """Time limit of replication, and number of repairs."""
 
     complete_within: Annotated[Duration, _SOME_TIME] = Field(
-        timedelta(hours=8), description="How long a ring's replication may take; documentation says up to six hours"
+        timedelta(hours=8), description="Time limit for the replication of a ring. Azure documents up to six hours"
     )
-    repairs: int = Field(3, ge=0, le=10, description="How often a region whose replication failed is tried again")
+    repairs: int = Field(3, ge=0, le=10, description="How many times replication to a failed region is repaired")
 
 
 class RetentionSection(Section):
-    """What is kept."""
+    """Which versions are kept."""
 
-    keep: int = Field(3, ge=1, le=1000, description="How many of the newest published versions stay")
+    keep: int = Field(3, ge=1, le=1000, description="Number of the newest published versions to keep")
     min_age: Annotated[Duration, between(timedelta(0), timedelta(days=3650))] = Field(
-        timedelta(days=30), description="What is younger stays"
+        timedelta(days=30), description="Versions that are younger than this are kept"
     )
 
 
 class DefinitionSection(Section):
-    """One image definition whose new versions are released."""
+    """An image definition whose new versions are released."""
 
-    name: Name = Field(description="What people call it: lower-case letters, digits and hyphens, up to 40")
-    source: DefinitionText = Field(description="Resource id of the image definition that builders write versions to")
-    rings: list[RingSection] = Field(min_length=1, description="The steps of the rollout, in order")
+    name: Name = Field(
+        description="Name of the definition in Ringmaster: up to 40 lowercase letters, digits and hyphens"
+    )
+    source: DefinitionText = Field(description="Resource id of the image definition in which new versions are built")
+    rings: list[RingSection] = Field(min_length=1, description="Rings of the rollout, in order")
     scan: ScanSection = Field(default_factory=lambda: ScanSection.model_validate({}), description="The scan gate")
     validation: ValidationSection = Field(
         default_factory=lambda: ValidationSection.model_validate({}), description="Checks of the metadata"
     )
     boot: BootSection = Field(default_factory=lambda: BootSection.model_validate({}), description="The boot test")
     replication: ReplicationSection = Field(
-        default_factory=lambda: ReplicationSection.model_validate({}), description="Bounds of replication"
+        default_factory=lambda: ReplicationSection.model_validate({}), description="Limits of replication"
     )
     retention: RetentionSection = Field(
-        default_factory=lambda: RetentionSection.model_validate({}), description="What is kept"
+        default_factory=lambda: RetentionSection.model_validate({}), description="Which versions are kept"
     )
     access: AccessSection = Field(
         default_factory=lambda: AccessSection.model_validate({}),
@@ -349,7 +365,7 @@ class DefinitionSection(Section):
         description="What an emergency promotion may skip",
     )
     exceptions: list[ExceptionSection] = Field(
-        default_factory=list, description="Findings that may pass in this definition, until a day"
+        default_factory=list, description="Findings that are allowed in this definition until an expiry date"
     )
     vex: list[VexSection] = Field(
         default_factory=list, description="VEX documents whose statements are exceptions in this definition"
@@ -357,39 +373,42 @@ class DefinitionSection(Section):
 
 
 class TestSection(Section):
-    """Where boot-test machines live. Give it a resource group of its own: what is left over there is swept."""
+    """Where boot tests create VMs. Use a separate resource group: Ringmaster deletes leftover test resources in it."""
 
     __test__ = False
 
     subscription: Annotated[str, Field(pattern=f"^{GUID}$")] = Field(description="Subscription id")
     resource_group: Annotated[str, Field(pattern=r"^[-\w.()]{0,89}[-\w()]$")] = Field(
-        description="Resource group. It must not be one that holds a gallery"
+        description="Resource group. It must not contain a gallery of the policy"
     )
     subnet: SubnetText = Field(
-        description="Resource id of the subnet for test VMs; `{region}` stands for the region's short name. It needs "
-        "no way in, and a way out to Azure"
+        description="Resource id of the subnet for test VMs; `{region}` stands for the region's short name. It "
+        "needs outbound access to Azure, and no inbound access"
     )
 
 
 class PolicySection(Section):
-    """The whole file."""
+    """The top level of the file."""
 
-    version: Literal[1] = Field(description="Version of this file's format")
-    test: TestSection = Field(description="Where boot-test machines live")
-    definitions: list[DefinitionSection] = Field(min_length=1, description="The image definitions that are released")
+    version: Literal[1] = Field(description="Version of the file format")
+    test: TestSection = Field(description="Where boot tests create VMs")
+    definitions: list[DefinitionSection] = Field(
+        min_length=1, description="Image definitions whose versions are released"
+    )
     access: AccessSection = Field(
         default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
     )
     freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
     exceptions: list[ExceptionSection] = Field(
-        default_factory=list, description="Findings that may pass in every definition, until a day"
+        default_factory=list, description="Findings that are allowed in every definition until an expiry date"
     )
     vex: list[VexSection] = Field(
         default_factory=list,
-        description="VEX documents whose statements are exceptions, in the definitions that they name or for packages "
-        "in any",
+        description="VEX documents whose statements are exceptions in every definition, or in the definitions that a "
+        "statement names",
     )
     regions: list[Annotated[str, Field(pattern=r"^[a-z0-9]{3,40}$")]] = Field(
         default_factory=list,
-        description="Short names of further regions: of sovereign clouds, or newer than this version's list",
+        description="Short names of additional regions: regions of sovereign clouds, and regions that this version "
+        "does not know",
     )

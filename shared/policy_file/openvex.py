@@ -44,7 +44,7 @@ class Component(Part):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if not self.name:
-            raise ValueError("has no name: @id or identifiers.purl is expected")
+            raise ValueError("has no identifier: add @id or identifiers.purl")
         return self
 
     @property
@@ -92,7 +92,7 @@ class OpenVexStatement(Part):
     def _justified(cls, value: str, info: ValidationInfo) -> str:
         said = [info.data.get(name, "unreadable") for name in ("justification", "impact_statement")]
         if value == "not_affected" and not any(said):
-            raise ValueError("not_affected needs a justification or an impact_statement")
+            raise ValueError("not_affected requires a justification or an impact_statement")
         return value
 
     @field_validator("timestamp")

@@ -13,8 +13,8 @@ from typing import Any, Final
 _MEMORY: Final = 1024 * 1024
 """Bytes for one expression. ``(?:.?){1000}`` sixteen times over takes more, and a second for each line of a console."""
 _HINTS: Final = (
-    (re.compile(r"\\[1-9]$|\(\?P$"), "There are no backreferences: repeat what is meant"),
-    (re.compile(r"\(\?<?[=!]$"), "There is no look-around: write what is meant without it"),
+    (re.compile(r"\\[1-9]$|\(\?P$"), "Backreferences are not supported: repeat the expression"),
+    (re.compile(r"\(\?<?[=!]$"), "Lookahead and lookbehind are not supported"),
     (re.compile(r"\\Z$"), r"The end of the text is \z"),
 )
 """What the end of RE2's message tells of an expression that is right elsewhere."""
@@ -46,9 +46,9 @@ def compiled(pattern: str) -> LinearPattern:
     try:
         return LinearPattern(pattern, re2.compile(pattern.encode(), options))
     except UnicodeEncodeError as error:
-        raise ValueError("it holds half of a surrogate pair") from error
+        raise ValueError("it contains an unpaired surrogate") from error
     except re2.error as error:
         (told,) = error.args
         text = told.decode(errors="replace")
         hint = next((f". {hint}" for sign, hint in _HINTS if sign.search(text)), "")
-        raise ValueError(f"RE2 says: {text}{hint}") from error
+        raise ValueError(f"RE2 reports: {text}{hint}") from error

@@ -77,15 +77,15 @@ def _fault(detail: dict[str, Any], places: Places, fields_at: Mapping[Path, Iter
         case "extra_forbidden":
             near = get_close_matches(str(path[-1])[:80], list(fields_at.get(path[:-1], ())), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            return places.fault(path, f"no such key.{hint}", at_key=True)
+            return places.fault(path, f"unknown key.{hint}", at_key=True)
         case "missing":
             return places.fault(path, "is missing")
         case "string_type":
             return places.fault(
-                path, f"text is expected, not {_kind(detail['input'])}. Put it in quotes if it is meant"
+                path, f"a string is expected, not {_kind(detail['input'])}. Put the value in quotes if it is a string"
             )
         case "model_type" | "dict_type":
-            return places.fault(path, f"a section with keys is expected, not {_kind(detail['input'])}")
+            return places.fault(path, f"a mapping is expected, not {_kind(detail['input'])}")
         case "list_type":
             return places.fault(path, f"a list is expected, not {_kind(detail['input'])}")
         case "too_short":
@@ -93,13 +93,13 @@ def _fault(detail: dict[str, Any], places: Places, fields_at: Mapping[Path, Iter
         case "string_pattern_mismatch":
             return places.fault(path, f"{detail['input'][:80]!r} does not match {detail['ctx']['pattern']}")
         case "date_type":
-            return places.fault(path, "a date is expected, as 2027-03-31")
+            return places.fault(path, "a date is expected, such as 2027-03-31")
         case _:
             return places.fault(path, _sentence(detail["msg"]))
 
 
 def _kind(value: object) -> str:
-    names = {dict: "a section", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    names = {dict: "a mapping", list: "a list", str: "a string", bool: "a Boolean", int: "a number", float: "a number"}
     return "nothing" if value is None else names.get(type(value), f"a {type(value).__name__}")
 
 

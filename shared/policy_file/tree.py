@@ -37,7 +37,9 @@ def read_tree(text: str) -> tuple[Any, Places, list[Fault]]:
         raise Unreadable(Fault(1, 1, "", f"the file is larger than {MAX_BYTES} bytes"))
     lone = next((position for position, char in enumerate(text) if "\ud800" <= char <= "\udfff"), None)
     if lone is not None:
-        raise Unreadable(Fault(text.count("\n", 0, lone) + 1, 1, "", "holds half of a surrogate pair: not text"))
+        raise Unreadable(
+            Fault(text.count("\n", 0, lone) + 1, 1, "", "contains an unpaired surrogate, so it is not valid text")
+        )
     try:
         _check_depth(text)
         loader = _Loader(text)
@@ -68,7 +70,7 @@ def _check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise Unreadable(Fault(*_place(event.start_mark), "", f"nested more than {MAX_DEPTH} deep"))
+                raise Unreadable(Fault(*_place(event.start_mark), "", f"nested more than {MAX_DEPTH} levels deep"))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -94,7 +96,7 @@ class _Reader:
                 return self._mapping(node, path)
             assert isinstance(node, yaml.SequenceNode)
             if node.tag != "tag:yaml.org,2002:seq":
-                return self._fault(node, path, f"the tag {node.tag} isn't taken here")
+                return self._fault(node, path, f"the tag {node.tag} is not supported here")
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         finally:
             self._open.discard(id(node))
@@ -103,13 +105,13 @@ class _Reader:
         self._nodes += 1
         where = _place(node.start_mark)
         if id(node) in self._open:
-            raise Unreadable(Fault(*where, path_text(path), "an alias leads back into itself"))
+            raise Unreadable(Fault(*where, path_text(path), "an alias refers to itself"))
         if self._nodes > MAX_NODES:
-            raise Unreadable(Fault(*where, "", f"more than {MAX_NODES} parts once aliases are followed"))
+            raise Unreadable(Fault(*where, "", f"more than {MAX_NODES} nodes after aliases are resolved"))
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> Any:
         if node.tag != "tag:yaml.org,2002:map":
-            return self._fault(node, path, f"the tag {node.tag} isn't taken here")
+            return self._fault(node, path, f"the tag {node.tag} is not supported here")
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self._key(key_node, path)
@@ -118,7 +120,7 @@ class _Reader:
             here = (*path, key)
             if key in result:
                 first = self.keys[here][0]
-                self._fault(key_node, here, f"this key stands here twice, first in line {first}")
+                self._fault(key_node, here, f"duplicate key; it first occurs in line {first}")
                 continue
             self.keys[here] = _place(key_node.start_mark)
             result[key] = self.value(value_node, here)
@@ -126,20 +128,18 @@ class _Reader:
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
         if node.tag == "tag:yaml.org,2002:merge":
-            return self._fault(
-                node, path, "merge keys (<<) aren't taken: write the section out, or use an alias for it"
-            )
+            return self._fault(node, path, "merge keys (<<) are not supported: repeat the section, or use an alias")
         if not isinstance(node, yaml.ScalarNode):
-            return self._fault(node, path, "a key must be text")
+            return self._fault(node, path, "a key must be a string")
         return str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         if node.tag not in _SCALARS:
-            return self._fault(node, path, f"the tag {node.tag} isn't taken here")
+            return self._fault(node, path, f"the tag {node.tag} is not supported here")
         try:
             value = self._scalars.construct_object(node)
         except (ValueError, OverflowError, yaml.YAMLError) as error:
-            return self._fault(node, path, f"{node.value[:80]!r} can't be read: {str(error).splitlines()[0]}")
+            return self._fault(node, path, f"{node.value[:80]!r} cannot be read: {str(error).splitlines()[0]}")
         if isinstance(value, datetime) and not isinstance(node.value, date):
             return str(node.value)
         return value

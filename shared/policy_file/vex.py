@@ -31,11 +31,11 @@ def read_vex_file(folder: FilePath, file: str) -> VexDocument:
     path = folder / file
     try:
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise VexFaults([Fault(1, 1, "", "leads out of the policy's folder")])
+            raise VexFaults([Fault(1, 1, "", "is outside the policy's folder")])
         with path.open("rb") as opened:
             body = opened.read(MAX_BYTES + 1)
     except OSError as error:
-        raise VexFaults([Fault(1, 1, "", f"can't be read: {error.strerror}")]) from error
+        raise VexFaults([Fault(1, 1, "", f"cannot be read: {error.strerror}")]) from error
     return read_vex(body)
 
 
@@ -51,10 +51,10 @@ def read_vex(body: bytes) -> VexDocument:
     except json.JSONDecodeError as error:
         raise VexFaults([Fault(error.lineno, error.colno, "", f"is not JSON: {error.msg}")]) from error
     except RecursionError as error:
-        raise VexFaults([Fault(1, 1, "", "is nested too deep")]) from error
+        raise VexFaults([Fault(1, 1, "", "is nested too deeply")]) from error
     except ValueError as error:
         # Python converts no number of more than 4,300 digits (sys.set_int_max_str_digits).
-        raise VexFaults([Fault(1, 1, "", "holds a number of thousands of digits")]) from error
+        raise VexFaults([Fault(1, 1, "", "contains a number with too many digits")]) from error
     try:
         return _read(document)
     except ValidationError as error:
@@ -98,14 +98,14 @@ def _told(error: Mapping[str, Any]) -> str:
         case "value_error":
             return str(error["ctx"]["error"])
         case "literal_error" if isinstance(value, str) and value.strip():
-            return f"{value[:40]!r} is none of {error['ctx']['expected'].replace("'", '')}"
+            return f"{value[:40]!r} is not one of {error['ctx']['expected'].replace("'", '')}"
         case "tuple_type":
             return "a list is expected"
         case "too_short":
-            return "names no product"
+            return "does not name a product"
         case "model_type":
             return "an object is expected"
         case "recursion_loop":
-            return "is nested too deep"
+            return "is nested too deeply"
         case _:
-            return "text is expected"
+            return "a string is expected"

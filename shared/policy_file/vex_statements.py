@@ -64,7 +64,7 @@ def dated(value: datetime | None, info: ValidationInfo, *, unless: str) -> datet
     A field that can't be read counts as one: it is told by itself.
     """
     if value is None and not (info.context or {}).get("dated") and info.data.get(unless, "unreadable") is None:
-        raise ValueError("says not when it was made: a timestamp is needed, here or for the whole document")
+        raise ValueError("has no time: add a timestamp here or to the document")
     return value
 
 
@@ -83,7 +83,7 @@ def _time(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         at = _UNDATED
     if not 1970 <= at.year < 9000:
-        raise ValueError(f"{str(text)[:40]!r} is no time at which anybody wrote this")
+        raise ValueError(f"{str(text)[:40]!r} is not a plausible time")
     return at
 
 
@@ -93,7 +93,7 @@ def _none_is_empty(value: object) -> object:
 
 def _few(value: object) -> object:
     if isinstance(value, list) and len(value) > MAX_STATEMENTS:
-        raise ValueError(f"has {len(value)} entries; {MAX_STATEMENTS} are the most")
+        raise ValueError(f"has {len(value)} entries; the maximum is {MAX_STATEMENTS}")
     return value
 
 

@@ -96,7 +96,7 @@ class _Pages[T]:
             number, first = divmod(start, a_page)
             some = (await self._page(number))[first : first + count]
             if not some:
-                raise Malformed(f"page {number + 1} of a listing of findings has fewer entries than its evidence says")
+                raise Malformed(f"page {number + 1} of a list of findings has fewer entries than its evidence states")
             found += some
             start, count = start + len(some), count - len(some)
         return found
@@ -104,10 +104,10 @@ class _Pages[T]:
     async def _page(self, number: int) -> Sequence[T]:
         if self._last[0] != number:
             if number >= len(self._pages):
-                raise Malformed(f"a listing of findings has no page {number + 1}")
+                raise Malformed(f"a list of findings has no page {number + 1}")
             page = self._pages[number]
             document = page if isinstance(page, dict) else await self._evidence.get(f"{self._folder}/{page}")
             if document is None:
-                raise Malformed(f"a page of the listing of findings is gone from the evidence: {page}")
+                raise Malformed(f"a page of the list of findings does not exist in the evidence: {page}")
             self._last = (number, self._read(document))
         return self._last[1]

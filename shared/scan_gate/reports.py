@@ -30,4 +30,4 @@ async def fetch_report(
     """Have a report fetched that was sent by reference. The reference must be one that may be followed."""
     state = FetchOrder(scan_format, reference.url, reference.sha256, sender)
     await world.queues.send(Command(Kind.FETCH_REPORT, version, seq=0, not_after=now + FETCH_WITHIN, state=state))
-    return f"accepted: to be fetched from {shown(reference.url)}"
+    return f"accepted: the report is downloaded from {shown(reference.url)}"

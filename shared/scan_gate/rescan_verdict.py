@@ -14,7 +14,7 @@ from shared.domain.hop_states import ReportArrived
 from shared.domain.judgement import ScanOutcome, ScanVerdict
 from shared.domain.lifecycle import Outcome
 from shared.domain.outcomes import Annotated, Decided, Dropped, HopResult, Rechecked
-from shared.domain.policy import DayAfter, ScanRules
+from shared.domain.policy import FailedRescanAction, ScanRules
 from shared.domain.release import Gate, Release, State
 from shared.gallery.revocation_scope import regions_left_empty
 from shared.ports import Hop
@@ -50,13 +50,13 @@ async def run(hop: Hop) -> HopResult:
     """Judge a version again whose scan gate has passed."""
     command, release = hop.command, hop.release
     if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
-        return Dropped("no scan is awaited now; a kept report is found when one is")
+        return Dropped("the release does not wait for a scan now; the report is kept and read when it does")
     if release.state is State.REVOKED:
-        return Dropped("the version is revoked: no scan makes it worse")
+        return Dropped("the version is revoked, so the report is not evaluated")
     before = await last_scan_evidence(release, hop.world)
     known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
     if isinstance(command.state, ReportArrived) and command.state.report in known:
-        return Dropped("this report was judged already")
+        return Dropped("this report has already been evaluated")
     again = await judge_again(hop)
     if again.verdict is None or again.on_hand.names <= known:
         return _nothing_new(release, again.on_hand)
@@ -96,13 +96,13 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
     rechecked = await decided(hop, Gate.RESCAN, again.on_hand, verdict, again.rules)
     text = _warning(rechecked, again.ring)
-    action = policy.scan.day_after
-    if action is DayAfter.REVOKE:
+    action = policy.scan.on_failed_rescan
+    if action is FailedRescanAction.REVOKE:
         return await _taken_back(hop, rechecked, text)
-    if action is DayAfter.HOLD and release.state is State.QUALIFYING:
+    if action is FailedRescanAction.HOLD and release.state is State.QUALIFYING:
         # It is judged anew after the policy changed: no ring of this round is under way yet.
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
-    held = action is DayAfter.HOLD and release.state in _IN_A_RING
+    held = action is FailedRescanAction.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 
 
@@ -110,7 +110,7 @@ async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
     if not hop.policy.scan.revoke_to_empty:
         empty = await regions_left_empty(hop.release, hop.policy, hop.world)
         if empty:
-            told = f"{text}. Not revoked: latest would be nothing in {', '.join(empty)}"
+            told = f"{text}. Not revoked: latest would be empty in {', '.join(empty)}"
             return Rechecked(rechecked, Outcome.ALERTED, told)
     return Rechecked(rechecked, Outcome.REVOKE_ORDERED, text)
 
@@ -128,6 +128,6 @@ def _warning(rechecked: Decided, ring: str | None) -> str:
 
 def _nothing_new(release: Release, on_hand: ReportsOnHand) -> HopResult:
     if not on_hand.refused:
-        return Dropped("nothing newer than what was judged already")
+        return Dropped("no report is newer than those already evaluated")
     text = "; ".join(on_hand.refused)
     return Dropped("already in the history") if any(line.text == text for line in release.history) else Annotated(text)

@@ -102,7 +102,7 @@ async def _opened(stored: StoredReport, world: World) -> ScanReport | RefusalRea
     except TooLarge as error:
         return RefusalReason("too-large", str(error))
     if body is None:
-        return RefusalReason("gone", "its body is gone")
+        return RefusalReason("gone", "its content no longer exists")
     try:
         return read(stored.format, body)
     except Refusal as refusal:
@@ -119,7 +119,7 @@ async def _refused(stored: StoredReport, why: RefusalReason, hop: Hop) -> str:
 
 def outstanding(on_hand: ReportsOnHand) -> tuple[str, ...]:
     """Why what is on hand is not enough: refused reports, and scanners that are missing beside others."""
-    lacking = f"a usable report of {', '.join(on_hand.missing)} is still missing" if on_hand.missing else ""
+    lacking = f"no usable report has arrived from {', '.join(on_hand.missing)}" if on_hand.missing else ""
     return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused
 
 

@@ -69,7 +69,7 @@ def rules_of(rules: ScanRules) -> dict[str, Any]:
         "required": list(rules.required),
         "noNew": [severity.value for severity in rules.no_new],
         "improvementPasses": rules.improvement_passes,
-        "dayAfter": rules.day_after.value,
+        "dayAfter": rules.on_failed_rescan.value,
         "exceptions": exceptions[:EXCEPTIONS_KEPT],
         "exceptionsCount": len(exceptions),
     }

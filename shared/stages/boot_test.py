@@ -153,7 +153,7 @@ def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> H
 def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Requeue:
     """Ask again after a fault of the platform; from ``most`` tries on rarely, and with people told."""
     tired = state.tries >= most
-    stalled = f"the platform keeps failing: {text}" if tired else None
+    stalled = f"Azure fails repeatedly: {text}" if tired else None
     return Requeue(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
 
 
@@ -172,7 +172,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
     if now > state.deadline:
         minutes = rules.ready_within.total_seconds() / 60
         what = "agent not ready" if machine.os_provisioned else "operating system not provisioned"
-        text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports nothing'})"
+        text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports no status'})"
         return _failed(replace(known, failed_at=now), Blame.AMBIGUOUS, text)
     polls = state.polls + 1
     pause = _pause(state.began or now, world, now)
@@ -195,14 +195,14 @@ def _pause(since: datetime, world: World, now: datetime) -> timedelta:
 def _absent(state: AwaitProvisioning) -> Requeue:
     absences = state.absences + 1
     if state.polls > 0 or absences > ABSENCES:
-        return _vanished(state, "while it was made")
+        return _vanished(state, "while it was being created")
     # Accepted, and not there: ask again, which is asking once.
-    return Requeue(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} is not there")
+    return Requeue(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} does not exist")
 
 
 def _vanished(state: MachineState, when: str) -> Requeue:
     """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
-    text = f"{state.vm} disappeared {when}: somebody deleted it, or the platform lost it"
+    text = f"{state.vm} disappeared {when}: it was deleted manually or by Azure"
     deleted = carried(DeleteMachine, state, reasons=(text,), blame=Blame.PLATFORM)
     return Requeue(deleted, timedelta(0), note=text)
 
@@ -228,7 +228,7 @@ async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts
     except Refused as refused:
         if refused.status != 404:
             raise
-        return _vanished(asked, "before its probe")
+        return _vanished(asked, "before the probe")
     return Requeue(asked, PROBE_POLL)
 
 
@@ -236,7 +236,7 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     world, rules, traits = hop.world, hop.policy.boot, hop.release.traits
     facts = await world.machines.probe(state.vm, state.probe or "")
     if facts is None and await world.machines.view(state.vm) is None:
-        return _vanished(state, "during its probe")
+        return _vanished(state, "during the probe")
     if facts is None or not facts.finished:
         if hop.now <= state.deadline + world.paced(PROBE_POLL * 3):
             return Requeue(state, PROBE_POLL)
@@ -272,7 +272,9 @@ async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
     if not raw and looks < tries:
         return Requeue(replace(state, looks=looks), CONSOLE_POLL)
     if not raw and failure is None:
-        failure = BootFailure(Blame.PLATFORM, "the serial console could not be read: no proof of a clean boot")
+        failure = BootFailure(
+            Blame.PLATFORM, "the serial console could not be read, so there is no evidence of a clean boot"
+        )
     found = judge_console(raw or b"", hop.policy.boot)
     reasons = ((failure.text,) if failure else ()) + tuple(f"console: {reason}" for reason in found.reasons)
     whose = Blame.IMAGE if found.reasons else failure.blame if failure else None
@@ -297,7 +299,7 @@ async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> Hop
             return Requeue(state, _pause(state.deleted_at, world, now))
         # The deletion was taken and failed. Nobody else asks again before the machine expires.
         again = carried(DeleteMachine, state)
-        return Requeue(again, DELETE_POLL, note=f"{state.vm} is not gone: deleting it again")
+        return Requeue(again, DELETE_POLL, note=f"{state.vm} still exists: it is deleted again")
     # The machine itself is among its parts, and was just looked for.
     others = [part for part in state.parts if "/virtualmachines/" not in part.lower()]
     left = await world.machines.remaining(others)
@@ -308,7 +310,7 @@ async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> Hop
             try:
                 await world.machines.delete_part(part)
             except ForeignTarget as foreign:
-                text = f"a resource of the boot test was left behind, and nothing proves that it is ours: {foreign}"
+                text = f"a resource of the boot test remains, but Ringmaster cannot prove that it created it: {foreign}"
                 return Requeue(state, CONFIGURATION_POLL, stalled=text)
     return Requeue(state, _pause(state.deleted_at, world, now))
 
@@ -365,9 +367,9 @@ def _start_over(state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...]) ->
     text = "; ".join(reasons)
     if state.machines >= MOST_MACHINES:
         fresh = CreateMachine(vm=_renamed(state.vm, tries))
-        return Stalled(f"{state.machines} machines failed without a verdict on the image, the last one: {text}", fresh)
+        return Stalled(f"{state.machines} machines failed without a verdict on the image; last error: {text}", fresh)
     create = CreateMachine(vm=_renamed(state.vm, tries), since=state.since, tries=tries, machines=state.machines)
-    return _platform_again(create, text, PLATFORM_TRIES, note=f"again, attempt {tries + 1}: {text}")
+    return _platform_again(create, text, PLATFORM_TRIES, note=f"attempt {tries + 1}: {text}")
 
 
 def _renamed(name: str, tries: int) -> str:

@@ -25,7 +25,7 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     """Fetch, keep and announce one report, or refuse it. Raises Malformed for a command that orders nothing."""
     order = order_of(command)
     if world.policy.covering(command.release) is None:
-        return Dropped("the policy covers this definition no more")
+        return Dropped("the policy no longer covers this definition")
     try:
         name = await _kept(command, order, world, now)
     except ReportRefused as refusal:
@@ -33,7 +33,7 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     except PassingFault as fault:
         if now <= command.not_after:
             raise
-        text = f"could not be fetched until {command.not_after:%Y-%m-%d %H:%M} UTC, at last: {fault}"
+        text = f"could not be downloaded by {command.not_after:%Y-%m-%d %H:%M} UTC; last error: {fault}"
         return await _refused(command, order, RefusalReason(TIMED_OUT, text), world, now)
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
@@ -44,9 +44,9 @@ async def given_up(command: Command, world: World, now: datetime) -> str:
     Raises Malformed for a command that orders nothing.
     """
     order = order_of(command)
-    why = RefusalReason(TIMED_OUT, "fetching it failed on every attempt; the app's log says how. Send it again")
+    why = RefusalReason(TIMED_OUT, "every attempt to download it failed; see the app's log. Send it again")
     await _refused(command, order, why, world, now)
-    return f"{command.release.short}: the report from {shown(order.reference.url)} is given up"
+    return f"{command.release.short}: the report from {shown(order.reference.url)} is not requested again"
 
 
 def order_of(command: Command) -> FetchOrder:
@@ -55,9 +55,9 @@ def order_of(command: Command) -> FetchOrder:
         case FetchOrder() as order:
             return order
         case UnreadableState(reason=reason):
-            raise Malformed(f"the order to fetch a report cannot be read ({reason}): send the report again")
+            raise Malformed(f"the command to download a report cannot be read ({reason}): send the report again")
         case state:
-            raise Malformed(f"the order to fetch a report is a {type(state).__name__}: send the report again")
+            raise Malformed(f"the command to download a report is a {type(state).__name__}: send the report again")
 
 
 async def _kept(command: Command, order: FetchOrder, world: World, now: datetime) -> str:

@@ -89,7 +89,7 @@ async def overtaken(
     release by a policy that had changed while this one wrote. A number that is used again is another round, which looks
     for itself.
     """
-    dropped = Dropped("stale: the release has moved on")
+    dropped = Dropped("stale: the release has advanced")
     may_have = isinstance(command.state, PublishingState) and now <= command.not_after
     if not may_have or policy is None:
         return dropped
@@ -137,12 +137,14 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
     if missing == (f"{Gate.APPROVAL}/{ring.name}",):
         return Redirected(Outcome.APPROVAL_WANTED, "new evidence failed, which withdraws the approvals before it")
     if missing:
-        return Redirected(Outcome.POLICY_CHANGED, f"no valid proof of {', '.join(missing)}: everything is judged again")
+        return Redirected(
+            Outcome.POLICY_CHANGED, f"no valid evidence of {', '.join(missing)}: all gates are evaluated again"
+        )
     async with definition_lease(hop, ring.definition):
         # Whoever revokes holds this lease too: an order that came before it must not be overrun by this write.
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
-            return Dropped("stale: the release has moved on")
+            return Dropped("stale: the release has advanced")
         wait = publication_wait(current.release, hop.policy, ring, hop.now)
         if wait:
             return _waiting(hop, state, wait)
@@ -157,7 +159,7 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         if isinstance(plan, Overtaken):
             # A hop that wrote, and died or was too slow to say so, may have published it before.
             shown = _shown(version, ring)
-            return Redirected(Outcome.SUPERSEDED, f"{plan.by} is published in {plan.region} already", published=shown)
+            return Redirected(Outcome.SUPERSEDED, f"{plan.by} is already published in {plan.region}", published=shown)
         if isinstance(plan, WouldHarm):
             return await _hindered(hop, state, plan, version)
         return await _write(hop, state, plan, version)
@@ -168,7 +170,7 @@ async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionF
     if version.provisioning_state is ProvisioningState.FAILED:
         return await rewrite_failed(hop, version, state, hinders=text)
     if hop.is_late:
-        return Stalled(f"{text}, until {hop.until}: correct that, then resend")
+        return Stalled(f"{text}, until {hop.until}: correct the cause, then resend")
     return Requeue(state, HARM_POLL, note=text, stalled=text)
 
 
@@ -182,7 +184,7 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
         step = await _read_back(hop, written)
     except PassingFault as fault:
         # The write was taken: what follows from it must not begin with another.
-        return Requeue(written, TAKE_BACK_AFTER, note=f"written, not read back yet: {fault}")
+        return Requeue(written, TAKE_BACK_AFTER, note=f"written, but not read back yet: {fault}")
     if not (isinstance(step, Requeue) and isinstance(step.state, TakeBack)):
         return step
     try:
@@ -247,7 +249,9 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
         return Redirected(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
-        return Requeue(Publish(), timedelta(0), note=f"does not hold, written again: {'; '.join(wrong)}")
+        return Requeue(
+            Publish(), timedelta(0), note=f"the read-back differs, so it is written again: {'; '.join(wrong)}"
+        )
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
@@ -256,7 +260,7 @@ def _exposed(found: VersionFacts, state: ReadBack) -> HopResult | None:
     where = ", ".join(region for region in state.shown if found.visible_in(region))
     if not where:
         return None
-    text = f"another version than the proven one became visible to latest in {where}: it is being hidden again"
+    text = f"a version without evidence became visible to latest in {where}: it is being excluded again"
     log.error("%s: %s", found.id.short, text)
     return Requeue(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
 
@@ -265,15 +269,15 @@ async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
     """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
     found = await hop.world.galleries.version(hop.target)
     if found is None:
-        return await confirm_gone(hop.target, hop.world, "the version was deleted while it was published")
+        return await confirm_gone(hop.target, hop.world, "the version was deleted while it was being published")
     another = _another(found, hop.release)
     if another is None:
-        return Requeue(Publish(), AT_ONCE, note="the proven version is there")
+        return Requeue(Publish(), AT_ONCE, note="the version with evidence is in the gallery")
     shown = [region for region in state.shown if found.visible_in(region)]
     if not shown:
         return another
     await write(found, hidden_in(found, shown), hop.world, excluded=True)
-    text = f"another version than the proven one was visible to latest in {', '.join(shown)}: hidden again"
+    text = f"a version without evidence was visible to latest in {', '.join(shown)}: it is excluded again"
     return Requeue(state, TAKE_BACK_AFTER, note=text, stalled=text)
 
 

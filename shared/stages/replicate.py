@@ -58,7 +58,7 @@ async def run(hop: Hop) -> HopResult:
     state = hop.command.state if isinstance(hop.command.state, Replicate) else Replicate(since=hop.now)
     if facts is None:
         if target == release.version:
-            return await confirm_gone(target, hop.world, "the version was deleted while it was released")
+            return await confirm_gone(target, hop.world, "the version was deleted during its release")
         return await _copy(hop, state)
     if _reused(facts, release):
         return _REUSED
@@ -72,7 +72,7 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
     ring, galleries = hop.ring, hop.world.galleries
     source = await galleries.version(hop.release.version)
     if source is None:
-        return await confirm_gone(hop.release.version, hop.world, "the version was deleted while it was released")
+        return await confirm_gone(hop.release.version, hop.world, "the version was deleted during its release")
     if not is_same(source, hop.release):
         return _REUSED
     if source.provisioning_state is not ProvisioningState.SUCCEEDED:
@@ -118,7 +118,7 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
         if busy:
-            return _wait(hop, state, "another update of the version is under way", after=UNDER_WAY)
+            return _wait(hop, state, "another update of the version is in progress", after=UNDER_WAY)
         return await (_repair(hop, state, {}) if state.removed else _write(hop, state))
     match seen:
         case FailedRegions(details):
@@ -137,9 +137,9 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
 async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str], *, busy: bool) -> HopResult:
     failed = f"failed in {', '.join(details)}"
     if busy:
-        return _wait(hop, state, f"{failed}, update still under way")
+        return _wait(hop, state, f"{failed}, update still in progress")
     if (left := _patience(hop, state)) > timedelta(0):
-        return _wait(hop, state, f"{failed}, repair asked for", after=min(left, LATEST))
+        return _wait(hop, state, f"{failed}, repair requested", after=min(left, LATEST))
     return await _repair(hop, state, details)
 
 
@@ -165,7 +165,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
     attempt = state.repairs + (1 if failed else 0)
     details = tuple(f"replication to {region} failed: {words}" for region, words in failed.items())
     if attempt > repairs:
-        reasons = (*details, f"{repairs} repairs did not help")
+        reasons = (*details, f"it still failed after {repairs} repairs")
         return Decided(Gate.REPLICATION, Answer.REJECT, reasons, facts=dict(failed), retryable=True)
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
@@ -174,7 +174,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
         if _reused(fresh, hop.release):
             return _REUSED
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
-            return Requeue(state, AFTER_WRITE, note="repaired by another hop meanwhile")
+            return Requeue(state, AFTER_WRITE, note="another function has repaired it")
         # Where a removal was refused, the same targets are written again instead.
         plan = plan_repair(fresh, tuple(failed), 1 if state.refused else attempt, removed=state.removed)
         try:
@@ -183,7 +183,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
             return _refused(hop, state, refused, details)
     removed = plan.removed if plan.step is RepairStep.REMOVE else ()
     asked = replace(state, repairs=attempt, repaired_at=hop.now, removed=tuple(removed), refused=0)
-    note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions removed before'}"
+    note = f"repair {attempt} ({plan.step.value}): {'; '.join(details) or 'regions removed earlier'}"
     return Requeue(asked, AFTER_WRITE, note=note)
 
 
@@ -206,7 +206,7 @@ async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
             return Requeue(state, UNDER_WAY, note="the version changed before it was written again")
         if _reused(fresh, hop.release):
             return _REUSED
-        return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} can't go on")
+        return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} is blocked")
 
 
 def _patience(hop: Hop, state: Replicate) -> timedelta:

@@ -27,7 +27,7 @@ from shared.ports import Hop
 EMPTY_POLL: Final = timedelta(minutes=10)
 NOT_COVERED: Final = Stalled(
     "the policy no longer covers this definition, so Ringmaster may not write to its galleries: exclude the version "
-    "from latest yourself, or let the policy cover the definition again and resend"
+    "from latest yourself, or add the definition to the policy again and resend"
 )
 
 
@@ -55,7 +55,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
             plan = plan_revocation(versions, version)
             if plan.emptied and not (hop.policy.scan.revoke_to_empty or state.allow_empty):
                 where = ", ".join(plan.emptied)
-                text = f"latest in {where} of {definition.gallery.name} would be nothing: publish another version first"
+                text = f"latest in {where} of {definition.gallery.name} would be empty: publish another version first"
                 return Requeue(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
             if plan.changes:
                 await write(version, plan.targets, hop.world, excluded=True)
@@ -69,7 +69,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
 
 async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     if not state.done:
-        return _revoked(hop, {}, "the version is in none of the policy's galleries any more")
+        return _revoked(hop, {}, "the version no longer exists in any of the policy's galleries")
     definition = DefinitionId.parse(state.left[0])
     versions = await hop.world.galleries.versions(definition)
     wrong = list(check_revocation(versions, definition.version(hop.release.version.number)))
@@ -79,7 +79,7 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
         return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
-        note = f"does not hold, written again: {'; '.join(wrong)}"
+        note = f"the read-back differs, so it is written again: {'; '.join(wrong)}"
         return Requeue(Exclude(allow_empty=state.allow_empty), timedelta(0), note=note)
     return Requeue(replace(state, reads=reads), READ_BACK)
 

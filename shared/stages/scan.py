@@ -33,7 +33,7 @@ async def run(hop: Hop) -> HopResult:
     if isinstance(command.state, ReportRefused):
         return _noted(release, command.state.refused[:LONGEST_LINE])  # a message may hold anything
     if release.incarnation is None:
-        return Dropped("the version is not validated yet; the report is read when it is")
+        return Dropped("the version is not validated yet; the report is read after validation")
     if str(Branch(Kind.SCAN)) not in release.pending:
         return await rescan_verdict.run(hop)
     if release.state is State.HELD:
@@ -55,7 +55,7 @@ async def _held(hop: Hop) -> HopResult:
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
         return await decided(hop, Gate.SCAN, again.on_hand, again.verdict, again.rules)
     if hop.command.is_hint:
-        return Dropped("the release is held, and no scan passes yet")
+        return Dropped("the release is held, and no scan has passed yet")
     return _waiting(hop, again.on_hand.refused if again.verdict is None else again.verdict.texts)
 
 

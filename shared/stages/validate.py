@@ -46,11 +46,13 @@ async def run(hop: Hop) -> HopResult:
     since = state.since
     if version is None:
         if now - since < world.paced(ABSENT_FOR):
-            return Requeue(state, ABSENT_POLL, note="the gallery does not know the version yet")
+            return Requeue(state, ABSENT_POLL, note="the version is not in the gallery yet")
         return await confirm_gone(release.version, world, "the version is not in the gallery")
     if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:
         # Judged before under another policy: what is known of the former bearer must not pass to this one.
-        return Redirected(Outcome.NUMBER_REUSED, f"published anew on {incarnation_of(version)}")
+        return Redirected(
+            Outcome.NUMBER_REUSED, f"another image was built under this version number on {incarnation_of(version)}"
+        )
     if version.provisioning_state.in_progress:
         verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
         if verdict.outcome is ValidationOutcome.WAIT:
@@ -79,16 +81,21 @@ async def _looked_again(version: VersionFacts | None, release: Release, world: W
         return Dropped("the version is being validated")
     if version is None:
         if release.state.is_terminal:
-            return Dropped("the version is gone, and its release has ended")
-        return await confirm_gone(release.version, world, "the version was deleted while it was released")
+            return Dropped("the version no longer exists, and its release has ended")
+        return await confirm_gone(release.version, world, "the version was deleted during its release")
     incarnation = incarnation_of(version)
     if release.ended_as_gone and incarnation is not None and incarnation == release.incarnation:
         return Redirected(Outcome.VERSION_RETURNED, "the version is in the gallery again")
     if incarnation is None or incarnation == release.incarnation:
-        return Dropped("the same version as before: our own write, or one that changes no bearer")
+        return Dropped(
+            "the version is unchanged: the event was caused by Ringmaster's own write, or by one that did "
+            "not replace the version"
+        )
     if _is_read_back(release):
-        return Dropped("published anew, which promotion is about to see: what it has shown it hides first")
-    return Redirected(Outcome.NUMBER_REUSED, f"published anew on {incarnation}")
+        return Dropped(
+            "another image was built under this version number; the promotion in progress excludes it from latest first"
+        )
+    return Redirected(Outcome.NUMBER_REUSED, f"another image was built under this version number on {incarnation}")
 
 
 def _is_read_back(release: Release) -> bool:

@@ -51,10 +51,10 @@ class Reconciled:
 
     resent: list[str] = field(default_factory=list[str])
     started: list[str] = field(default_factory=list[str])
-    looked_at: list[str] = field(default_factory=list[str])
-    swept: list[str] = field(default_factory=list[str])
+    checked: list[str] = field(default_factory=list[str])
+    deleted: list[str] = field(default_factory=list[str])
     unattributed: list[str] = field(default_factory=list[str])
-    asked: list[str] = field(default_factory=list[str])
+    scans_requested: list[str] = field(default_factory=list[str])
     differences: list[str] = field(default_factory=list[str])
     """Where galleries and ledger disagree on what is published: for people, since only they know who was right."""
     faults: list[str] = field(default_factory=list[str])
@@ -134,7 +134,7 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
     for version, release in rows.items():
         if version not in found and not release.state.is_terminal:
             await look_again(version, world, now=now)
-            done.looked_at.append(version.short)
+            done.checked.append(version.short)
     await _find_differences(world.policy.definitions[definition], rows, tuple(found.values()), world, done)
 
 
@@ -158,11 +158,13 @@ async def _find_differences(
             recorded = release.published_in(ring.name) is not None and release.state is not State.REVOKED
             if shown and not recorded:
                 done.differences.append(
-                    f"{facts.id.short} is visible in {', '.join(shown)} of {ring.name}, and not published by the ledger"
+                    f"{facts.id.short} is visible in {', '.join(shown)} of {ring.name}, but not published "
+                    "according to the ledger"
                 )
             elif recorded and len(shown) < len(ring.region_names):
                 done.differences.append(
-                    f"{facts.id.short} is published in {ring.name} by the ledger, and not visible in every region"
+                    f"{facts.id.short} is published in {ring.name} according to the ledger, but not "
+                    "visible in every region"
                 )
 
 
@@ -177,7 +179,7 @@ async def _compare(
         _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}
     ):
         await look_again(facts.id, world, now=now)
-        done.looked_at.append(facts.id.short)
+        done.checked.append(facts.id.short)
 
 
 def _is_settled_on(release: Release) -> bool:
@@ -208,9 +210,9 @@ async def _sweep(world: World, now: datetime, done: Reconciled) -> None:
                 await world.machines.delete_part(found.resource_id)
         except (PassingFault, Refused, ForeignTarget) as fault:
             # One thing that can't be deleted now must not keep the others.
-            _note(done, f"not swept: {found.name}", fault)
+            _note(done, f"not deleted: {found.name}", fault)
         else:
-            done.swept.append(found.name)
+            done.deleted.append(found.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ async def _forget(world: World, now: datetime, done: Reconciled) -> None:
 
 async def _ask_for_scans(world: World, now: datetime, done: Reconciled) -> None:
     """What is published is to be scanned from time to time."""
-    done.asked += await rescan_request.run(world, now=now)
+    done.scans_requested += await rescan_request.run(world, now=now)
 
 
 async def _is_spared(found: OwnMachine, tests: _RunningTests, world: World, now: datetime, done: Reconciled) -> bool:

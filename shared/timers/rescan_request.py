@@ -52,7 +52,7 @@ def _due(
     for release in {each.version: each for each in newest.values()}.values():
         last = _last(release)
         if last is None or now - last.at > allowed:
-            yield release, f"last judged on {last.at:%Y-%m-%d}" if last else "never judged"
+            yield release, f"last evaluated on {last.at:%Y-%m-%d}" if last else "never evaluated"
 
 
 def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
@@ -61,11 +61,11 @@ def _waits(release: Release, allowed: timedelta, now: datetime) -> str:
     for pending in release.pending.values():
         match pending.command.state:
             case Publish(deadline=datetime()):
-                return f"waits for a scan before {pending.command.ring}"
+                return f"waiting for a scan before it is published in {pending.command.ring}"
             case AwaitScan(deadline) if (
                 release.state is State.QUALIFYING and timedelta(0) < deadline - now < allowed / 2
             ):
-                return "no usable report arrived in the first half of the time for scans"
+                return "no usable report arrived in the first half of the scan deadline"
             case _:
                 pass
     return ""

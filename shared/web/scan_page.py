@@ -34,10 +34,10 @@ DISPOSITION_LABELS: Final[Mapping[Disposition, str]] = {
     Disposition.DECIDED: "blocking",
     Disposition.EXCEPTED: "excepted",
     Disposition.ALLOWED: "allowed",
-    Disposition.FIX_IN_GRACE_PERIOD: "fix too recent, not counted",
+    Disposition.FIX_IN_GRACE_PERIOD: "in grace period, not counted",
     Disposition.NO_FIX: "no fix, not counted",
     Disposition.SUPPRESSED: "suppressed by the scanner",
-    Disposition.RESOLVED: "no longer found",
+    Disposition.RESOLVED: "resolved",
 }
 """The label of each disposition of a finding."""
 _PRESENT: Final = frozenset(Disposition) - {Disposition.RESOLVED, Disposition.SUPPRESSED}

@@ -147,8 +147,8 @@ SCANS_IGNORED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
         "the policy does not cover gal_build/stranger/1.0.0",
     ),
     "with a broken id": (lambda: scan_finished("/x", report={}), "'/x'"),
-    "with neither report nor name": (lambda: scan_finished(FINE), "data needs either report"),
-    "with both": (lambda: scan_finished(FINE, report={}, reportBlob="x"), "data needs either report"),
+    "with neither report nor name": (lambda: scan_finished(FINE), "data must have exactly one of report"),
+    "with both": (lambda: scan_finished(FINE, report={}, reportBlob="x"), "data must have exactly one of report"),
     "naming a report that is not kept": (
         lambda: scan_finished(FINE, reportBlob="somebody/elses.json"),
         "the report that it names does not exist",

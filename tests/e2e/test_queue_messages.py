@@ -45,24 +45,30 @@ def base64_of(body: bytes | dict[str, Any]) -> str:
 
 
 GIVEN_UP = {
-    "that is not base64": Sent("image-validate", "no base64, no JSON!", "neither JSON nor base64 of it"),
+    "that is not base64": Sent("image-validate", "no base64, no JSON!", "neither JSON nor base64-encoded JSON"),
     "that is empty": Sent("image-scan", "", "is not a JSON object"),
     "that is base64 of bytes": Sent("image-replicate", base64_of(bytes(range(256))), "is not a JSON object"),
     "that is base64 of text": Sent("image-boot-test", base64_of(b"hello"), "is not a JSON object"),
-    "of somebody else": Sent("image-promote", '{"Records": [{"eventName": "ObjectCreated"}]}', "not sent by this app"),
+    "of somebody else": Sent(
+        "image-promote", '{"Records": [{"eventName": "ObjectCreated"}]}', "this app did not write it"
+    ),
     "of a newer version of the app": Sent(
         "image-validate", base64_of(command(v=2)), "is from a newer version of the app (format 2"
     ),
     "of a kind that does not exist": Sent("image-scan", base64_of(command(kind="demolish")), "demolish"),
-    "with half an envelope": Sent("image-replicate", base64_of({"v": 1, "kind": "replicate"}), "does not keep to its"),
-    "of no version": Sent("image-boot-test", base64_of(command(release="/x", kind="boot_test")), "names no release"),
+    "with half an envelope": Sent("image-replicate", base64_of({"v": 1, "kind": "replicate"}), "does not match its"),
+    "of no version": Sent(
+        "image-boot-test", base64_of(command(release="/x", kind="boot_test")), "does not name a release"
+    ),
     "that points out of its store": Sent(
         "image-promote", base64_of({"v": 1, "body_blob": "../secrets"}), "not a message body"
     ),
     "that points to what is gone": Sent(
         "image-validate", base64_of({"v": 1, "body_blob": f"{'0' * 64}.json"}), "does not exist"
     ),
-    "that came through another's queue": Sent("image-promote", base64_of(command(seq=7)), "nobody waits for it"),
+    "that came through another's queue": Sent(
+        "image-promote", base64_of(command(seq=7)), "no release waits for this message"
+    ),
 }
 DROPPED = {
     "of a release that does not exist": Sent(
@@ -73,7 +79,7 @@ DROPPED = {
     "of a ring that there is not": Sent(
         "image-promote", base64_of(command(kind="promote", ring="nowhere", seq=3)), "stale"
     ),
-    "that hints at nothing new": Sent("image-validate", base64_of(command(seq=0)), "the same version as before"),
+    "that hints at nothing new": Sent("image-validate", base64_of(command(seq=0)), "the version is unchanged"),
 }
 
 

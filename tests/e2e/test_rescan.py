@@ -1,4 +1,4 @@
-"""The day after, on every real part: the timer asks, the scanner hears and scans again, the app judges anew."""
+"""Rescans on the complete stack: the timer requests a scan, the scanner scans again, and the app evaluates it."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _write(directory: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def app(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A stack with a scanner, on which time runs fast enough for a day after."""
+    """A stack with a scanner, on which time runs fast enough for a rescan."""
     with running(scanner=True, **_write(tmp_path_factory.mktemp("rescan"))) as own:
         yield own
 
@@ -58,7 +58,7 @@ def test_the_scanner_was_asked_by_an_event_that_names_the_version_and_the_format
     asked = [each for each in app.published_events() if each["type"] == "Ringmaster.ScanRequested"]
     assert [each["data"]["version"] for each in asked] == [str(IMAGE)]
     assert asked[0]["data"]["formats"] == ["trivy"]
-    assert asked[0]["data"]["why"].startswith("last judged on")
+    assert asked[0]["data"]["why"].startswith("last evaluated on")
 
 
 def test_it_answered_with_a_second_report(app: App, scanned_again: dict[str, Any]) -> None:

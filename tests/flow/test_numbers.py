@@ -78,7 +78,7 @@ def test_a_copy_in_the_target_gallery_of_another_source_is_refused() -> None:
     play.run()
     release = play.release(version)
     assert (release.state, play.latest(PRODUCTION, "eastus2")) == (State.REJECTED, None)
-    assert "was made from" in release.reasons[0]
+    assert "was created from" in release.reasons[0]
 
 
 @pytest.mark.parametrize("minutes", [3, 6, 8, 11, 14, 17])

@@ -182,7 +182,9 @@ def test_what_is_visible_and_not_published_by_the_ledger_is_told() -> None:
     play.run()
     assert play.release(version).state is State.REJECTED
     done = play.do(lambda world, now: reconcile.run(world, now=now))
-    assert done.differences == [f"{version.short} is visible in westeurope of canary, and not published by the ledger"]
+    assert done.differences == [
+        f"{version.short} is visible in westeurope of canary, but not published according to the ledger"
+    ]
 
 
 def test_what_somebody_hid_after_its_publication_is_told() -> None:
@@ -192,5 +194,5 @@ def test_what_somebody_hid_after_its_publication_is_told() -> None:
     hide(play, version)
     done = play.do(lambda world, now: reconcile.run(world, now=now))
     assert done.differences == [
-        f"{version.short} is published in canary by the ledger, and not visible in every region"
+        f"{version.short} is published in canary according to the ledger, but not visible in every region"
     ]

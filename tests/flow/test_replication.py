@@ -145,7 +145,7 @@ def test_a_definition_has_one_writer_at_a_time() -> None:
     assert play.run().release(version).state is State.RELEASED
 
 
-@pytest.mark.parametrize(("lasts", "also"), [(1, "not replicated"), (60, "gave up after")])
+@pytest.mark.parametrize(("lasts", "also"), [(1, "not replicated"), (60, "; last error: ")])
 def test_an_outage_takes_nothing_from_what_people_were_told(lasts: float, also: str) -> None:
     outage = Outage("galleries", BEGIN + _hours(20), _hours(lasts))
     takes = Replication(_hours(90))

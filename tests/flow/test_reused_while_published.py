@@ -70,7 +70,7 @@ def test_a_version_that_nobody_proved_is_proven_anew() -> None:
 
 def test_it_is_written_where_people_look() -> None:
     play, version, _ = played()
-    assert any("another version than the proven one" in line.text for line in play.release(version).history)
+    assert any("a version without evidence" in line.text for line in play.release(version).history)
 
 
 @pytest.mark.parametrize("minutes", [0.01, 0.1, 0.3, 0.5, 1])

@@ -492,7 +492,7 @@ async def test_a_source_that_stays_away_is_given_up_and_told(door: Door, version
     door.play.wait(8)
     asked = len(door.source.opened)
     assert [document["code"] for document in door.refusals()] == ["not-fetched"]
-    assert "could not be fetched until" in door.history(version)
+    assert "could not be downloaded by" in door.history(version)
     door.play.wait(8)
     assert len(door.source.opened) == asked
 
@@ -504,7 +504,7 @@ async def test_a_fetch_that_fails_as_nobody_foresaw_is_told_without_its_secrets(
     await door.post(reference(report), image=version, headers=AS_REFERENCE)
     door.play.wait(8)
     assert [document["code"] for document in door.refusals()] == ["not-fetched"]
-    assert "failed on every attempt" in door.history(version)
+    assert "every attempt to download it failed" in door.history(version)
     assert (door.play.letters(), "hidden" in json.dumps(door.refusals())) == ([], False)
 
 

@@ -10,8 +10,8 @@ from tests.flow.rehearsal import SMALL, Rehearsal
 
 STEPS = {
     "while it is made": "machines.view",
-    "before its probe": "machines.start_probe",
-    "during its probe": "machines.probe",
+    "before the probe": "machines.start_probe",
+    "during the probe": "machines.probe",
     "before its console is read": "machines.serial_log",
     "before its deletion": "machines.delete",
 }

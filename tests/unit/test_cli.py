@@ -363,7 +363,7 @@ def test_every_fault_of_a_policy_is_printed_with_its_place(ringmaster: Terminal,
 
 def test_a_policy_that_is_not_there_is_a_fault(ringmaster: Terminal, tmp_path: Path):
     assert ringmaster("policy", "check", str(tmp_path / "nothing.yaml")) == 1
-    assert "can't be read" in ringmaster.out
+    assert "cannot be read" in ringmaster.out
 
 
 # --- the process ------------------------------------------------------------------------------------------------------

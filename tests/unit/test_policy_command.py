@@ -60,7 +60,7 @@ class TestReferenceAndCommand:
         file = tmp_path / "bad.yaml"
         file.write_text(MINIMAL.replace("[westeurope]", "[x, y]"))
         code, out, err = self.run("check", str(file))
-        assert (code, len(out.splitlines()), err) == (1, 2, "2 faults\n")
+        assert (code, len(out.splitlines()), err) == (1, 2, "2 errors\n")
         assert all(line.startswith(f"{file}:11:") for line in out.splitlines())
 
     def test_check_prints_a_summary_and_exits_0(self) -> None:
@@ -75,7 +75,7 @@ class TestReferenceAndCommand:
 
     def test_a_file_that_is_not_there_is_a_fault(self, tmp_path: Path) -> None:
         code, out, _ = self.run("check", str(tmp_path / "none.yaml"))
-        assert (code, "can't be read: No such file" in out) == (1, True)
+        assert (code, "cannot be read: No such file" in out) == (1, True)
 
     def test_a_file_that_is_not_utf8_is_a_fault_with_its_line(self, tmp_path: Path) -> None:
         file = tmp_path / "latin.yaml"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from shared.domain.image import DefinitionId
-from shared.domain.policy import Severity
+from shared.domain.policy import FailedRescanAction, Severity
 from shared.policy_file import PolicyFaults, load_policy
 from tests.unit.policy_texts import BUILD, MINIMAL, PROD, SAMPLE, only
 
@@ -96,45 +96,45 @@ class TestDefaults:
 
 
 SINGLE_FAULTS = {
-    "unknown key with a hint": ("    rings:\n", "    scann: {}\n    rings:\n", "9: definitions[0].scann: no such key. Did"),
+    "unknown key with a hint": ("    rings:\n", "    scann: {}\n    rings:\n", "9: definitions[0].scann: unknown key. Did"),
     "unknown region with a hint": ("[westeurope]", "[westeurop]", "Did you mean 'westeurope'?"),
     "region of another cloud": ("[westeurope]", "[usgovvirginia]", "is not a region of the public Azure cloud"),
-    "duration without a unit": ("- name: canary", "- name: canary\n        bake: 30", "30 is no duration"),
-    "duration true": ("- name: canary", "- name: canary\n        bake: false", "is no duration"),
-    "negative duration": ("- name: canary", "- name: canary\n        bake: -5m", "is no duration"),
-    "bake of years": ("- name: canary", "- name: canary\n        bake: 900d", "out of bounds"),
+    "duration without a unit": ("- name: canary", "- name: canary\n        bake: 30", "30 is not a duration"),
+    "duration true": ("- name: canary", "- name: canary\n        bake: false", "is not a duration"),
+    "negative duration": ("- name: canary", "- name: canary\n        bake: -5m", "is not a duration"),
+    "bake of years": ("- name: canary", "- name: canary\n        bake: 900d", "out of range"),
     "empty regions": ("[westeurope]", "[]", "regions: must not be empty"),
     "regions missing": ("        regions: [westeurope]\n", "", "rings[0].regions: is missing"),
-    "number where text is due": ("- name: ubuntu", "- name: 2204", "text is expected, not a number. Put it in quotes"),
-    "text where a list is due": ("[westeurope]", "westeurope", "a list is expected, not text"),
-    "list where a section is due": ("    rings:\n", "    scan: []\n    rings:\n", "a section with keys is expected, not a list"),
+    "number where text is due": ("- name: ubuntu", "- name: 2204", "a string is expected, not a number. Put the value in quotes"),
+    "text where a list is due": ("[westeurope]", "westeurope", "a list is expected, not a string"),
+    "list where a section is due": ("    rings:\n", "    scan: []\n    rings:\n", "a mapping is expected, not a list"),
     "no replicas": ("[westeurope]", "[{name: westeurope, replicas: 0}]", "greater than or equal to 1"),
     "too many replicas in a region": ("[westeurope]", "[{name: westeurope, replicas: 51}]", "less than or equal to 50"),
     "storage that doesn't exist": ("[westeurope]", "[{name: westeurope, storage: ZRS}]", "'Standard_ZRS'"),
-    "region named twice in a ring": ("[westeurope]", "[westeurope, West Europe]", "westeurope is named twice"),
+    "region named twice in a ring": ("[westeurope]", "[westeurope, West Europe]", "westeurope occurs twice"),
     "source isn't a definition": ("/images/ubuntu", "", "is not an image definition id"),
     "gallery isn't one": ("- name: canary", "- {name: x, gallery: /gal, regions: [eastus]}\n      - name: canary", "is not a gallery id"),
     "negative limit": ("    rings:\n", "    scan: {limits: {critical: -1}}\n    rings:\n", "greater than or equal to 0"),
     "limits without critical": ("    rings:\n", "    scan: {limits: {high: 1}}\n    rings:\n", "limits.critical: is missing"),
     "unknown format": ("    rings:\n", "    scan: {formats: [gripe]}\n    rings:\n", "should be 'trivy'"),
-    "required format that isn't taken": ("    rings:\n", "    scan: {required: [Grype]}\n    rings:\n", "not among the formats"),
+    "required format that isn't taken": ("    rings:\n", "    scan: {required: [Grype]}\n    rings:\n", "but is not in formats"),
     "score out of bounds": ("    rings:\n", "    scan: {maxScore: 10.5}\n    rings:\n", "less than or equal to 10"),
     "EPSS in per cent": ("    rings:\n", "    scan: {maxEPSS: 20}\n    rings:\n", "less than or equal to 1"),
-    "unknown word for the day after": ("    rings:\n", "    scan: {dayAfter: delete}\n    rings:\n", "should be 'alert', 'hold' or 'revoke'"),
-    "VEX document elsewhere": ("    rings:\n", "    vex: [../vex.json]\n    rings:\n", "beside the policy or below it"),
-    "VEX document of no folder": ("    rings:\n", "    vex: [vex.json]\n    rings:\n", "beside a policy file"),
-    "ring with a deadline of its own": ("- name: canary", "- name: canary\n        scan: {deadline: 1h}", "no such key"),
+    "unknown action for a failed rescan": ("    rings:\n", "    scan: {onFailedRescan: delete}\n    rings:\n", "should be 'alert', 'hold' or 'revoke'"),
+    "VEX document elsewhere": ("    rings:\n", "    vex: [../vex.json]\n    rings:\n", "in the policy's folder or below it"),
+    "VEX document of no folder": ("    rings:\n", "    vex: [vex.json]\n    rings:\n", "a policy that is read from a file"),
+    "ring with a deadline of its own": ("- name: canary", "- name: canary\n        scan: {deadline: 1h}", "unknown key"),
     "tag pattern that doesn't compile": ("    rings:\n", "    validation: {requiredTags: {a: '['}}\n    rings:\n", "not a regular expression"),
-    "tag pattern that looks ahead": ("    rings:\n", "    validation: {requiredTags: {a: '(?=b)b'}}\n    rings:\n", "no look-around"),
+    "tag pattern that looks ahead": ("    rings:\n", "    validation: {requiredTags: {a: '(?=b)b'}}\n    rings:\n", "Lookahead and lookbehind are not supported"),
     "tag pattern too long": ("    rings:\n", f"    validation: {{requiredTags: {{a: '{'a' * 201}'}}}}\n    rings:\n", "201 characters"),
     "smallest disk above largest": ("    rings:\n", "    validation: {minDiskGB: 9, maxDiskGB: 8}\n    rings:\n", "minDiskGB is larger"),
     "subnet that isn't one": ("subnets/default", "subnet/default", "is not a subnet id"),
     "unknown placeholder in subnet": ("{region}", "{location}", "is not a subnet id"),
     "another version of the format": ("version: 1", "version: 2", "version: input should be 1"),
     "an ill name": ("- name: ubuntu", "- name: Ubuntu 22", "does not match"),
-    "merge key": ("- name: canary", "- <<: {bake: 1h}\n        name: canary", "merge keys (<<) aren't taken"),
-    "python tag": ("- name: ubuntu", "- name: !!python/name:os.system x", "isn't taken here"),
-    "key twice": ("- name: canary", "- name: canary\n        name: early", "11: definitions[0].rings[0].name: this key stands here twice, first in line 10"),
+    "merge key": ("- name: canary", "- <<: {bake: 1h}\n        name: canary", "merge keys (<<) are not supported"),
+    "python tag": ("- name: ubuntu", "- name: !!python/name:os.system x", "is not supported here"),
+    "key twice": ("- name: canary", "- name: canary\n        name: early", "11: definitions[0].rings[0].name: duplicate key; it first occurs in line 10"),
     "two documents": ("definitions:", "---\ndefinitions:", "not YAML"),
     "not YAML": ("definitions:", "definitions: ]", "6: : not YAML"),
     "test group holds the gallery": ("rg-test", "RG-Images", "4: test.resourceGroup: the gallery 'gal_build' is in this"),
@@ -164,7 +164,9 @@ class TestComparisons:
 
     def test_rings_of_one_gallery_must_not_share_a_region(self) -> None:
         (fault,) = self.add("      - name: early\n        regions: [eastus, West Europe]\n")
-        assert fault.startswith("13: definitions[0].rings[1].regions[1]: westeurope belongs to the ring 'canary'")
+        assert fault.startswith(
+            "13: definitions[0].rings[1].regions[1]: westeurope already belongs to the ring 'canary'"
+        )
 
     def test_rings_in_different_galleries_may_share_a_region(self) -> None:
         text = MINIMAL + f"      - name: prod\n        gallery: {PROD}\n        regions: [westeurope]\n"
@@ -176,7 +178,7 @@ class TestComparisons:
 
     def test_ring_names_are_unique_in_a_definition(self) -> None:
         (fault,) = self.add("      - name: canary\n        regions: [eastus]\n")
-        assert fault.startswith("12: definitions[0].rings[1].name: rings[0] is called 'canary' already")
+        assert fault.startswith("12: definitions[0].rings[1].name: rings[0] already has the name 'canary'")
 
     def test_definitions_have_names_and_sources_of_their_own(self) -> None:
         rest = "    rings: [{name: a, regions: [eastus]}]\n"
@@ -237,7 +239,7 @@ class TestExceptions:
     def test_one_exception_for_the_same_thing_is_enough(self) -> None:
         entry = "  - {id: CVE-2024-1, owner: a, reason: b, expires: 2027-01-01}\n"
         (fault,) = faults_of(MINIMAL + "exceptions:\n" + entry + entry.replace("CVE", "cve"))
-        assert "14: exceptions[1]: exceptions[0] is for the same id and package" in fault
+        assert "14: exceptions[1]: exceptions[0] has the same id and package" in fault
 
     def test_an_expired_exception_is_no_fault_of_the_file(self) -> None:
         entry = "  - {id: CVE-2024-1, owner: a, reason: b, expires: 2020-01-01}\n"
@@ -270,16 +272,16 @@ class TestHostileText:
             f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
         )
         (fault,) = faults_of(bomb)
-        assert "more than 50000 parts" in fault
+        assert "more than 50000 nodes" in fault
 
     def test_an_alias_into_itself_is_refused(self) -> None:
         (fault,) = faults_of("a: &a [1, *a]\n")
-        assert "leads back into itself" in fault
+        assert "refers to itself" in fault
 
     @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 20_000 + "x", "{a: " * 5000])
     def test_deep_nesting_is_refused_without_exhausting_the_stack(self, text: str) -> None:
         (fault,) = faults_of(text)
-        assert "nested more than 32 deep" in fault
+        assert "nested more than 32 levels deep" in fault
 
     def test_a_file_over_a_mebibyte_is_refused(self) -> None:
         (fault,) = faults_of(MINIMAL + "#" * 1024 * 1024)
@@ -299,3 +301,20 @@ class TestHostileText:
         policy = load_policy(MINIMAL + "exceptions:\n" + entries, name="p")
         assert len(only(policy).scan.exceptions) == 5000
         assert time.process_time() - began < 10
+
+
+class TestFormerNames:
+    @pytest.mark.parametrize("key", ["onFailedRescan", "dayAfter"])
+    def test_a_policy_of_0_1_0_is_still_read(self, key: str) -> None:
+        text = MINIMAL.replace("    rings:\n", f"    scan: {{{key}: revoke}}\n    rings:\n")
+        assert only(load_policy(text, name="p")).scan.on_failed_rescan is FailedRescanAction.REVOKE
+
+    def test_the_former_name_beside_the_new_one_is_a_fault(self) -> None:
+        text = MINIMAL.replace("    rings:\n", "    scan: {onFailedRescan: alert, dayAfter: hold}\n    rings:\n")
+        with pytest.raises(PolicyFaults, match=r"scan\.dayAfter: unknown key"):
+            load_policy(text, name="p")
+
+    def test_a_wrong_value_under_the_former_name_is_placed(self) -> None:
+        text = MINIMAL.replace("    rings:\n", "    scan: {dayAfter: delete}\n    rings:\n")
+        with pytest.raises(PolicyFaults, match=r"scan\.dayAfter: .*'alert', 'hold' or 'revoke'"):
+            load_policy(text, name="p")

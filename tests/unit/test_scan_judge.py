@@ -98,7 +98,7 @@ def test_an_image_is_named_by_its_id_or_as_in_the_policy(asked: Any, image: str)
 
 def test_an_image_that_the_policy_does_not_cover_is_told(asked: Any) -> None:
     code, text = asked(report(), image=IMAGE.replace("ubuntu", "windows"))
-    assert (code, "It includes: ubuntu" in text) == (2, True)
+    assert (code, "It covers: ubuntu" in text) == (2, True)
 
 
 def test_a_report_older_than_the_version_is_refused_when_its_time_is_told(asked: Any) -> None:

@@ -147,7 +147,7 @@ class TestReadBack:
     @pytest.mark.parametrize(
         ("versions", "reason"),
         [
-            ([], "isn't there any more"),
+            ([], "no longer exists"),
             ([version("2.0.0", target("westeurope"))], "no replica in eastus"),
             ([version("2.0.0", target("eastus", HIDDEN))], "still excluded from latest in eastus"),
             ([version("2.0.0", target("eastus")), version("3.0.0", target("eastus"))], "latest in eastus is 3.0.0"),

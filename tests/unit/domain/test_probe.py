@@ -64,11 +64,11 @@ def test_an_exit_code_other_than_zero_fails_with_its_words():
 
 def test_an_answer_without_the_completion_mark_did_not_run_to_its_end():
     cut = output(LINUX).rsplit("ringmaster done", 1)[0]
-    assert "did not run to its end" in judge(cut).reasons[0]
+    assert "the probe did not finish" in judge(cut).reasons[0]
 
 
 def test_the_nonce_of_another_test_proves_nothing():
-    assert "did not run to its end" in judge(output(LINUX, nonce="another")).reasons[0]
+    assert "the probe did not finish" in judge(output(LINUX, nonce="another")).reasons[0]
 
 
 def test_no_output_at_all_proves_nothing():
@@ -82,13 +82,13 @@ def test_another_number_of_checks_is_another_script():
 @pytest.mark.parametrize("check", LINUX_CHECKS)
 def test_every_check_of_linux_must_be_answered(check):
     for answers in ({**LINUX, check: ""}, {name: value for name, value in LINUX.items() if name != check}):
-        assert f"check {check} gave no answer" in judge(output(answers)).reasons
+        assert f"check {check} returned no result" in judge(output(answers)).reasons
 
 
 @pytest.mark.parametrize("check", WINDOWS_CHECKS)
 def test_every_check_of_windows_must_be_answered(check):
     answers = {name: value for name, value in WINDOWS.items() if name != check}
-    assert f"check {check} gave no answer" in judge(output(answers, checks=5), os_type="Windows").reasons
+    assert f"check {check} returned no result" in judge(output(answers, checks=5), os_type="Windows").reasons
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_every_check_of_windows_must_be_answered(check):
         ("systemd", "starting", "systemd is starting"),
         ("cloud_init", "error", "cloud-init ended with 'error'"),
         ("cloud_init", "running", "cloud-init ended with 'running'"),
-        ("root_writable", "no", "can't be written"),
+        ("root_writable", "no", "is not writable"),
     ],
 )
 def test_an_unhealthy_linux_is_named(answer, value, reason):

@@ -150,7 +150,7 @@ class TestRepair:
         assert plan_repair(facts, ["eastus"], 2).step is RepairStep.RETRY
 
     def test_does_not_invent_how_a_lost_region_was(self):
-        with pytest.raises(ValueError, match="nothing is known of its replica in eastus"):
+        with pytest.raises(ValueError, match="the state of its replica is unknown in eastus"):
             plan_repair(self.facts(self.home), ["eastus"], 3)
 
 

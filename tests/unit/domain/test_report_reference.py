@@ -58,7 +58,7 @@ def test_any_other_address_is_refused(url: str) -> None:
 
 
 def test_an_ip_address_is_no_host_even_when_it_is_asked_for() -> None:
-    with pytest.raises(InvalidReference, match="is an address"):
+    with pytest.raises(InvalidReference, match="is an IP address"):
         host_entry("10.0.0.1")
 
 

@@ -58,7 +58,7 @@ def test_each_place_where_it_is_still_visible_is_told() -> None:
     half = replace(BAD, targets=(replace(EVERYWHERE[0], excluded=True), EVERYWHERE[1]))
     assert check_revocation([half], half.id) == (
         "g/d/2.0.0 is still visible to latest in westus",
-        "g/d/2.0.0 is still not excluded as a whole",
+        "g/d/2.0.0 is still not excluded from latest in its publishing profile",
     )
 
 

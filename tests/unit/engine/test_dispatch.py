@@ -98,5 +98,5 @@ def test_a_stale_promotion_that_names_no_write_is_dropped_unlooked(state: dict[s
     stale = Command(Kind.PROMOTE, version, seq=1, not_after=late, ring="nowhere", state=read_state(Kind.PROMOTE, state))
     before = len(play.misfortunes.calls)
     step = handle(play, stale)
-    assert step == Dropped("stale: the release has moved on")
+    assert step == Dropped("stale: the release has advanced")
     assert len(play.misfortunes.calls) - before <= 1

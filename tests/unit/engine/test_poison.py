@@ -45,7 +45,7 @@ def test_an_order_that_orders_nothing_becomes_a_letter(changes: dict[str, Any]) 
     play = Rehearsal(SMALL)
     assert "kept as a dead letter" in bury(play, order(play, **changes))
     (letter,) = play.letters()
-    assert "order to fetch a report" in letter.reason
+    assert "command to download a report" in letter.reason
 
 
 @pytest.mark.parametrize("wrap", [bytes, base64.b64encode, lambda body: body.replace(b"?", b"\\u003f")])
@@ -96,5 +96,5 @@ def test_an_order_is_not_tried_for_ever_whatever_its_deadline() -> None:
     version = play.publish(scan=None)
     far = play.scheduler.now + timedelta(days=9999)
     command = Command(Kind.FETCH_REPORT, version, seq=0, not_after=far, state=read_state(Kind.FETCH_REPORT, ORDER))
-    assert "asked for again" in bury(play, encode_command(replace(command, attempt=99)))
-    assert "is given up" in bury(play, encode_command(replace(command, attempt=100)))
+    assert "requested again" in bury(play, encode_command(replace(command, attempt=99)))
+    assert "is not requested again" in bury(play, encode_command(replace(command, attempt=100)))

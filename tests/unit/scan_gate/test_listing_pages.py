@@ -81,12 +81,12 @@ async def test_groups_past_the_last_are_none(start: int, count: int) -> None:
 class TestWhatIsBroken:
     async def test_a_page_that_is_gone_is_told(self) -> None:
         wire, _ = await kept(500)
-        with pytest.raises(Malformed, match="gone from the evidence"):
+        with pytest.raises(Malformed, match="does not exist in the evidence"):
             await lines_of(wire, [(0, 1)], MemoryEvidence())
 
     async def test_a_page_with_fewer_lines_than_were_said_is_told(self) -> None:
         wire, evidence = await kept(500)
-        with pytest.raises(Malformed, match="fewer entries than its evidence says"):
+        with pytest.raises(Malformed, match="fewer entries than its evidence states"):
             await lines_of(wire, [(400, 101)], evidence)
 
     async def test_a_page_past_the_last_is_told(self) -> None:
@@ -96,5 +96,5 @@ class TestWhatIsBroken:
 
     @pytest.mark.parametrize("facts", [{}, {"lines": "many"}, {"ranges": [{"standing": "lying"}]}], ids=str)
     def test_facts_that_are_no_listing_are_refused(self, facts: Mapping[str, Any]) -> None:
-        with pytest.raises(Malformed, match="no page of a listing"):
+        with pytest.raises(Malformed, match="not a page of a list"):
             read_listing(facts)

@@ -160,5 +160,5 @@ async def test_repairs_that_are_refused_for_ever_are_set_aside_at_the_deadline()
 async def test_a_version_that_is_deleted_before_its_repair_is_looked_at_again(words: str) -> None:
     play = Play()
     play.azure.refuses = Refused(words, "was not found", 404)
-    with pytest.raises(Conflict, match="was there a moment ago"):
+    with pytest.raises(Conflict, match="existed when it was read"):
         await play.hop()

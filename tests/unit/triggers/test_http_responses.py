@@ -12,12 +12,10 @@ from shared.triggers.http_responses import respond
 
 
 async def spoilt() -> func.HttpResponse:
-    raise Malformed("the ledger row of gal/x/1.0.0 does not keep to its format")
+    raise Malformed("the ledger row of gal/x/1.0.0 does not match its format")
 
 
-@pytest.mark.parametrize(
-    ("include_details", "told"), [(True, "does not keep to its format"), (False, "cannot be read")]
-)
+@pytest.mark.parametrize(("include_details", "told"), [(True, "does not match its format"), (False, "cannot be read")])
 async def test_what_is_kept_and_spoilt_is_told_to_those_who_hold_a_key(include_details: bool, told: str) -> None:
     answer = await respond(spoilt(), include_details=include_details)
     error = json.loads(answer.get_body())["error"]

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from shared.domain.policy import DayAfter, Severity
+from shared.domain.policy import FailedRescanAction, Severity
 from shared.web import site
 from shared.web.templating import Page
 from tests.flow.rehearsal import BEGIN, DEFINITION, Rehearsal
@@ -21,7 +21,7 @@ def scene() -> tuple[Rehearsal, str]:
     rules = replace(
         DEFINITION.scan,
         no_new=(Severity.HIGH,),
-        day_after=DayAfter.ALERT,
+        on_failed_rescan=FailedRescanAction.ALERT,
         exceptions=(exception("CVE-2026-0002"), exception("CVE-2026-0003", days=-1)),
     )
     play = Rehearsal(replace(DEFINITION, scan=rules))

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.domain.policy import DayAfter, Severity
+from shared.domain.policy import FailedRescanAction, Severity
 from shared.domain.release import Gate
 from shared.web import site
 from shared.web.scan_page import GROUPS, LINES
@@ -15,7 +15,7 @@ from tests.unit.web.scene import exception, finding, judged, read, report
 
 FINDINGS = "Blocking findings first"
 PACKAGES = "with findings, blocking findings first"
-ALERTING = replace(SMALL, scan=replace(SMALL.scan, no_new=(Severity.HIGH,), day_after=DayAfter.ALERT))
+ALERTING = replace(SMALL, scan=replace(SMALL.scan, no_new=(Severity.HIGH,), on_failed_rescan=FailedRescanAction.ALERT))
 
 
 def query(href: str) -> dict[str, str]:
@@ -203,7 +203,7 @@ class TestComparison:
         page = await read(play.cloud.world, "scan", version=version)
         assert "rejected in a re-scan" in page.text
         numbers = [(str(term), str(what)) for term, what in zip(page.all("dt"), page.all("dd"), strict=True)]
-        assert numbers == [("new", "1"), ("no longer found", "1"), ("in both", "1")]
+        assert numbers == [("new", "1"), ("resolved", "1"), ("in both", "1")]
         gone = await read(play.cloud.world, "scan", version=version, standing="gone")
         assert [each.split()[1] for each in gone.rows(FINDINGS)] == ["CVE-2026-0001"]
 

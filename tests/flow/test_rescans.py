@@ -1,4 +1,4 @@
-"""The day after: later scans of what is published; what is new against it; rings with rules of their own."""
+"""Rescans: later scans of published versions, comparison with them, and rings with their own rules."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.image import VersionId
 from shared.domain.messages import Kind
-from shared.domain.policy import DayAfter, DefinitionPolicy, ScanException, ScanRules, Severity
+from shared.domain.policy import DefinitionPolicy, FailedRescanAction, ScanException, ScanRules, Severity
 from shared.domain.release import Answer, Gate, State
 from shared.engine.fold import SINCE
 from tests.flow.misfortunes import AtCall, Misfortune, crash
@@ -141,7 +141,7 @@ class TestAlert:
 
 
 class TestHold:
-    HOLDING = ruled(DEFINITION, day_after=DayAfter.HOLD)
+    HOLDING = ruled(DEFINITION, on_failed_rescan=FailedRescanAction.HOLD)
 
     def held(self) -> tuple[Rehearsal, VersionId]:
         play = Rehearsal(self.HOLDING)
@@ -195,14 +195,14 @@ class TestHold:
         assert told(play).count("ScanRequested") == 2
 
     def test_where_nothing_is_under_way_it_is_an_alert(self) -> None:
-        play, version = released(ruled(SMALL, day_after=DayAfter.HOLD))
+        play, version = released(ruled(SMALL, on_failed_rescan=FailedRescanAction.HOLD))
         scan(play, version, BAD)
         assert play.run().release(version).state is State.RELEASED
         assert told(play)[-1] == "PublishedVersionFailed"
 
 
 class TestRevoke:
-    REVOKING = ruled(DEFINITION, day_after=DayAfter.REVOKE)
+    REVOKING = ruled(DEFINITION, on_failed_rescan=FailedRescanAction.REVOKE)
     PLACES: Sequence[tuple[Any, str]] = (
         *((SOURCE, region) for region in (*REGIONS, "eastus", "westus2")),
         (PRODUCTION, "eastus2"),
@@ -241,10 +241,12 @@ class TestRevoke:
         scan(play, version, BAD)
         release = play.run().release(version)
         assert (release.state, self.latest(play)) == (State.RELEASED, {"1.0.0"})
-        assert "latest would be nothing in eastus2 of gal_prod" in release.warnings[-1]
+        assert "latest would be empty in eastus2 of gal_prod" in release.warnings[-1]
 
     def test_unless_the_policy_says_so(self) -> None:
-        play, version = released(ruled(self.REVOKING, day_after=DayAfter.REVOKE, revoke_to_empty=True), before=False)
+        play, version = released(
+            ruled(self.REVOKING, on_failed_rescan=FailedRescanAction.REVOKE, revoke_to_empty=True), before=False
+        )
         scan(play, version, BAD)
         assert play.run().release(version).state is State.REVOKED
         assert self.latest(play) == {None}
