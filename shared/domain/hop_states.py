@@ -234,6 +234,7 @@ class AwaitApproval(HopState):
     """Wait until the ring's approvals are given, or their deadline passes."""
 
     STEP: ClassVar[str | None] = "await approval"
+    deadline: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,8 @@ class Publish(PublishingState):
     """Until when a scan by the ring's own rules is waited for; None while none is."""
     mended: int = 0
     """How often the version was written again as it is, because its last update had failed."""
+    waits_for: str = ""
+    """What the publication waits for although everything is proven: a hold, a freeze or a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,4 +340,4 @@ def machine_of(state: HopState) -> str | None:
 
 def deadline_of(state: HopState) -> datetime | None:
     """When a step gives up waiting, where it has a bound of its own."""
-    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe) else None
+    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe | AwaitApproval) else None

@@ -170,7 +170,7 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
             wait = max(AT_ONCE, _baked_at(release, policy, ring, moment) - moment.now)
             yield _Order(Branch(Kind.PROMOTE, ring.name), Bake(), AT_ONCE, wait)
         case Send.AWAIT_APPROVAL, Ring(approval=ApprovalRules(within=within)):
-            yield _Order(Branch(Kind.PROMOTE, ring.name), AwaitApproval(), PUBLISH_WITHIN, within / moment.pace)
+            yield _Order(Branch(Kind.PROMOTE, ring.name), AwaitApproval(moment.after(within)), within)
         case Send.PUBLISH, Ring():
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
         case Send.REVOKE, _:

@@ -51,6 +51,8 @@ AT_ONCE: Final = timedelta(0)
 HARM_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 HELD_POLL: Final = timedelta(hours=6)
+POLICY_POLL: Final = timedelta(hours=1)
+"""How late a wait for people or the calendar notices a policy that has changed."""
 TAKE_BACK_AFTER: Final = timedelta(seconds=5)
 """The write that showed the wrong version may still be under way."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
@@ -66,8 +68,8 @@ async def run(hop: Hop) -> HopResult:
                 return Requeue(state, timedelta(0), at_least=due - hop.now)
             rules = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
-        case AwaitApproval():
-            return _await_approval(hop)
+        case AwaitApproval() as state:
+            return _await_approval(hop, state)
         case Publish() as state:
             wait = publication_wait(hop.release, hop.policy, hop.ring, hop.now)
             return _waiting(hop, state, wait) if wait else await _publish(hop, state)
@@ -105,21 +107,24 @@ async def overtaken(
 def _waiting(hop: Hop, state: Publish, wait: Wait) -> Requeue:
     """Look again when the wait is over, or at times where only people end it: ``resume`` sends the command itself."""
     within = PUBLISH_WITHIN / hop.world.pace
+    note = None if state.waits_for == wait.why else wait.why
+    waiting = replace(state, waits_for=wait.why)
     if wait.until is None:
-        return Requeue(state, HELD_POLL, note=wait.why, stalled=wait.why, within=within)
-    # A window is open by the wall clock, whatever the pace. A queue hides a message for seven days at most.
-    return Requeue(state, timedelta(0), note=wait.why, at_least=wait.until - hop.now, within=within)
+        return Requeue(waiting, HELD_POLL, note=note, stalled=wait.why, within=within)
+    # A window is open by the wall clock, whatever the pace.
+    return Requeue(waiting, AT_ONCE, note=note, at_least=min(wait.until - hop.now, POLICY_POLL), within=within)
 
 
-def _await_approval(hop: Hop) -> HopResult:
+def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
     """Go on waiting for the ring's approvals, or do what the policy says at their deadline."""
-    ring, due = hop.ring, hop.release.pending[str(hop.command.branch)].due
+    ring = hop.ring
     missing = missing_approvals(hop.release, hop.policy, ring)
     if ring.approval is None or missing == 0:
         return Redirected(Outcome.APPROVED, "the approvals are complete")
-    if hop.now < due:
-        return Requeue(AwaitApproval(), timedelta(0), at_least=due - hop.now)
-    text = f"{count(missing, 'approval')} of {ring.name} missing at the deadline, {hop.now:%Y-%m-%d %H:%M} UTC"
+    if hop.now < state.deadline:
+        # ``approve`` goes on at once. This hop notices a policy that has changed.
+        return Requeue(state, AT_ONCE, at_least=min(state.deadline - hop.now, POLICY_POLL))
+    text = f"{count(missing, 'approval')} of {ring.name} missing at the deadline, {state.deadline:%Y-%m-%d %H:%M} UTC"
     match ring.approval.at_deadline:
         case ApprovalDeadline.REJECT:
             return Decided(Gate.APPROVAL, Answer.REJECT, (text,), retryable=True)
