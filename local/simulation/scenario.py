@@ -23,6 +23,7 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.adapters.memory.galleries import Replication
+from shared.domain.access import Access, Actor, Role
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
@@ -43,6 +44,8 @@ SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
 BUILD: Final = GalleryId(SUBSCRIPTION, "rg-images", "gal_build")
 PRODUCTION: Final = GalleryId("00000000-0000-4000-8000-000000000002", "rg-prod", "gal_prod")
 HOME: Final = "westeurope"
+OPERATOR: Final = Actor("operator", frozenset({"operator"}))
+ACCESS: Final = Access({Role.OPERATOR: OPERATOR.ids})
 REGIONS: Final = ("westeurope", "northeurope", "eastus")
 TEST: Final = TestEnvironment(
     SUBSCRIPTION,
@@ -212,6 +215,7 @@ def _policy(rng: Random) -> Policy:
             boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
+            access=ACCESS,
         )
     return Policy(TEST, definitions)
 

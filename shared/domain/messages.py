@@ -37,8 +37,8 @@ class Kind(StrEnum):
 
     @property
     def is_gate(self) -> bool:
-        """Whether a release waits for the end of this branch."""
-        return self not in {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT}
+        """Whether a release waits for the end of this branch. A revocation can be ordered for later, beside them."""
+        return self not in {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT, Kind.REVOKE}
 
 
 class Branch(NamedTuple):

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from shared.domain.access import Access
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
 
 
@@ -57,6 +59,40 @@ class RegionTarget:
     storage: str = "Standard_LRS"
 
 
+class ApprovalDeadline(StrEnum):
+    """What follows when the approvals of a ring are not complete in time."""
+
+    HOLD = "hold"
+    """The release waits, and is shown as stalled."""
+    REJECT = "reject"
+    """The release is rejected."""
+    REMIND = "remind"
+    """A CloudEvent says so again, and the release waits as long once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRules:
+    """Whose approval a ring needs before it is published."""
+
+    count: int = 1
+    """How many people must approve."""
+    approvers: frozenset[str] = frozenset()
+    """Object ids of users and groups, in lower case; empty for everybody with the role approver."""
+    builder_may_approve: bool = False
+    within: timedelta = timedelta(days=7)
+    """How long the release waits for its approvals."""
+    at_deadline: ApprovalDeadline = ApprovalDeadline.HOLD
+
+
+class Skippable(StrEnum):
+    """A condition that an emergency promotion may skip, where the policy names it."""
+
+    BAKE = "bake"
+    APPROVAL = "approval"
+    WINDOW = "window"
+    """Publish windows and freezes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ring:
     """One named step of a rollout.
@@ -73,6 +109,9 @@ class Ring:
     boot_test: bool = True
     scan: ScanRules | None = None
     """Rules of its own, by which the reports on hand are judged once more before it is published."""
+    approval: ApprovalRules | None = None
+    windows: tuple[Window, ...] = ()
+    """When it may be published; empty for always."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -212,6 +251,11 @@ class DefinitionPolicy:
     boot: BootRules = field(default_factory=BootRules)
     replication: ReplicationRules = field(default_factory=ReplicationRules)
     retention: RetentionRules = field(default_factory=RetentionRules)
+    access: Access = field(default_factory=Access)
+    """Who may do what with its versions."""
+    freezes: tuple[Freeze, ...] = ()
+    emergency_skips: frozenset[Skippable] = frozenset()
+    """What an emergency promotion may skip."""
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""
@@ -249,6 +293,8 @@ class Policy:
 
     test: TestEnvironment
     definitions: Mapping[DefinitionId, DefinitionPolicy]
+    access: Access = field(default_factory=Access)
+    """Who may do what everywhere."""
 
     def covering(self, version: VersionId) -> DefinitionPolicy | None:
         """The policy of the definition whose versions are released, or None when it isn't covered.

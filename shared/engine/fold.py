@@ -13,6 +13,7 @@ from shared.domain.evidence_names import evidence_folder
 from shared.domain.lifecycle import (
     Outcome,
     advance,
+    after_bake,
     after_gate,
     after_publication,
     after_replication,
@@ -120,7 +121,8 @@ def _requeued(release: Release, command: Command, result: Requeue, moment: Momen
     due = now + max(result.after / moment.pace, result.at_least)
     seq = release.seq + 1
     attempt = command.attempt + 1 if result.failed else 0
-    following = replace(command, seq=seq, attempt=attempt, state=result.state)
+    not_after = command.not_after if result.within is None else due + result.within
+    following = replace(command, seq=seq, attempt=attempt, state=result.state, not_after=not_after)
     fault = result.note if result.failed else None
     pending = Pending(following, due, decided_at=now, stalled=result.stalled, fault=fault)
     moved = replace(release, seq=seq).with_pending(command.branch, pending)
@@ -137,7 +139,7 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     if result.traits is not None:
         release = replace(release, traits=dict(result.traits))
     ring = command.ring if result.gate is not Gate.VALIDATION else None
-    record, document = _recorded(release, result, ring, command.region, moment.now)
+    record, document = recorded(release, result, ring, command.region, moment.now)
     release = replace(
         release.with_pending(command.branch, None),
         gates=(*release.gates, record),
@@ -163,7 +165,7 @@ def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Relea
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:
     decided = result.decided
     # Judged by the policy as it is now, which may be another than the one that a release ended under.
-    record, document = _recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
+    record, document = recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
     release = replace(
         release,
         gates=(*(each for each in release.gates if each.gate is not decided.gate), record),
@@ -179,10 +181,10 @@ def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, mo
     return Folded(moved, record.evidence, document)
 
 
-def _recorded(
-    release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime
+def recorded(
+    release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime, by: str = "ringmaster"
 ) -> tuple[GateRecord, Mapping[str, Any]]:
-    """A verdict as a line of the row, and as the document that proves it."""
+    """A verdict as a line of the row, and as the document that proves it. ``by`` is who decided."""
     document = {
         "schema": 1,
         "version": str(release.version),
@@ -197,7 +199,7 @@ def _recorded(
         "facts": decided.facts,
         "rules": decided.rules,
         "at": now.isoformat(),
-        "by": "ringmaster",
+        "by": by,
     }
     record = GateRecord(
         gate=decided.gate,
@@ -209,6 +211,7 @@ def _recorded(
         reasons=decided.reasons,
         ring=ring,
         region=region,
+        retryable=decided.retryable,
     )
     return record, document
 
@@ -234,7 +237,9 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: 
         case Gate.REPLICATION:
             return after_replication(policy.ring(release.ring or ""))
         case Gate.BAKE:
-            return Outcome.BAKED
+            return after_bake(release, policy, policy.ring(release.ring or ""))
+        case Gate.APPROVAL:
+            raise AssertionError("people approve, and no hop does: see engine.act")
         case Gate.PUBLICATION:
             return after_publication(policy.ring(release.ring or ""), policy)
 

@@ -46,8 +46,17 @@ def compare(data: Any, places: Places) -> list[Fault]:
         *_test(data, definitions),
         *_exceptions(data),
         *_required(data),
+        *_freezes(data, definitions),
     ]
     return [places.fault(path, message) for path, message in found]
+
+
+def _freezes(data: Any, definitions: list[_Definition]) -> Iterator[tuple[Path, str]]:
+    names = {each.name for each in definitions}
+    for index, raw in _items(data, "freezes"):
+        for at, name in _items(raw, "definitions"):
+            if isinstance(name, str) and name not in names:
+                yield ("freezes", index, "definitions", at), f"there is no definition {name[:80]!r}"
 
 
 def _items(section: Any, key: str) -> Iterator[tuple[int, Any]]:

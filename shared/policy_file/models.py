@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
 from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
@@ -24,6 +23,14 @@ from shared.policy_file.fields import (
     VexFile,
     between,
 )
+from shared.policy_file.people_models import (
+    AccessSection,
+    ApprovalSection,
+    EmergencySection,
+    FreezeSection,
+    WindowSection,
+)
+from shared.policy_file.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
@@ -38,12 +45,6 @@ Severities = list[Literal["critical", "high", "medium", "low", "negligible", "un
 _UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))
 _SOME_TIME = between(timedelta(minutes=1), timedelta(days=90))
 _A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
-
-
-class Section(BaseModel):
-    """What all sections have in common: strict types, no unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
 
 class RegionSection(Section):
@@ -131,6 +132,12 @@ class RingSection(Section):
     )
     boot_test: bool = Field(
         True, description="Whether to boot a VM from the replica in each region before the ring is published"
+    )
+    approval: ApprovalSection | None = Field(
+        None, description="Whose approval it needs before it is published. Left out: nobody's"
+    )
+    windows: list[WindowSection] = Field(
+        default_factory=list, description="When it may be published. Left out: at any time"
     )
 
     @model_validator(mode="after")
@@ -363,6 +370,14 @@ class DefinitionSection(Section):
     retention: RetentionSection = Field(
         default_factory=lambda: RetentionSection.model_validate({}), description="Which versions are kept"
     )
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}),
+        description="Who may do what with this definition's versions, beside those of the whole file",
+    )
+    emergency: EmergencySection = Field(
+        default_factory=lambda: EmergencySection.model_validate({}),
+        description="What an emergency promotion may skip",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in this definition until an expiry date"
     )
@@ -394,6 +409,10 @@ class PolicySection(Section):
     definitions: list[DefinitionSection] = Field(
         min_length=1, description="Image definitions whose versions are released"
     )
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
+    )
+    freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in every definition until an expiry date"
     )

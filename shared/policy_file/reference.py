@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -181,7 +181,15 @@ def _type(annotation: Any) -> str:
         return "text, list of text or section" if get_origin(arguments[1]) is tuple else "section"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    names = {str: "text", int: "number", float: "number", bool: "true or false", date: "date", timedelta: "duration"}
+    names = {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        date: "date",
+        datetime: "time",
+        timedelta: "duration",
+    }
     return names[annotation]
 
 

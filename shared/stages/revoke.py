@@ -18,10 +18,11 @@ from datetime import timedelta
 from typing import Final
 
 from shared.domain.facts import VersionFacts
-from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
+from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
+from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Kind
-from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Requeue, Stalled
+from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import (
@@ -45,6 +46,8 @@ NOT_COVERED: Final = Stalled(
 async def run(hop: Hop) -> HopResult:
     """One step of a revocation, or of hiding: write or read back one definition."""
     match hop.command.state:
+        case BeginRevocation(reason=reason):
+            return Redirected(Outcome.REVOKE_ORDERED, reason)
         case Exclude() as state:
             return await _exclude(hop, state)
         case ConfirmExcluded() as state:
@@ -65,7 +68,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
         hop = replace(hop, release=current.release)
         versions = await hop.world.galleries.versions(definition)
         version = released_version(versions, definition, hop.release)
-        if version is not None and (due := _due(hop, definition, version, versions)):
+        if version is not None and (due := _due(hop, state, version, versions)):
             plan = plan_revocation(versions, version, kept=due.kept)
             if plan.changes:
                 await write(version, plan.targets, hop.world, excluded=True)
@@ -73,9 +76,10 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
             if due.emptied:
                 return _waits(hop, replace(state, left=(*left[1:], left[0]), done=done), definition, due.emptied)
     if len(left) > 1:
-        return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
+        return Requeue(replace(state, left=left[1:], done=done), timedelta(0))
     # All is written before anything is read back: each minute of a bad version counts.
-    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded" if done else None)
+    confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
+    return Requeue(confirm, READ_BACK, note="excluded" if done else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,15 @@ class _Due:
     emptied: tuple[str, ...]
 
 
-def _due(hop: Hop, definition: DefinitionId, version: VersionFacts, versions: Sequence[VersionFacts]) -> _Due | None:
+def _due(hop: Hop, state: Exclude, version: VersionFacts, versions: Sequence[VersionFacts]) -> _Due | None:
     """What is to be done; None where hiding finds the version visible only where it may be."""
-    release, policy = hop.release, hop.policy
+    release, policy, definition = hop.release, hop.policy, version.id.definition
     kept = rightful_regions(release, policy, definition)
     revokes = hop.command.kind is Kind.REVOKE
     if not revokes and not any(version.visible_in(region) for region in version.regions if region not in kept):
         return None
     emptied = plan_revocation(versions, version, kept=kept).emptied
-    if policy.scan.revoke_to_empty:
+    if policy.scan.revoke_to_empty or state.allow_empty:
         emptied = ()
     elif not revokes:
         # Elsewhere others made it visible: latest was empty there before they did.
@@ -124,7 +128,7 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
         note = f"the read-back differs, so it is written again: {'; '.join(wrong)}"
-        return Requeue(Exclude(), timedelta(0), note=note)
+        return Requeue(Exclude(allow_empty=state.allow_empty), timedelta(0), note=note)
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
