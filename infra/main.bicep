@@ -233,6 +233,15 @@ module testAccess 'app/test-access.bicep' = {
   }
 }
 
+module sizeAccess 'app/size-access.bicep' = {
+  name: '${name}-size-access'
+  scope: subscription(testGroup.subscriptionId)
+  params: {
+    roleName: '${name}-${suffix}'
+    principalId: identity.properties.principalId
+  }
+}
+
 module testNetworks 'app/test-network.bicep' = [
   for region in testRegions: {
     name: '${name}-test-network-${region}'

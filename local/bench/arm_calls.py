@@ -22,6 +22,9 @@ VALIDATION: Final[Mapping[str, int]] = {
     "read its source": 1,  # it exists and has the same OS state
     "read the definition of the copies": 1,  # it must exist and match before any work starts
 }
+SIZES: Final[Mapping[str, int]] = {
+    "list the sizes of the region": 1,  # restrictions and zones are regional; the smoke test's region is a ring's
+}
 BOOT_TEST: Final[Mapping[str, int]] = {
     "create the machine": 1,  # with NIC and disks in one request
     "see it ready": 1,  # one instance view has provisioning, agent, parts and tags
@@ -58,7 +61,7 @@ def least() -> dict[str, int]:
     regions = sum(len(each) for each in RINGS.values())
     copied = sum(name == COPIED for name in RINGS)
     return {
-        "validation": sum(VALIDATION.values()),
+        "validation": sum(VALIDATION.values()) + regions * sum(SIZES.values()),
         "boot tests": (1 + regions) * sum(BOOT_TEST.values()),
         "replicas": (len(RINGS) - copied) * sum(REPLICAS.values()) + copied * sum(COPY.values()),
         "publication": len(RINGS) * sum(PUBLICATION.values()) + copied * sum(PROOF_OF_COPY.values()),

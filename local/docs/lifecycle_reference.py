@@ -56,6 +56,7 @@ MEANINGS: Mapping[State, str] = {
     ),
     State.TESTING: "A boot test runs in every region of the ring, from the region's replica.",
     State.BAKING: "The release waits for the ring's bake time after the publication in the previous ring.",
+    State.AWAITING_APPROVAL: "The ring has baked. The release waits for the approvals that the ring needs.",
     State.PUBLISHING: (
         "`latest` is predicted, `excludeFromLatest` is cleared in the ring's regions, and the result is read back."
     ),
@@ -78,9 +79,14 @@ ORDERS: Mapping[Send, str] = {
     Send.REPLICATE: "Replicate the version to the next ring, and monitor each region.",
     Send.BOOT_TESTS: "Run a boot test in each region of the ring (one command per region).",
     Send.BAKE: "Continue when the ring's bake time is over.",
+    Send.AWAIT_APPROVAL: "Wait for the ring's approvals until their deadline.",
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and verify the result.",
     Send.ANNOUNCE: "Publish a CloudEvent for the consumers of images.",
     Send.REVOKE: "Exclude the version from `latest` in every region, and verify the result.",
+    Send.HIDE: (
+        "Exclude the version from `latest` wherever it is visible without proof, and verify the result. Sent where the "
+        "policy says `visibleBeforeProof: hide`, and whenever a number is reused of which a ring was worked on."
+    ),
     Send.CLEAN_UP: "Delete the machines of boot tests that are no longer needed.",
 }
 

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from local.simulation.pool import simulate_all
+from local.simulation.pool import simulate_all, simulate_within
 from local.simulation.silenced_logging import silenced_logging
-from local.simulation.simulator import Result, simulate
+from local.simulation.simulator import Result
 
 LAST_LINES: Final = 400
 """How many lines of a broken run's history are printed."""
@@ -28,16 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     if options.seed is not None:
-        totals.add(simulate(options.seed, options.releases))
+        totals.add(simulate_within(options.seed, options.releases))
         if options.history or totals.broken:
-            again = simulate(options.seed, options.releases, record_history=True)
+            again = simulate_within(options.seed, options.releases, record_history=True)
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
         for result in simulate_all(seeds, options.releases, jobs=options.jobs):
             totals.add(result)
             if result.violations:
-                again = simulate(result.seed, result.releases, record_history=True)
+                again = simulate_within(result.seed, result.releases, record_history=True)
                 print(report(again, whole=options.history), flush=True)
     print(totals.summary())
     return 1 if totals.broken else 0

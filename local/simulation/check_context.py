@@ -21,6 +21,12 @@ class InvocationMemory:
 
     read_at: dict[VersionId, int] = field(default_factory=dict)
     """At which call it last read a version."""
+    visible_at_read: dict[VersionId, frozenset[str]] = field(default_factory=dict)
+    """Where a version was visible when it last read it."""
+    has_lease: bool = False
+    """Whether it holds the lease on an image definition."""
+    row: Release | None = None
+    """The row of its release, as it read it while it held a lease."""
     seen_visible: set[tuple[VersionId, str]] = field(default_factory=set)
     """Versions that it saw visible, with the region."""
     has_written: bool = False

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from local.simulation.cloud import Cloud, run_now
 from local.simulation.ground_truth import GroundTruth
 from local.simulation.laws import Law
-from local.simulation.observations import definitions_written, ring_named, visible_regions
+from local.simulation.observations import definitions_written, publication_time, ring_named, visible_regions
 from local.simulation.scanners import CLEAN, Scanners
 from local.simulation.scenario import Build, Scenario
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
-from shared.domain.policy import DefinitionPolicy, FailedRescanAction, Policy
+from shared.domain.policy import DefinitionPolicy, FailedRescanAction, Policy, VisibleBeforeProof
 from shared.domain.release import Release, State
 
 
@@ -30,11 +30,13 @@ class FinalChecks:
     builds: Mapping[VersionId, Build]
     disturbed: Set[VersionId]
     """Versions that users deleted, or whose numbers were used again: how they end is up to users."""
+    rows: Mapping[VersionId, Release]
+    """Every row of the ledger."""
     has_lost_messages: bool
     """Whether a queue lost a message. Only a message knows the address of a report that is sent by reference."""
     broken: Callable[[Law, str], None]
 
-    def run(self, rows: Iterable[Release]) -> None:
+    def run(self) -> None:
         """Check every row, everything that is visible and the resources of others."""
         for resource in self.truth.foreign_resources - set(self.cloud.machines.everything()):
             self.broken(Law.NOTHING_LEFT, f"{resource} is not the app's and is gone")
@@ -42,14 +44,56 @@ class FinalChecks:
         for definition in sorted(definitions):
             for facts in run_now(self.cloud.galleries.versions(definition)):
                 self._check_visible(facts)
-        for row in rows:
+        for row in self.rows.values():
+            self._check_rejected(row)
             self._check_row(row)
 
     def _check_visible(self, facts: VersionFacts) -> None:
-        image, regions = self.truth.image_of(facts), visible_regions(facts)
+        image, regions = self.truth.image_of(facts), self._forbidden_regions(facts)
         if regions and (image is None or not image.is_good):
             text = f"{facts.id.short} is visible in {', '.join(regions)} and is bad: {image}"
             self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _check_rejected(self, row: Release) -> None:
+        """Where the policy says ``hide``, a rejected version is visible nowhere, however good it is."""
+        source = run_now(self.cloud.galleries.version(row.version))
+        is_there = source is not None and publication_time(source) == row.incarnation
+        if row.state is not State.REJECTED or not is_there or self._rule(row.version) is not VisibleBeforeProof.HIDE:
+            return
+        policy = self.policy.definitions[row.version.definition]
+        for definition in definitions_written(policy):
+            facts = run_now(self.cloud.galleries.version(definition.version(row.version.number)))
+            if facts is None or self.truth.original_of(facts) != row.incarnation:
+                continue
+            if regions := self._forbidden_regions(facts):
+                text = f"{facts.id.short} is rejected and visible in {', '.join(regions)}"
+                self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _rule(self, version: VersionId) -> VisibleBeforeProof | None:
+        """What the policy says of a version that is visible without proof."""
+        policy = self._policy_of(version)
+        return None if policy is None else policy.validation.visible_before_proof
+
+    def _is_left_visible(self, version: VersionId) -> bool:
+        """Whether a version is visible because its builder left it so, and the policy does not say to hide it."""
+        build = self.builds.get(version)
+        return build is not None and build.is_visible and self._rule(version) is not VisibleBeforeProof.HIDE
+
+    def _forbidden_regions(self, facts: VersionFacts) -> list[str]:
+        """Regions in which a version is visible that may be visible nowhere, and the policy does not let it stay."""
+        if self._is_left_visible(facts.id):
+            return []
+        return [region for region in visible_regions(facts) if not self._would_be_empty(facts.id, region)]
+
+    def _would_be_empty(self, version: VersionId, region: str) -> bool:
+        """Whether no other version is visible in a region where Ringmaster published this one, and one has to be."""
+        row = self.rows.get(self.truth.source_of(version))
+        policy = self._policy_of(self.truth.source_of(version))
+        if row is None or (policy is not None and policy.scan.revoke_to_empty):
+            return False
+        others = [each for each in run_now(self.cloud.galleries.versions(version.definition)) if each.id != version]
+        is_published = any(region in publication.regions for publication in row.published)
+        return is_published and not any(region in visible_regions(each) for each in others)
 
     def _check_row(self, row: Release) -> None:
         build, image = self.builds.get(row.version), self.truth.images.get((row.version, row.incarnation or ""))
@@ -60,7 +104,7 @@ class FinalChecks:
             return
         if row.state is State.RELEASED:
             self._check_last_scan(row)
-        for place, region in self._visible_unrecorded(row):
+        for place, region in () if self._is_left_visible(row.version) else self._visible_unrecorded(row):
             text = f"{place.short} is visible in {region}, and the ledger has no publication there"
             self.broken(Law.LATEST, text)
         if image.is_good and row.version not in self.scanners.not_clean:
@@ -68,6 +112,9 @@ class FinalChecks:
 
     def _check_good(self, row: Release, build: Build) -> None:
         if build.by_reference and self.has_lost_messages:
+            return
+        rule = self.truth.policies[row.policy_digest].validation.visible_before_proof
+        if build.is_visible and rule is VisibleBeforeProof.REJECT:
             return
         if row.state is State.REJECTED and self.scenario.replicates_everywhere(row.version):
             self.broken(Law.NOTHING_LOST, f"{row.version.short} is good and was rejected: {row.reasons}")

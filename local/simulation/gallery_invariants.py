@@ -16,7 +16,7 @@ from shared.domain.facts import RegionState, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
 from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Publication, Release
+from shared.domain.release import Publication, Release, State
 
 SKEW: Final = timedelta(minutes=2)
 """How far two clocks together may be off."""
@@ -42,7 +42,8 @@ class GalleryInvariants:
         self._last_write: dict[VersionId, tuple[int, int]] = {}
         """At which call a version was written last, and by which invocation."""
         self._published_at: dict[tuple[VersionId, Publication], datetime] = {}
-        self._qualified_at: dict[VersionId, datetime] = {}
+        self._qualified_at: dict[tuple[VersionId, str], datetime] = {}
+        """By version and policy digest."""
 
     def before_write(self, call: Call) -> None:
         """A write of target regions is about to take effect."""
@@ -55,7 +56,7 @@ class GalleryInvariants:
         assert now.facts is not None, "a write to what is not there is refused"
         if before.facts is not None:
             self._check_regions(call.invocation, before, now.facts)
-            self._check_proof(call.invocation, before.facts, now.facts)
+            self._check_proof(call.invocation, before.facts, now.facts, memory)
         self._check_latest(call, before, now)
         self._check_freshness(call.invocation, version, memory)
         self._last_write[version] = (self._context.calls, call.invocation.number)
@@ -66,9 +67,9 @@ class GalleryInvariants:
             self._published_at.setdefault((row.version, publication), invocation.started_at)
         policy = self._context.truth.policies[row.policy_digest]
         if self._context.proof.is_qualified(row, row.incarnation or "", policy):
-            self._qualified_at.setdefault(row.version, invocation.started_at)
+            self._qualified_at.setdefault((row.version, policy.digest), invocation.started_at)
         else:
-            self._qualified_at.pop(row.version, None)
+            self._qualified_at.pop((row.version, policy.digest), None)
 
     def _standing(self, version: VersionId) -> Standing:
         galleries = self._context.cloud.galleries
@@ -91,7 +92,7 @@ class GalleryInvariants:
             if was is None or (then is not None and then >= was):
                 continue
             is_unproven = was == call.args[0].id.number and self._is_unproven(before.facts)
-            if not is_unproven and not self._is_revocation(call, then):
+            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then):
                 text = f"latest in {region} went from {was} to {then or 'nothing'}"
                 self._context.broken(Law.LATEST, text, call.invocation)
 
@@ -102,6 +103,24 @@ class GalleryInvariants:
             return False
         policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
         return then is not None or policy.scan.revoke_to_empty
+
+    def _may_hide(self, call: Call, region: str, then: VersionNumber | None) -> bool:
+        """Whether the write hides a version that was rejected or is not proven for the region."""
+        command = call.invocation.command
+        if command is None or command.kind is not Kind.HIDE:
+            return False
+        version: VersionId = call.args[0].id
+        row = self._context.rows[command.release]
+        policy = self._context.truth.policies[row.policy_digest]
+        rings = [
+            ring for ring in policy.rings if ring.definition == version.definition and region in ring_regions(ring)
+        ]
+        if any(publication_in(row, ring.name) for ring in rings):
+            may_be_empty = then is not None or policy.scan.revoke_to_empty
+            return row.state is State.REJECTED and may_be_empty
+        return row.state is State.REJECTED or all(
+            self._context.proof.missing(row, row.incarnation or "", policy, ring) for ring in rings
+        )
 
     def _is_unproven(self, facts: VersionFacts | None) -> bool:
         """Whether another image bears the number than the proven one: if it was published, it must be hidden again."""
@@ -124,12 +143,18 @@ class GalleryInvariants:
 
     # --- proof --------------------------------------------------------------------------------------------------------
 
-    def _check_proof(self, invocation: Invocation, before: VersionFacts, facts: VersionFacts) -> None:
-        shown = [region for region in visible_regions(facts) if not is_visible(before, region)]
+    def _check_proof(
+        self, invocation: Invocation, before: VersionFacts, facts: VersionFacts, memory: InvocationMemory
+    ) -> None:
+        # Versions have no ETag: what somebody hides between the read and the write of one invocation, the write shows
+        # again. Nothing of it was unproven. What the app itself writes in between, _check_freshness finds.
+        seen = memory.visible_at_read.get(facts.id, frozenset())
+        shown = [region for region in visible_regions(facts) if not is_visible(before, region) and region not in seen]
         if not shown:
             return
         truth = self._context.truth
-        row = self._context.rows.get(truth.source_of(facts.id))
+        # A policy may change while a write is under way. What was proven when the lease was held was proven.
+        row = memory.row or self._context.rows.get(truth.source_of(facts.id))
         if row is None:
             self._context.broken(Law.PROOF, f"{facts.id.short} was published without a release", invocation)
             return
@@ -169,7 +194,7 @@ class GalleryInvariants:
         names = [each.name for each in policy.rings]
         index = names.index(ring.name)
         if index == 0:
-            since = self._qualified_at.get(row.version)
+            since = self._qualified_at.get((row.version, policy.digest))
         else:
             before = publication_in(row, names[index - 1])
             since = self._published_at[row.version, before] if before else None

@@ -75,13 +75,18 @@ class Invariants:
         match call.name:
             case "galleries.version":
                 memory.read_at[call.args[0]] = self._context.calls
+                memory.visible_at_read[call.args[0]] = frozenset(visible_regions(result))
             case "galleries.versions":
                 self._versions_listed(result, memory)
             case "galleries.write_targets":
                 self._galleries.after_write(call, memory)
             case "galleries.copy_version":
                 self._version_copied(call)
+            case "ledger.acquire_lease":
+                memory.has_lease = result
             case "ledger.read":
+                if memory.has_lease and result is not None:
+                    memory.row = result.release
                 self._ledger.row_read(call, result, memory)
             case "ledger.insert":
                 self._ledger.row_inserted(call, result)
@@ -103,6 +108,7 @@ class Invariants:
     def _versions_listed(self, versions: list[VersionFacts], memory: InvocationMemory) -> None:
         for facts in versions:
             memory.read_at[facts.id] = self._context.calls
+            memory.visible_at_read[facts.id] = frozenset(visible_regions(facts))
             memory.seen_visible.update((facts.id, region) for region in visible_regions(facts))
 
     def _version_copied(self, call: Call) -> None:

@@ -1,7 +1,7 @@
 """Mutants: faults built into the app on purpose, one protection switched off at a time.
 
 They show that the simulation detects what the protection prevents. In a mutant, a port lacks what the protection rests
-on; the app's own code stays as it is.
+on, or the app reads another policy than the checks; the app's own code stays as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from local.simulation.simulator import Mutant
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.policy import DefinitionPolicy, Policy
+from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.ports import OwnMachine, PassingFault, Stored
 
@@ -169,6 +169,13 @@ class NoTimer(_Port):
                 yield stored
 
 
+def without_hiding(policy: Policy) -> Policy:
+    """The policy by which a version that is visible without proof is only warned of."""
+    rules = ValidationRules(visible_before_proof=VisibleBeforeProof.WARN)
+    changed = {source: replace(each, validation=rules) for source, each in policy.definitions.items()}
+    return replace(policy, definitions=changed)
+
+
 def with_ring_scans(policy: Policy) -> Policy:
     """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
     return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
@@ -193,6 +200,7 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "proof check": lambda: Mutant(
         lambda world: replace(world, ledger=NoProofCheck(world.ledger)), change_policy=with_ring_scans
     ),
+    "hiding": lambda: Mutant(lambda world: replace(world, policy=without_hiding(world.policy))),
     "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
     "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),

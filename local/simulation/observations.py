@@ -47,9 +47,14 @@ def pending_like(row: Release, command: Command) -> Pending | None:
     return next((each for each in row.pending.values() if key_of(each.command) == key_of(command)), None)
 
 
+def waits_for_version(row: Release) -> bool:
+    """Whether a rejected version stays visible until another one is published: ``latest`` would be nothing without."""
+    return any(each.command.kind is Kind.HIDE and each.stalled is not None for each in row.pending.values())
+
+
 def has_ended(row: Release) -> bool:
-    """Whether a release has ended, with no command left to do."""
-    return row.state in ENDED and not row.pending
+    """Whether a release has ended, with no command left to do, except to wait for another version."""
+    return row.state in ENDED and (not row.pending or (len(row.pending) == 1 and waits_for_version(row)))
 
 
 def publication_in(row: Release, ring: str) -> Publication | None:

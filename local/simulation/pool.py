@@ -8,17 +8,46 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Final
+from typing import Final, NoReturn
 
-from local.simulation.simulator import Result, simulate
+from local.simulation.scheduler import OutOfTime
+from local.simulation.simulator import NO_MUTANT, Mutant, Result, Simulator
 
 CHUNK: Final = 10
 """Seeds that one process runs before it asks for more."""
+PATIENCE: Final = 120.0
+"""Seconds of real time for one seed, which usually takes a fraction of one."""
+
+
+def simulate_within(
+    seed: str,
+    releases: int,
+    *,
+    seconds: float = PATIENCE,
+    mutant: Mutant = NO_MUTANT,
+    record_history: bool = False,
+) -> Result:
+    """Run a seed. One that is not done within a time is broken off, and its result says so. For the main thread."""
+    simulator = Simulator(seed, releases, mutant=mutant, record_history=record_history)
+
+    def stop(*_: object) -> NoReturn:
+        raise OutOfTime
+
+    former = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return simulator.run()
+    except OutOfTime:
+        simulator.hangs(f"no end within {seconds:g} s of real time")
+        return simulator.result
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
 
 
 def simulate_all(seeds: Sequence[str], releases: int, *, jobs: int) -> Iterator[Result]:
     """Every seed's result, in the order of the seeds, however many processes run them."""
-    run = functools.partial(simulate, releases=releases)
+    run = functools.partial(simulate_within, releases=releases)
     if jobs == 1 or len(seeds) < 2 * CHUNK:
         yield from map(run, seeds)
         return

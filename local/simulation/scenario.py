@@ -23,6 +23,7 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.adapters.memory.galleries import Replication
+from shared.domain.access import Access, Actor, Role
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
@@ -35,12 +36,16 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     TestEnvironment,
+    ValidationRules,
+    VisibleBeforeProof,
 )
 
 SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
 BUILD: Final = GalleryId(SUBSCRIPTION, "rg-images", "gal_build")
 PRODUCTION: Final = GalleryId("00000000-0000-4000-8000-000000000002", "rg-prod", "gal_prod")
 HOME: Final = "westeurope"
+OPERATOR: Final = Actor("operator", frozenset({"operator"}))
+ACCESS: Final = Access({Role.OPERATOR: OPERATOR.ids})
 REGIONS: Final = ("westeurope", "northeurope", "eastus")
 TEST: Final = TestEnvironment(
     SUBSCRIPTION,
@@ -48,6 +53,10 @@ TEST: Final = TestEnvironment(
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-test/providers/Microsoft.Network"
     "/virtualNetworks/vnet-{region}/subnets/default",
 )
+
+
+VISIBLE: Final = 0.15
+"""The share of versions whose builders leave them visible to ``latest``."""
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -101,6 +110,8 @@ class Build:
     events: tuple[timedelta, ...]
     by_reference: bool = False
     """Whether its scanner sends the address of each report instead of the report."""
+    is_visible: bool = False
+    """Whether its builder forgets to exclude it from ``latest``."""
 
 
 class ActionKind(StrEnum):
@@ -167,7 +178,7 @@ def draw(seed: str, releases: int) -> Scenario:
     policy = _policy(rng)
     span = timedelta(minutes=30 + 20 * releases)
     builds = _builds(rng, policy, releases, span)
-    return Scenario(
+    scenario = Scenario(
         policy,
         builds,
         _actions(rng, policy, builds, span),
@@ -177,6 +188,19 @@ def draw(seed: str, releases: int) -> Scenario:
         scanner_response_rate=rng.choice((0.0, 0.5, 1.0)),
         span=span + timedelta(hours=2),
     )
+    return _with_visible(scenario, Random(f"visible {seed}"))
+
+
+def _with_visible(scenario: Scenario, rng: Random) -> Scenario:
+    """The scenario with forgetful builders, and with what its policies do about visible versions."""
+    builds = tuple(replace(build, is_visible=rng.random() < VISIBLE) for build in scenario.builds)
+    rules = ValidationRules(visible_before_proof=rng.choice((*[VisibleBeforeProof.HIDE] * 4, *VisibleBeforeProof)))
+
+    def ruled(policy: Policy) -> Policy:
+        changed = {source: replace(each, validation=rules) for source, each in policy.definitions.items()}
+        return replace(policy, definitions=changed)
+
+    return replace(scenario, builds=builds).with_policies(ruled)
 
 
 def _policy(rng: Random) -> Policy:
@@ -191,6 +215,7 @@ def _policy(rng: Random) -> Policy:
             boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
+            access=ACCESS,
         )
     return Policy(TEST, definitions)
 

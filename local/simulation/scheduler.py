@@ -18,6 +18,10 @@ type OnDone = Callable[[Any, BaseException | None], None]
 """What to call at the end of a coroutine: with its result, or with what it raised."""
 
 
+class OutOfTime(BaseException):
+    """Whoever runs the coroutines waits no longer. It ends the run, and not only the coroutine that it meets."""
+
+
 class Sleep:
     """Awaiting it returns control to the scheduler for a duration."""
 
@@ -126,7 +130,7 @@ class Scheduler:
         except StopIteration as end:
             task.ended = True
             task.on_done(end.value, None)
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, OutOfTime):
             raise
         except BaseException as raised:  # noqa: BLE001 - a crash is one, and whoever started the task judges it
             task.ended = True

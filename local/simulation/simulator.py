@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from local.simulation.functions_host import FunctionsHost, InvocationResult, Wor
 from local.simulation.ground_truth import GroundTruth, ImageTruth
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
-from local.simulation.observations import has_ended, key_of, publication_time
+from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
 from local.simulation.scanners import ReportStore, Scanners
 from local.simulation.scenario import HOME, TEST, Scenario, draw
 from local.simulation.scheduler import Scheduler
@@ -32,7 +33,9 @@ from shared.ports import ForeignTarget, PassingFault, Refused
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RECONCILE: Final = timedelta(minutes=15)
 TIME_LIMIT: Final = timedelta(days=4)
-"""After the last injected fault: what has not ended by then never will."""
+"""After the last injected fault, or after operators sent something again: what has not ended by then never will."""
+LONGEST: Final = 3 * TIME_LIMIT
+"""However often operators send something again."""
 STEP_LIMIT: Final = 200_000
 """For a run of a few releases; a run with more steps loops."""
 
@@ -125,12 +128,12 @@ class Simulator:
         """Run from the first event to the final checks."""
         self._prepare()
         try:
-            finished = self.scheduler.run_until(self._is_finished, deadline=BEGIN + self.scenario.span + TIME_LIMIT)
-            if not finished:
+            if not self._run_to_the_end():
                 law = Law.NOTHING_LEFT if self._is_done() else Law.NOTHING_LOST
-                self._break(law, f"not ended {TIME_LIMIT} after the last fault: {self._unfinished()}")
+                waited = self.scheduler.now - BEGIN - self.scenario.span
+                self._break(law, f"not ended {waited} after the last fault: {self._unfinished()}")
             if not self.result.violations:
-                self._final_checks().run(self.rows())
+                self._final_checks().run()
         except StopRun:
             pass
         self.host.kill()
@@ -138,6 +141,25 @@ class Simulator:
         result.steps, result.faults = self.scheduler.steps, self.fault_injection.counts
         result.states.update(row.state.value for row in self.rows())
         return result
+
+    def hangs(self, why: str) -> None:
+        """Whoever runs this seed has waited long enough."""
+        with contextlib.suppress(StopRun):
+            self._break(Law.COST, f"{why}, at step {self.scheduler.steps}")
+
+    def _run_to_the_end(self) -> bool:
+        """Run until everything has ended. A release that operators sent again has a new deadline."""
+        deadline = self.scheduler.now
+        while deadline < (later := self.deadline()):
+            deadline = later
+            if self.scheduler.run_until(self._is_finished, deadline=deadline):
+                return True
+        return False
+
+    def deadline(self) -> datetime:
+        """When everything must have ended, as far as is known now."""
+        faults_end = BEGIN + self.scenario.span
+        return min(max(faults_end, self.workload.last_resent or BEGIN) + TIME_LIMIT, faults_end + LONGEST)
 
     def _prepare(self) -> None:
         self.truth.add_policy(self.scenario.policy)
@@ -167,9 +189,11 @@ class Simulator:
 
     def _is_done(self) -> bool:
         """Whether no message is left, every release has ended and none is missing."""
-        if len(self.cloud.queues) or len(self.host.poison):
+        if len(self.host.poison):
             return False
         rows = self.rows()
+        if len(self.cloud.queues) > sum(map(waits_for_version, rows)):
+            return False
         return all(map(has_ended, rows)) and not self._missed(rows)
 
     # --- what workload and scanners need ------------------------------------------------------------------------------
@@ -279,6 +303,7 @@ class Simulator:
             policy=self.host.world.policy,
             builds=self.workload.builds,
             disturbed=self.workload.disturbed,
+            rows={row.version: row for row in self.rows()},
             has_lost_messages=bool(self.fault_injection.counts["message lost"]),
             broken=self._break,
         )

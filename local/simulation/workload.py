@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final, Protocol
 
+from local.simulation.calls import Invocation
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost
 from local.simulation.ground_truth import GroundTruth, ImageTruth
 from local.simulation.observations import definitions_written
-from local.simulation.scenario import HOME, SUBSCRIPTION, ActionKind, Build, UserAction
+from local.simulation.scenario import HOME, OPERATOR, SUBSCRIPTION, ActionKind, Build, UserAction
 from shared.adapters.memory.characters import Character
+from shared.domain.actions import Action, Request
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import VersionWritten
 from shared.domain.release import Release
-from shared.engine import poison
-from shared.ports import Conflict, MachineSpec, Refused
+from shared.engine.act import act
+from shared.engine.apply_action import ActionDenied
+from shared.ports import Conflict, MachineSpec, Refused, World
 
 OPERATOR_ROUND: Final = timedelta(hours=1)
 """How often operators look for releases that have stalled."""
@@ -84,14 +87,18 @@ class Workload:
     """The newest build of each version."""
     disturbed: set[VersionId] = field(default_factory=set)
     """Versions that users deleted, or whose numbers were used again: how they end is up to users."""
+    last_resent: datetime | None = None
+    """When operators last sent something again."""
     _events: int = 0
+    _requests: int = 0
 
     # --- builders -----------------------------------------------------------------------------------------------------
 
     def build(self, build: Build) -> None:
-        """Publish a version, hidden from ``latest``, and have its events delivered and its scans made."""
+        """Publish a version, and have its events delivered and its scans made."""
         version = build.version
-        self.timeline.record(f"built {version.short}: {[each.name for each in build.characters]}, scans {build.scans}")
+        names, shown = [each.name for each in build.characters], ", visible" if build.is_visible else ""
+        self.timeline.record(f"built {version.short}{shown}: {names}, scans {build.scans}")
         if version in self.builds:
             self.disturbed.add(version)
         self.builds[version] = build
@@ -102,8 +109,8 @@ class Workload:
                 ProvisioningState.CREATING,
                 HOME,
                 source_id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/images/base",
-                targets=(RegionTargetFacts(HOME, excluded=True),),
-                excluded=True,
+                targets=(RegionTargetFacts(HOME, excluded=not build.is_visible),),
+                excluded=not build.is_visible,
                 os_disk_gb=30,
             )
         )
@@ -172,11 +179,29 @@ class Workload:
                 self._remove_failed_regions(version)
                 self.host.invoke(
                     "resend",
-                    lambda world, now, _, version=version: poison.resend(version, world, now=now),
-                    lambda *_: None,
+                    self._acting(version, Action.RESEND),
+                    self._on_resent,
                     subject=version.short,
                 )
         self.host.scheduler.call_later(OPERATOR_ROUND, self.operate)
+
+    def _on_resent(self, said: str | None, _: BaseException | None) -> None:
+        if said is not None and said.startswith("taken"):
+            self.last_resent = self.host.scheduler.now
+
+    def _acting(self, version: VersionId, action: Action) -> Callable[[World, datetime, Invocation], Awaitable[str]]:
+        """A call of the HTTP API: what it denies is an answer, and no fault."""
+        self._requests += 1
+        request = Request(action, OPERATOR, f"operator-{self._requests:08}", reason="the cause is corrected")
+
+        async def call(world: World, now: datetime, _: Invocation) -> str:
+            try:
+                taken = await act(version, request, world, now=now)
+            except ActionDenied as denied:
+                return f"denied: {denied}"
+            return f"taken: {taken.record.action.value}"
+
+        return call
 
     def _remove_failed_regions(self, version: VersionId) -> None:
         """Operators remove regions that will never replicate and that no ring wants: a former policy's, or a user's."""

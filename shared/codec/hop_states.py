@@ -16,12 +16,14 @@ from shared.codec.derive import WithDefault, from_wire, values, wire_struct
 from shared.codec.errors import Unencodable
 from shared.domain.hop_states import (
     Announce,
+    AwaitApproval,
     AwaitDeletion,
     AwaitProbe,
     AwaitProvisioning,
     AwaitScan,
     AwaitVersion,
     Bake,
+    BeginRevocation,
     ConfirmExcluded,
     CreateMachine,
     DeleteMachine,
@@ -51,8 +53,9 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.BOOT_TEST: _BOOT_TEST,
     Kind.CLEAN_UP: (DeleteMachine, AwaitDeletion),
     Kind.REPLICATE: (Replicate,),
-    Kind.PROMOTE: (Bake, Publish, ReadBack, UndoPublication),
-    Kind.REVOKE: (Exclude, ConfirmExcluded),
+    Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
+    Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
+    Kind.HIDE: (Exclude, ConfirmExcluded),
     Kind.ANNOUNCE: (Announce,),
 }
 """The states that a command of each kind can have."""

@@ -25,6 +25,9 @@ _OBJECT: Final = ("oid", f"{_SCHEMAS}objectidentifier")
 _APPLICATION: Final = ("azp", "appid")
 _TENANT: Final = ("tid", f"{_SCHEMAS}tenantid")
 _GROUPS: Final = frozenset({"groups", "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups"})
+_NAMES: Final = ("preferred_username", "upn", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn", "name")
+_OVERAGE: Final = frozenset({"hasgroups", "_claim_names"})
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Principal:
     tenant: str | None
     groups: frozenset[str] = frozenset()
     """Object ids of its groups, where the app registration has them put into tokens."""
+    name: str = ""
+    """The user principal name, or the application id: for people, it grants nothing."""
+    groups_left_out: bool = False
+    """Whether the token only says that there are too many groups to list ("Groups overage claim", Microsoft Learn)."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -64,7 +71,16 @@ def decode_principal(header: str) -> Principal:
     if wire.auth_typ.lower() != _ENTRA:
         raise Malformed(f"the principal comes from {wire.auth_typ[:40]!r}, not from Microsoft Entra")
     groups = frozenset(claim.val.strip().lower() for claim in wire.claims if claim.typ in _GROUPS)
-    return Principal(_one(wire, _OBJECT), _one(wire, _APPLICATION), _one(wire, _TENANT), groups - {""})
+    application = _one(wire, _APPLICATION)
+    name = next((claim.val.strip()[:_LONGEST_NAME] for typ in _NAMES for claim in wire.claims if claim.typ == typ), "")
+    return Principal(
+        _one(wire, _OBJECT),
+        application,
+        _one(wire, _TENANT),
+        groups - {""},
+        name=name or application or "",
+        groups_left_out=any(claim.typ in _OVERAGE for claim in wire.claims),
+    )
 
 
 def _one(wire: _Wire, names: tuple[str, ...]) -> str | None:

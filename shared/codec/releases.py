@@ -19,7 +19,9 @@ from shared.domain.messages import Command
 from shared.domain.release import Pending, Release
 from shared.domain.release_summary import ReleaseSummary
 
-ROW_VERSION: Final = 1
+ROW_VERSION: Final = 2
+_WITHOUT_ACTIONS: Final = 1
+"""The version of rows that 0.1.0 reads and writes back without loss. It would lose holds and approvals."""
 SUMMARY_VERSION: Final = 1
 """Is raised whenever the same release gets another summary: a summary of any other version is not read."""
 
@@ -37,11 +39,11 @@ def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
     what = plain.LazyText(lambda: f"the row of {release.version.short}")
     plain.check_times(release, what)
-    for dated in (*release.gates, *release.published, *release.history):
+    for dated in (*release.gates, *release.published, *release.history, *release.actions):
         plain.check_time(dated.at, what)
     pending = {branch: _wire(each) for branch, each in release.pending.items()}
     fields = {**values(release), "version": str(release.version), "pending": pending}
-    return plain.encode(_Row(**fields, v=ROW_VERSION), what)
+    return plain.encode(_Row(**fields, v=ROW_VERSION if release.actions else _WITHOUT_ACTIONS), what)
 
 
 def decode_release(body: bytes) -> Release:
@@ -52,7 +54,7 @@ def decode_release(body: bytes) -> Release:
     pending = {branch: _pending(wire) for branch, wire in row.pending.items()}
     release = from_wire(Release, row, version=version, pending=pending)
     # The types of what is inside are the domain's own, so that the decoder doesn't ask for offsets there.
-    for dated in (*release.gates, *release.published, *release.history):
+    for dated in (*release.gates, *release.published, *release.history, *release.actions):
         if dated.at.tzinfo is None:
             raise Malformed(f"{what} of {version.short} has a time without a UTC offset: correct it in the table")
     return release

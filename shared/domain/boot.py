@@ -85,6 +85,7 @@ _PLATFORM: Final = {
 }
 _CONFIGURATION: Final = {
     "skunotavailable",
+    "invalidavailabilityzone",
     "quotaexceeded",
     "notavailableforsubscription",
     "authorizationfailed",
@@ -102,6 +103,27 @@ _CONFIGURATION: Final = {
 _AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
 _NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1,60} region", re.IGNORECASE | re.DOTALL)
 """Does not match "The requested VM size … is not available in the current region"."""
+
+
+_NO_CAPACITY: Final = {
+    "allocationfailed",
+    "zonalallocationfailed",
+    "overconstrainedallocationrequest",
+    "overconstrainedzonalallocationrequest",
+    "skunotavailable",
+    "quotaexceeded",
+    "invalidavailabilityzone",
+}
+
+
+def lacks_capacity(code: str, message: str) -> bool:
+    """Whether another size or zone may have what this one lacks: capacity, or quota.
+
+    ``SkuNotAvailable`` is also said of capacity that is short for a while (cloud-hypervisor/cloud-hypervisor#8319). A
+    quota that is used up is an ``OperationNotAllowed`` (Azure/karpenter-provider-azure#192).
+    """
+    lowered = code.lower()
+    return lowered in _NO_CAPACITY or (lowered == "operationnotallowed" and "quota" in message.lower())
 
 
 def failure_cause(code: str, message: str) -> FailureCause:

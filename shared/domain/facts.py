@@ -162,6 +162,23 @@ class PurchasePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceRange:
+    """A recommended range (``ResourceRange`` of the gallery's API): vCPUs, or memory in GB. None is no bound."""
+
+    lowest: int | None = None
+    highest: int | None = None
+
+    def __contains__(self, value: float) -> bool:
+        low = self.lowest is None or self.lowest <= value
+        return low and (self.highest is None or value <= self.highest)
+
+    def __str__(self) -> str:
+        if self.lowest is None and self.highest is None:
+            return "any"
+        return f"{self.lowest or 0} to {'any' if self.highest is None else self.highest}"
+
+
+@dataclass(frozen=True, slots=True)
 class DefinitionFacts:
     """An image definition as its gallery describes it. OS type, OS state and generation never change."""
 
@@ -181,6 +198,14 @@ class DefinitionFacts:
     plan: PurchasePlan | None = None
     end_of_life: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    recommended: Mapping[str, ResourceRange] = field(default_factory=dict[str, ResourceRange])
+    """By ``vCPUs`` and ``memory`` (GB). A recommendation: Azure creates other machines, too."""
+    disallowed_disk_types: tuple[str, ...] = ()
+    """Disk types that machines of the image should not have, for example Standard_LRS."""
+
+    def feature(self, name: str) -> str | None:
+        """The value of a feature, whose name may have any casing; None when the definition does not name it."""
+        return next((value for each, value in self.features.items() if each.casefold() == name.casefold()), None)
 
 
 @dataclass(frozen=True, slots=True)

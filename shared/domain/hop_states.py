@@ -139,6 +139,8 @@ class BootTestState(HopState):
     """How many times Azure accepted the machine, but it did not exist afterwards."""
     machines: int = 0
     """Machines that Azure accepted for this test since the last ``resend``."""
+    placement: int = 0
+    """Position in the list of sizes and zones to try, which begins again after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ class MachineState(BootTestState):
     """Facts about a requested machine. Cleanup can start before any of them is known."""
 
     region: str = ""
+    size: str | None = None
+    """The size and zone that the platform accepted, for people."""
     began: datetime | None = None
     parts: tuple[str, ...] = ()
     """Resource ids of everything that the machine is made of."""
@@ -229,6 +233,14 @@ class Bake(HopState):
     STEP: ClassVar[str | None] = "bake"
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitApproval(HopState):
+    """Wait until the ring's approvals are given, or their deadline passes."""
+
+    STEP: ClassVar[str | None] = "await approval"
+    deadline: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishingState(HopState):
     """A step that writes to the gallery, or that follows one that did."""
@@ -246,6 +258,8 @@ class Publish(PublishingState):
     """Until when a scan by the ring's own rules is waited for; None while none is."""
     mended: int = 0
     """How often the version was written again as it is, because its last update had failed."""
+    waits_for: str = ""
+    """What the publication waits for although everything is proven: a hold, a freeze or a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +287,16 @@ class RevocationState(HopState):
 
     left: tuple[str, ...] = ()
     done: Mapping[str, LatestChange] = field(default_factory=dict[str, LatestChange])
+    allow_empty: bool = False
+    """Revoke also where ``latest`` would then be nothing, whatever the policy says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRevocation(RevocationState):
+    """Begin a revocation that was ordered for a later time."""
+
+    STEP: ClassVar[str | None] = "begin"
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,4 +344,4 @@ def machine_of(state: HopState) -> str | None:
 
 def deadline_of(state: HopState) -> datetime | None:
     """When a step gives up waiting, where it has a bound of its own."""
-    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe) else None
+    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe | AwaitApproval) else None

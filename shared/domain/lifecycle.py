@@ -18,10 +18,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.approvals import missing_approvals
 from shared.domain.image import VersionId
+from shared.domain.messages import Branch, Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import Send, order, order_announcement, order_clean_up
-from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.policy import DefinitionPolicy, Ring, VisibleBeforeProof
 from shared.domain.release import Gate, Publication, Release, State
 
 
@@ -35,6 +37,9 @@ class Outcome(StrEnum):
     REPLICATED_UNTESTED = "replicated, ring asks for no boot test"
     RING_TESTED = "every region of the ring tested"
     BAKED = "baked"
+    APPROVAL_WANTED = "approval wanted"
+    APPROVED = "approved"
+    APPROVAL_OVERDUE = "approval overdue"
     RING_PUBLISHED = "ring published"
     LAST_RING_PUBLISHED = "last ring published"
     RING_SCANNED = "ring's own scan rules passed"
@@ -48,7 +53,13 @@ class Outcome(StrEnum):
     VERSION_GONE = "version deleted"
     VERSION_RETURNED = "version found again"
     NUMBER_REUSED = "number reused"
+    EXPOSED = "visible without proof"
+    HIDDEN = "hidden from latest"
     POLICY_CHANGED = "policy changed"
+    VALIDATION_RETRIED = "validation retried"
+    QUALIFICATION_RETRIED = "scan and smoke test retried"
+    RING_RETRIED = "ring retried"
+    RESTORE_ORDERED = "restore ordered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,9 @@ class Next:
 
 S, O = State, Outcome  # noqa: E741 - the table reads better narrow
 _ENDED: Final = (Send.CLEAN_UP, Send.ANNOUNCE)
+_UNPROVEN: Final = (*_ENDED, Send.HIDE)
 _RESTART: Final = Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE))
-_IN_A_RING: Final = (S.REPLICATING, S.TESTING, S.BAKING, S.PUBLISHING)
+_IN_A_RING: Final = (S.REPLICATING, S.TESTING, S.BAKING, S.AWAITING_APPROVAL, S.PUBLISHING)
 _OPEN: Final = (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD)
 _STANDING: Final = (S.RELEASED, S.REJECTED, S.SUPERSEDED)
 """Ended, and perhaps published in some ring."""
@@ -77,6 +89,13 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.TESTING, O.GATE_PASSED): Next(S.TESTING),
     (S.TESTING, O.RING_TESTED): Next(S.BAKING, (Send.BAKE,)),
     (S.BAKING, O.BAKED): Next(S.PUBLISHING, (Send.PUBLISH,)),
+    # An approval can be withdrawn by new evidence until the moment of publication.
+    **{
+        (state, O.APPROVAL_WANTED): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL))
+        for state in (S.BAKING, S.PUBLISHING)
+    },
+    (S.AWAITING_APPROVAL, O.APPROVAL_OVERDUE): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL)),
+    (S.AWAITING_APPROVAL, O.APPROVED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     (S.PUBLISHING, O.RING_PUBLISHED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE), next_ring=True),
     (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
     (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
@@ -86,28 +105,48 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE)),
     **{
         (state, O.REVOKE_ORDERED): Next(S.REVOKING, (*_ENDED, Send.REVOKE))
-        for state in (S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
+        for state in (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
     },
     (S.REVOKING, O.REVOKED): Next(S.REVOKED, (Send.ANNOUNCE,)),
-    **{(state, O.REJECTED): Next(S.REJECTED, _ENDED) for state in _OPEN},
-    **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _ENDED) for state in _OPEN},
+    **{(state, O.REJECTED): Next(S.REJECTED, _UNPROVEN) for state in _OPEN},
+    **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _UNPROVEN) for state in _OPEN},
     **{(state, O.VERSION_GONE): Next(S.REJECTED, _ENDED) for state in _OPEN},
     **{(state, O.POLICY_CHANGED): _RESTART for state in _OPEN},
     # A deleted version can be restored, and a gallery can be found again.
     (S.REJECTED, O.VERSION_RETURNED): _RESTART,
+    # What people order after a rejection that is not about the image, or after a revocation.
+    (S.REJECTED, O.VALIDATION_RETRIED): Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE)),
+    (S.REJECTED, O.QUALIFICATION_RETRIED): Next(S.QUALIFYING, (Send.CLEAN_UP, Send.SCAN, Send.SMOKE_TEST)),
+    (S.REJECTED, O.RING_RETRIED): Next(S.REPLICATING, (Send.CLEAN_UP, Send.REPLICATE)),
+    **{(state, O.RESTORE_ORDERED): _RESTART for state in (S.REJECTED, S.REVOKED)},
     # A version number can be reused at any time, also long after its release.
-    **{(state, O.NUMBER_REUSED): _RESTART for state in State},
+    **{(state, O.NUMBER_REUSED): Next(S.VALIDATING, (*_RESTART.sends, Send.HIDE)) for state in State},
+    # Versions that builders or operators made visible without proof.
+    (S.VALIDATING, O.EXPOSED): Next(S.VALIDATING, (Send.VALIDATE, Send.HIDE)),
+    **{(state, O.EXPOSED): Next(state, (Send.HIDE,)) for state in (S.REJECTED, S.SUPERSEDED, S.REVOKED)},
+    **{(state, O.HIDDEN): Next(state) for state in State},
 }
+
+
+_FORGETTING: Final = {O.NUMBER_REUSED, O.POLICY_CHANGED, O.VERSION_RETURNED, O.RESTORE_ORDERED}
+"""Restarts from the beginning: no earlier verdict counts."""
 
 
 class NoSuchTransition(LookupError):
     """The outcome is not possible in this state. This is a programming error."""
 
 
-def first(version: VersionId, policy: DefinitionPolicy, moment: Moment, traceparent: str | None) -> Release:
+def first(
+    version: VersionId,
+    policy: DefinitionPolicy,
+    moment: Moment,
+    traceparent: str | None,
+    *,
+    builder: str | None = None,
+) -> Release:
     """A new release: the row that is inserted for a new version that the policy covers."""
     now = moment.now
-    release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent)
+    release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent, builder=builder)
     return order(release, Send.VALIDATE, policy, moment).with_history(now, "started")
 
 
@@ -146,10 +185,14 @@ def _advanced(release: Release, outcome: Outcome, follows: Next, policy: Definit
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
-    if outcome in {Outcome.NUMBER_REUSED, Outcome.POLICY_CHANGED, Outcome.VERSION_RETURNED}:
+    # A write of its own for the former bearer of the number may show the new one, whatever the policy says of others.
+    own_write = outcome is Outcome.NUMBER_REUSED and release.ring is not None
+    hides = own_write or policy.validation.visible_before_proof is VisibleBeforeProof.HIDE
+    if outcome in _FORGETTING:
         release = _reset(release, outcome, policy)
     for send in follows.sends:
-        release = order(release, send, policy, moment)
+        if send is not Send.HIDE or hides:
+            release = order(release, send, policy, moment)
     return release
 
 
@@ -166,6 +209,11 @@ def after_gate(release: Release) -> Outcome:
 def after_replication(ring: Ring) -> Outcome:
     """The outcome when a ring is replicated."""
     return Outcome.REPLICATED if ring.boot_test else Outcome.REPLICATED_UNTESTED
+
+
+def after_bake(release: Release, policy: DefinitionPolicy, ring: Ring) -> Outcome:
+    """The outcome when a ring has baked: approvals may have been given before."""
+    return Outcome.APPROVAL_WANTED if missing_approvals(release, policy, ring) else Outcome.BAKED
 
 
 def after_publication(ring: Ring, policy: DefinitionPolicy) -> Outcome:
@@ -190,7 +238,8 @@ def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tup
         wanted += [(Gate.BOOT_TEST, ring.name, region) for region in ring.region_names]
     if release.incarnation is None or release.policy_digest != policy.digest:
         return tuple("/".join(part for part in place if part) for place in wanted)
-    return tuple("/".join(part for part in place if part) for place in wanted if not _has_evidence(release, *place))
+    lacking = tuple("/".join(part for part in place if part) for place in wanted if not _has_evidence(release, *place))
+    return (*lacking, *((f"{Gate.APPROVAL}/{ring.name}",) if missing_approvals(release, policy, ring) else ()))
 
 
 def _has_evidence(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
@@ -203,6 +252,9 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
     is_same = outcome is not Outcome.NUMBER_REUSED
     kept: tuple[Publication, ...] = release.published if is_same else ()
     incarnation = release.incarnation if is_same else None
+    if not is_same:
+        # A revocation that was ordered for later was of the former image.
+        release = release.with_pending(Branch(Kind.REVOKE), None)
     return replace(
         release,
         ring=None,
@@ -214,4 +266,6 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
         reasons=(),
         warnings=(),
         qualified_at=None,
+        actions=release.actions if is_same else (),
+        builder=release.builder if is_same else None,
     )

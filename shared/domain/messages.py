@@ -31,13 +31,14 @@ class Kind(StrEnum):
     REPLICATE = "replicate"
     PROMOTE = "promote"
     REVOKE = "revoke"
+    HIDE = "hide"
     ANNOUNCE = "announce"
     CLEAN_UP = "clean_up"
 
     @property
     def is_gate(self) -> bool:
-        """Whether a release waits for the end of this branch."""
-        return self not in {Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT}
+        """Whether a release waits for the end of this branch. A revocation can be ordered for later, beside them."""
+        return self not in {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT, Kind.REVOKE}
 
 
 class Branch(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.domain.hop_states import (
     Announce,
+    AwaitApproval,
     AwaitScan,
     Bake,
     CreateMachine,
@@ -19,6 +20,7 @@ from shared.domain.hop_states import (
     HopState,
     NoState,
     Publish,
+    RevocationState,
     carried,
     machine_of,
 )
@@ -26,7 +28,7 @@ from shared.domain.image import VersionId
 from shared.domain.limits import MAX_TAG_VALUE
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.policy import DefinitionPolicy, Ring
+from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Pending, Release, State
 
 MARGIN: Final = timedelta(hours=24)
@@ -38,6 +40,8 @@ MACHINE_PREFIX: Final = "rm-"
 MAX_MACHINE_NAME: Final = 15
 """Characters of a computer name on Windows ("Naming rules and restrictions for Azure resources": virtual machines)."""
 AT_ONCE: Final = timedelta(0)
+EMERGENCY: Final = "emergency"
+"""What an announcement of an emergency promotion is about."""
 
 
 class Send(StrEnum):
@@ -49,10 +53,12 @@ class Send(StrEnum):
     REPLICATE = "replicate"
     BOOT_TESTS = "boot test in each region"
     BAKE = "bake"
+    AWAIT_APPROVAL = "await approval"
     PUBLISH = "publish"
     ANNOUNCE = "announce"
     CLEAN_UP = "delete test machines"
     REVOKE = "revoke"
+    HIDE = "hide"
 
 
 class RingNeeded(LookupError):
@@ -166,16 +172,28 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
         case Send.BAKE, Ring():
             wait = max(AT_ONCE, _baked_at(release, policy, ring, moment) - moment.now)
             yield _Order(Branch(Kind.PROMOTE, ring.name), Bake(), AT_ONCE, wait)
+        case Send.AWAIT_APPROVAL, Ring(approval=ApprovalRules(within=within)):
+            yield _Order(Branch(Kind.PROMOTE, ring.name), AwaitApproval(moment.after(within)), within)
         case Send.PUBLISH, Ring():
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
         case Send.REVOKE, _:
-            yield _Order(Branch(Kind.REVOKE), Exclude(), PUBLISH_WITHIN)
+            yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=_may_empty(release)), PUBLISH_WITHIN)
+        case Send.HIDE, _:
+            yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
         case _:
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
 
 
 def _test(release: Release, ring: str | None, region: str | None) -> CreateMachine:
     return CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
+
+
+def _may_empty(release: Release) -> bool:
+    """Whether the revocation that was ordered for this time may leave ``latest`` empty."""
+    ordered = release.pending.get(str(Branch(Kind.REVOKE)))
+    return (
+        ordered is not None and isinstance(ordered.command.state, RevocationState) and ordered.command.state.allow_empty
+    )
 
 
 def _baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, moment: Moment) -> datetime:

@@ -27,6 +27,8 @@ class Requeue:
     at_least: timedelta = timedelta(0)
     """Minimum wait that a service requested. The pace does not shorten it."""
     failed: bool = False
+    within: timedelta | None = None
+    """A new bound for the command, counted from the end of the wait; None keeps the command's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Decided:
     warnings: tuple[str, ...] = ()
     incarnation: str | None = None
     traits: Mapping[str, str] | None = None
+    retryable: bool = False
+    """Whether a rejection says nothing against the image, so that an operator may retry the release."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from shared.domain.access import Access
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
 
 
@@ -29,8 +31,10 @@ class Severity(StrEnum):
 
 
 class VisibleBeforeProof(StrEnum):
-    """What to do with a version that is visible to ``latest`` before any gate has passed."""
+    """What to do with a version that is visible to ``latest`` and not proven."""
 
+    HIDE = "hide"
+    """Hide it before it is judged, and again when its release ends without proof."""
     WARN = "warn"
     REJECT = "reject"
 
@@ -55,6 +59,40 @@ class RegionTarget:
     storage: str = "Standard_LRS"
 
 
+class ApprovalDeadline(StrEnum):
+    """What follows when the approvals of a ring are not complete in time."""
+
+    HOLD = "hold"
+    """The release waits, and is shown as stalled."""
+    REJECT = "reject"
+    """The release is rejected."""
+    REMIND = "remind"
+    """A CloudEvent says so again, and the release waits as long once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRules:
+    """Whose approval a ring needs before it is published."""
+
+    count: int = 1
+    """How many people must approve."""
+    approvers: frozenset[str] = frozenset()
+    """Object ids of users and groups, in lower case; empty for everybody with the role approver."""
+    builder_may_approve: bool = False
+    within: timedelta = timedelta(days=7)
+    """How long the release waits for its approvals."""
+    at_deadline: ApprovalDeadline = ApprovalDeadline.HOLD
+
+
+class Skippable(StrEnum):
+    """A condition that an emergency promotion may skip, where the policy names it."""
+
+    BAKE = "bake"
+    APPROVAL = "approval"
+    WINDOW = "window"
+    """Publish windows and freezes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ring:
     """One named step of a rollout.
@@ -71,6 +109,9 @@ class Ring:
     boot_test: bool = True
     scan: ScanRules | None = None
     """Scan rules of the ring, by which the stored reports are evaluated again before publication."""
+    approval: ApprovalRules | None = None
+    windows: tuple[Window, ...] = ()
+    """When the ring may be published; empty for always."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -94,7 +135,7 @@ class ValidationRules:
     """Tag name -> pattern for the whole value, or None for any value."""
     min_disk_gb: int = 1
     max_disk_gb: int = 2048
-    visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.WARN
+    visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.HIDE
     ready_within: timedelta = timedelta(hours=8)
     """How long a version may be in the state Creating. Azure documents up to six hours for replication."""
 
@@ -156,13 +197,28 @@ class ScanRules:
 class BootRules:
     """Settings and time limits of boot tests."""
 
-    vm_size: str = "Standard_D2s_v5"
+    vm_sizes: tuple[str, ...] = ("Standard_D2s_v5",)
+    """Sizes of the test machine, in the order in which they are tried."""
+    vm_sizes_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By region, where others are tried."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further tags of the test machine and everything that is created with it."""
+    disk_encryption_set: str | None = None
+    """Resource id; ``{region}`` stands for the region's short name."""
     ready_within: timedelta = timedelta(minutes=40)
     """Time limit until the VM is provisioned *and* its agent is ready. OS provisioning alone can take 20 minutes."""
     probe_within: timedelta = timedelta(minutes=15)
     serial_fail: tuple[Pattern, ...] = ()
     """Additional patterns of console lines that fail the test."""
     serial_ignore: tuple[Pattern, ...] = ()
+
+    def sizes_in(self, region: str) -> tuple[str, ...]:
+        """The sizes that are tried in a region, in order."""
+        return self.vm_sizes_in.get(region, self.vm_sizes)
+
+    def disk_encryption_set_in(self, region: str) -> str | None:
+        """The disk encryption set for machines of a region; None when the policy names none."""
+        return None if self.disk_encryption_set is None else self.disk_encryption_set.replace("{region}", region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +251,11 @@ class DefinitionPolicy:
     boot: BootRules = field(default_factory=BootRules)
     replication: ReplicationRules = field(default_factory=ReplicationRules)
     retention: RetentionRules = field(default_factory=RetentionRules)
+    access: Access = field(default_factory=Access)
+    """Who may do what with its versions."""
+    freezes: tuple[Freeze, ...] = ()
+    emergency_skips: frozenset[Skippable] = frozenset()
+    """What an emergency promotion may skip."""
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""
@@ -232,6 +293,8 @@ class Policy:
 
     test: TestEnvironment
     definitions: Mapping[DefinitionId, DefinitionPolicy]
+    access: Access = field(default_factory=Access)
+    """Who may do what everywhere."""
 
     def covering(self, version: VersionId) -> DefinitionPolicy | None:
         """The policy of the version's definition, or None if the policy does not cover it.

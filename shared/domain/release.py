@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.actions import Action, ActionRecord
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
 
@@ -29,6 +30,7 @@ class State(StrEnum):
     REPLICATING = "replicating"
     TESTING = "testing"
     BAKING = "baking"
+    AWAITING_APPROVAL = "awaiting_approval"
     PUBLISHING = "publishing"
     HELD = "held"
     REVOKING = "revoking"
@@ -50,9 +52,11 @@ class Gate(StrEnum):
     BOOT_TEST = "boot_test"
     REPLICATION = "replication"
     BAKE = "bake"
+    APPROVAL = "approval"
     PUBLICATION = "publication"
     RESCAN = "rescan"
     REVOCATION = "revocation"
+    HIDING = "hiding"
 
     @property
     def words(self) -> str:
@@ -80,6 +84,8 @@ class GateRecord:
     reasons: tuple[str, ...] = ()
     ring: str | None = None
     region: str | None = None
+    retryable: bool = False
+    """Whether a rejection says nothing against the image: a missing scan, a replication that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,10 @@ class Release:
     traits: Mapping[str, str] = field(default_factory=dict[str, str])
     """Properties of the image that later hops need: operating system, state, architecture, home region."""
     traceparent: str | None = None
+    actions: tuple[ActionRecord, ...] = ()
+    """What people did, oldest first."""
+    builder: str | None = None
+    """Application or object id of who wrote the version first, in lower case, where the event told."""
 
     @property
     def is_settled(self) -> bool:
@@ -154,6 +164,16 @@ class Release:
     def stalls(self) -> Mapping[str, str]:
         """Branches that need attention, with the reason."""
         return {branch: pending.stalled for branch, pending in self.pending.items() if pending.stalled}
+
+    def taken(self, *actions: Action) -> tuple[ActionRecord, ...]:
+        """The records of these actions that were taken on this incarnation, oldest first."""
+        return tuple(each for each in self.actions if each.action in actions and each.incarnation == self.incarnation)
+
+    @property
+    def hold(self) -> ActionRecord | None:
+        """The action by which somebody holds this release; None when nobody does."""
+        last = self.taken(Action.HOLD, Action.RESUME)[-1:]
+        return last[0] if last and last[0].action is Action.HOLD else None
 
     def expects(self, command: Command) -> bool:
         """Whether this command is the one that its branch waits for."""

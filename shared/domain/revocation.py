@@ -1,17 +1,21 @@
 """Revocation: the write that excludes a version from ``latest`` everywhere, and what ``latest`` is afterwards.
 
-This is the one write of ours after which ``latest`` goes back. It sets every flag there is: of each region, and the
-version's own. Nothing is dropped and nothing else changes. Like every prediction, it is one over the facts given.
+Only writes of this module make ``latest`` go back: a revocation, and the hiding of what is visible without proof. They
+set the flag of each region in which the version may not stay, and the version's own. Nothing is dropped and nothing
+else changes. Like every prediction, it is one over the facts given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.facts import RegionTargetFacts, VersionFacts
-from shared.domain.image import VersionId, VersionNumber
-from shared.domain.latest import latest_in
+from shared.domain.image import DefinitionId, VersionId, VersionNumber
+from shared.domain.latest import hidden_in, latest_in
+from shared.domain.lifecycle import missing_proof
+from shared.domain.policy import DefinitionPolicy
+from shared.domain.release import Release, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +33,52 @@ class RevokePlan:
         return tuple(region for region, now in self.before.items() if now is not None and self.after[region] is None)
 
 
-def plan_revocation(versions: Sequence[VersionFacts], version: VersionFacts) -> RevokePlan:
-    """Plan the revocation of a version, given all versions of its definition."""
-    targets = tuple(replace(target, excluded=True) for target in version.targets)
+def plan_revocation(
+    versions: Sequence[VersionFacts], version: VersionFacts, *, kept: Collection[str] = ()
+) -> RevokePlan:
+    """Plan the revocation of a version, given all versions of its definition. The ``kept`` regions stay as they are."""
+    targets = hidden_in(version, [region for region in version.regions if region not in kept])
     hidden = replace(version, targets=targets, excluded=True)
     others = tuple(each for each in versions if each.id != version.id)
-    changes = not version.excluded or any(target.excluded is not True for target in version.targets)
+    changes = not version.excluded or targets != version.targets
     before = {region: latest_in((*others, version), region) for region in version.regions}
     after = {region: latest_in((*others, hidden), region) for region in version.regions}
     return RevokePlan(targets, changes, before, after)
 
 
-def check_revocation(versions: Sequence[VersionFacts], version: VersionId) -> tuple[str, ...]:
+def check_revocation(
+    versions: Sequence[VersionFacts], version: VersionId, *, kept: Collection[str] = ()
+) -> tuple[str, ...]:
     """Why the read-back of a revocation does not agree (yet); empty if it agrees, or if the version is gone."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
         return ()
-    seen = [region for region in found.regions if found.visible_in(region)]
+    seen = [region for region in found.regions if found.visible_in(region) and region not in kept]
     reasons = [f"{version.short} is still visible to latest in {region}" for region in seen]
     return (
         tuple(reasons)
         if found.excluded
         else (*reasons, f"{version.short} is still not excluded from latest in its publishing profile")
     )
+
+
+def published_regions(release: Release, policy: DefinitionPolicy, definition: DefinitionId) -> frozenset[str]:
+    """Regions of a definition in which Ringmaster has published the version.
+
+    Of a ring that the policy no longer names, the definition is not known: its regions count in every definition.
+    """
+    definitions = {ring.name: ring.definition for ring in policy.rings}
+    own = (each for each in release.published if definitions.get(each.ring, definition) == definition)
+    return frozenset(region for publication in own for region in publication.regions)
+
+
+def rightful_regions(release: Release, policy: DefinitionPolicy, definition: DefinitionId) -> frozenset[str]:
+    """Regions of a definition in which the version may be visible: published, or proven for a ring that may be.
+
+    A version that was rejected, or is revoked, may be visible nowhere.
+    """
+    if release.state in {State.REJECTED, State.REVOKING, State.REVOKED}:
+        return frozenset()
+    rings = (ring for ring in policy.rings if ring.definition == definition)
+    proven = (region for ring in rings if not missing_proof(release, policy, ring) for region in ring.region_names)
+    return published_regions(release, policy, definition).union(proven)

@@ -22,7 +22,7 @@ from typing import Final
 from shared.domain.hop_states import UnreadableState
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Branch, Command, Kind
-from shared.domain.outcomes import Dropped, HopResult, Redirected, Requeue, Stalled
+from shared.domain.outcomes import Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
 from shared.engine.commit import commit, drop_stale
@@ -39,6 +39,7 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.REPLICATE: replicate.run,
     Kind.PROMOTE: promote.run,
     Kind.REVOKE: revoke.run,
+    Kind.HIDE: revoke.run,
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
 """Branches that can get hints, which are commands without a row. All other commands are recorded in a row."""
@@ -108,6 +109,8 @@ def _unreadable(command: Command, state: UnreadableState) -> HopResult:
 def _not_covered(command: Command, release: Release) -> HopResult:
     if command.kind is Kind.REVOKE:
         return revoke.NOT_COVERED
+    if command.kind is Kind.HIDE:
+        return Finished("not hidden: the policy no longer covers this definition")
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.state.is_terminal:
@@ -119,6 +122,8 @@ def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) 
     """The result if no stage is called; None if one is."""
     if command.kind is Kind.REVOKE:
         return None
+    if command.kind is Kind.HIDE:
+        return Finished() if release.state is State.REVOKING else None
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.policy_digest != policy.digest and not release.state.is_terminal:

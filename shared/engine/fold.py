@@ -13,6 +13,7 @@ from shared.domain.evidence_names import evidence_folder
 from shared.domain.lifecycle import (
     Outcome,
     advance,
+    after_bake,
     after_gate,
     after_publication,
     after_replication,
@@ -74,7 +75,9 @@ def fold(
             if ring is not None and policy is not None:
                 release = _with_publication(release, policy, ring, now)
             moved = advance(release, outcome, policy, moment, why=why)
-            return Folded(replace(moved, reasons=_ended(moved, (why,))), archive=archive)
+            if outcome is not Outcome.EXPOSED:  # which ends nothing: why it ended before still holds
+                moved = replace(moved, reasons=_ended(moved, (why,)))
+            return Folded(moved, archive=archive)
         case Finished(note):
             done = release.with_pending(command.branch, None)
             return Folded(done.with_history(now, note) if note else done)
@@ -118,7 +121,8 @@ def _requeued(release: Release, command: Command, result: Requeue, moment: Momen
     due = now + max(result.after / moment.pace, result.at_least)
     seq = release.seq + 1
     attempt = command.attempt + 1 if result.failed else 0
-    following = replace(command, seq=seq, attempt=attempt, state=result.state)
+    not_after = command.not_after if result.within is None else due + result.within
+    following = replace(command, seq=seq, attempt=attempt, state=result.state, not_after=not_after)
     fault = result.note if result.failed else None
     pending = Pending(following, due, decided_at=now, stalled=result.stalled, fault=fault)
     moved = replace(release, seq=seq).with_pending(command.branch, pending)
@@ -135,7 +139,7 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     if result.traits is not None:
         release = replace(release, traits=dict(result.traits))
     ring = command.ring if result.gate is not Gate.VALIDATION else None
-    record, document = _recorded(release, result, ring, command.region, moment.now)
+    record, document = recorded(release, result, ring, command.region, moment.now)
     release = replace(
         release.with_pending(command.branch, None),
         gates=(*release.gates, record),
@@ -143,15 +147,25 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     )
     if result.gate is Gate.PUBLICATION and result.answer is Answer.PASS:
         release = _with_publication(release, policy, command.ring or "", moment.now)
+    if result.gate is Gate.HIDING:
+        return Folded(_hidden(release, policy, moment), record.evidence, document)
     outcome = _outcome(release, result, policy, command.ring)
     moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
     return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
 
 
+def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
+    """The row of a hidden version. A rejected one is published only where the policy does not reach any more."""
+    if release.state is State.REJECTED:
+        names = {ring.name for ring in policy.rings}
+        release = replace(release, published=tuple(each for each in release.published if each.ring not in names))
+    return advance(release, Outcome.HIDDEN, policy, moment)
+
+
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:
     decided = result.decided
     # Evaluated with the current policy, which may differ from the one under which the release ended.
-    record, document = _recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
+    record, document = recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
     release = replace(
         release,
         gates=(*(each for each in release.gates if each.gate is not decided.gate), record),
@@ -167,10 +181,10 @@ def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, mo
     return Folded(moved, record.evidence, document)
 
 
-def _recorded(
-    release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime
+def recorded(
+    release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime, by: str = "ringmaster"
 ) -> tuple[GateRecord, Mapping[str, Any]]:
-    """A verdict as an entry of the row, and as an evidence document."""
+    """A verdict as an entry of the row, and as an evidence document. ``by`` is who decided."""
     document = {
         "schema": 1,
         "version": str(release.version),
@@ -185,7 +199,7 @@ def _recorded(
         "facts": decided.facts,
         "rules": decided.rules,
         "at": now.isoformat(),
-        "by": "ringmaster",
+        "by": by,
     }
     record = GateRecord(
         gate=decided.gate,
@@ -197,6 +211,7 @@ def _recorded(
         reasons=decided.reasons,
         ring=ring,
         region=region,
+        retryable=decided.retryable,
     )
     return record, document
 
@@ -215,12 +230,16 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: 
             return Outcome.REVOKED
         case Gate.RESCAN:
             raise AssertionError("a verdict on a published version must be a Rechecked")
+        case Gate.HIDING:
+            raise AssertionError("hiding does not decide on a release")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:
             return after_replication(policy.ring(release.ring or ""))
         case Gate.BAKE:
-            return Outcome.BAKED
+            return after_bake(release, policy, policy.ring(release.ring or ""))
+        case Gate.APPROVAL:
+            raise AssertionError("people approve, and no hop does: see engine.act")
         case Gate.PUBLICATION:
             return after_publication(policy.ring(release.ring or ""), policy)
 

@@ -22,7 +22,7 @@ async def version_written(event: VersionWritten, world: World, *, now: datetime,
     if world.policy.covering(event.version) is None:
         return f"ignored: the policy does not cover {event.version.short}"
     stored = await world.ledger.read(event.version)
-    if stored is None and await start(event.version, world, now=now, traceparent=traceparent):
+    if stored is None and await start(event.version, world, now=now, traceparent=traceparent, builder=event.writer):
         return f"started: {event.version.short}"
     if stored is not None and event.writer in world.own_writers:
         return f"ignored: Ringmaster's own write to {event.version.short}"
@@ -32,13 +32,20 @@ async def version_written(event: VersionWritten, world: World, *, now: datetime,
     return f"check requested: {event.version.short} already has a release"
 
 
-async def start(version: VersionId, world: World, *, now: datetime, traceparent: str | None = None) -> bool:
-    """Start the release of a covered version. Returns False if it already has one."""
+async def start(
+    version: VersionId, world: World, *, now: datetime, traceparent: str | None = None, builder: str | None = None
+) -> bool:
+    """Start the release of a covered version. Returns False if it already has one.
+
+    ``builder`` is the application or object id that wrote the version, if the event has it.
+    """
     policy = world.policy.covering(version)
     if policy is None:
         return False
     try:
-        stored = await world.ledger.insert(first(version, policy, Moment(now, world.pace), traceparent))
+        stored = await world.ledger.insert(
+            first(version, policy, Moment(now, world.pace), traceparent, builder=builder)
+        )
     except Conflict:
         return False
     await send_pending(stored, world, now=now)

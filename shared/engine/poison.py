@@ -6,23 +6,21 @@ import contextlib
 import hashlib
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from shared.codec import CodecError, decode_command, unwrapped
-from shared.domain.image import VersionId
 from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.domain.messages import Command, Kind
 from shared.domain.release import Pending
-from shared.engine.commit import FOLDS, send_pending, still_changing
-from shared.engine.fold import backoff, resent, stalled
+from shared.engine.commit import FOLDS, still_changing
+from shared.engine.fold import backoff, stalled
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
 
 _QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
 FETCHES: Final = 100
 """Maximum number of attempts to download a report, whatever its deadline is."""
-RESEND_WITHIN: Final = timedelta(hours=24)
 
 
 async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> str:
@@ -86,17 +84,6 @@ async def note_failure(command: Command, error: BaseException, world: World) -> 
         return
     noted = replace(stored.release, pending={**stored.release.pending, branch: replace(pending, fault=text)})
     await world.ledger.replace(stored, noted)
-
-
-async def resend(version: VersionId, world: World, *, now: datetime) -> int:
-    """Send the stalled commands of a release again. Returns their number. Raises Conflict if the row has changed."""
-    stored = await world.ledger.read(version)
-    count = 0 if stored is None else sum(each.parked for each in stored.release.pending.values())
-    if stored is None or count == 0:
-        return 0
-    written = await world.ledger.replace(stored, resent(stored.release, now, within=RESEND_WITHIN))
-    await send_pending(written, world, now=now)
-    return count
 
 
 async def _keep(

@@ -32,11 +32,14 @@ async def regions_left_empty(release: Release, policy: DefinitionPolicy, world: 
 def released_version(
     versions: Sequence[VersionFacts], definition: DefinitionId, release: Release
 ) -> VersionFacts | None:
-    """The released version, or its copy; None if it does not exist, or if another image has its number."""
+    """The released version, or its copy; None if it does not exist, or if another image has its number.
+
+    Of a release that has judged no image yet, it is whichever has the number.
+    """
     target = definition.version(release.version.number)
     found = next((each for each in versions if each.id == target), None)
     if found is None:
         return None
     if found.id == release.version:
-        return found if is_same(found, release) else None
+        return found if release.incarnation is None or is_same(found, release) else None
     return found if copy_mismatch(found, release) is None else None

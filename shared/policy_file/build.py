@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from shared.domain.access import Access, Role
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
+    ApprovalDeadline,
+    ApprovalRules,
     BootRules,
     DefinitionPolicy,
     FailedRescanAction,
@@ -23,10 +26,13 @@ from shared.domain.policy import (
     ScanException,
     ScanRules,
     Severity,
+    Skippable,
     TestEnvironment,
     ValidationRules,
     VisibleBeforeProof,
 )
+from shared.domain.publish_window import Freeze, Window
+from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
@@ -39,6 +45,14 @@ from shared.policy_file.models import (
     TestSection,
 )
 from shared.policy_file.patterns import LinearPattern, compiled
+from shared.policy_file.people_models import (
+    DAYS,
+    AccessSection,
+    ApprovalSection,
+    FreezeSection,
+    WindowSection,
+    clock,
+)
 from shared.policy_file.policy_faults import Path
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
@@ -51,14 +65,62 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
     test = _test(document.test)
     read = vex or {}
     definitions = [
-        _definition(section, _exceptions(document, number, read), test)
+        replace(
+            _definition(section, _exceptions(document, number, read), test),
+            access=_access(document.access).with_more(_access(section.access)),
+            freezes=_freezes(document.freezes, section.name),
+            emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+        )
         for number, section in enumerate(document.definitions)
     ]
-    return Policy(test, {definition.source: definition for definition in definitions})
+    return Policy(test, {definition.source: definition for definition in definitions}, access=_access(document.access))
 
 
 def _test(section: TestSection) -> TestEnvironment:
     return TestEnvironment(section.subscription.lower(), section.resource_group, section.subnet)
+
+
+def _access(section: AccessSection) -> Access:
+    return Access(
+        {
+            Role.READER: _ids(section.readers),
+            Role.OPERATOR: _ids(section.operators),
+            Role.APPROVER: _ids(section.approvers),
+            Role.ADMIN: _ids(section.admins),
+        }
+    )
+
+
+def _ids(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(text.lower() for text in texts)
+
+
+def _freezes(sections: Iterable[FreezeSection], definition: str) -> tuple[Freeze, ...]:
+    return tuple(
+        Freeze(each.begins, each.ends, each.reason)
+        for each in sections
+        if not each.definitions or definition in each.definitions
+    )
+
+
+def _window(section: WindowSection) -> Window:
+    return Window(
+        days=frozenset(map(DAYS.index, section.days)),
+        opens=clock(section.opens),
+        closes=clock(section.closes),
+        zone=section.time_zone,
+        holidays=frozenset(section.holidays),
+    )
+
+
+def _approval(section: ApprovalSection) -> ApprovalRules:
+    return ApprovalRules(
+        count=section.count,
+        approvers=_ids(section.approvers),
+        builder_may_approve=section.builder_may_approve,
+        within=section.within,
+        at_deadline=ApprovalDeadline(section.at_deadline),
+    )
 
 
 def _exceptions(document: PolicySection, number: int, vex: Mapping[Path, VexSource]) -> tuple[ScanException, ...]:
@@ -91,7 +153,10 @@ def _definition(
             ready_within=validation.ready_within,
         ),
         boot=BootRules(
-            vm_size=boot.vm_size,
+            vm_sizes=boot.vm_size[DEFAULT_SIZES],
+            vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
+            tags=dict(boot.tags),
+            disk_encryption_set=boot.disk_encryption_set,
             ready_within=boot.ready_within,
             probe_within=boot.probe_within,
             serial_fail=tuple(map(compiled, boot.serial_fail)),
@@ -111,6 +176,8 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         bake=section.bake,
         boot_test=section.boot_test,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
+        approval=_approval(section.approval) if section.approval else None,
+        windows=tuple(map(_window, section.windows)),
     )
 
 
@@ -178,6 +245,8 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
+"""Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
 
 
 def _canonical(value: Any, name: str = "") -> Any:
@@ -186,12 +255,20 @@ def _canonical(value: Any, name: str = "") -> Any:
     if isinstance(value, LinearPattern):
         return {"re2": value.pattern}  # to another engine the same text means something else
     if is_dataclass(value) and not isinstance(value, type):
-        return {
+        parts_of = {
             _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
             for field in fields(value)
         }
+        # A ring without approvals has the digest that it had before there were any.
+        return {
+            name: part
+            for name, part in parts_of.items()
+            if name not in _NO_VERDICT and (name, part) != ("approval", None)
+        }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(_canonical(part)) for part in cast("frozenset[Any]", value))
     if isinstance(value, tuple | list):
         parts = [_canonical(part) for part in value]
         return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True)) if name in _UNORDERED else parts

@@ -46,8 +46,17 @@ def compare(data: Any, places: Places) -> list[Fault]:
         *_test(data, definitions),
         *_exceptions(data),
         *_required(data),
+        *_freezes(data, definitions),
     ]
     return [places.fault(path, message) for path, message in found]
+
+
+def _freezes(data: Any, definitions: list[_Definition]) -> Iterator[tuple[Path, str]]:
+    names = {each.name for each in definitions}
+    for index, raw in _items(data, "freezes"):
+        for at, name in _items(raw, "definitions"):
+            if isinstance(name, str) and name not in names:
+                yield ("freezes", index, "definitions", at), f"there is no definition {name[:80]!r}"
 
 
 def _items(section: Any, key: str) -> Iterator[tuple[int, Any]]:
@@ -178,17 +187,26 @@ def _test(data: Any, definitions: list[_Definition]) -> Iterator[tuple[Path, str
                     "resources of boot tests. Use a separate resource group for tests",
                 )
     if subscription is not None and subnet is not None:
-        yield from _subnet(subscription, subnet, definitions)
+        yield from _regional(subscription, ("test", "subnet"), subnet, definitions)
+    for index, raw in _items(data, "definitions"):
+        key_set = _text(raw.get("boot") if isinstance(raw, dict) else None, "diskEncryptionSet")
+        if subscription is not None and key_set is not None:
+            path = ("definitions", index, "boot", "diskEncryptionSet")
+            yield from _regional(subscription, path, key_set, definitions[index : index + 1])
 
 
-def _subnet(subscription: str, subnet: str, definitions: Iterable[_Definition]) -> Iterator[tuple[Path, str]]:
-    if subnet.lower().startswith("/subscriptions/") and subnet.lower().split("/")[2] != subscription.lower():
-        yield ("test", "subnet"), "is in another subscription; a VM can only use a virtual network of its subscription"
+def _regional(
+    subscription: str, path: Path, resource: str, definitions: Iterable[_Definition]
+) -> Iterator[tuple[Path, str]]:
+    """What a test VM uses: a subnet or a disk encryption set. It must be in the VM's subscription and region."""
+    what, whole = ("subnet", "virtual network") if path[-1] == "subnet" else ("disk encryption set",) * 2
+    if resource.lower().startswith("/subscriptions/") and resource.lower().split("/")[2] != subscription.lower():
+        yield path, f"is in another subscription; a VM can only use a {whole} of its subscription"
     regions = {name for definition in definitions for ring in definition.rings for _, name, _ in ring.regions}
-    if len(regions) > 1 and "{region}" not in subnet:
+    if len(regions) > 1 and "{region}" not in resource:
         yield (
-            ("test", "subnet"),
-            f"is one subnet for {len(regions)} regions, but a VM can only use a subnet in its own region: write "
+            path,
+            f"is one {what} for {len(regions)} regions, but a VM can only use a {what} in its own region: write "
             "{region} in place of the region's name",
         )
 

@@ -39,7 +39,7 @@ def _duration(value: object) -> timedelta:
         return timedelta(0)
     if match is None:
         raise ValueError(
-            f"{_shown(value)} is not a duration: use a whole number with s, m, h or d, such as 30m, 4h or 7d"
+            f"{shown(value)} is not a duration: use a whole number with s, m, h or d, such as 30m, 4h or 7d"
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -96,7 +96,7 @@ DefinitionText = Annotated[str, _parsed_by(DefinitionId.parse)]
 def _subnet(value: str) -> str:
     if not _SUBNET.fullmatch(value):
         raise ValueError(
-            f"{_shown(value)} is not a subnet id: use /subscriptions/…/resourceGroups/…/providers/Microsoft.Network"
+            f"{shown(value)} is not a subnet id: use /subscriptions/…/resourceGroups/…/providers/Microsoft.Network"
             "/virtualNetworks/…/subnets/…, with {region} in place of the region's short name"
         )
     return value
@@ -105,7 +105,8 @@ def _subnet(value: str) -> str:
 SubnetText = Annotated[str, AfterValidator(_subnet)]
 
 
-def _region(value: str, info: ValidationInfo) -> str:
+def region_value(value: str, info: ValidationInfo) -> str:
+    """The short name of a region. Raises ValueError for one that is not known."""
     more = (info.context or {}).get("regions", ())
     name = region_name(value)
     if name in REGIONS or name in more:
@@ -113,19 +114,19 @@ def _region(value: str, info: ValidationInfo) -> str:
     near = nearest_region(value, more)
     hint = f" Did you mean {near!r}?" if near else ""
     raise ValueError(
-        f"{_shown(value)} is not a region of the public Azure cloud.{hint} "
+        f"{shown(value)} is not a region of the public Azure cloud.{hint} "
         "Add a new region, or a region of another cloud, to 'regions' first"
     )
 
 
-RegionName = Annotated[str, AfterValidator(_region)]
+RegionName = Annotated[str, AfterValidator(region_value)]
 
 
 def _vex_file(value: str) -> str:
     parts = value.replace("\\", "/").split("/")
     if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
         raise ValueError(
-            f"{_shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or below it, "
+            f"{shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or below it, "
             "such as vex/ubuntu.openvex.json"
         )
     return "/".join(parts)
@@ -140,7 +141,7 @@ def _pattern(value: str) -> str:
     try:
         compiled(value)
     except ValueError as error:
-        raise ValueError(f"{_shown(value)} is not a regular expression: {error}") from error
+        raise ValueError(f"{shown(value)} is not a regular expression: {error}") from error
     return value
 
 
@@ -156,6 +157,7 @@ def _non_blank(value: str) -> str:
 NonBlank = Annotated[str, AfterValidator(_non_blank), Field(max_length=500)]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a fault quotes it."""
     text = repr(value)
     return text if len(text) <= 200 else text[:200] + "…"

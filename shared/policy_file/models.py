@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
+from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
 from shared.policy_file.fields import (
     DefinitionText,
     Duration,
@@ -23,6 +23,14 @@ from shared.policy_file.fields import (
     VexFile,
     between,
 )
+from shared.policy_file.people_models import (
+    AccessSection,
+    ApprovalSection,
+    EmergencySection,
+    FreezeSection,
+    WindowSection,
+)
+from shared.policy_file.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
@@ -37,12 +45,6 @@ Severities = list[Literal["critical", "high", "medium", "low", "negligible", "un
 _UP_TO_90_DAYS = between(timedelta(0), timedelta(days=90))
 _MINUTE_TO_90_DAYS = between(timedelta(minutes=1), timedelta(days=90))
 _MINUTE_TO_6_HOURS = between(timedelta(minutes=1), timedelta(hours=6))
-
-
-class Section(BaseModel):
-    """What all sections have in common: strict types, no unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
 
 class RegionSection(Section):
@@ -130,6 +132,12 @@ class RingSection(Section):
     )
     boot_test: bool = Field(
         True, description="Whether to boot a VM from the replica in each region before the ring is published"
+    )
+    approval: ApprovalSection | None = Field(
+        None, description="Whose approval it needs before it is published. Left out: nobody's"
+    )
+    windows: list[WindowSection] = Field(
+        default_factory=list, description="When it may be published. Left out: at any time"
     )
 
     @model_validator(mode="after")
@@ -265,8 +273,11 @@ class ValidationSection(Section):
     )
     min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
     max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
-    visible_before_proof: Literal["warn", "reject"] = Field(
-        "warn", description="What to do with a version that is visible to `latest` before any gate has passed"
+    visible_before_proof: Literal["hide", "warn", "reject"] = Field(
+        "hide",
+        description="What to do with a version that is visible to `latest` before all its gates have passed: `hide` "
+        "excludes it from `latest` before it is evaluated, and everywhere again when it is rejected, or superseded "
+        "without evidence; `warn` and `reject` only evaluate, and hide nothing",
     )
     ready_within: Annotated[Duration, _MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
@@ -281,20 +292,30 @@ class ValidationSection(Section):
     @field_validator("required_tags")
     @classmethod
     def _tag_names(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        for name in value:
-            # Limits and characters of tag names: Azure Resource Manager's own.
-            if not name.strip() or len(name) > 512 or set(name) & set("<>%&\\?/"):
-                raise ValueError(f"{name[:80]!r} is not a valid tag name")
-        if len({name.casefold() for name in value}) != len(value):
-            raise ValueError("a tag occurs twice; tag names are case-insensitive")
+        check_tag_names(value)
         return value
 
 
 class BootSection(Section):
     """Settings and time limits of boot tests."""
 
-    vm_size: Annotated[str, Field(pattern=r"^(Standard|Basic)_[A-Za-z0-9_-]{1,60}$")] = Field(
-        "Standard_D2s_v5", description="Size of the test VM. The test subscription needs quota for it in every region"
+    vm_size: VmSizes = Field(
+        default_factory=lambda: {DEFAULT_SIZES: ("Standard_D2s_v5",)},
+        description="Size of the test VM, up to eight sizes in the order in which they are tried, or such sizes by "
+        "region and `default`. If Azure has no capacity or quota for a size, the next size is tried, then each size "
+        "in each zone. A size must be able to boot the image: architecture, generation, security type, disk controller",
+    )
+    tags: OwnTags = Field(
+        default_factory=dict,
+        description="Tags of the test VM and all resources that are created with it, in addition to Ringmaster's own "
+        "two, for tag policies in Azure. Up to 48",
+    )
+    disk_encryption_set: EncryptionSetText | None = Field(
+        None,
+        description="Resource id of the disk encryption set for the test VM's disks; `{region}` stands for the "
+        "region's short name. It must be in the subscription and region of the VM, and the app's identity must be "
+        "allowed to read it. Default: the set that the version has for the region, if it is in that subscription. "
+        "The OS disk of a confidential VM can only use the set of the version",
     )
     ready_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
         timedelta(minutes=40),
@@ -349,6 +370,14 @@ class DefinitionSection(Section):
     retention: RetentionSection = Field(
         default_factory=lambda: RetentionSection.model_validate({}), description="Which versions are kept"
     )
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}),
+        description="Who may do what with this definition's versions, beside those of the whole file",
+    )
+    emergency: EmergencySection = Field(
+        default_factory=lambda: EmergencySection.model_validate({}),
+        description="What an emergency promotion may skip",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in this definition until an expiry date"
     )
@@ -380,6 +409,10 @@ class PolicySection(Section):
     definitions: list[DefinitionSection] = Field(
         min_length=1, description="Image definitions whose versions are released"
     )
+    access: AccessSection = Field(
+        default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
+    )
+    freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in every definition until an expiry date"
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.fields import duration_text
 from shared.policy_file.load import section_in
 from shared.policy_file.models import PolicySection, Section
@@ -48,8 +49,8 @@ The following are errors, too:
 - a ring that copies to the source of another definition (every copy would start a release), or to a definition that a
   ring of another definition copies to (their version numbers would conflict);
 - more than 100 replicas of a version in one gallery (a limit of Azure Compute Gallery), or more than 50 in a region;
-- a test resource group that contains a gallery of the policy; a test subnet in another subscription; one subnet for
-  several regions;
+- a test resource group that contains a gallery of the policy; a test subnet or a disk encryption set for test VMs in
+  another subscription; one subnet or one such set for several regions;
 - the same exception twice in one list; an exception without owner, reason or expiry date;
 - a required format that is not in `formats`;
 - a VEX document that is outside the policy file's folder, has more than 1 MiB or 5,000 statements, is neither OpenVEX
@@ -57,6 +58,20 @@ The following are errors, too:
 - a regular expression that [RE2](https://github.com/google/re2/wiki/Syntax) does not support, or that has more than 200
   characters. RE2 takes linear time for any text. It has no lookahead, no lookbehind and no backreferences. The end of
   the text is `\\z`, and `\\w`, `\\d`, `\\s` and `\\b` match ASCII only.
+
+## How a test VM is created
+
+- A VM is created according to the image definition of its ring: its purchase plan, generation, architecture and
+  features.
+- It has the first security type that definition and size have in common: Trusted Launch, confidential, standard. The
+  OS disk of a confidential VM is encrypted like the version's (`confidentialVMEncryptionType`), or otherwise as
+  `VMGuestStateOnly`.
+- Its disk controller is NVMe only if the size or the image has no other. Its disks have the cheapest type that the
+  definition does not disallow.
+- Validation compares each size of `vmSize` with the definition of every ring. A size that cannot boot the image is not
+  tried. If no size can, the release waits, and the reason says what to change.
+- If Azure has no capacity or quota, the next size is tried, then each size in each zone. After that, and after all
+  other faults of Azure, the test starts over, with at most eight VMs. None of this rejects the version.
 
 ## How a scan is evaluated
 
@@ -163,10 +178,18 @@ def _type(annotation: Any) -> str:
     if origin is list:
         return f"list of {_plural(_type(arguments[0]))}"
     if origin is dict:
-        return "section"
+        return "text, list of text or section" if get_origin(arguments[1]) is tuple else "section"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    names = {str: "text", int: "number", float: "number", bool: "true or false", date: "date", timedelta: "duration"}
+    names = {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        date: "date",
+        datetime: "time",
+        timedelta: "duration",
+    }
     return names[annotation]
 
 
@@ -185,6 +208,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {DEFAULT_SIZES}:
+        return _value(list(value[DEFAULT_SIZES]))
     if isinstance(value, timedelta):
         return f"`{duration_text(value)}`"
     if isinstance(value, list | dict):

@@ -21,7 +21,7 @@ from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
-from shared.ports.machines import Machines, MachineSpec, OwnMachine
+from shared.ports.machines import NO_TAGS, Machines, MachineSpec, OwnMachine
 from shared.ports.port_errors import (
     Conflict,
     ForeignTarget,
@@ -38,6 +38,7 @@ from shared.ports.world import World
 
 __all__ = [
     "INCARNATION_TAG",
+    "NO_TAGS",
     "Conflict",
     "DeadLetter",
     "Evidence",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import PurchasePlan
 from shared.domain.image import VersionId
+from shared.domain.image_traits import DiskKeys, SecurityType
+from shared.domain.machine_sizes import Sizes
+
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,18 @@ class MachineSpec:
     machine.
     """
     expires: datetime
-    trusted_launch: bool = False
-    """Whether the machine uses Trusted Launch, with secure boot and a vTPM."""
+    security: SecurityType = SecurityType.STANDARD
+    """Machines of other types have secure boot and a vTPM."""
+    keys: DiskKeys = field(default_factory=DiskKeys)
+    """Disk encryption sets of the machine's disks, and the encryption of a confidential machine's OS disk."""
+    controller: str | None = None
+    """Disk controller (``NVMe``), if it is not the default of the size."""
+    disk_type: str = "Standard_LRS"
+    """Storage account type of the disks."""
+    zone: str | None = None
+    """Availability zone. Without one, Azure chooses."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further tags of the machine, its disks and its network interface."""
     plan: PurchasePlan | None = None
     """The definition's marketplace plan. Azure refuses a machine without it (``VMMarketplaceInvalidInput``)."""
     data_disks: int = 0
@@ -79,14 +94,31 @@ class Machines(Protocol):
         """
         ...
 
+    async def sizes(self, region: str) -> Sizes:
+        """The sizes of machines in a region, with their capabilities and the subscription's restrictions.
+
+        A process asks Azure at most once an hour for each region. The answer does not show free capacity.
+
+        Source: Azure REST API, "Resource Skus - List".
+        """
+        ...
+
     async def view(self, name: str) -> MachineFacts | None:
         """Read a machine with its instance view. Returns None when it does not exist."""
         ...
 
     async def start_probe(
-        self, name: str, probe: str, *, region: str, script: str, os_type: str, within: timedelta
+        self,
+        name: str,
+        probe: str,
+        *,
+        region: str,
+        script: str,
+        os_type: str,
+        within: timedelta,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
-        """Start a managed run command on the machine. Does not wait for its result.
+        """Start a managed run command on the machine, with these tags. Does not wait for its result.
 
         ``probe`` is the name of the run command, ``script`` a shell script (Linux) or PowerShell script (Windows).
         ``within`` is the time limit of the script, from 30 seconds to 90 minutes; other values are adjusted.

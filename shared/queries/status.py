@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from shared.domain.actions import ActionRecord
 from shared.domain.hop_states import deadline_of, step_of
 from shared.domain.image import VersionId
 from shared.domain.release import GateRecord, Pending, Release
@@ -35,7 +36,9 @@ async def explanation(version: VersionId, world: World) -> dict[str, Any] | None
         **summary(release),
         "incarnation": release.incarnation,
         "policy_digest": release.policy_digest,
+        "builder": release.builder,
         "gates": [_gate(record) for record in release.gates],
+        "actions": [_action(record) for record in release.actions],
         "history": [{"at": each.at.isoformat(), "text": each.text} for each in release.history],
     }
 
@@ -57,6 +60,7 @@ def summary(release: Release) -> dict[str, Any]:
         "updated_at": release.updated_at.isoformat(),
         "seconds": ((ended or release.updated_at) - release.started_at).total_seconds(),
         "settled": release.is_settled,
+        "hold": _action(release.hold) if release.hold else None,
     }
 
 
@@ -86,6 +90,17 @@ def _gate(record: GateRecord) -> dict[str, Any]:
         "answer": record.answer.value,
         "at": record.at.isoformat(),
         "reasons": list(record.reasons),
+        "evidence": record.evidence,
+    }
+
+
+def _action(record: ActionRecord) -> dict[str, Any]:
+    return {
+        "action": record.action.value,
+        "ring": record.ring,
+        "by": {"id": record.by, "name": record.name},
+        "at": record.at.isoformat(),
+        "reason": record.reason,
         "evidence": record.evidence,
     }
 

@@ -22,7 +22,13 @@ from shared.scan_gate.baseline import last_scan_evidence, passed_baseline
 from shared.scan_gate.usable_reports import ReportsOnHand, reports_on_hand
 from shared.scan_gate.verdict import decided, judged
 
-_IN_A_RING: Final = {State.REPLICATING, State.TESTING, State.BAKING, State.PUBLISHING}
+_IN_A_RING: Final = {
+    State.REPLICATING,
+    State.TESTING,
+    State.BAKING,
+    State.AWAITING_APPROVAL,
+    State.PUBLISHING,
+}
 _WARNING: Final = 800
 
 

@@ -159,6 +159,7 @@ _QUEUE_OF_KIND: Final[Mapping[Kind, str]] = {
     Kind.CLEAN_UP: "RINGMASTER_QUEUE_BOOT_TEST",
     Kind.PROMOTE: "RINGMASTER_QUEUE_PROMOTE",
     Kind.REVOKE: "RINGMASTER_QUEUE_PROMOTE",
+    Kind.HIDE: "RINGMASTER_QUEUE_PROMOTE",
     Kind.ANNOUNCE: "RINGMASTER_QUEUE_PROMOTE",
 }
 
@@ -207,6 +208,8 @@ class Settings:
     """Permissions by object id or application id. Empty unless App Service Authentication is trusted."""
     webhook_tolerance: timedelta
     max_report_bytes: int
+    trusts_platform_auth: bool
+    """Whether App Service Authentication is in front, so that its identity headers say who calls."""
     readers: frozenset[str]
     """Ids of those who may read the pages in a browser. Empty unless App Service Authentication is trusted."""
     report_hosts: frozenset[str]
@@ -233,6 +236,7 @@ def read_settings(mapping: Mapping[str, str]) -> Settings:
         topic_endpoint=read.url("RINGMASTER_EVENTGRID_TOPIC_ENDPOINT"),
         scanners=read_scanners("RINGMASTER_WEBHOOK_KEYS", read.text("RINGMASTER_WEBHOOK_KEYS"), read.faults),
         principals=read.principals("RINGMASTER_WEBHOOK_PRINCIPALS", "RINGMASTER_TRUST_EASYAUTH"),
+        trusts_platform_auth=read.flag("RINGMASTER_TRUST_EASYAUTH"),
         readers=read.readers("RINGMASTER_PAGE_READERS", "RINGMASTER_TRUST_EASYAUTH"),
         webhook_tolerance=timedelta(seconds=read.number("RINGMASTER_WEBHOOK_TOLERANCE_SECONDS", float, 1, 86_400)),
         max_report_bytes=read.number("RINGMASTER_MAX_REPORT_BYTES", int, 1, MAX_REPORT_BYTES),

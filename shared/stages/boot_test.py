@@ -8,6 +8,8 @@
 * The verdict is returned only when the machine and all its parts are deleted.
 * A platform failure restarts the test. An ambiguous failure restarts it once. A configuration error, such as a missing
   quota, stalls the branch, which retries.
+* If capacity or quota is missing, the next size of the policy is tried, then each size in each zone. That never rejects
+  the image.
 """
 
 from __future__ import annotations
@@ -16,9 +18,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.boot import FailureCause, MachineFacts, failure_cause
+from shared.domain.boot import FailureCause, MachineFacts, failure_cause, lacks_capacity
 from shared.domain.console import judge_console
-from shared.domain.facts import PurchasePlan
 from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProbe,
@@ -35,7 +36,8 @@ from shared.domain.outcomes import Decided, Finished, HopResult, Requeue, Stalle
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe, probe_script
 from shared.domain.release import Answer, Gate
-from shared.ports import ForeignTarget, Hop, MachineSpec, Refused, World
+from shared.ports import ForeignTarget, Hop, Refused, World
+from shared.stages.boot_machine import Choice, choose, traits_for
 
 FIRST_LOOK: Final = timedelta(seconds=75)
 """Few machines are ready sooner."""
@@ -60,7 +62,6 @@ ABSENCES: Final = 3
 MOST_MACHINES: Final = 8
 """Maximum number of machines of a test that fail without a verdict. Then it stalls: law 13 (cost is bounded)."""
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
-EXPIRY_MARGIN: Final = timedelta(hours=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
 _DEAD_CONSOLE: Final = "the console shows that the machine did not boot"
 
@@ -100,47 +101,34 @@ async def clean_up(command: Command, world: World, now: datetime) -> HopResult:
 
 async def _create(hop: Hop, state: CreateMachine) -> HopResult:
     region = hop.command.region or hop.release.traits["location"]
+    choice = await choose(hop, state, region)
     try:
-        await hop.world.machines.create(_spec(hop, state, region))
+        await hop.world.machines.create(choice.spec)
     except Refused as refused:
-        return _refused(hop, state, refused, region)
+        return _refused(hop, state, refused, choice)
     asked = carried(
         AwaitProvisioning,
         state,
         region=region,
+        size=str(choice.placement),
         began=hop.now,
         deadline=hop.now + hop.world.paced(hop.policy.boot.ready_within),
         machines=state.machines + 1,
     )
-    return Requeue(asked, FIRST_LOOK, note=f"creating {state.vm} in {region}")
+    return Requeue(asked, FIRST_LOOK, note=f"creating {state.vm} ({choice.placement}) in {region}")
 
 
-def _spec(hop: Hop, state: CreateMachine, region: str) -> MachineSpec:
-    traits, boot = hop.release.traits, hop.policy.boot
-    bounds = boot.ready_within + boot.probe_within + EXPIRY_MARGIN
-    return MachineSpec(
-        name=state.vm,
-        region=region,
-        image=hop.release.version if hop.command.ring is None else hop.target,
-        os_type=traits["osType"],
-        os_state=traits["osState"],
-        architecture=traits.get("architecture", "x64"),
-        vm_size=boot.vm_size,
-        release=f"{hop.release.version}",
-        expires=hop.now + hop.world.paced(bounds),
-        trusted_launch=traits.get("trustedLaunch") == "yes",
-        plan=PurchasePlan.read(traits.get("plan", "")),
-        data_disks=int(traits.get("dataDisks", "0")),
-        data_disk_luns=tuple(int(lun) for lun in traits.get("dataDiskLuns", "").split()),
-    )
-
-
-def _refused(hop: Hop, state: CreateMachine, refused: Refused, region: str) -> HopResult:
-    """The result if Azure refused the request. No resource was created, so none must be deleted."""
+def _refused(hop: Hop, state: CreateMachine, refused: Refused, choice: Choice) -> HopResult:
+    """The platform did not take the request. Nothing was made, so nothing need be deleted."""
     whose = failure_cause(refused.code, refused.message)
+    region = choice.spec.region
     text = f"{region}: {refused.code}: {refused.message[:400]}"
     since = state.since or hop.now
     state = replace(state, since=since)
+    if lacks_capacity(refused.code, refused.message):
+        state = replace(state, placement=0 if choice.is_last else state.placement + 1)
+        if not choice.is_last:
+            return Requeue(state, timedelta(0), note=f"{text}. The next size or zone after {choice.placement} is tried")
     if whose is FailureCause.NOT_REPLICATED:
         late = hop.now - since > hop.world.paced(hop.policy.boot.ready_within)
         return Requeue(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
@@ -167,7 +155,8 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
     if machine.failure_code:
         whose = failure_cause(machine.failure_code, machine.failure_message)
         text = f"{machine.failure_code}: {machine.failure_message[:600]}"
-        return _failed(replace(known, failed_at=now), whose, text)
+        next_placement = state.placement + lacks_capacity(machine.failure_code, machine.failure_message)
+        return _failed(replace(known, failed_at=now, placement=next_placement), whose, text)
     if machine.ready:
         return await _start_probe(hop, replace(known, parts=machine.parts), machine)
     if now > state.deadline:
@@ -209,7 +198,7 @@ def _vanished(state: MachineState, when: str) -> Requeue:
 
 
 async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts) -> HopResult:
-    os_type, within = hop.release.traits["osType"], hop.policy.boot.probe_within
+    os_type, within = traits_for(hop).os_type, hop.policy.boot.probe_within
     nonce = hop.world.nonce()
     name = f"probe-{nonce[:8]}"
     asked = carried(
@@ -224,7 +213,13 @@ async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts
     script = probe_script(os_type, nonce)
     try:
         await hop.world.machines.start_probe(
-            state.vm, name, region=state.region, script=script, os_type=os_type, within=within
+            state.vm,
+            name,
+            region=state.region,
+            script=script,
+            os_type=os_type,
+            within=within,
+            tags=hop.policy.boot.tags,
         )
     except Refused as refused:
         if refused.status != 404:
@@ -234,7 +229,7 @@ async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts
 
 
 async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
-    world, rules, traits = hop.world, hop.policy.boot, hop.release.traits
+    world, rules, traits = hop.world, hop.policy.boot, traits_for(hop)
     facts = await world.machines.probe(state.vm, state.probe or "")
     if facts is None and await world.machines.view(state.vm) is None:
         return _vanished(state, "during the probe")
@@ -247,8 +242,8 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
         facts,
         nonce=state.nonce or "",
         machine=state.vm,
-        os_type=traits["osType"],
-        os_state=traits["osState"],
+        os_type=traits.os_type,
+        os_state=traits.os_state,
         now=hop.now,
     )
     answered = replace(state, answers=dict(verdict.answers), warnings=tuple(verdict.warnings))
@@ -322,11 +317,11 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
         return waiting
     reasons = tuple(f"{state.region}: {reason}" for reason in state.reasons)
     if state.blame is not None and state.blame is not FailureCause.IMAGE:
-        again = _start_over(state, state.blame, reasons)
+        again = _start_over(state, state.blame, reasons, hop.policy.boot)
         if again is not None:
             return again
     answer = Answer.REJECT if state.blame else Answer.PASS
-    rules = _rules(hop.policy.boot)
+    rules = _rules(hop.policy.boot, state.region)
     return Decided(Gate.BOOT_TEST, answer, reasons, facts=_facts(state), rules=rules, warnings=state.warnings)
 
 
@@ -335,6 +330,7 @@ def _facts(state: AwaitDeletion) -> dict[str, Any]:
     facts = {
         "vm": state.vm,
         "region": state.region,
+        "vmSize": state.size,
         "began": state.began,
         "readyAt": state.ready_at,
         "failedAt": state.failed_at,
@@ -350,9 +346,10 @@ def _facts(state: AwaitDeletion) -> dict[str, Any]:
     return {name: fact.isoformat() if isinstance(fact, datetime) else fact for name, fact in given.items()}
 
 
-def _rules(rules: BootRules) -> dict[str, Any]:
+def _rules(rules: BootRules, region: str) -> dict[str, Any]:
+    sizes = rules.sizes_in(region)
     return {
-        "vmSize": rules.vm_size,
+        "vmSize": sizes[0] if len(sizes) == 1 else list(sizes),
         "readyWithinMinutes": rules.ready_within.total_seconds() / 60,
         "probeWithinMinutes": rules.probe_within.total_seconds() / 60,
         "serialFail": [each.pattern for each in rules.serial_fail],
@@ -360,8 +357,10 @@ def _rules(rules: BootRules) -> dict[str, Any]:
     }
 
 
-def _start_over(state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, ...]) -> Requeue | Stalled | None:
-    """The test from the start, or None after the second ambiguous failure."""
+def _start_over(
+    state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, ...], rules: BootRules
+) -> Requeue | Stalled | None:
+    """The test from the start, or None when an ambiguous failure has had its second chance."""
     tries = state.tries + 1
     if whose is FailureCause.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
@@ -369,8 +368,9 @@ def _start_over(state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, .
     if state.machines >= MOST_MACHINES:
         fresh = CreateMachine(vm=_renamed(state.vm, tries))
         return Stalled(f"{state.machines} machines failed without a verdict on the image; last error: {text}", fresh)
-    create = CreateMachine(vm=_renamed(state.vm, tries), since=state.since, tries=tries, machines=state.machines)
-    return _platform_again(create, text, PLATFORM_TRIES, note=f"attempt {tries + 1}: {text}")
+    create = replace(carried(CreateMachine, state), vm=_renamed(state.vm, tries), tries=tries, absences=0)
+    most = PLATFORM_TRIES + len(rules.sizes_in(state.region)) - 1
+    return _platform_again(create, text, most, note=f"attempt {tries + 1}: {text}")
 
 
 def _renamed(name: str, tries: int) -> str:

@@ -17,8 +17,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain.approvals import Wait, missing_approvals, publication_wait
+from shared.domain.display import count
 from shared.domain.facts import ProvisioningState, VersionFacts
-from shared.domain.hop_states import Bake, LatestChange, Publish, PublishingState, ReadBack, UndoPublication
+from shared.domain.hop_states import (
+    AwaitApproval,
+    Bake,
+    LatestChange,
+    Publish,
+    PublishingState,
+    ReadBack,
+    UndoPublication,
+)
 from shared.domain.image import VersionId
 from shared.domain.latest import (
     NewerPublished,
@@ -31,8 +41,9 @@ from shared.domain.latest import (
 )
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
+from shared.domain.orders import PUBLISH_WITHIN
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
-from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
+from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
 from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
@@ -47,6 +58,9 @@ log = logging.getLogger("ringmaster.promote")
 AT_ONCE: Final = timedelta(0)
 BLOCKED_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
+HELD_POLL: Final = timedelta(hours=6)
+POLICY_POLL: Final = timedelta(hours=1)
+"""How late a wait for people or the calendar notices that the policy has changed."""
 UNDO_POLL: Final = timedelta(seconds=5)
 """The write that made the wrong version visible may still be in progress."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
@@ -62,8 +76,11 @@ async def run(hop: Hop) -> HopResult:
                 return Requeue(state, timedelta(0), at_least=due - hop.now)
             rules = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
+        case AwaitApproval() as state:
+            return _await_approval(hop, state)
         case Publish() as state:
-            return await _publish(hop, state)
+            wait = publication_wait(hop.release, hop.policy, hop.ring, hop.now)
+            return _waiting(hop, state, wait) if wait else await _publish(hop, state)
         case UndoPublication() as state:
             async with definition_lease(hop, hop.ring.definition):
                 return await _undo_publication(hop, state)
@@ -95,11 +112,43 @@ async def overtaken(
     return PublicationFound(ring.name)
 
 
+def _waiting(hop: Hop, state: Publish, wait: Wait) -> Requeue:
+    """Look again when the wait is over, or at times where only people end it: ``resume`` sends the command itself."""
+    within = PUBLISH_WITHIN / hop.world.pace
+    note = None if state.waits_for == wait.why else wait.why
+    waiting = replace(state, waits_for=wait.why)
+    if wait.until is None:
+        return Requeue(waiting, HELD_POLL, note=note, stalled=wait.why, within=within)
+    # A window is open by the wall clock, whatever the pace.
+    return Requeue(waiting, AT_ONCE, note=note, at_least=min(wait.until - hop.now, POLICY_POLL), within=within)
+
+
+def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
+    """Go on waiting for the ring's approvals, or do what the policy says at their deadline."""
+    ring = hop.ring
+    missing = missing_approvals(hop.release, hop.policy, ring)
+    if ring.approval is None or missing == 0:
+        return Redirected(Outcome.APPROVED, "the approvals are complete")
+    if hop.now < state.deadline:
+        # ``approve`` goes on at once. This hop notices a policy that has changed.
+        return Requeue(state, AT_ONCE, at_least=min(state.deadline - hop.now, POLICY_POLL))
+    text = f"{count(missing, 'approval')} of {ring.name} missing at the deadline, {state.deadline:%Y-%m-%d %H:%M} UTC"
+    match ring.approval.at_deadline:
+        case ApprovalDeadline.REJECT:
+            return Decided(Gate.APPROVAL, Answer.REJECT, (text,), retryable=True)
+        case ApprovalDeadline.REMIND:
+            return Redirected(Outcome.APPROVAL_OVERDUE, text)
+        case ApprovalDeadline.HOLD:
+            return Stalled(f"{text}: approve or reject the release")
+
+
 async def _publish(hop: Hop, state: Publish) -> HopResult:
     release, world, ring, target = hop.release, hop.world, hop.ring, hop.target
     missing = missing_proof(release, hop.policy, ring)
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
         return await _scanned(hop, state, ring.scan)
+    if missing == (f"{Gate.APPROVAL}/{ring.name}",):
+        return Redirected(Outcome.APPROVAL_WANTED, "new evidence failed, which withdraws the approvals before it")
     if missing:
         return Redirected(
             Outcome.POLICY_CHANGED, f"no valid evidence of {', '.join(missing)}: all gates are evaluated again"
@@ -109,13 +158,20 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
             return Dropped("stale: the release has advanced")
-        version = await world.galleries.version(target, replication=True)
-        if version is None:
-            return await confirm_gone(target, world, "the version was deleted before it was published")
-        wrong = await _replaced_version(version, release, world)
+        wait = publication_wait(current.release, hop.policy, ring, hop.now)
+        if wait:
+            return _waiting(hop, state, wait)
+        wrong = await _source_reused(target, release, world)
         if wrong is not None:
             return wrong
         versions = await world.galleries.versions(ring.definition)
+        # Read last: the write carries the flags of all other regions, and must not undo what somebody just hid there.
+        version = await world.galleries.version(target, replication=True)
+        if version is None:
+            return await confirm_gone(target, world, "the version was deleted before it was published")
+        wrong = _another(version, release)
+        if wrong is not None:
+            return wrong
         plan = plan_publication(versions, version, ring.region_names)
         if isinstance(plan, NewerPublished):
             # An earlier hop may have published it, and crashed before it recorded that.
@@ -164,7 +220,7 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
     deadline = state.deadline or hop.now + hop.policy.scan.deadline / hop.world.pace
     if hop.now >= deadline:
         reasons = (f"no usable scan report for the rules of {hop.ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
-        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
+        return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()}, retryable=True)
     note = f"waiting for a scan that the rules of {hop.ring.name} accept, until {deadline:%Y-%m-%d %H:%M} UTC"
     waited_before = state.deadline is not None
     waiting = replace(state, deadline=deadline)
@@ -179,11 +235,10 @@ def _another(version: VersionFacts, release: Release) -> HopResult | None:
     return Decided(Gate.PUBLICATION, Answer.REJECT, (mismatch,)) if mismatch else None
 
 
-async def _replaced_version(version: VersionFacts, release: Release, world: World) -> HopResult | None:
-    """The same for a version that is to be published: the source of a copy must also be the one with evidence."""
-    another = _another(version, release)
-    if another is not None or version.id == release.version:
-        return another
+async def _source_reused(target: VersionId, release: Release, world: World) -> HopResult | None:
+    """The answer when a copy is to be published, and its source is another version than the one that was proven."""
+    if target == release.version:
+        return None
     source = await world.galleries.version(release.version)
     return _REUSED if source is not None and not is_same(source, release) else None
 

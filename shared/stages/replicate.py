@@ -166,7 +166,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
     details = tuple(f"replication to {region} failed: {words}" for region, words in failed.items())
     if attempt > repairs:
         reasons = (*details, f"it still failed after {repairs} repairs")
-        return Decided(Gate.REPLICATION, Answer.REJECT, reasons, facts=dict(failed))
+        return Decided(Gate.REPLICATION, Answer.REJECT, reasons, facts=dict(failed), retryable=True)
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
         if fresh is None:

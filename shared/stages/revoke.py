@@ -1,24 +1,37 @@
 """Revocation: excludes a version from ``latest`` in every gallery where it may be, and verifies that.
 
+Hiding takes the same steps for a version that is visible without proof: its builder or an operator made it visible, or
+it was rejected. It skips the regions in which the version may stay (``rightful_regions``).
+
 All image definitions of the policy's rings are checked, whatever publications the row has: a hop can crash between its
 write and the row. The write sets every flag, under the definition's lease. A version with the same number that is
 another build, or a copy of another build, is not changed. ``latest`` may go back here. It becomes empty only if the
-policy allows that; otherwise the branch stalls.
+policy allows that; otherwise the branch stalls. Where only others made the version visible, ``latest`` was empty before
+they did, and may become empty again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from shared.domain.hop_states import ConfirmExcluded, Exclude, LatestChange
+from shared.domain.facts import VersionFacts
+from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
-from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
+from shared.domain.lifecycle import Outcome
+from shared.domain.messages import Kind
+from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
-from shared.domain.revocation import RevokePlan, check_revocation, plan_revocation
+from shared.domain.revocation import (
+    RevokePlan,
+    check_revocation,
+    plan_revocation,
+    published_regions,
+    rightful_regions,
+)
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.revocation_scope import definitions_of, released_version
 from shared.ports import Hop
@@ -31,8 +44,10 @@ NOT_COVERED: Final = Stalled(
 
 
 async def run(hop: Hop) -> HopResult:
-    """One step of a revocation: write or read back one definition."""
+    """One step of a revocation, or of hiding: write or read back one definition."""
     match hop.command.state:
+        case BeginRevocation(reason=reason):
+            return Redirected(Outcome.REVOKE_ORDERED, reason)
         case Exclude() as state:
             return await _exclude(hop, state)
         case ConfirmExcluded() as state:
@@ -46,41 +61,80 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
     definition = DefinitionId.parse(left[0])
     done = dict(state.done)
     async with definition_lease(hop, definition):
+        # Whoever publishes holds this lease too, and has recorded before what it published.
+        current = await hop.world.ledger.read(hop.release.version)
+        if current is None or not current.release.expects(hop.command):
+            return Dropped("stale: the release has advanced")
+        hop = replace(hop, release=current.release)
         versions = await hop.world.galleries.versions(definition)
         version = released_version(versions, definition, hop.release)
-        if version is not None:
-            plan = plan_revocation(versions, version)
-            if plan.emptied and not hop.policy.scan.revoke_to_empty:
-                where = ", ".join(plan.emptied)
-                text = f"latest in {where} of {definition.gallery.name} would be empty: publish another version first"
-                return Requeue(state, EMPTY_POLL, note=text, stalled=f"not revoked: {text}")
+        if version is not None and (due := _due(hop, state, version, versions)):
+            plan = plan_revocation(versions, version, kept=due.kept)
             if plan.changes:
                 await write(version, plan.targets, hop.world, excluded=True)
             done[str(definition)] = _predicted(plan)
+            if due.emptied:
+                return _waits(hop, replace(state, left=(*left[1:], left[0]), done=done), definition, due.emptied)
     if len(left) > 1:
-        return Requeue(Exclude(left=left[1:], done=done), timedelta(0))
+        return Requeue(replace(state, left=left[1:], done=done), timedelta(0))
     # All definitions are written before any is read back, so that the version is excluded quickly.
-    return Requeue(ConfirmExcluded(left=tuple(done), done=done), READ_BACK, note="excluded")
+    confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
+    return Requeue(confirm, READ_BACK, note="excluded" if done else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be done in a definition: the regions left as they are, among them those that would be ``emptied``."""
+
+    kept: frozenset[str]
+    emptied: tuple[str, ...]
+
+
+def _due(hop: Hop, state: Exclude, version: VersionFacts, versions: Sequence[VersionFacts]) -> _Due | None:
+    """What is to be done; None where hiding finds the version visible only where it may be."""
+    release, policy, definition = hop.release, hop.policy, version.id.definition
+    kept = rightful_regions(release, policy, definition)
+    revokes = hop.command.kind is Kind.REVOKE
+    if not revokes and not any(version.visible_in(region) for region in version.regions if region not in kept):
+        return None
+    emptied = plan_revocation(versions, version, kept=kept).emptied
+    if policy.scan.revoke_to_empty or state.allow_empty:
+        emptied = ()
+    elif not revokes:
+        # Elsewhere others made it visible: latest was empty there before they did.
+        published = published_regions(release, policy, definition)
+        emptied = tuple(region for region in emptied if region in published)
+    return _Due(kept.union(emptied), emptied)
+
+
+def _waits(hop: Hop, state: Exclude, definition: DefinitionId, emptied: Sequence[str]) -> Requeue:
+    where = ", ".join(emptied)
+    what = "revoked" if hop.command.kind is Kind.REVOKE else "hidden"
+    text = f"not {what}: latest in {where} of {definition.gallery.name} would be empty: publish another version first"
+    return Requeue(state, EMPTY_POLL, note=text, stalled=text)
 
 
 async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     if not state.done:
-        return _revoked(hop, {}, "the version no longer exists in any of the policy's galleries")
+        return _concluded(hop, {}, "the version no longer exists in any of the policy's galleries")
     definition = DefinitionId.parse(state.left[0])
     versions = await hop.world.galleries.versions(definition)
-    wrong = list(check_revocation(versions, definition.version(hop.release.version.number)))
+    kept = rightful_regions(hop.release, hop.policy, definition)
+    wrong = list(check_revocation(versions, definition.version(hop.release.version.number), kept=kept))
     if not wrong and len(state.left) == 1:
-        return _revoked(hop, state.done, "")
+        return _concluded(hop, state.done, "")
     if not wrong:
         return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     reads = state.reads + 1
     if reads >= WRITE_AGAIN_AFTER:
         note = f"the read-back differs, so it is written again: {'; '.join(wrong)}"
-        return Requeue(Exclude(), timedelta(0), note=note)
+        return Requeue(Exclude(allow_empty=state.allow_empty), timedelta(0), note=note)
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _revoked(hop: Hop, done: Mapping[str, LatestChange], note: str) -> Decided:
+def _concluded(hop: Hop, done: Mapping[str, LatestChange], note: str) -> HopResult:
+    if hop.command.kind is Kind.HIDE:
+        return Decided(Gate.HIDING, Answer.PASS, facts={"latest": done}) if done else Finished()
     scanned = hop.release.gate_any(Gate.RESCAN)
     reasons = scanned.reasons if scanned else ()
     told = (*reasons, note, *_unmanaged_publications(hop.release, hop.policy))

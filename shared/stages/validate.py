@@ -7,30 +7,36 @@ law 10 (own writes start nothing).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.domain.boot_preflight import tested_regions
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
 from shared.domain.image import DefinitionId
+from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
-from shared.domain.messages import Kind
+from shared.domain.machine_sizes import Sizes
+from shared.domain.messages import Branch, Kind
 from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
-from shared.domain.policy import DefinitionPolicy, ValidationRules
-from shared.domain.release import Answer, Gate, Release
+from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
+from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.revocation import published_regions, rightful_regions
 from shared.domain.validation import (
-    FindingSeverity,
     ValidationFacts,
     ValidationOutcome,
     ValidationVerdict,
     validate,
 )
+from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
-from shared.ports import Hop, World
+from shared.gallery.lease import READ_BACK
+from shared.ports import Hop, Refused, World
 
 POLL: Final = timedelta(seconds=30)
+POLICY_POLL: Final = timedelta(minutes=15)
 ABSENT_POLL: Final = timedelta(seconds=30)
 ABSENT_FOR: Final = timedelta(minutes=15)
 """An event can arrive before its version can be read. A version that does not exist after this time was deleted."""
@@ -41,7 +47,7 @@ async def run(hop: Hop) -> HopResult:
     release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
     if hop.command.is_hint:
-        return await _recheck(version, release, world)
+        return await _recheck(version, hop)
     state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
     since = state.since
     if version is None:
@@ -57,12 +63,21 @@ async def run(hop: Hop) -> HopResult:
         verdict = validate(ValidationFacts(version, None, None), policy, now=now, waiting_since=since)
         if verdict.outcome is ValidationOutcome.WAIT:
             return Requeue(state, POLL, note=f"the version is {version.provisioning_state.value}")
-        return _decided(version, None, verdict, policy)
-    facts = await _facts(_once_provisioned(version, release), policy, world)
+        return _decided(version, ValidationFacts(version, None, None), verdict, policy)
+    if (pending := release.pending.get(str(Branch(Kind.HIDE)))) is not None and not pending.parked:
+        return Requeue(state, READ_BACK)
+    if pending is None and release.incarnation is None and _exposed(version, policy):
+        return Redirected(
+            Outcome.EXPOSED,
+            f"in {', '.join(_exposed(version, policy))}: it is excluded from latest before it is evaluated",
+        )
+    facts = await _facts(_once_provisioned(version, release), hop)
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
-        return Requeue(state, POLL, note="; ".join(verdict.texts))
-    return _decided(version, facts.definition, verdict, policy)
+        told = "; ".join(verdict.texts)
+        # The version is complete: the wait for that begins anew, should it be updated meanwhile.
+        return Requeue(AwaitVersion(now), POLICY_POLL, note=told, stalled=f"you must correct the policy: {told}")
+    return _decided(version, facts, verdict, policy)
 
 
 def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
@@ -76,7 +91,15 @@ def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
     return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
-async def _recheck(version: VersionFacts | None, release: Release, world: World) -> HopResult:
+def _exposed(version: VersionFacts, policy: DefinitionPolicy) -> list[str]:
+    """Regions in which ``latest`` may resolve to the version, where the policy says to hide it."""
+    if policy.validation.visible_before_proof is not VisibleBeforeProof.HIDE:
+        return []
+    return [region for region in version.regions if version.visible_in(region)]
+
+
+async def _recheck(version: VersionFacts | None, hop: Hop) -> HopResult:
+    release, world = hop.release, hop.world
     if release.incarnation is None and not release.state.is_terminal:
         # Validation itself waits for a version that does not exist yet.
         return Dropped("the version is being validated")
@@ -88,7 +111,7 @@ async def _recheck(version: VersionFacts | None, release: Release, world: World)
     if release.ended_as_gone and incarnation is not None and incarnation == release.incarnation:
         return Redirected(Outcome.VERSION_RETURNED, "the version is in the gallery again")
     if incarnation is None or incarnation == release.incarnation:
-        return Dropped(
+        return _shown_again(version, hop) or Dropped(
             "the version is unchanged: the event was caused by Ringmaster's own write, or by one that did "
             "not replace the version"
         )
@@ -99,28 +122,56 @@ async def _recheck(version: VersionFacts | None, release: Release, world: World)
     return Redirected(Outcome.NUMBER_REUSED, f"another image was built under this version number on {incarnation}")
 
 
+def _shown_again(version: VersionFacts, hop: Hop) -> Redirected | None:
+    """The answer when an ended release's version is visible where it may not be, and nothing hides it yet."""
+    release = hop.release
+    if (
+        release.state not in {State.REJECTED, State.SUPERSEDED, State.REVOKED}
+        or str(Branch(Kind.HIDE)) in release.pending
+    ):
+        return None
+    rightful = rightful_regions(release, hop.policy, release.version.definition)
+    exposed = [region for region in _exposed(version, hop.policy) if region not in rightful]
+    return (
+        Redirected(Outcome.EXPOSED, f"in {', '.join(exposed)}: it is excluded from latest again") if exposed else None
+    )
+
+
 def _is_read_back(release: Release) -> bool:
     """Whether a publication was written, but not read back yet."""
     promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.parked]
     return any(isinstance(each.command.state, ReadBack | UndoPublication) for each in promoted)
 
 
-async def _facts(version: VersionFacts, policy: DefinitionPolicy, world: World) -> ValidationFacts:
+async def _facts(version: VersionFacts, hop: Hop) -> ValidationFacts:
+    policy, world = hop.policy, hop.world
     others: dict[DefinitionId, DefinitionFacts | None] = {}
     for ring in policy.rings:
         if ring.definition != policy.source and ring.definition not in others:
             others[ring.definition] = await world.galleries.definition(ring.definition)
+    sizes, unread = await _sizes(tested_regions(version, policy), world)
     return ValidationFacts(
         version=version,
         definition=await world.galleries.definition(policy.source),
         gallery=await world.galleries.gallery(policy.source.gallery),
         source=await world.galleries.source(version),
         ring_definitions=others,
+        sizes=sizes,
+        sizes_unread=unread,
+        published=published_regions(hop.release, policy, policy.source),
     )
 
 
+async def _sizes(regions: Iterable[str], world: World) -> tuple[Mapping[str, Sizes], str | None]:
+    """The sizes of machines by region, and why they could not be read. Without them the boot test finds out."""
+    try:
+        return {region: await world.machines.sizes(region) for region in regions}, None
+    except Refused as refused:
+        return {}, f"{refused.code}: {refused.message[:200]}"
+
+
 def _decided(
-    version: VersionFacts, definition: DefinitionFacts | None, verdict: ValidationVerdict, policy: DefinitionPolicy
+    version: VersionFacts, facts: ValidationFacts, verdict: ValidationVerdict, policy: DefinitionPolicy
 ) -> HopResult:
     rejected = verdict.outcome is ValidationOutcome.REJECT
     errors = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.ERROR)
@@ -133,22 +184,24 @@ def _decided(
         rules=_rules(policy.validation),
         warnings=warnings,
         incarnation=incarnation_of(version),
-        traits=_traits(version, definition) if definition else None,
+        traits=_traits(version, facts.definition, facts.ring_definitions, policy) if facts.definition else None,
     )
 
 
-def _traits(version: VersionFacts, definition: DefinitionFacts) -> Mapping[str, str]:
-    security = definition.features.get("SecurityType", "").lower()
-    return {
-        "osType": definition.os_type,
-        "osState": definition.os_state,
-        "architecture": definition.architecture or "x64",
-        "location": version.location,
-        "dataDisks": str(len(version.data_disks_gb)),
-        "dataDiskLuns": " ".join(str(lun) for lun in version.data_disk_luns),
-        "trustedLaunch": "yes" if security.startswith("trustedlaunch") else "no",
-        **({"plan": str(definition.plan)} if definition.plan else {}),
-    }
+def _traits(
+    version: VersionFacts,
+    definition: DefinitionFacts,
+    others: Mapping[DefinitionId, DefinitionFacts | None],
+    policy: DefinitionPolicy,
+) -> Mapping[str, str]:
+    """What later hops need to know of the image, in each ring."""
+    source = traits_of(version, definition)
+    found = {**written(source), "location": version.location}
+    for ring in policy.rings:
+        target = others.get(ring.definition)
+        if target is not None:
+            found |= written_for_ring(ring.name, traits_of(version, target), source)
+    return found
 
 
 def _seen(version: VersionFacts) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shared.adapters.azure.machines import AzureMachines
 from shared.adapters.memory import characters
 from shared.adapters.memory.machines import MemoryMachines
 from shared.domain.boot import ProbeFacts
-from shared.domain.facts import RegionTargetFacts
+from shared.domain.facts import DefinitionFacts, RegionTargetFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.policy import TestEnvironment
 from shared.ports import Machines, MachineSpec
@@ -53,6 +53,10 @@ class MachineLab(Protocol):
 
     async def publish(self, character: str = "clean") -> VersionId:
         """A version with an image of this character."""
+        ...
+
+    def define(self, definition: DefinitionFacts) -> None:
+        """Another definition of the published version."""
         ...
 
     async def plant(self, name: str, tags: dict[str, str]) -> str:
@@ -95,6 +99,9 @@ class MemoryMachineLab:
         self._character = SIMULATED[character]
         return await published(self._galleries)
 
+    def define(self, definition: DefinitionFacts) -> None:
+        self._galleries.memory.add_definition(definition)
+
     async def plant(self, name: str, tags: dict[str, str]) -> str:
         resource = disk_id(name)
         self._memory.plant(resource, tags)
@@ -117,6 +124,21 @@ class ArmMachineLab:
 
     async def publish(self, character: str = "clean") -> VersionId:
         return await published(self.galleries, {"sim-character": character})
+
+    def define(self, definition: DefinitionFacts) -> None:
+        store = self.sim.kernel.store
+        resource = store.get(str(definition.id))
+        assert resource is not None
+        plan = definition.plan and {each: getattr(definition.plan, each) for each in ("name", "publisher", "product")}
+        resource.properties.update(
+            osType=definition.os_type,
+            osState=definition.os_state,
+            hyperVGeneration=definition.hyper_v_generation,
+            architecture=definition.architecture,
+            features=[{"name": name, "value": value} for name, value in definition.features.items()],
+            purchasePlan=plan,
+        )
+        store.put(resource)
 
     async def plant(self, name: str, tags: dict[str, str]) -> str:
         properties = {"diskSizeGB": 4, "creationData": {"createOption": "Empty"}}

@@ -102,19 +102,26 @@ class Outage:
 
 @dataclass
 class Meanwhile:
-    """What somebody does right before a function's call of a method takes effect, the first ``times`` times."""
+    """What somebody does right before a function's call of a method, the first ``times`` times.
+
+    The call takes effect when as much time has passed as it ``lasts``. ``only`` narrows the calls that count.
+    """
 
     method: str
     function: str
     act: Callable[[Call], None] = lambda _: None
     times: int = 1
+    lasts: timedelta = timedelta(0)
+    only: Callable[[Call], bool] = lambda _: True
     hits: int = 0
 
     def injection(self, call: Call, _: datetime) -> Injection:
-        if (call.name, call.function) == (self.method, self.function) and self.hits < self.times:
-            self.hits += 1
-            self.act(call)
-        return NO_INJECTION
+        meant = (call.name, call.function) == (self.method, self.function) and self.only(call)
+        if not meant or self.hits >= self.times:
+            return NO_INJECTION
+        self.hits += 1
+        self.act(call)
+        return Injection(delay_before=self.lasts) if self.lasts else NO_INJECTION
 
     @property
     def struck(self) -> bool:

@@ -13,6 +13,8 @@ from local.simulation.functions_host import FunctionsHost, InvocationResult
 from local.simulation.scheduler import Scheduler
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import Replication
+from shared.domain.access import Access, Actor, Role
+from shared.domain.actions import Action, Request
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import Kind, ScanFinished, VersionWritten
@@ -26,8 +28,11 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     TestEnvironment,
+    ValidationRules,
+    VisibleBeforeProof,
 )
 from shared.domain.release import Gate, Release
+from shared.engine.act import Taken, act
 from shared.ports import MachineSpec, Stored, World
 from shared.scan_gate import reports
 from tests.flow.misfortunes import AnyMisfortune, Misfortunes
@@ -51,6 +56,20 @@ def ring(name: str, definition: DefinitionId, *regions: str, bake: int = 0, boot
     return Ring(name, definition, targets, bake=timedelta(minutes=bake), boot_test=boot_test)
 
 
+READER, OPERATOR, APPROVER, SECOND_APPROVER, ADMIN = (
+    Actor(
+        f"00000000-0000-4000-8000-0000000000{number}", frozenset({f"00000000-0000-4000-8000-0000000000{number}"}), name
+    )
+    for number, name in ((11, "reader"), (12, "operator"), (13, "approver"), (14, "second approver"), (15, "admin"))
+)
+ACCESS = Access(
+    {
+        Role.READER: READER.ids,
+        Role.OPERATOR: OPERATOR.ids,
+        Role.APPROVER: APPROVER.ids | SECOND_APPROVER.ids,
+        Role.ADMIN: ADMIN.ids,
+    }
+)
 DEFINITION = DefinitionPolicy(
     "ubuntu",
     SOURCE,
@@ -62,7 +81,10 @@ DEFINITION = DefinitionPolicy(
     ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=24)),
     digest="digest-1",
     boot=BootRules(),
+    access=ACCESS,
 )
+WARNING = replace(DEFINITION, validation=ValidationRules(visible_before_proof=VisibleBeforeProof.WARN))
+"""The same, where nothing is hidden but by a revocation."""
 SMALL = replace(DEFINITION, rings=DEFINITION.rings[:1])
 """One ring in the source gallery: for what the number of rings has no part in."""
 
@@ -112,6 +134,7 @@ class Rehearsal:
         self.hops: list[tuple[Invocation, HopResult]] = []
         self.done: list[tuple[datetime, Call]] = []
         self.events = 0
+        self._keys = 0
         self._planned = 0
         self.host = FunctionsHost(
             self.scheduler,
@@ -175,6 +198,14 @@ class Rehearsal:
             return await reports.scan_finished(ScanFinished(version, name, now), world, now=now)
 
         self.host.post_report(post, version.short)
+
+    def take(
+        self, action: Action, version: VersionId, by: Actor = OPERATOR, reason: str = "because", **more: Any
+    ) -> Taken:
+        """Somebody takes an action now. Raises ActionDenied."""
+        self._keys += 1
+        request = Request(action, by, more.pop("key", f"key-{self._keys:08}"), reason, **more)
+        return run_now(act(version, request, self.host.world, now=self.scheduler.now))
 
     def change_policy(self, *definitions: DefinitionPolicy) -> None:
         """A new policy is deployed."""

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.memory.galleries import Replication
+from shared.domain.actions import Action
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import State
-from shared.engine.poison import resend
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal
 from tests.flow.test_replication import add_region
 
@@ -73,7 +73,7 @@ def test_a_release_that_a_foreign_region_held_up_goes_on_when_it_is_sent_again()
     play.after(9, lambda: add_region(play, version, FOREIGN))
     play.wait(40)
     mended.append(1)
-    play.do(lambda world, now: resend(version, world, now=now))
+    play.take(Action.RESEND, version)
     assert play.run().release(version).state is State.RELEASED
 
 

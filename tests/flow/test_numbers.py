@@ -10,7 +10,7 @@ from shared.adapters.memory.characters import CLEAN, PANICS
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.release import State
 from tests.flow.misfortunes import Misfortune, crash
-from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
+from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, WARNING, Rehearsal, ring
 
 LONG = replace(
     DEFINITION, rings=(ring("canary", SOURCE, "westeurope"), ring("early", SOURCE, "westeurope", "eastus", bake=240))
@@ -60,7 +60,7 @@ def test_a_number_used_again_without_any_event_is_noticed() -> None:
 
 
 def test_a_copy_of_the_former_bearer_is_not_taken_for_the_new_one() -> None:
-    play = Rehearsal()
+    play = Rehearsal(WARNING)
     version = play.publish()
     play.run()
     play.publish()
@@ -72,7 +72,7 @@ def test_a_copy_of_the_former_bearer_is_not_taken_for_the_new_one() -> None:
 
 
 def test_a_copy_in_the_target_gallery_of_another_source_is_refused() -> None:
-    play = Rehearsal()
+    play = Rehearsal(WARNING)
     play.publish("1.0.0", definition=PRODUCTION, events=[], scan=None)
     version = play.publish()
     play.run()

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.actions import Action
 from shared.domain.release import State
-from shared.engine.poison import resend
 from shared.ports import Conflict, Refused, Throttled
 from tests.flow.misfortunes import Misfortune, Outage, unavailable
 from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
@@ -48,7 +48,7 @@ def test_a_stalled_release_goes_on_when_it_is_sent_again() -> None:
     play = Rehearsal(SMALL, misfortunes=[outage])
     version = play.publish()
     play.wait(80)
-    play.do(lambda world, now: resend(version, world, now=now))
+    play.take(Action.RESEND, version)
     assert play.run().release(version).state is State.RELEASED
 
 

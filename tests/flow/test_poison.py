@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from shared.codec import encode_command
+from shared.domain.actions import Action
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
-from shared.engine.poison import resend
+from shared.engine.apply_action import ActionDenied
 from tests.flow.misfortunes import Misfortune
 from tests.flow.rehearsal import SMALL, Rehearsal
 
@@ -65,7 +66,7 @@ def test_a_fault_is_tried_five_times_and_no_more() -> None:
 def test_a_stalled_release_is_continued_by_sending_again() -> None:
     play = stalled()
     (release,) = play.rows()
-    assert play.do(lambda world, now: resend(release.version, world, now=now)) == 1
+    play.take(Action.RESEND, release.version)
     assert play.run().release(release.version).state is State.RELEASED
 
 
@@ -73,7 +74,8 @@ def test_nothing_is_sent_again_where_nothing_has_stalled() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()
     play.wait(minutes=7)
-    assert play.do(lambda world, now: resend(version, world, now=now)) == 0
+    with pytest.raises(ActionDenied, match="no command is stalled"):
+        play.take(Action.RESEND, version)
 
 
 def test_a_stalled_branch_keeps_no_other_from_rejecting() -> None:

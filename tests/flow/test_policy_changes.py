@@ -14,12 +14,12 @@ from shared.domain.release import Gate, State
 from shared.engine import dispatch, intake
 from shared.timers import reconcile
 from tests.flow.misfortunes import Call, Meanwhile
-from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal, ring
+from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, WARNING, Rehearsal, ring
 from tests.flow.test_replication import hide
 
 OTHER = replace(SOURCE, name="other")
 UNRELATED = replace(SMALL, name="other", source=OTHER, rings=(ring("canary", OTHER, "westeurope"),), digest="o")
-CHANGED = replace(SMALL, digest="digest-2", boot=BootRules(vm_size="Standard_D4s_v5"))
+CHANGED = replace(SMALL, digest="digest-2", boot=BootRules(vm_sizes=("Standard_D4s_v5",)))
 
 
 @pytest.mark.parametrize("minutes", range(1, 20, 2))
@@ -37,10 +37,10 @@ def test_a_release_under_a_changed_policy_is_judged_again(minutes: int) -> None:
 
 
 def test_a_changed_policy_can_reject_what_the_former_one_let_pass() -> None:
-    play = Rehearsal(DEFINITION)
+    play = Rehearsal(WARNING)
     version = play.publish(scan="high-cves")
-    strict = replace(DEFINITION, digest="strict", scan=replace(DEFINITION.scan, limits={Severity.HIGH: 0}))
-    lenient = replace(DEFINITION, scan=replace(DEFINITION.scan, limits={Severity.CRITICAL: 0}))
+    strict = replace(WARNING, digest="strict", scan=replace(DEFINITION.scan, limits={Severity.HIGH: 0}))
+    lenient = replace(WARNING, scan=replace(DEFINITION.scan, limits={Severity.CRITICAL: 0}))
     play.change_policy(lenient)
     play.until(lambda: play.has(version) and bool(play.release(version).published))
     play.change_policy(strict)
@@ -177,7 +177,7 @@ def test_what_an_old_deployment_publishes_after_the_policy_changed_stands_in_the
 
 
 def test_what_is_visible_and_not_published_by_the_ledger_is_told() -> None:
-    play = Rehearsal(SMALL, reconcile=False)
+    play = Rehearsal(replace(SMALL, validation=WARNING.validation), reconcile=False)
     version = play.publish(scan="critical-cve", excluded=False)
     play.run()
     assert play.release(version).state is State.REJECTED

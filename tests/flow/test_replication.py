@@ -10,7 +10,7 @@ from shared.domain.facts import RegionTargetFacts
 from shared.domain.image import VersionId
 from shared.domain.release import State
 from shared.ports import World
-from tests.flow.misfortunes import Misfortune, Outage, unavailable
+from tests.flow.misfortunes import Meanwhile, Misfortune, Outage, unavailable
 from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal
 
 WORDS = "Failed with internal server error."
@@ -132,6 +132,22 @@ def test_what_somebody_hides_before_it_is_read_back_is_not_taken_for_published()
     writes = play.effects("galleries.write_targets")
     assert (play.release(version).state, play.latest(SOURCE, HOME)) == (State.RELEASED, "1.0.0")
     assert sum(call.function == "promote" for call in writes) == 2
+
+
+def test_what_somebody_hides_while_a_slow_promotion_reads_stays_hidden() -> None:
+    # Of all calls before the write, the one that reads what the write will carry must be the last.
+    first = Meanwhile("galleries.versions", "promote", lasts=timedelta(minutes=2), only=lambda _: published())
+    play = Rehearsal(replace(DEFINITION, rings=DEFINITION.rings[:2]), misfortunes=[first])
+    version = play.publish()
+
+    def published() -> bool:
+        return bool(play.release(version).published)
+
+    first.act = lambda _: hide(play, version)
+    play.run()
+    facts = play.do(lambda world, _: world.galleries.version(version))
+    shown = [region for region in facts.regions if facts.visible_in(region)]
+    assert (first.struck, play.release(version).state, shown) == (True, State.RELEASED, ["eastus", "westus2"])
 
 
 def test_a_definition_has_one_writer_at_a_time() -> None:

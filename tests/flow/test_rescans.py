@@ -14,7 +14,7 @@ from shared.domain.policy import DefinitionPolicy, FailedRescanAction, ScanExcep
 from shared.domain.release import Answer, Gate, State
 from shared.engine.fold import SINCE
 from tests.flow.misfortunes import AtCall, Misfortune, crash
-from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal, small_report
+from tests.flow.rehearsal import BEGIN, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, WARNING, Rehearsal, small_report
 
 BAD = "CVE-2026-9999"
 OLD = "CVE-2020-0001"
@@ -143,8 +143,8 @@ class TestAlert:
 class TestHold:
     HOLDING = ruled(DEFINITION, on_failed_rescan=FailedRescanAction.HOLD)
 
-    def held(self) -> tuple[Rehearsal, VersionId]:
-        play = Rehearsal(self.HOLDING)
+    def held(self, definition: DefinitionPolicy = HOLDING) -> tuple[Rehearsal, VersionId]:
+        play = Rehearsal(definition)
         version = play.publish()
         play.until(lambda: play.has(version) and len(play.release(version).published) == 1)
         scan(play, version, BAD)
@@ -166,7 +166,7 @@ class TestHold:
         assert "ReleaseResumed" in told(play)
 
     def test_its_time_over_it_is_rejected_and_stays_published_where_it_was(self) -> None:
-        play, version = self.held()
+        play, version = self.held(ruled(WARNING, on_failed_rescan=FailedRescanAction.HOLD))
         release = play.run(timedelta(days=16)).release(version)
         assert (release.state, play.latest(SOURCE, HOME)) == (State.REJECTED, "1.0.0")
         assert release.updated_at - BEGIN >= timedelta(days=14)
@@ -378,7 +378,7 @@ class TestDelta:
 class TestRingRules:
     CANARY, EARLY, LAST = DEFINITION.rings
     STRICT = replace(
-        DEFINITION,
+        WARNING,
         scan=rules(limits={Severity.CRITICAL: 1}),
         rings=(CANARY, EARLY, replace(LAST, scan=rules(limits={Severity.CRITICAL: 0}))),
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.domain.actions import Action
 from shared.domain.release import State
-from shared.engine.poison import resend
 from shared.stages.boot_test import MOST_MACHINES
 from tests.flow.misfortunes import Meanwhile
 from tests.flow.rehearsal import SMALL, Rehearsal
@@ -62,7 +62,7 @@ def test_machines_that_vanish_for_ever_are_not_made_for_ever(method: str) -> Non
     play.wait(hours=24 * 7)
     made = len(play.effects("machines.create"))
     assert (made <= MOST_MACHINES * 2, play.release(version).pending["boot_test"].parked) == (True, True)
-    play.do(lambda world, now: resend(version, world, now=now))
+    play.take(Action.RESEND, version)
     play.wait(hours=24)
     again = len(play.effects("machines.create")) - made
     assert 0 < again <= MOST_MACHINES * 2

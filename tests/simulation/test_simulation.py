@@ -4,13 +4,26 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.simulation.__main__ import main, report
-from local.simulation.pool import simulate_all
-from local.simulation.simulator import Result, simulate
+from local.simulation.laws import Law
+from local.simulation.pool import simulate_all, simulate_within
+from local.simulation.simulator import (
+    BEGIN,
+    LONGEST,
+    NO_MUTANT,
+    TIME_LIMIT,
+    Mutant,
+    Result,
+    Simulator,
+    simulate,
+)
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -107,6 +120,39 @@ def test_a_seed_is_the_same_whatever_python_hashes_with(hash_seed: str) -> None:
         check=True,
     )
     assert there.stdout.strip() == here
+
+
+class HangsInVersion:
+    """A port that never comes back."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+    async def version(self, *_: Any, **__: Any) -> None:
+        while True:
+            pass
+
+
+def test_a_seed_that_hangs_is_a_finding_with_its_seed() -> None:
+    mutant = Mutant(lambda world: replace(world, galleries=HangsInVersion(world.galleries)))
+    result = simulate_within("1", 2, seconds=1, mutant=mutant, record_history=True)
+    assert [violation.law for violation in result.violations] == [Law.COST]
+    assert "BROKEN: law 13 (cost is bounded)" in report(result)
+    assert "no end within 1 s of real time" in report(result)
+    assert "--seed 1 " in report(result)
+
+
+def test_a_release_that_is_sent_again_has_a_new_deadline() -> None:
+    run = Simulator("1", 1, mutant=NO_MUTANT, record_history=False)
+    faults_end = BEGIN + run.scenario.span
+    assert run.deadline() == faults_end + TIME_LIMIT
+    run.workload.last_resent = faults_end + timedelta(days=1)
+    assert run.deadline() == faults_end + timedelta(days=1) + TIME_LIMIT
+    run.workload.last_resent = faults_end + timedelta(days=300)
+    assert run.deadline() == faults_end + LONGEST
 
 
 def test_the_command_tells_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:

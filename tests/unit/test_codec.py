@@ -30,6 +30,7 @@ from shared.codec import (
     encode_pointer,
     encode_release,
 )
+from shared.domain.actions import Action, ActionRecord
 from shared.domain.hop_states import CreateMachine, UnreadableState
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command, Kind, VersionWritten
@@ -81,6 +82,10 @@ def full_release() -> Release:
         qualified_at=NOW,
         traits={"os": "linux"},
         traceparent="00-aa-bb-01",
+        actions=(
+            ActionRecord(Action.HOLD, NOW, "id", "name", "key-0001", "then", "d" * 64, "e.json", "why", "canary"),
+        ),
+        builder="builder",
     )
     return row.with_history(NOW, "started")
 
@@ -253,10 +258,18 @@ def test_a_pending_command_of_another_version_keeps_its_version() -> None:
 
 def test_a_row_of_a_newer_app_is_refused_rather_than_cut() -> None:
     with pytest.raises(NewerVersion):
-        decode_release(changed(encode_release(full_release()), v=2))
+        decode_release(changed(encode_release(full_release()), v=3))
 
 
-@pytest.mark.parametrize("where", ["gates", "published", "history"])
+def test_a_row_without_actions_is_written_as_0_1_0_reads_it() -> None:
+    assert json.loads(encode_release(replace(full_release(), actions=())))["v"] == 1
+
+
+def test_a_row_with_actions_is_refused_by_an_app_that_would_lose_them() -> None:
+    assert json.loads(encode_release(full_release()))["v"] == 2
+
+
+@pytest.mark.parametrize("where", ["gates", "published", "history", "actions"])
 def test_a_row_with_a_time_without_offset_is_refused(where: str) -> None:
     document = json.loads(encode_release(full_release()))
     document[where][0]["at"] = "2026-03-01T12:00:00"

@@ -45,8 +45,9 @@ class TestReferenceAndCommand:
                     for key, part in value.items():
                         check(part, shape["properties"][key])
             elif isinstance(value, list):
+                items = next(follow(option) for option in options if "items" in follow(option))["items"]
                 for part in value:
-                    check(part, follow(node)["items"])
+                    check(part, items)
 
         check(yaml.safe_load(SAMPLE), schema)
 

@@ -77,3 +77,8 @@ def display(name: str) -> str:
 def is_known(name: str) -> bool:
     """Whether there is such a region."""
     return short(name) in DISPLAY
+
+
+def zones(region: str) -> tuple[str, ...]:
+    """The availability zones of a region, by short name."""
+    return () if region in NO_ZONES else ("1", "2", "3")

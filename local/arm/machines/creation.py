@@ -4,6 +4,7 @@ import copy
 import re
 from typing import Any
 
+from local.arm.kernel import regions
 from local.arm.kernel.clock import iso
 from local.arm.kernel.conventions import body_of, location_of, new_document, properties_of, stable_guid, tags_of
 from local.arm.kernel.errors import ArmError, bad_parameter
@@ -12,6 +13,7 @@ from local.arm.kernel.messages import Reply
 from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Document, Resource, Store
 from local.arm.machines.characters.timeline import ALLOCATION_FAILS_AFTER, Timeline, first_boot
+from local.arm.machines.disk_keys import check_disk_keys
 from local.arm.machines.flexible_scale_sets import check_membership
 from local.arm.machines.image_reference import Image, own_character, resolve
 from local.arm.machines.machine import ALLOCATION_FAILED, KIND, Machine, bump, failure_of, identity_of
@@ -44,6 +46,8 @@ def create(request: Request) -> Reply:
     if image is not None:
         require_bootable(size, image.generation, image.architecture)
     check_security(given, image, size)
+    check_disk_keys(given, request.params["sub"])
+    _check_zones(body.get("zones") or [], location, name)
     check_membership(request, given, location)
     os_profile = check_os_profile(given, image, name)
     document = new_document(request, KIND, name, location, tags_of(body))
@@ -58,6 +62,18 @@ def create(request: Request) -> Reply:
     disk = document["properties"]["storageProfile"]["osDisk"].get("name")
     refusal = refuse_plan(image, body.get("plan"), resource.id, disk)
     return begin(request, resource, image, 201, refusal=refusal)
+
+
+def _check_zones(zones: list[str], location: str, name: str) -> None:
+    """Refuse a zone that the region has not; code and text were reported for koreacentral before it had zones."""
+    offered = regions.zones(location)
+    if any(zone not in offered for zone in zones):
+        raise ArmError(
+            400,
+            "InvalidAvailabilityZone",
+            f"The zone(s) '{','.join(zones)}' for resource '{KIND}/{name}' is not supported. The supported zones for "
+            f"location '{location}' are '{','.join(offered)}'",
+        )
 
 
 def _image(request: Request, given: Document, location: str) -> Image | None:

@@ -2,7 +2,9 @@
 
 Sources: "Trusted Launch for Azure virtual machines" and "Store and share images in an Azure Compute Gallery" on
 Microsoft Learn (which image allows which machine); the refusals are quoted in kubermatic/machine-controller#2013,
-azure-cli#27975, azure-cli#28005, azure-cli#22200 and avdaccelerator#609.
+azure-cli#27975, azure-cli#28005, azure-cli#22200 and avdaccelerator#609. What `NonPersistedTPM` needs is told in
+azure-cli#27479 (a TDX size) and microsoft/lisa#3087 (no secure boot); which encryption has a disk encryption set, in
+the description of `VMDiskSecurityProfile` and by the Azure CLI.
 """
 
 from local.arm.galleries.features import ALLOWS, CONFIDENTIAL, STANDARD, TRUSTED
@@ -10,7 +12,7 @@ from local.arm.kernel.conventions import spelled
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.store import Document
 from local.arm.machines.image_reference import Image
-from local.arm.machines.sizes import Size
+from local.arm.machines.sizes import Size, parsed
 
 STANDARD_SHOWN_SINCE = "2025-11-01"
 """Since this api-version a machine without a security type says `Standard` (ComputeRP: description of it)."""
@@ -43,6 +45,8 @@ def check_security(given: Document, image: Image | None, size: Size) -> None:
     if kind == STANDARD and any((profile.get("uefiSettings") or {}).values()):
         raise bad_parameter("Parameter 'securityProfile.uefiSettings' is not allowed.", "securityProfile.uefiSettings")
     _check_disk(kind, profile, (given.get("storageProfile") or {}).get("osDisk") or {}, is_new=image is not None)
+    if kind == CONFIDENTIAL:
+        _check_encryption(given, profile, size)
 
 
 def _check_image(kind: str, feature: str) -> None:
@@ -70,7 +74,7 @@ def _check_disk(kind: str, profile: Document, os_disk: Document, *, is_new: bool
     disk = (os_disk.get("managedDisk") or {}).get("securityProfile") or {}
     encryption = spelled(disk.get("securityEncryptionType"), *_ENCRYPTIONS)
     if kind != CONFIDENTIAL:
-        if encryption:
+        if disk:
             raise bad_parameter(
                 "Parameter 'managedDisk.securityProfile.securityEncryptionType' is allowed for Confidential VMs only.",
                 "osDisk.managedDisk.securityProfile.securityEncryptionType",
@@ -95,6 +99,28 @@ def _check_disk(kind: str, profile: Document, os_disk: Document, *, is_new: bool
         raise _refused(
             f"'securityProfile.uefiSettings.{missing[0]}' must be true for a Confidential VM with security encryption "
             f"type '{encryption}'."
+        )
+
+
+def _check_encryption(given: Document, profile: Document, size: Size) -> None:
+    """What an encryption of a confidential machine's OS disk needs besides its virtual TPM."""
+    disk = ((given.get("storageProfile") or {}).get("osDisk") or {}).get("managedDisk") or {}
+    security = disk.get("securityProfile") or {}
+    encryption = spelled(security.get("securityEncryptionType"), *_ENCRYPTIONS)
+    if security.get("diskEncryptionSet") and encryption != "DiskWithVMGuestState":
+        raise bad_parameter(
+            "Parameter 'managedDisk.securityProfile.diskEncryptionSet' is allowed only with security encryption type "
+            "'DiskWithVMGuestState'.",
+            "osDisk.managedDisk.securityProfile.diskEncryptionSet",
+        )
+    if encryption != "NonPersistedTPM":
+        return
+    if parsed(size.name).computing != "TDX":
+        raise _refused(f"The VM size '{size.name}' does not support security encryption type 'NonPersistedTPM'.")
+    if (profile.get("uefiSettings") or {}).get("secureBootEnabled"):
+        raise _refused(
+            "'securityProfile.uefiSettings.secureBootEnabled' must be false for a Confidential VM with security "
+            "encryption type 'NonPersistedTPM'."
         )
 
 

@@ -80,6 +80,11 @@ class Name:
         """Whether it is of the families for confidential machines; DCs v1 to v3 are for SGX enclaves."""
         return self.family in ("DC", "EC") and self.version >= 5
 
+    @property
+    def computing(self) -> str:
+        """`ConfidentialComputingType`: TDX of Intel's processors, as in DCesv5, or SNP of AMD's, as in DCasv5."""
+        return "TDX" if "e" in self.features else "SNP"
+
 
 def parsed(name: str) -> Name:
     """The parts of a size's name; one that has another form is of no family."""

@@ -34,7 +34,7 @@ def list_skus(request: Request) -> Reply:
 
 
 def _in_region(region: str) -> Iterator[dict[str, Any]]:
-    zones = [] if region in regions.NO_ZONES else ["1", "2", "3"]
+    zones = list(regions.zones(region))
     for size in SIZES.values():
         yield {
             "resourceType": "virtualMachines",
@@ -79,7 +79,7 @@ def _capabilities(name: str) -> list[dict[str, str]]:
         "DiskControllerTypes": ", ".join(size.controllers),
     }
     if parsed(name).is_confidential:
-        found["ConfidentialComputingType"] = "SNP"
+        found["ConfidentialComputingType"] = parsed(name).computing
     if "V2" in size.generations and "TrustedLaunch" not in size.security:
         found["TrustedLaunchDisabled"] = "True"
     return [{"name": key, "value": value} for key, value in found.items()]

@@ -124,9 +124,16 @@ class Arm:
             if refused.status != 404:
                 raise
 
-    async def pages(self, path: str, api_version: str, what: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Iterate over all items of a list, page by page. A list that does not exist is empty."""
+    async def pages(
+        self, path: str, api_version: str, what: str, *, where: str | None = None
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Iterate over all items of a list, page by page. A list that does not exist is empty.
+
+        ``where`` is ARM's ``$filter``.
+        """
         url, query = f"{self._base_url}{path}", {"api-version": api_version}
+        if where is not None:
+            query["$filter"] = where
         seen: set[str] = set()
         while True:
             try:

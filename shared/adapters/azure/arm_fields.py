@@ -36,6 +36,11 @@ def text_or_none(value: object) -> str | None:
     return text(value) or None
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """The strings in a list; empty if it is not a list."""
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
 def number(value: object) -> int | None:
     """The value if it is a whole number in JSON (``1.0`` also counts); otherwise None."""
     if isinstance(value, float) and value.is_integer():

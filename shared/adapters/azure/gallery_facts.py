@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.adapters.azure.arm_fields import number, part, parts, tags, text, text_or_none
+from shared.adapters.azure.arm_fields import number, part, parts, tags, text, text_or_none, texts
 from shared.adapters.azure.version_properties import kept_in
 from shared.adapters.common.copies import copy_tags
 from shared.domain.facts import (
@@ -23,6 +23,7 @@ from shared.domain.facts import (
     RegionState,
     RegionTargetFacts,
     ReplicationFacts,
+    ResourceRange,
     VersionFacts,
 )
 from shared.domain.image import DefinitionId, GalleryId, VersionId, region_name
@@ -71,6 +72,7 @@ def read_version(document: Mapping[str, Any], version: VersionId) -> VersionFact
 def read_definition(document: Mapping[str, Any], definition: DefinitionId) -> DefinitionFacts:
     """Convert an image definition."""
     properties = part(document, "properties")
+    recommended = part(properties, "recommended")
     return DefinitionFacts(
         id=definition,
         provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
@@ -87,7 +89,13 @@ def read_definition(document: Mapping[str, Any], definition: DefinitionId) -> De
         plan=_plan(part(properties, "purchasePlan")),
         end_of_life=read_time(properties.get("endOfLifeDate")),
         tags=tags(document),
+        recommended={name: _range(part(recommended, name)) for name in ("vCPUs", "memory") if part(recommended, name)},
+        disallowed_disk_types=texts(part(properties, "disallowed").get("diskTypes")),
     )
+
+
+def _range(given: Mapping[str, Any]) -> ResourceRange:
+    return ResourceRange(number(given.get("min")), number(given.get("max")))
 
 
 def _plan(plan: Mapping[str, Any]) -> PurchasePlan | None:

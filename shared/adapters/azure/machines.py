@@ -16,6 +16,7 @@ from shared.adapters.azure.arm_fields import document, tags, text
 from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
 from shared.adapters.azure.serial_log import read_serial_log
+from shared.adapters.azure.size_list import SizeList
 from shared.adapters.common.own_machines import (
     RELEASE_TAG,
     check_machine_name,
@@ -26,8 +27,9 @@ from shared.adapters.common.own_machines import (
     owned,
 )
 from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.machine_sizes import Sizes
 from shared.domain.policy import TestEnvironment
-from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused, Unavailable
+from shared.ports import NO_TAGS, Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused, Unavailable
 
 if TYPE_CHECKING:
     import ssl
@@ -50,6 +52,10 @@ class AzureMachines:
         self._arm = arm
         self._test = test
         self._serial_tls = serial_tls
+        self._sizes = SizeList(arm, test.subscription)
+
+    async def sizes(self, region: str) -> Sizes:
+        return await self._sizes.of(region)
 
     async def create(self, spec: MachineSpec) -> None:
         from azure.core import MatchConditions
@@ -71,11 +77,19 @@ class AzureMachines:
         return None if found is None else read_machine(found, name)
 
     async def start_probe(
-        self, name: str, probe: str, *, region: str, script: str, os_type: str, within: timedelta
+        self,
+        name: str,
+        probe: str,
+        *,
+        region: str,
+        script: str,
+        os_type: str,
+        within: timedelta,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
         check_machine_name(name)
         commands = self._compute.virtual_machine_run_commands
-        body: Any = probe_body(region, script, within)
+        body: Any = probe_body(region, script, within, tags)
         with translate_arm_errors(f"start {probe} on {name} ({os_type})"):
             await commands.begin_create_or_update(self._group, name, probe, body, polling=False)
 

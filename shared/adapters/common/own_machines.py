@@ -27,7 +27,7 @@ _PART: Final = re.compile(
 
 def own_tags(spec: MachineSpec) -> dict[str, str]:
     """The tags of a machine and of all resources that are created with it."""
-    return {RELEASE_TAG: release_tag(spec.release), EXPIRES_TAG: spec.expires.isoformat()}
+    return {**spec.tags, RELEASE_TAG: release_tag(spec.release), EXPIRES_TAG: spec.expires.isoformat()}
 
 
 def check_machine_name(name: str) -> None:

@@ -6,7 +6,7 @@ network interface, which are deleted with it. Tests can add other resources, to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,11 +21,14 @@ from shared.adapters.common.own_machines import (
 )
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.probe_runner import RunResult, run_script
+from shared.adapters.memory.size_list import SIZES
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId
+from shared.domain.image_traits import definition_traits
+from shared.domain.machine_sizes import Sizes, controller, obstacles
 from shared.domain.policy import TestEnvironment
-from shared.ports import Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused
+from shared.ports import NO_TAGS, Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused
 
 
 class Replicas(Protocol):
@@ -79,6 +82,7 @@ class MemoryMachines:
         self._test = test
         self._replicas = replicas
         self._casting = casting
+        self._sizes = SIZES
         self._on_call = on_call
         self._machines: dict[str, _Machine] = {}
         self._deletion_ends: dict[str, datetime] = {}
@@ -89,6 +93,10 @@ class MemoryMachines:
     def plant(self, resource_id: str, tags: dict[str, str]) -> None:
         """Add a disk or network interface that does not belong to a machine."""
         self._orphans[resource_id.lower()] = tags
+
+    def offer(self, sizes: Sizes) -> None:
+        """Offer these sizes in every region from now on."""
+        self._sizes = sizes
 
     def vanish(self, name: str) -> None:
         """Delete a machine and its parts without a request, as someone else could.
@@ -106,6 +114,10 @@ class MemoryMachines:
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
+    async def sizes(self, region: str) -> Sizes:
+        self._on_call("sizes")
+        return self._sizes
+
     async def create(self, spec: MachineSpec) -> None:
         check_new_machine(spec.name)
         self._on_call("create")
@@ -117,6 +129,7 @@ class MemoryMachines:
             if present.deleted is not None:
                 raise Conflict(f"{spec.name} is being deleted")
             return
+        self._check_size(spec)
         self._check_image(spec)
         place = (spec.image, spec.region)
         self._asked[place] = self._asked.get(place, 0) + 1
@@ -133,7 +146,15 @@ class MemoryMachines:
         return None if machine is None else self._seen(machine, self._clock() - machine.asked)
 
     async def start_probe(
-        self, name: str, probe: str, *, region: str, script: str, os_type: str, within: timedelta
+        self,
+        name: str,
+        probe: str,
+        *,
+        region: str,
+        script: str,
+        os_type: str,
+        within: timedelta,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
         check_machine_name(name)
         self._on_call("start_probe")
@@ -209,6 +230,15 @@ class MemoryMachines:
             if machine.character.leaves_disk:
                 self._orphans[machine.parts[1]] = own_tags(machine.spec)
 
+    def _check_size(self, spec: MachineSpec) -> None:
+        size = self._sizes.get(spec.vm_size.lower())
+        if size is None:
+            raise Refused("InvalidParameter", f"The value {spec.vm_size} provided for the VM size is not valid.", 400)
+        if size.restricted is not None or (spec.zone is not None and spec.zone not in size.zones):
+            where = f"{spec.region} zone {spec.zone}" if spec.zone else spec.region
+            text = f"The requested VM size for resource '{spec.name}' is currently not available in location '{where}'."
+            raise Refused("SkuNotAvailable", text, 409)
+
     def _check_image(self, spec: MachineSpec) -> None:
         definition = self._replicas.definition_of(spec.image)
         if definition is None or not self._replicas.replica_ready(spec.image, spec.region):
@@ -220,6 +250,17 @@ class MemoryMachines:
                 "Parameter 'osProfile' is not allowed." if specialized else "Required parameter 'osProfile' is missing."
             )
             raise Refused("InvalidParameter", text, 400)
+        self._check_definition(spec, definition)
+
+    def _check_definition(self, spec: MachineSpec, definition: DefinitionFacts) -> None:
+        size, traits = self._sizes[spec.vm_size.lower()], definition_traits(definition)
+        found = list(obstacles(size, traits))
+        if spec.security not in traits.security_types or not size.supports(spec.security):
+            found.append(f"SecurityType '{spec.security}' is not supported by given image.")
+        if spec.controller != controller(traits, size):
+            found.append(f"cannot boot with DiskControllerType '{spec.controller}'")
+        if found:
+            raise Refused("BadRequest", f"The VM size '{spec.vm_size}' cannot boot the image: {'; '.join(found)}", 400)
 
     def _parts_of(self, spec: MachineSpec) -> tuple[str, ...]:
         group = f"/subscriptions/{self._test.subscription}/resourcegroups/{self._test.resource_group}/providers".lower()

@@ -16,7 +16,7 @@ from shared.adapters.azure.gallery_facts import (
     read_version,
     targets_body,
 )
-from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts
+from shared.domain.facts import ProvisioningState, RegionReplication, RegionState, RegionTargetFacts, ResourceRange
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber, region_name
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -176,6 +176,8 @@ def test_a_definition_is_read():
                 "architecture": "Arm64",
                 "features": [{"name": "SecurityType", "value": "TrustedLaunch"}, {"value": "nameless"}],
                 "provisioningState": "succeeded",
+                "recommended": {"vCPUs": {"min": 2, "max": 16}, "memory": {"min": "many"}},
+                "disallowed": {"diskTypes": ["Standard_LRS", 7]},
             },
         },
         DEFINITION,
@@ -185,6 +187,8 @@ def test_a_definition_is_read():
         {"SecurityType": "TrustedLaunch"},
         ProvisioningState.SUCCEEDED,
     )
+    assert facts.recommended == {"vCPUs": ResourceRange(2, 16), "memory": ResourceRange()}
+    assert facts.disallowed_disk_types == ("Standard_LRS",)
 
 
 # --- recorded documents -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from shared.adapters.azure.machine_bodies import machine_body, probe_body
 from shared.adapters.azure.machine_facts import read_machine, read_probe
 from shared.domain.facts import PurchasePlan
 from shared.domain.image import DefinitionId, GalleryId, VersionNumber
+from shared.domain.image_traits import DiskKeys, SecurityType
 from shared.ports import MachineSpec
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -103,7 +104,77 @@ def test_boot_diagnostics_are_managed():
 
 def test_trusted_launch_is_asked_for_only_where_the_image_wants_it():
     assert "securityProfile" not in properties()
-    assert properties(replace(SPEC, trusted_launch=True))["securityProfile"]["securityType"] == "TrustedLaunch"
+    assert (
+        properties(replace(SPEC, security=SecurityType.TRUSTED_LAUNCH))["securityProfile"]["securityType"]
+        == "TrustedLaunch"
+    )
+
+
+UEFI = {"secureBootEnabled": True, "vTpmEnabled": True}
+KEY, OTHER_KEY, SECURE_KEY = "/keys/os", "/keys/data", "/keys/confidential"
+
+
+def confidential(encryption: str | None, confidential_set: str | None = None) -> dict[str, Any]:
+    keys = DiskKeys(KEY, {}, encryption, confidential_set)
+    given = properties(replace(SPEC, security=SecurityType.CONFIDENTIAL_VM, keys=keys))
+    no_secure_boot = (encryption or "").lower() == "nonpersistedtpm"
+    uefi = UEFI | {"secureBootEnabled": not no_secure_boot}
+    assert given["securityProfile"] == {"securityType": "ConfidentialVM", "uefiSettings": uefi}
+    disk = given["storageProfile"]["osDisk"]["managedDisk"]
+    assert "diskEncryptionSet" not in disk
+    return disk["securityProfile"]
+
+
+@pytest.mark.parametrize(
+    ("encryption", "expected"),
+    [
+        (None, {"securityEncryptionType": "VMGuestStateOnly"}),
+        ("EncryptedVMGuestStateOnlyWithPmk", {"securityEncryptionType": "VMGuestStateOnly"}),
+        ("EncryptedWithPmk", {"securityEncryptionType": "DiskWithVMGuestState"}),
+        ("nonpersistedtpm", {"securityEncryptionType": "NonPersistedTPM"}),
+        (
+            "EncryptedWithCmk",
+            {"securityEncryptionType": "DiskWithVMGuestState", "diskEncryptionSet": {"id": SECURE_KEY}},
+        ),
+    ],
+)
+def test_a_confidential_machines_disk_is_encrypted_as_its_version(encryption: str | None, expected: dict[str, Any]):
+    assert confidential(encryption, SECURE_KEY) == expected
+
+
+def test_a_set_of_a_confidential_disk_needs_the_encryption_that_takes_it():
+    assert "diskEncryptionSet" not in confidential("EncryptedVMGuestStateOnlyWithPmk", SECURE_KEY)
+
+
+def test_every_disk_has_its_disk_encryption_set():
+    spec = replace(SPEC, keys=DiskKeys(KEY, {1: OTHER_KEY}), disk_type="StandardSSD_LRS")
+    storage = properties(spec)["storageProfile"]
+    assert storage["osDisk"]["managedDisk"] == {
+        "storageAccountType": "StandardSSD_LRS",
+        "diskEncryptionSet": {"id": KEY},
+    }
+    assert [disk["managedDisk"] for disk in storage["dataDisks"]] == [
+        {"storageAccountType": "StandardSSD_LRS"},
+        {"storageAccountType": "StandardSSD_LRS", "diskEncryptionSet": {"id": OTHER_KEY}},
+    ]
+
+
+def test_a_controller_is_named_only_where_it_is_not_the_usual_one():
+    assert "diskControllerType" not in properties()["storageProfile"]
+    assert properties(replace(SPEC, controller="NVMe"))["storageProfile"]["diskControllerType"] == "NVMe"
+
+
+def test_a_zone_is_named_only_where_one_is_asked_for():
+    assert "zones" not in machine_body(SPEC, SUBNET)
+    assert machine_body(replace(SPEC, zone="2"), SUBNET)["zones"] == ["2"]
+
+
+def test_the_policys_tags_stand_beside_our_own_on_everything():
+    body = machine_body(replace(SPEC, tags={"costCenter": "7", "ringmaster-release": "no"}), SUBNET)
+    assert (body["tags"]["costCenter"], body["tags"]["ringmaster-release"]) == ("7", str(VERSION))
+    assert body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["tags"] == body["tags"]
+    assert probe_body("westus2", "echo", timedelta(0), {"costCenter": "7"})["tags"] == {"costCenter": "7"}
+    assert "tags" not in probe_body("westus2", "echo", timedelta(0))
 
 
 @pytest.mark.parametrize(

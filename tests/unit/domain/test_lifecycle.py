@@ -1,5 +1,6 @@
 """The lifecycle: what follows from what, and what each transition sends."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -19,7 +20,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Branch, Kind
 from shared.domain.moment import Moment
-from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
+from shared.domain.policy import ApprovalRules, DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,6 +31,9 @@ VERSION = SOURCE.version(VersionNumber(1, 2, 3))
 CANARY = Ring("canary", SOURCE, (RegionTarget("westeurope"), RegionTarget("northeurope")))
 WIDE = Ring("wide", SOURCE, (RegionTarget("eastus"),), bake=timedelta(hours=2), boot_test=False)
 POLICY = DefinitionPolicy("d", SOURCE, (CANARY, WIDE), ScanRules({Severity.CRITICAL: 0}), digest="p1")
+APPROVED = replace(CANARY, approval=ApprovalRules())
+GUARDED = replace(POLICY, rings=(APPROVED, WIDE))
+"""Transitions to a wait for approval need a ring that wants one."""
 
 
 def started() -> Release:
@@ -127,16 +131,16 @@ def test_a_release_can_end_although_no_policy_covers_it_any_more() -> None:
 def test_what_the_table_does_not_name_cannot_happen(state: State, outcome: Outcome) -> None:
     release = Release(VERSION, state, 9, "p1", NOW, NOW, ring="canary")
     if (state, outcome) in TABLE:
-        assert advance(release, outcome, POLICY, Moment(NOW)).state is TABLE[state, outcome].state
+        assert advance(release, outcome, GUARDED, Moment(NOW)).state is TABLE[state, outcome].state
     else:
         with pytest.raises(NoSuchTransition):
-            advance(release, outcome, POLICY, Moment(NOW))
+            advance(release, outcome, GUARDED, Moment(NOW))
 
 
 @pytest.mark.parametrize(("state", "outcome"), list(TABLE))
 def test_every_transition_counts_the_sequence_up(state: State, outcome: Outcome) -> None:
     release = Release(VERSION, state, 9, "p1", NOW, NOW, ring="canary")
-    assert advance(release, outcome, POLICY, Moment(NOW)).seq == 10
+    assert advance(release, outcome, GUARDED, Moment(NOW)).seq == 10
 
 
 def proven(incarnation: str = "i1", digest: str = "p1", evidence: str = "e") -> Release:
@@ -170,3 +174,8 @@ def test_a_region_that_was_not_tested_is_missing() -> None:
         VERSION, State.PUBLISHING, 9, "p1", NOW, NOW, incarnation="i1", ring="canary", gates=release.gates[:-1]
     )
     assert missing_proof(without, POLICY, CANARY) == ("boot_test/canary/northeurope",)
+
+
+def test_a_ring_lacks_proof_until_it_is_approved() -> None:
+    release = proven()
+    assert missing_proof(release, GUARDED, APPROVED) == ("approval/canary",)

@@ -1,10 +1,15 @@
 """Taking a version back: every flag is set, nothing is dropped, and what `latest` is then is known beforehand."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
 
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionNumber
-from shared.domain.revocation import check_revocation, plan_revocation
+from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules
+from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
+from shared.domain.revocation import check_revocation, plan_revocation, published_regions, rightful_regions
 
 DEFINITION = DefinitionId.parse(
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/d"
@@ -64,3 +69,56 @@ def test_each_place_where_it_is_still_visible_is_told() -> None:
 
 def test_a_version_that_is_gone_is_nowhere() -> None:
     assert check_revocation([GOOD], BAD.id) == ()
+
+
+def test_a_kept_region_stays_as_it_is_and_is_not_told() -> None:
+    plan = plan_revocation([GOOD, BAD], BAD, kept=["westus"])
+    hidden = replace(BAD, targets=plan.targets, excluded=True)
+    assert [hidden.visible_in(region) for region in ("eastus", "westus")] == [False, True]
+    assert (plan.emptied, check_revocation([hidden], hidden.id, kept=["westus"])) == ((), ())
+
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+ELSEWHERE = DefinitionId.parse(str(DEFINITION).replace("/g/", "/h/"))
+POLICY = DefinitionPolicy(
+    "d",
+    DEFINITION,
+    (
+        Ring("one", DEFINITION, (RegionTarget("eastus"),), boot_test=False),
+        Ring("two", DEFINITION, (RegionTarget("westus"),), boot_test=False),
+        Ring("three", ELSEWHERE, (RegionTarget("eastus"),), boot_test=False),
+    ),
+    ScanRules({}),
+    digest="d",
+)
+
+
+def gate(gate: Gate, ring: str | None = None) -> GateRecord:
+    return GateRecord(gate, Answer.PASS, NOW, "image", "d", "evidence", ring=ring)
+
+
+def release(state: State, *published: str, gates: tuple[GateRecord, ...] = ()) -> Release:
+    publications = tuple(Publication(ring, POLICY.ring(ring).region_names, NOW) for ring in published)
+    return Release(BAD.id, state, 1, "d", NOW, NOW, incarnation="image", published=publications, gates=gates)
+
+
+class TestRightfulRegions:
+    def test_it_may_stay_where_it_was_published(self) -> None:
+        assert rightful_regions(release(State.SUPERSEDED, "one"), POLICY, DEFINITION) == {"eastus"}
+
+    def test_a_publication_in_another_gallery_counts_there_alone(self) -> None:
+        found = [published_regions(release(State.RELEASED, "three"), POLICY, each) for each in (DEFINITION, ELSEWHERE)]
+        assert found == [set(), {"eastus"}]
+
+    def test_a_ring_that_the_policy_names_no_more_counts_in_every_gallery(self) -> None:
+        without = replace(POLICY, rings=POLICY.rings[1:])
+        assert published_regions(release(State.RELEASED, "one"), without, ELSEWHERE) == {"eastus"}
+
+    def test_it_may_stay_where_it_is_proven_and_nobody_has_recorded_the_publication_yet(self) -> None:
+        passed = (*map(gate, (Gate.VALIDATION, Gate.SCAN, Gate.BOOT_TEST)), gate(Gate.REPLICATION, "two"))
+        assert rightful_regions(release(State.PUBLISHING, gates=passed), POLICY, DEFINITION) == {"westus"}
+        assert rightful_regions(release(State.PUBLISHING, gates=passed[1:]), POLICY, DEFINITION) == set()
+
+    @pytest.mark.parametrize("state", [State.REJECTED, State.REVOKING, State.REVOKED])
+    def test_a_rejected_or_revoked_one_may_stay_nowhere(self, state: State) -> None:
+        assert rightful_regions(release(state, "one", "two"), POLICY, DEFINITION) == set()

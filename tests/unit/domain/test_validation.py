@@ -16,6 +16,7 @@ from shared.domain.facts import (
     ProvisioningState,
     PurchasePlan,
     RegionTargetFacts,
+    ResourceRange,
     SourceFacts,
     SourceKind,
     VersionFacts,
@@ -67,6 +68,8 @@ POLICY = DefinitionPolicy(
     scan=ScanRules(limits={Severity.CRITICAL: 0}),
     digest="d",
 )
+AT_HOME = replace(POLICY, rings=POLICY.rings[:1])
+"""With one ring, in the source gallery and in the version's region."""
 
 
 def judged(
@@ -164,14 +167,23 @@ class TestFeatures:
     @pytest.mark.parametrize("value", ["TrustedLaunch", "TrustedLaunchSupported", "ConfidentialVM"])
     def test_security_types_need_generation_2(self, value: str) -> None:
         facts = replace(definition(features={"SecurityType": value}, hyper_v_generation="V1"), source=None)
-        facts = replace(facts, ring_definitions={TARGET: replace(DEFINITION, hyper_v_generation="V1")})
-        assert codes(judged(facts)) == ["error:security-type"]
-        assert judged(definition(features={"SecurityType": value})).findings == ()
+        assert codes(validate(facts, AT_HOME, now=NOW)) == ["error:security-type"]
+        assert validate(definition(features={"SecurityType": value}), AT_HOME, now=NOW).findings == ()
 
     def test_standard_security_fits_generation_1(self) -> None:
         facts = replace(definition(features={"SecurityType": "Standard"}, hyper_v_generation="V1"), source=None)
         facts = replace(facts, ring_definitions={TARGET: replace(DEFINITION, hyper_v_generation="V1")})
         assert judged(facts).findings == ()
+
+    def test_a_confidential_version_stays_where_it_was_built(self) -> None:
+        features = {"SecurityType": "ConfidentialVM"}
+        facts = replace(definition(features=features), ring_definitions=target(features=features).ring_definitions)
+        assert codes(judged(facts)) == ["error:confidential-elsewhere"]
+        for region, subscription in (("eastus", SOURCE.gallery.subscription), ("westeurope", "other")):
+            moved = replace(TARGET, gallery=replace(TARGET.gallery, subscription=subscription))
+            policy = replace(POLICY, rings=(Ring("production", moved, (RegionTarget(region),)),))
+            found = replace(facts, ring_definitions={moved: facts.ring_definitions[TARGET]})
+            assert codes(validate(found, policy, now=NOW)) == ["error:confidential-elsewhere"]
 
 
 class TestRingsInOtherGalleries:
@@ -212,6 +224,44 @@ class TestRingsInOtherGalleries:
             target(hyper_v_generation=there), definition=replace(DEFINITION, hyper_v_generation=here), source=None
         )
         assert "error:ring-definition-differs" not in codes(judged(facts))
+
+    @pytest.mark.parametrize(
+        ("here", "there"), [({}, "TrustedLaunchSupported"), ({"SecurityType": "TrustedLaunchSupported"}, None)]
+    )
+    def test_a_security_type_left_out_is_standard(self, here: dict[str, str], there: str | None) -> None:
+        facts = replace(target(features={"securitytype": there} if there else {}), definition=DEFINITION)
+        facts = replace(facts, definition=replace(DEFINITION, features=here))
+        verdict = judged(facts)
+        assert codes(verdict) == ["error:ring-definition-differs"]
+        assert "Standard" in verdict.texts[0]
+        assert "create another definition" in verdict.texts[0]
+        assert judged(target(features={"SecurityType": "Standard"})).findings == ()
+
+    @pytest.mark.parametrize(
+        ("changes", "word"),
+        [
+            ({"features": {"DiskControllerTypes": "SCSI, NVMe"}}, "DiskControllerTypes is not set (SCSI)"),
+            ({"features": {"IsHibernateSupported": "True"}}, "IsHibernateSupported"),
+            ({"features": {"IsAcceleratedNetworkSupported": "True"}}, "IsAcceleratedNetworkSupported"),
+            ({"recommended": {"vCPUs": ResourceRange(2, 8)}}, "recommended vCPUs is any, but 2 to 8"),
+            ({"recommended": {"memory": ResourceRange(4)}}, "recommended memory is any, but 4 to any"),
+            ({"disallowed_disk_types": ("Standard_LRS",)}, "disallowed disk types is none, but Standard_LRS"),
+        ],
+        ids=str,
+    )
+    def test_what_only_consumers_notice_is_a_warning(self, changes: dict[str, Any], word: str) -> None:
+        verdict = judged(target(**changes))
+        assert codes(verdict) == ["warning:ring-definition-for-consumers"]
+        assert word in verdict.texts[0]
+
+    def test_a_feature_with_its_default_is_as_one_left_out(self) -> None:
+        features = {"DiskControllerTypes": "SCSI", "IsHibernateSupported": "false"}
+        assert judged(target(features=features)).findings == ()
+
+    def test_the_order_of_a_list_is_no_difference(self) -> None:
+        facts = replace(FACTS, definition=replace(DEFINITION, features={"DiskControllerTypes": "SCSI, NVMe"}))
+        facts = replace(facts, ring_definitions=target(features={"DiskControllerTypes": "NVMe,SCSI"}).ring_definitions)
+        assert judged(facts).findings == ()
 
     def test_an_architecture_left_out_is_x64(self) -> None:
         assert judged(target(architecture=None)).findings == ()
@@ -294,6 +344,10 @@ class TestVisibility:
     def test_a_version_visible_before_proof_is_told_of_or_rejected(self) -> None:
         assert codes(judged(excluded=False)) == ["warning:visible-before-proof"]
         assert codes(judged(rules=self.REJECT, excluded=False)) == ["error:visible-before-proof"]
+
+    def test_where_ringmaster_published_it_before_it_is_proven(self) -> None:
+        published = replace(FACTS, published=frozenset({"westeurope"}))
+        assert codes(judged(published, rules=self.REJECT, excluded=False)) == []
 
     def test_the_flag_of_a_region_overrides_the_flag_of_the_version(self) -> None:
         hidden = (RegionTargetFacts("westeurope", excluded=True),)

@@ -51,6 +51,7 @@ def test_every_kind_of_command_has_a_queue() -> None:
         Kind.REPLICATE: "image-replicate",
         Kind.PROMOTE: "image-promote",
         Kind.REVOKE: "image-promote",
+        Kind.HIDE: "image-promote",
         Kind.ANNOUNCE: "image-promote",
     }
 

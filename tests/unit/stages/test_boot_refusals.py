@@ -7,9 +7,18 @@ import pytest
 
 from shared.domain.hop_states import CreateMachine
 from shared.domain.image import VersionId
+from shared.domain.machine_sizes import Sizes
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Decided, HopResult, Requeue
-from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
+from shared.domain.policy import (
+    DefinitionPolicy,
+    Policy,
+    RegionTarget,
+    Ring,
+    ScanRules,
+    Severity,
+    TestEnvironment,
+)
 from shared.domain.release import Answer, Gate, Release, State
 from shared.ports import Hop, MachineSpec, Refused, World
 from shared.stages import boot_test
@@ -38,12 +47,16 @@ async def refused(code: str, since: datetime | None = None) -> HopResult:
     """The hop that asks for a machine, which Azure refuses."""
 
     class Machines:
+        async def sizes(self, region: str) -> Sizes:
+            return {}
+
         async def create(self, spec: MachineSpec) -> None:
             raise Refused(code, "no", 400)
 
     machines: Any = Machines()
     nothing: Any = None
-    world = World(nothing, machines, nothing, nothing, nothing, nothing, nothing)
+    policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
+    world = World(nothing, machines, nothing, nothing, nothing, nothing, policy)
     state = CreateMachine(vm="rm-000000000000", since=since)
     command = Command(
         Kind.BOOT_TEST, VERSION, 3, NOW + timedelta(hours=1), ring="canary", region="westeurope", state=state

@@ -114,6 +114,82 @@ def test_a_trusted_machine_cannot_become_a_managed_image(arm: Arm) -> None:
     assert "not supported for virtual machine with TrustedLaunch security type" in error["message"]
 
 
+def confidential(encryption: str, size: str = "Standard_DC2as_v5", *, secure_boot: bool = True, **more: Any) -> Any:
+    """The body of a confidential machine whose OS disk is encrypted like this."""
+    uefi = {"secureBootEnabled": secure_boot, "vTpmEnabled": True}
+    disk = {"managedDisk": {"securityProfile": {"securityEncryptionType": encryption, **more}}}
+    return machine(securityProfile={"securityType": "ConfidentialVM", "uefiSettings": uefi}, disk=disk, size=size)
+
+
+KEY = {"id": f"{COMPUTE}/diskEncryptionSets/des"}
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (confidential("VMGuestStateOnly"), ""),
+        (confidential("DiskWithVMGuestState", diskEncryptionSet=KEY), ""),
+        (confidential("NonPersistedTPM", "Standard_DC2es_v5", secure_boot=False), ""),
+        (confidential("VMGuestStateOnly", diskEncryptionSet=KEY), "only with security encryption type 'DiskWithVMGu"),
+        (confidential("NonPersistedTPM", secure_boot=False), "does not support security encryption type 'NonPersist"),
+        (confidential("NonPersistedTPM", "Standard_EC2es_v5"), "secureBootEnabled' must be false"),
+    ],
+)
+def test_an_encryption_of_a_confidential_disk_has_its_needs(arm: Arm, body: dict[str, Any], text: str) -> None:
+    image(with_network(arm), features=security("ConfidentialVM"))
+    reply = arm.call("PUT", MACHINE, body, api=API)
+    assert reply.status == (400 if text else 201), reply.body
+    assert not text or text in reply.body["error"]["message"]
+
+
+def test_only_a_confidential_machine_has_a_security_profile_of_its_disk(arm: Arm) -> None:
+    image(with_network(arm), features=security("TrustedLaunchSupported"))
+    disk = {"managedDisk": {"securityProfile": {"diskEncryptionSet": KEY}}}
+    for kind in (STANDARD, TRUSTED):
+        error = arm.error("PUT", MACHINE, machine(disk=disk, **kind), api=API)
+        assert "is allowed for Confidential VMs only" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (f"{COMPUTE}/disks/des", "is not a valid resource reference"),
+        (
+            "/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups/k/providers/Microsoft.Compute"
+            "/diskEncryptionSets/des",
+            "must be in the same subscription",
+        ),
+    ],
+)
+def test_a_disk_encryption_set_is_one_of_the_machines_subscription(arm: Arm, key: str, text: str) -> None:
+    image(with_network(arm))
+    for place in ({"disk": {"managedDisk": {"diskEncryptionSet": {"id": key}}}}, data_disk(key)):
+        error = arm.error("PUT", MACHINE, machine(**place), api=API)
+        assert (error["status"], error["code"]) == (400, "InvalidParameter")
+        assert text in error["message"]
+    body = machine(disk={"managedDisk": {"diskEncryptionSet": KEY}})
+    ended(arm, arm.call("PUT", MACHINE, body, api=API))
+    disk = arm.document(MACHINE, api=API)["properties"]["storageProfile"]["osDisk"]["managedDisk"]
+    assert disk["diskEncryptionSet"] == KEY
+
+
+def data_disk(key: str) -> dict[str, Any]:
+    disk = {"lun": 0, "createOption": "Empty", "diskSizeGB": 4, "managedDisk": {"diskEncryptionSet": {"id": key}}}
+    return {"storage": {"dataDisks": [disk]}}
+
+
+def test_a_zone_is_one_of_the_region(arm: Arm) -> None:
+    image(with_network(arm))
+    error = arm.error("PUT", MACHINE, machine() | {"zones": ["4"]}, api=API)
+    assert (error["status"], error["code"], error["message"]) == (
+        400,
+        "InvalidAvailabilityZone",
+        "The zone(s) '4' for resource 'Microsoft.Compute/virtualMachines/probe' is not supported. The supported zones "
+        "for location 'westeurope' are '1,2,3'",
+    )
+    assert arm.call("PUT", MACHINE, machine() | {"zones": ["2"]}, api=API).status == 201
+
+
 NVME = [{"name": "DiskControllerTypes", "value": "SCSI, NVMe"}]
 
 

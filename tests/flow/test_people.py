@@ -1,0 +1,455 @@
+"""What people do to releases, at the wrong time, twice, at once, and against each other."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from shared.domain.access import Actor
+from shared.domain.actions import Action
+from shared.domain.image import VersionId
+from shared.domain.policy import ApprovalDeadline, ApprovalRules, DefinitionPolicy, Ring, Skippable
+from shared.domain.publish_window import Freeze, Window
+from shared.domain.release import Gate, State
+from shared.engine.apply_action import ActionDenied
+from tests.flow.rehearsal import (
+    ADMIN,
+    APPROVER,
+    BEGIN,
+    DEFINITION,
+    HOME,
+    OPERATOR,
+    PRODUCTION,
+    READER,
+    SECOND_APPROVER,
+    SMALL,
+    SOURCE,
+    Rehearsal,
+)
+
+
+def with_ring(definition: DefinitionPolicy, number: int, **changes: Any) -> DefinitionPolicy:
+    rings: list[Ring] = list(definition.rings)
+    rings[number] = replace(rings[number], **changes)
+    return replace(definition, rings=tuple(rings))
+
+
+APPROVED = with_ring(SMALL, 0, approval=ApprovalRules(within=timedelta(days=2)))
+TWO = with_ring(SMALL, 0, approval=ApprovalRules(count=2, within=timedelta(days=2)))
+
+
+def waiting(definition: DefinitionPolicy = APPROVED) -> tuple[Rehearsal, VersionId]:
+    """A release that waits for its approval."""
+    play = Rehearsal(definition)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
+    return play, version
+
+
+# --- approval ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_ring_that_nobody_approves_is_not_published() -> None:
+    play, version = waiting()
+    play.wait(24)
+    assert (play.latest(SOURCE, HOME), play.release(version).state) == (None, State.AWAITING_APPROVAL)
+
+
+def test_an_approval_publishes_the_ring() -> None:
+    play, version = waiting()
+    play.take(Action.APPROVE, version, APPROVER)
+    assert play.run().release(version).state is State.RELEASED
+
+
+def test_an_approval_while_regions_replicate_counts() -> None:
+    play = Rehearsal(APPROVED)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).ring is not None)
+    play.take(Action.APPROVE, version, APPROVER)
+    assert play.run().release(version).state is State.RELEASED
+
+
+def test_an_approval_before_the_release_is_in_a_ring_is_refused() -> None:
+    play = Rehearsal(APPROVED)
+    version = play.publish(scan=None)
+    play.wait(2)
+    with pytest.raises(ActionDenied, match="in no ring yet"):
+        play.take(Action.APPROVE, version, APPROVER)
+
+
+def test_two_approvals_are_not_given_by_one_person_twice() -> None:
+    play, version = waiting(TWO)
+    play.take(Action.APPROVE, version, APPROVER)
+    with pytest.raises(ActionDenied, match="has approved canary already"):
+        play.take(Action.APPROVE, version, APPROVER)
+    assert play.wait(1).release(version).state is State.AWAITING_APPROVAL
+
+
+def test_two_approvals_by_two_people_publish_the_ring() -> None:
+    play, version = waiting(TWO)
+    play.take(Action.APPROVE, version, APPROVER)
+    play.take(Action.APPROVE, version, SECOND_APPROVER)
+    assert play.run().release(version).state is State.RELEASED
+
+
+def test_a_second_click_approves_once() -> None:
+    play, version = waiting(TWO)
+    first = play.take(Action.APPROVE, version, APPROVER, key="the-same-key")
+    again = play.take(Action.APPROVE, version, APPROVER, key="the-same-key")
+    assert (first.repeated, again.repeated, len(play.release(version).actions)) == (False, True, 1)
+
+
+def test_whoever_built_the_version_may_not_approve_it() -> None:
+    play, version = waiting()
+    builder = replace(APPROVER, ids=APPROVER.ids | {"builder"})
+    with pytest.raises(ActionDenied, match="a builder may not approve"):
+        play.take(Action.APPROVE, version, builder)
+
+
+@pytest.mark.parametrize("who", [READER, OPERATOR])
+def test_whoever_lacks_the_role_is_told_which(who: Actor) -> None:
+    play, version = waiting()
+    with pytest.raises(ActionDenied, match="needs the role approver"):
+        play.take(Action.APPROVE, version, who)
+
+
+def test_an_approval_of_a_former_image_does_not_count_for_the_next() -> None:
+    play, version = waiting(TWO)
+    play.take(Action.APPROVE, version, APPROVER)
+    play.cloud.galleries.remove(version)
+    play.publish()
+    play.until(lambda: play.release(version).state is State.AWAITING_APPROVAL and not play.release(version).actions)
+    play.take(Action.APPROVE, version, SECOND_APPROVER)
+    assert play.wait(2).release(version).state is State.AWAITING_APPROVAL
+
+
+def test_an_approval_under_a_former_policy_does_not_count() -> None:
+    play, version = waiting(TWO)
+    play.take(Action.APPROVE, version, APPROVER)
+    play.change_policy(replace(TWO, digest="digest-2"))
+    play.wait(6)
+    play.take(Action.APPROVE, version, SECOND_APPROVER)
+    assert play.wait(2).release(version).state is State.AWAITING_APPROVAL
+
+
+def test_a_scan_that_fails_withdraws_an_approval() -> None:
+    two_rings = with_ring(DEFINITION, 1, approval=ApprovalRules(count=2))
+    play = Rehearsal(two_rings)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
+    play.take(Action.APPROVE, version, APPROVER)
+    play.wait(1)
+    play.scan(version, "critical-cve")
+    play.wait(1)
+    assert play.release(version).gates[-1].gate is Gate.RESCAN
+    play.take(Action.APPROVE, version, SECOND_APPROVER)
+    assert play.wait(2).latest(SOURCE, "eastus") is None
+
+
+def test_a_missing_approval_holds_the_release_at_its_deadline_and_still_publishes_it_later() -> None:
+    play, version = waiting()
+    play.wait(24 * 3)
+    assert "approval of canary missing at the deadline" in play.release(version).stalls["promote/canary"]
+    play.take(Action.APPROVE, version, APPROVER)
+    assert play.run().release(version).state is State.RELEASED
+
+
+def test_a_missing_approval_rejects_where_the_policy_says_so() -> None:
+    rules = ApprovalRules(within=timedelta(days=2), at_deadline=ApprovalDeadline.REJECT)
+    play, version = waiting(with_ring(SMALL, 0, approval=rules))
+    play.wait(24 * 3)
+    assert play.run().release(version).state is State.REJECTED
+
+
+def test_a_missing_approval_is_asked_for_again_where_the_policy_says_so() -> None:
+    rules = ApprovalRules(within=timedelta(days=2), at_deadline=ApprovalDeadline.REMIND)
+    play, _ = waiting(with_ring(SMALL, 0, approval=rules))
+    play.wait(24 * 5)
+    types = [each.type for each in play.cloud.publisher.published()]
+    assert (types.count("Ringmaster.ApprovalWanted"), types.count("Ringmaster.ApprovalOverdue")) == (1, 2)
+
+
+def test_a_person_who_rejects_ends_the_release() -> None:
+    play, version = waiting()
+    play.take(Action.REJECT, version, APPROVER, "it was built from the wrong branch")
+    assert play.run().release(version).reasons == ("rejected by approver: it was built from the wrong branch",)
+
+
+# --- hold -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_held_release_prepares_and_does_not_publish() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.wait(minutes=8)
+    play.take(Action.HOLD, version, reason="an incident")
+    play.wait(24 * 3)
+    assert (play.latest(SOURCE, HOME), play.release(version).state) == (None, State.PUBLISHING)
+
+
+def test_a_held_release_goes_on_when_it_is_resumed() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.wait(minutes=8)
+    play.take(Action.HOLD, version)
+    play.wait(24)
+    play.take(Action.RESUME, version)
+    assert play.run(timedelta(hours=1)).release(version).state is State.RELEASED
+
+
+def test_a_hold_that_comes_while_the_ring_is_about_to_be_published_keeps_it_from_that() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.PUBLISHING)
+    play.take(Action.HOLD, version)
+    assert play.wait(5).latest(SOURCE, HOME) is None
+
+
+def test_a_hold_outlasts_a_change_of_the_policy() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.wait(minutes=8)
+    play.take(Action.HOLD, version)
+    play.change_policy(replace(SMALL, digest="digest-2"))
+    assert play.wait(5).latest(SOURCE, HOME) is None
+
+
+def test_nobody_holds_twice() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish()
+    play.wait(minutes=8)
+    play.take(Action.HOLD, version)
+    with pytest.raises(ActionDenied, match="holds this release already"):
+        play.take(Action.HOLD, version, ADMIN)
+
+
+# --- the calendar -----------------------------------------------------------------------------------------------------
+
+
+def test_a_ring_is_published_in_its_window() -> None:
+    opens, closes = ((BEGIN + timedelta(hours=hours)).time() for hours in (6, 7))
+    office = Window(frozenset(range(5)), opens, closes, "UTC")
+    play = Rehearsal(with_ring(SMALL, 0, windows=(office,)))
+    version = play.publish()
+    play.run()
+    published = play.release(version).published[0].at
+    assert timedelta(hours=6) <= published - BEGIN < timedelta(hours=7)
+
+
+def test_nothing_is_published_in_a_freeze() -> None:
+    freeze = Freeze(BEGIN, BEGIN + timedelta(days=3), "year end")
+    play = Rehearsal(replace(SMALL, freezes=(freeze,)))
+    version = play.publish()
+    play.run()
+    assert play.release(version).published[0].at >= BEGIN + timedelta(days=3)
+
+
+def test_a_freeze_that_is_lifted_lets_the_release_go_on_when_it_is_resumed() -> None:
+    ends = datetime(2026, 4, 1, tzinfo=timezone(timedelta(hours=2)))
+    play = Rehearsal(replace(SMALL, freezes=(Freeze(BEGIN, ends, "year end"),)))
+    version = play.publish()
+    play.wait(5)
+    play.change_policy(SMALL)
+    play.take(Action.HOLD, version)
+    play.take(Action.RESUME, version)
+    assert play.run(timedelta(hours=2)).release(version).state is State.RELEASED
+
+
+def test_the_rest_of_a_bake_time_can_be_skipped_by_an_admin() -> None:
+    play = Rehearsal(DEFINITION)
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.BAKING, timedelta(days=1))
+    play.until(lambda: play.release(version).ring == "early" and play.release(version).state is State.BAKING)
+    play.take(Action.SKIP_BAKE, version, ADMIN)
+    play.wait(minutes=2)
+    assert play.latest(SOURCE, "eastus") == "1.0.0"
+
+
+# --- emergency --------------------------------------------------------------------------------------------------------
+
+EMERGENCY = replace(APPROVED, emergency_skips=frozenset({Skippable.APPROVAL}))
+
+
+def test_an_emergency_skips_what_the_policy_names_and_says_so_until_it_is_acknowledged() -> None:
+    play, version = waiting(EMERGENCY)
+    play.take(Action.EMERGENCY, version, ADMIN, "the fix of an outage")
+    play.run()
+    assert play.release(version).state is State.RELEASED
+    warning = "emergency promotion: admin ordered canary: the fix of an outage"
+    assert warning in play.release(version).warnings
+    play.take(Action.ACKNOWLEDGE, version)
+    assert warning not in play.release(version).warnings
+
+
+def test_an_emergency_does_not_skip_what_the_policy_does_not_name() -> None:
+    freeze = Freeze(BEGIN, BEGIN + timedelta(days=3), "year end")
+    play, version = waiting(replace(EMERGENCY, freezes=(freeze,)))
+    play.take(Action.EMERGENCY, version, ADMIN)
+    assert play.wait(24).latest(SOURCE, HOME) is None
+
+
+def test_an_emergency_never_skips_a_proof() -> None:
+    play = Rehearsal(EMERGENCY)
+    version = play.publish(scan=None)
+    play.wait(2)
+    with pytest.raises(ActionDenied, match="not in a ring"):
+        play.take(Action.EMERGENCY, version, ADMIN)
+
+
+def test_no_emergency_where_the_policy_names_nothing_to_skip() -> None:
+    play, version = waiting()
+    with pytest.raises(ActionDenied, match="names nothing that an emergency promotion may skip"):
+        play.take(Action.EMERGENCY, version, ADMIN)
+
+
+# --- taking back ------------------------------------------------------------------------------------------------------
+
+
+def released(number: str = "1.0.0", play: Rehearsal | None = None) -> tuple[Rehearsal, VersionId]:
+    play = play or Rehearsal(DEFINITION)
+    version = play.publish(number)
+    play.run()
+    assert play.release(version).state is State.RELEASED
+    return play, version
+
+
+def test_a_bad_version_is_latest_nowhere_after_one_command() -> None:
+    play, _ = released()
+    _, bad = released("1.1.0", play)
+    play.take(Action.REVOKE, bad, reason="a backdoor")
+    play.run()
+    assert {play.latest(SOURCE, HOME), play.latest(PRODUCTION, "eastus2")} == {"1.0.0"}
+    assert play.release(bad).state is State.REVOKED
+
+
+def test_a_revocation_that_would_leave_a_region_empty_waits_for_people() -> None:
+    play, version = released()
+    play.take(Action.REVOKE, version)
+    play.wait(2)
+    assert "would be empty" in play.release(version).stalls["revoke"]
+    assert play.latest(SOURCE, HOME) == "1.0.0"
+
+
+def test_a_revocation_leaves_a_region_empty_when_it_is_told_to() -> None:
+    play, version = released()
+    play.take(Action.REVOKE, version, allow_empty=True)
+    play.run()
+    assert play.latest(SOURCE, HOME) is None
+
+
+def test_a_version_that_never_had_a_release_is_revoked() -> None:
+    play = Rehearsal(DEFINITION, reconcile=False)
+    play.publish("1.0.0", events=(), scan=None, excluded=False)
+    bad = play.publish("1.1.0", events=(), scan=None, excluded=False)
+    play.wait(1)
+    play.take(Action.REVOKE, bad)
+    play.wait(1)
+    assert (play.latest(SOURCE, HOME), play.release(bad).state) == ("1.0.0", State.REVOKED)
+
+
+def test_a_revocation_can_begin_later() -> None:
+    play, _ = released()
+    _, bad = released("1.1.0", play)
+    at = play.scheduler.now + timedelta(hours=5)
+    play.take(Action.REVOKE, bad, at=at)
+    assert play.wait(4).latest(SOURCE, HOME) == "1.1.0"
+    assert play.wait(2).latest(SOURCE, HOME) == "1.0.0"
+
+
+def test_a_revocation_for_later_that_may_leave_a_region_empty_does() -> None:
+    play, version = released()
+    play.take(Action.REVOKE, version, at=play.scheduler.now + timedelta(hours=5), allow_empty=True)
+    assert play.wait(6).latest(SOURCE, HOME) is None
+
+
+def test_a_release_that_waits_can_be_revoked() -> None:
+    play, version = waiting()
+    play.take(Action.REVOKE, version, allow_empty=True)
+    assert play.run().release(version).state is State.REVOKED
+
+
+def test_an_approval_of_a_revoked_version_is_refused() -> None:
+    play, version = waiting()
+    play.take(Action.REVOKE, version, allow_empty=True)
+    with pytest.raises(ActionDenied, match="there is nothing to approve"):
+        play.take(Action.APPROVE, version, APPROVER)
+
+
+def test_a_restored_version_goes_through_every_gate_again() -> None:
+    play, _ = released()
+    _, version = released("1.1.0", play)
+    play.take(Action.REVOKE, version)
+    play.run()
+    machines = len(play.effects("machines.create"))
+    play.take(Action.RESTORE, version, ADMIN)
+    play.run()
+    assert (play.release(version).state, play.latest(SOURCE, HOME)) == (State.RELEASED, "1.1.0")
+    assert len(play.effects("machines.create")) > machines
+
+
+def test_a_restored_version_that_fails_its_gates_stays_hidden() -> None:
+    play, _ = released()
+    _, version = released("1.1.0", play)
+    play.take(Action.REVOKE, version)
+    play.run()
+    play.scan(version, "critical-cve")
+    play.take(Action.RESTORE, version, ADMIN)
+    play.run()
+    assert (play.release(version).state, play.latest(SOURCE, HOME)) == (State.REJECTED, "1.0.0")
+
+
+# --- retry ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_scan_does_not_burn_the_number() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish(scan=None)
+    play.run()
+    assert play.release(version).state is State.REJECTED
+    play.scan(version)
+    play.take(Action.RETRY, version)
+    assert play.run().release(version).state is State.RELEASED
+
+
+def test_an_image_that_failed_its_scan_is_not_retried() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish(scan="critical-cve")
+    play.run()
+    with pytest.raises(ActionDenied, match="rejected the image itself"):
+        play.take(Action.RETRY, version)
+
+
+def test_a_release_that_a_person_rejected_is_retried_from_its_ring() -> None:
+    play, version = waiting()
+    play.take(Action.REJECT, version, APPROVER)
+    play.run()
+    play.take(Action.RETRY, version)
+    assert play.release(version).state is State.REPLICATING
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_an_action_on_another_image_than_the_one_that_was_seen_is_refused() -> None:
+    play, version = waiting()
+    with pytest.raises(ActionDenied, match="another image was built"):
+        play.take(Action.APPROVE, version, APPROVER, incarnation="2020-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("action", [Action.REVOKE, Action.HOLD])
+def test_what_takes_something_back_needs_a_reason(action: Action) -> None:
+    play, version = waiting()
+    with pytest.raises(ActionDenied, match="needs a reason"):
+        play.take(action, version, reason="  ")
+
+
+def test_every_action_is_evidence() -> None:
+    play, version = waiting()
+    taken = play.take(Action.APPROVE, version, APPROVER, "tested in the lab")
+    document = play.do(lambda world, _: world.evidence.get(taken.record.evidence))
+    assert (document["by"], document["reason"], document["action"]) == (
+        {"id": APPROVER.id, "name": APPROVER.name},
+        "tested in the lab",
+        "approve",
+    )
