@@ -17,6 +17,7 @@ from local.simulation.fault_injection import FaultInjection, UnexpectedError
 from local.simulation.final_checks import FinalChecks
 from local.simulation.functions_host import FunctionsHost, InvocationResult, WorldWrapper
 from local.simulation.ground_truth import GroundTruth, ImageTruth
+from local.simulation.instances import Instances
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
 from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
@@ -100,12 +101,15 @@ class Simulator:
         self.invariants = Invariants(CheckContext(self.cloud, self.scheduler, self.truth, self._on_violation))
         self._record_history = record_history
         self._planned = 0
+        self.instances = Instances(self.rng, Random(f"instances {seed}"), self.scenario.clock_skew)
         store = ReportStore(self.fault_injection.report_store_answers)
         self.host = self._host(store, mutant.wrap_world)
         self.scanners = Scanners(
             self.host, self, store, Random(f"scanners {seed}"), self.scenario.scanner_response_rate
         )
-        self.workload = Workload(self.cloud, self.host, self.truth, casting, self, self.rng, self.scanners.plan_scans)
+        self.workload = Workload(
+            self.cloud, self.host, self.truth, casting, self, self.rng, self.instances, self.scanners.plan_scans
+        )
 
     def _host(self, store: ReportStore, wrap_world: WorldWrapper) -> FunctionsHost:
         host = FunctionsHost(
@@ -115,7 +119,7 @@ class Simulator:
             injector=self._inject,
             observer=self,
             parallel=8,
-            clock_skew=lambda: self.scenario.clock_skew * self.rng.uniform(-1, 1),
+            instance=self.instances.next,
             deliver_message=self.fault_injection.deliver_message,
             wrap_world=wrap_world,
         )

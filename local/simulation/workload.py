@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost
 from local.simulation.ground_truth import GroundTruth, ImageTruth
+from local.simulation.instances import Instances
 from local.simulation.observations import definitions_written
 from local.simulation.scenario import HOME, SUBSCRIPTION, ActionKind, Build, UserAction
 from shared.adapters.memory.characters import Character
@@ -78,6 +79,7 @@ class Workload:
     casting: Casting
     timeline: Timeline
     rng: Random
+    instances: Instances
     plan_scans: Callable[[Build, ImageTruth], None]
     """Tells the scanners of a new version."""
     builds: dict[VersionId, Build] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class Workload:
         self.timeline.record(f"user: {action.kind} {action.version.short if action.version else ''}")
         if action.policy is not None:
             self.truth.add_policy(action.policy)
+            self.timeline.plan(self.instances.deploy(self.host.world.policy), self.instances.roll_out)
             self.host.world = replace(self.host.world, policy=action.policy)
         elif action.version is None:
             raise ValueError(f"{action.kind} needs a version or a policy")

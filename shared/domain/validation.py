@@ -30,6 +30,7 @@ from shared.domain.facts import (
     VersionFacts,
 )
 from shared.domain.image import DefinitionId, VersionNumber
+from shared.domain.moment import CLOCK_SKEW
 from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
 
 _SECURITY_FOR_V2: Final = {
@@ -145,7 +146,7 @@ def _unfinished(
 ) -> ValidationVerdict:
     state = version.provisioning_state
     waited = now - waiting_since if waiting_since is not None else timedelta(0)
-    if waited > rules.ready_within:
+    if waited > rules.ready_within + CLOCK_SKEW:
         hours, allowed = (span.total_seconds() / 3600 for span in (waited, rules.ready_within))
         told = f"the version has been {state} for {hours:.1f} hours; {allowed:.1f} are allowed. Look at its replication"
         return _verdict([_error("not-ready-in-time", told)])

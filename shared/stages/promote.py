@@ -31,6 +31,7 @@ from shared.domain.latest import (
 )
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
+from shared.domain.moment import Moment
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, Ring, ScanRules
 from shared.domain.release import Answer, Gate, Release
@@ -83,7 +84,7 @@ async def overtaken(
     for itself.
     """
     dropped = Dropped("stale: the release has moved on")
-    may_have = isinstance(command.state, PublishingState) and now <= command.not_after
+    may_have = isinstance(command.state, PublishingState) and not Moment(now, world.pace).has_passed(command.not_after)
     if not may_have or policy is None:
         return dropped
     ring = next((each for each in policy.rings if each.name == command.ring), None)
@@ -164,7 +165,7 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = outstanding(on_hand)
     deadline = state.deadline or hop.now + hop.policy.scan.deadline / hop.world.pace
-    if hop.now >= deadline:
+    if hop.moment.has_passed(deadline):
         reasons = (f"no usable scan report for the rules of {hop.ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()})
     note = f"waiting for a scan that the rules of {hop.ring.name} accept, until {deadline:%Y-%m-%d %H:%M} UTC"
