@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from local.simulation.calls import Injector, Invocation, ProcessCrash
+from local.simulation.instances import ONLY_INSTANCE, Instance
 from local.simulation.interception import CallObserver, Context, WorkerProcess, intercept
 from local.simulation.scheduler import Scheduler
 from shared.adapters.memory.queues import MemoryQueues, QueuedMessage
@@ -82,17 +83,17 @@ class FunctionsHost:
         injector: Injector,
         observer: CallObserver,
         parallel: int = 1,
-        clock_skew: Callable[[], timedelta] = lambda: timedelta(0),
+        instance: Callable[[], Instance] = lambda: ONLY_INSTANCE,
         deliver_message: Callable[[QueuedMessage], Delivery] = lambda _: DELIVERED_ONCE,
         wrap_world: WorldWrapper = lambda world: world,
     ) -> None:
-        """``parallel`` is how many messages are handled at once; ``clock_skew`` is the error of a function's clock."""
+        """``parallel`` is how many messages are handled at once; ``instance`` is which one a function runs on."""
         self.scheduler, self.world, self.queues = scheduler, world, queues
         self.poison = MemoryQueues(scheduler.clock)
         self.results: list[InvocationResult] = []
         self.on_result: Callable[[InvocationResult], None] = self.results.append
         self.on_step: Callable[[Invocation, HopResult], None] = lambda *_: None
-        self._injector, self._observer, self._clock_skew = injector, observer, clock_skew
+        self._injector, self._observer, self._instance = injector, observer, instance
         self._deliver_message, self._wrap_world = deliver_message, wrap_world
         self._parallel, self._busy = parallel, 0
         self._invocation_numbers = itertools.count(1)
@@ -227,7 +228,9 @@ class FunctionsHost:
         worker = self._worker
         invocation = Invocation(next(self._invocation_numbers), function, subject, self.scheduler.now)
         context = Context(invocation, worker, self._injector, self._observer)
-        world = self._wrap_world(intercept(self.world, context))
+        instance = self._instance()
+        deployed = self.world if instance.policy is None else replace(self.world, policy=instance.policy)
+        world = self._wrap_world(intercept(deployed, context))
 
         def on_done(value: Any, error: BaseException | None) -> None:
             worker.running.pop(invocation.number, None)
@@ -237,7 +240,7 @@ class FunctionsHost:
                 self.kill(worker)
 
         async def body() -> Any:
-            return await work(world, invocation.started_at + self._clock_skew(), invocation)
+            return await work(world, invocation.started_at + instance.clock_error, invocation)
 
         task = self.scheduler.start(body(), on_done)
         if not task.ended:

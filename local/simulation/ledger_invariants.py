@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
@@ -21,7 +22,7 @@ from local.simulation.observations import (
 )
 from shared.domain.image import VersionId
 from shared.domain.messages import Command
-from shared.domain.release import GateRecord, Pending, Publication, Release
+from shared.domain.release import GateRecord, Pending, Publication, Release, State
 from shared.ports import Stored
 
 type _Sent = tuple[VersionId, CommandKey, int]
@@ -35,6 +36,8 @@ class LedgerInvariants:
         self._context = context
         self._recorded: set[_Sent] = set()
         self._sent: set[_Sent] = set()
+        self._waits_since: dict[VersionId, datetime] = {}
+        """Since when a scan is waited for, by no instance's clock. A function reads its clock once, when it starts."""
 
     def row_read(self, call: Call, stored: Stored | None, memory: InvocationMemory) -> None:
         """A function read a row: does it wait for the command that the function works on?"""
@@ -78,10 +81,12 @@ class LedgerInvariants:
         if row.state not in ENDED and not any(each.command.kind in CARRIES_RELEASE for each in row.pending.values()):
             text = f"{row.version.short} is {row.state} and waits for nothing"
             self._context.broken(Law.NOTHING_LOST, text, invocation)
+        if row.state is State.QUALIFYING and (before is None or before.state is not State.QUALIFYING):
+            self._waits_since[row.version] = invocation.started_at
         known = set(before.gates) if before else set()
         for record in row.gates:
             if record not in known:
-                self._check_evidence(invocation, row, record)
+                self._check_evidence(invocation, row, record, before.state if before else None)
 
     def _check_reuse(self, invocation: Invocation, former: Release) -> None:
         facts = run_now(self._context.cloud.galleries.version(former.version))
@@ -107,7 +112,7 @@ class LedgerInvariants:
             text = f"{key_of(command)} #{command.seq} of {row.version.short} is marked as sent and was not sent"
             self._context.broken(Law.OUTBOX, text, invocation)
 
-    def _check_evidence(self, invocation: Invocation, row: Release, record: GateRecord) -> None:
+    def _check_evidence(self, invocation: Invocation, row: Release, record: GateRecord, before: State | None) -> None:
         evidence = self._context.proof.evidence(record.evidence)
         if evidence is None:
             text = f"{row.version.short} has a verdict without evidence: {record.evidence}"
@@ -115,6 +120,16 @@ class LedgerInvariants:
         elif not evidence.says(row, record):
             text = f"the evidence {record.evidence} says something else than the verdict"
             self._context.broken(Law.PROOF, text, invocation)
+        elif before is State.QUALIFYING and "deadline" in evidence.document["facts"]:
+            self._check_deadline(invocation, row, record)
+
+    def _check_deadline(self, invocation: Invocation, row: Release, record: GateRecord) -> None:
+        """No clock that is ahead ends the wait for a scan before its time."""
+        policy = self._context.truth.policies[record.policy_digest]
+        waited = invocation.started_at - self._waits_since[row.version]
+        if waited < policy.scan.deadline:
+            text = f"{row.version.short} waited for its scan for {waited} of {policy.scan.deadline}"
+            self._context.broken(Law.NOTHING_LOST, text, invocation)
 
 
 def repeats_itself(call: Call) -> bool:

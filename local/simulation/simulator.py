@@ -17,6 +17,7 @@ from local.simulation.fault_injection import FaultInjection, UnexpectedError
 from local.simulation.final_checks import FinalChecks
 from local.simulation.functions_host import FunctionsHost, InvocationResult, WorldWrapper
 from local.simulation.ground_truth import GroundTruth, ImageTruth
+from local.simulation.instances import Instances
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
 from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
@@ -100,12 +101,15 @@ class Simulator:
         self.invariants = Invariants(CheckContext(self.cloud, self.scheduler, self.truth, self._on_violation))
         self._record_history = record_history
         self._planned = 0
+        self.instances = Instances(self.rng, Random(f"instances {seed}"), self.scenario.clock_skew)
         store = ReportStore(self.fault_injection.report_store_answers)
         self.host = self._host(store, mutant.wrap_world)
         self.scanners = Scanners(
             self.host, self, store, Random(f"scanners {seed}"), self.scenario.scanner_response_rate
         )
-        self.workload = Workload(self.cloud, self.host, self.truth, casting, self, self.rng, self.scanners.plan_scans)
+        self.workload = Workload(
+            self.cloud, self.host, self.truth, casting, self, self.rng, self.instances, self.scanners.plan_scans
+        )
 
     def _host(self, store: ReportStore, wrap_world: WorldWrapper) -> FunctionsHost:
         host = FunctionsHost(
@@ -115,7 +119,7 @@ class Simulator:
             injector=self._inject,
             observer=self,
             parallel=8,
-            clock_skew=lambda: self.scenario.clock_skew * self.rng.uniform(-1, 1),
+            instance=self.instances.next,
             deliver_message=self.fault_injection.deliver_message,
             wrap_world=wrap_world,
         )
@@ -192,7 +196,10 @@ class Simulator:
         if len(self.host.poison):
             return False
         rows = self.rows()
-        if len(self.cloud.queues) > sum(map(waits_for_version, rows)):
+        waiting = [row for row in rows if waits_for_version(row)]
+        settled_at = max((row.updated_at for row in rows if row not in waiting), default=BEGIN)
+        has_looked = all(row.updated_at > settled_at + timedelta(minutes=2) for row in waiting)  # by any two clocks
+        if len(self.cloud.queues) > len(waiting) or not has_looked:
             return False
         return all(map(has_ended, rows)) and not self._missed(rows)
 

@@ -14,6 +14,7 @@ from local.simulation.calls import Invocation
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost
 from local.simulation.ground_truth import GroundTruth, ImageTruth
+from local.simulation.instances import Instances
 from local.simulation.observations import definitions_written
 from local.simulation.scenario import HOME, OPERATOR, SUBSCRIPTION, ActionKind, Build, UserAction
 from shared.adapters.memory.characters import Character
@@ -81,6 +82,7 @@ class Workload:
     casting: Casting
     timeline: Timeline
     rng: Random
+    instances: Instances
     plan_scans: Callable[[Build, ImageTruth], None]
     """Tells the scanners of a new version."""
     builds: dict[VersionId, Build] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class Workload:
         self.timeline.record(f"user: {action.kind} {action.version.short if action.version else ''}")
         if action.policy is not None:
             self.truth.add_policy(action.policy)
+            self.timeline.plan(self.instances.deploy(self.host.world.policy), self.instances.roll_out)
             self.host.world = replace(self.host.world, policy=action.policy)
         elif action.version is None:
             raise ValueError(f"{action.kind} needs a version or a policy")

@@ -42,6 +42,8 @@ MAX_MACHINE_NAME: Final = 15
 AT_ONCE: Final = timedelta(0)
 EMERGENCY: Final = "emergency"
 """What an announcement of an emergency promotion is about."""
+JUDGE_AGAIN_AFTER: Final = timedelta(seconds=10)
+"""While a policy is rolled out, two instances begin a release anew by turns. This keeps them from a hot loop."""
 
 
 class Send(StrEnum):
@@ -158,7 +160,8 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
         case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
             return  # need no policy; see order_clean_up and order_announcement
         case Send.VALIDATE, _:
-            yield _Order(Branch(Kind.VALIDATE), NoState(), policy.validation.ready_within)
+            wait = AT_ONCE if release.seq == 1 else JUDGE_AGAIN_AFTER / moment.pace
+            yield _Order(Branch(Kind.VALIDATE), NoState(), policy.validation.ready_within, wait)
         case Send.SCAN, _:
             within = policy.scan.hold_for if release.state is State.HELD else policy.scan.deadline
             yield _Order(Branch(Kind.SCAN), AwaitScan(moment.after(within)), within)

@@ -34,6 +34,7 @@ from shared.domain.facts import (
 )
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.machine_sizes import Sizes
+from shared.domain.moment import CLOCK_SKEW
 from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
 from shared.domain.ring_definitions import compare_definitions, differs
 from shared.domain.validation_findings import FindingSeverity, ValidationFinding, error, warning
@@ -135,7 +136,7 @@ def _unfinished(
 ) -> ValidationVerdict:
     state = version.provisioning_state
     waited = now - waiting_since if waiting_since is not None else timedelta(0)
-    if waited > rules.ready_within:
+    if waited > rules.ready_within + CLOCK_SKEW:
         hours, allowed = (span.total_seconds() / 3600 for span in (waited, rules.ready_within))
         told = f"the version has been {state} for {hours:.1f} hours; {allowed:.1f} are allowed. Check its replication"
         return _verdict([error("not-ready-in-time", told)])

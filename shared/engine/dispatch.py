@@ -22,6 +22,7 @@ from typing import Final
 from shared.domain.hop_states import UnreadableState
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Branch, Command, Kind
+from shared.domain.moment import Moment
 from shared.domain.outcomes import Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
@@ -58,7 +59,7 @@ async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
     except PassingFault as fault:
         # The ledger itself did not answer, or others kept writing the row: nothing was written, so the command stays
         # as it is.
-        if command.is_hint and now > command.not_after:
+        if command.is_hint and Moment(now, world.pace).has_passed(command.not_after):
             return Dropped(f"the hint has expired; reconciliation finds the change: {fault}")
         wait = max(world.paced(backoff(command.attempt)), fault.retry_after or timedelta(0))
         await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
@@ -96,7 +97,7 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
             Hop(command, release, policy, world, now)
         )
     except PassingFault as fault:
-        return _after_fault(command, release, fault, now)
+        return _after_fault(command, release, fault, Moment(now, world.pace))
 
 
 def _unreadable(command: Command, state: UnreadableState) -> HopResult:
@@ -133,14 +134,14 @@ def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) 
     return None
 
 
-def _after_fault(command: Command, release: Release, fault: PassingFault, now: datetime) -> HopResult:
+def _after_fault(command: Command, release: Release, fault: PassingFault, moment: Moment) -> HopResult:
     what = f"{type(fault).__name__.lower()}: {fault}"
     if command.is_hint:
         # No row stands behind a hint; reconciliation finds again what it hinted at.
         raise fault
     before = release.pending.get(str(command.branch))
     told = before.stalled if before else None  # what people were told still holds
-    if now > command.not_after:
+    if moment.has_passed(command.not_after):
         since = f"; previous reason: {told}" if told else ""
         return Stalled(f"failed {command.attempt} times; last error: {what}{since}")
     asked = fault.retry_after or timedelta(0)

@@ -12,6 +12,7 @@ from typing import Final
 from shared.codec import CodecError, decode_command, unwrapped
 from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.domain.messages import Command, Kind
+from shared.domain.moment import Moment
 from shared.domain.release import Pending
 from shared.engine.commit import FOLDS, still_changing
 from shared.engine.fold import backoff, stalled
@@ -49,7 +50,7 @@ async def _fetched_later(command: Command, world: World, now: datetime) -> str:
     Raises Malformed for a command that orders nothing.
     """
     fetch_report.order_of(command)
-    if now > command.not_after or command.attempt >= FETCHES:
+    if Moment(now, world.pace).has_passed(command.not_after) or command.attempt >= FETCHES:
         return await fetch_report.given_up(command, world, now)
     wait = world.paced(backoff(command.attempt))
     await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.codec import decode_command, decode_pointer, encode_pointer, unwrapped
 from shared.domain.messages import Command, Kind
+from shared.domain.moment import Moment
 from shared.domain.outcomes import Dropped
 from shared.engine.fold import backoff
 from shared.ports import PassingFault, Queues
@@ -23,7 +24,7 @@ async def receive(body: bytes, kind: Kind, queues: Queues, *, now: datetime, pac
         return decode_command(await queues.open(body))
     except PassingFault as fault:
         pointer = decode_pointer(unwrapped(body))
-        if pointer is None or pointer.not_after is None or now > pointer.not_after:
+        if pointer is None or pointer.not_after is None or Moment(now, pace).has_passed(pointer.not_after):
             raise
         wait = max(backoff(pointer.attempt) / pace, fault.retry_after or timedelta(0))
         later = encode_pointer(replace(pointer, attempt=pointer.attempt + 1))

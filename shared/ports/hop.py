@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.domain.image import VersionId
 from shared.domain.messages import Command
+from shared.domain.moment import Moment
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Release
 from shared.ports.world import World
@@ -33,9 +34,14 @@ class Hop:
         return self.ring.definition.version(self.release.version.number)
 
     @property
+    def moment(self) -> Moment:
+        """The time and the pace."""
+        return Moment(self.now, self.world.pace)
+
+    @property
     def is_late(self) -> bool:
         """Whether the command's own deadline has passed."""
-        return self.now > self.command.not_after
+        return self.moment.has_passed(self.command.not_after)
 
     @property
     def until(self) -> str:

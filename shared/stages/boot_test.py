@@ -158,7 +158,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         return _failed(replace(known, failed_at=now, placement=next_placement), whose, text)
     if machine.ready:
         return await _start_probe(hop, replace(known, parts=machine.parts), machine)
-    if now > state.deadline:
+    if hop.moment.has_passed(state.deadline):
         minutes = rules.ready_within.total_seconds() / 60
         what = "agent not ready" if machine.os_provisioned else "operating system not provisioned"
         text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports no status'})"
@@ -233,7 +233,7 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     if facts is None and await world.machines.view(state.vm) is None:
         return _vanished(state, "during the probe")
     if facts is None or not facts.finished:
-        if hop.now <= state.deadline + world.paced(PROBE_POLL * 3):
+        if not hop.moment.has_passed(state.deadline + world.paced(PROBE_POLL * 3)):
             return Requeue(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
         return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")

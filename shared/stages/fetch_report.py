@@ -12,6 +12,7 @@ from typing import Final
 from shared.codec import Malformed
 from shared.domain.hop_states import FetchOrder, UnreadableState
 from shared.domain.messages import Command, ScanFinished
+from shared.domain.moment import Moment
 from shared.domain.outcomes import Dropped, Finished, HopResult
 from shared.domain.report_reference import shown
 from shared.ports import PassingFault, ReportRefused, World
@@ -31,7 +32,7 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     except ReportRefused as refusal:
         return await _refused(command, order, RefusalReason(refusal.code, refusal.text), world, now)
     except PassingFault as fault:
-        if now <= command.not_after:
+        if not Moment(now, world.pace).has_passed(command.not_after):
             raise
         text = f"could not be downloaded by {command.not_after:%Y-%m-%d %H:%M} UTC; last error: {fault}"
         return await _refused(command, order, RefusalReason(TIMED_OUT, text), world, now)

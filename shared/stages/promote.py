@@ -33,6 +33,7 @@ from shared.domain.latest import (
 )
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command
+from shared.domain.moment import Moment
 from shared.domain.orders import PUBLISH_WITHIN
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
 from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, Ring, ScanRules
@@ -92,7 +93,7 @@ async def overtaken(
     for itself.
     """
     dropped = Dropped("stale: the release has advanced")
-    may_have = isinstance(command.state, PublishingState) and now <= command.not_after
+    may_have = isinstance(command.state, PublishingState) and not Moment(now, world.pace).has_passed(command.not_after)
     if not may_have or policy is None:
         return dropped
     ring = next((each for each in policy.rings if each.name == command.ring), None)
@@ -121,9 +122,10 @@ def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
     missing = missing_approvals(hop.release, hop.policy, ring)
     if ring.approval is None or missing == 0:
         return Redirected(Outcome.APPROVED, "the approvals are complete")
-    if hop.now < state.deadline:
+    over = hop.moment.past(state.deadline)
+    if hop.now < over:
         # ``approve`` goes on at once. This hop notices a policy that has changed.
-        return Requeue(state, AT_ONCE, at_least=min(state.deadline - hop.now, POLICY_POLL))
+        return Requeue(state, AT_ONCE, at_least=min(over - hop.now, POLICY_POLL))
     text = f"{count(missing, 'approval')} of {ring.name} missing at the deadline, {state.deadline:%Y-%m-%d %H:%M} UTC"
     match ring.approval.at_deadline:
         case ApprovalDeadline.REJECT:
@@ -210,7 +212,7 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = outstanding(on_hand)
     deadline = state.deadline or hop.now + hop.policy.scan.deadline / hop.world.pace
-    if hop.now >= deadline:
+    if hop.moment.has_passed(deadline):
         reasons = (f"no usable scan report for the rules of {hop.ring.name} by {deadline:%Y-%m-%d %H:%M} UTC", *told)
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()}, retryable=True)
     note = f"waiting for a scan that the rules of {hop.ring.name} accept, until {deadline:%Y-%m-%d %H:%M} UTC"

@@ -76,9 +76,10 @@ def _waiting(hop: Hop, refused: Sequence[str]) -> HopResult:
             pass
         case state:
             raise TypeError(f"the scan gate cannot wait with {state}")
-    if hop.now >= deadline:
+    over = hop.moment.past(deadline)
+    if hop.now >= over:
         reasons = (f"no usable scan report arrived by {deadline:%Y-%m-%d %H:%M} UTC", *refused)
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()}, retryable=True)
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
-    at_least = min(deadline - hop.now, LOOK_AGAIN)
+    at_least = min(over - hop.now, LOOK_AGAIN)
     return Requeue(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)

@@ -51,7 +51,7 @@ async def run(hop: Hop) -> HopResult:
     state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
     since = state.since
     if version is None:
-        if now - since < world.paced(ABSENT_FOR):
+        if not hop.moment.has_passed(since + world.paced(ABSENT_FOR)):
             return Requeue(state, ABSENT_POLL, note="the version is not in the gallery yet")
         return await confirm_gone(release.version, world, "the version is not in the gallery")
     if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:

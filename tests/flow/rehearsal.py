@@ -10,6 +10,7 @@ from local.scanner.report import report_for
 from local.simulation.calls import Call, Invocation
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost, InvocationResult
+from local.simulation.instances import ONLY_INSTANCE, Instance
 from local.simulation.scheduler import Scheduler
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.galleries import Replication
@@ -117,8 +118,12 @@ class Rehearsal:
         absent: Sequence[DefinitionId] = (),
         reconcile: bool = True,
         adopt: bool = True,
+        instance: Callable[[datetime], Instance] = lambda _: ONLY_INSTANCE,
     ) -> None:
-        """``own_events``: our own writes to galleries raise events, as Azure's do."""
+        """``own_events``: our own writes to galleries raise events, as Azure's do.
+
+        ``instance``: on which instance of the app a function runs, by the time.
+        """
         self.scheduler = Scheduler(BEGIN)
         self.misfortunes = Misfortunes(self.scheduler.clock, misfortunes)
         self.characters: dict[VersionNumber, Sequence[Character]] = {}
@@ -142,6 +147,7 @@ class Rehearsal:
             self.cloud.queues,
             injector=self.misfortunes,
             observer=_Observer(self._observe),
+            instance=lambda: instance(self.scheduler.now),
         )
         self.host.on_step = lambda invocation, step: self.hops.append((invocation, step))
         self._own_events = own_events

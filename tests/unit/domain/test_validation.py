@@ -22,6 +22,7 @@ from shared.domain.facts import (
     VersionFacts,
 )
 from shared.domain.image import DefinitionId, VersionNumber
+from shared.domain.moment import CLOCK_SKEW
 from shared.domain.policy import (
     DefinitionPolicy,
     RegionTarget,
@@ -115,7 +116,7 @@ class TestStates:
         begun = NOW - timedelta(hours=8)
         state = ProvisioningState.CREATING
         assert judged(rules=rules, waiting_since=begun, provisioning_state=state).outcome is ValidationOutcome.WAIT
-        late = judged(rules=rules, waiting_since=begun - timedelta(seconds=1), provisioning_state=state)
+        late = judged(rules=rules, waiting_since=begun - CLOCK_SKEW - timedelta(seconds=1), provisioning_state=state)
         assert (late.outcome, codes(late)) == (ValidationOutcome.REJECT, ["error:not-ready-in-time"])
 
     @pytest.mark.parametrize("state", ["Failed", "Deleting", "Canceled", "Sleeping", "", None])

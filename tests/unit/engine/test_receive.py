@@ -10,6 +10,7 @@ from shared.codec import Pointer, decode_pointer, encode_command, encode_pointer
 from shared.domain.hop_states import UnreadableState
 from shared.domain.image import DefinitionId, GalleryId, VersionNumber
 from shared.domain.messages import Command, Kind
+from shared.domain.moment import CLOCK_SKEW
 from shared.domain.outcomes import Dropped
 from shared.engine.receive import receive
 from shared.ports import Throttled, Unavailable
@@ -81,7 +82,9 @@ async def test_what_the_service_asks_for_is_never_shortened() -> None:
     assert (await sent_again(Pointer(NAME, LATER), fault, pace=60))[1] == timedelta(minutes=3)
 
 
-@pytest.mark.parametrize("pointer", [Pointer(NAME, NOW - timedelta(seconds=1)), Pointer(NAME)], ids=["over", "none"])
+@pytest.mark.parametrize(
+    "pointer", [Pointer(NAME, NOW - CLOCK_SKEW - timedelta(seconds=1)), Pointer(NAME)], ids=["over", "none"]
+)
 async def test_without_time_left_the_fault_is_the_queues_to_retry(pointer: Pointer) -> None:
     queues = NoBlobs(Unavailable("no answer"))
     with pytest.raises(Unavailable):
