@@ -120,10 +120,12 @@ def disk_type(traits: ImageTraits, size: SizeFacts | None) -> str | None:
 def placements(names: Sequence[str], sizes: Sizes, traits: ImageTraits) -> tuple[Placement, ...]:
     """What to ask for, in order: each size where Azure likes, then each size in each zone.
 
-    Sizes that cannot boot the image are left out, unless none can: then Azure says so itself.
+    Sizes that cannot boot the image are left out, unless none can: then Azure says so itself. Sizes that the
+    subscription may not use come last.
     """
     known = {name: sizes.get(name.lower()) for name in names}
     usable = [name for name, size in known.items() if size is None or not any(obstacles(size, traits))] or list(names)
+    usable.sort(key=lambda name: (size := known[name]) is not None and size.restricted is not None)
     zonal = [Placement(name, zone) for name in usable if (size := known.get(name)) for zone in size.zones]
     return (*map(Placement, usable), *zonal)
 

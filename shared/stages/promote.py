@@ -130,9 +130,10 @@ def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
     missing = missing_approvals(hop.release, hop.policy, ring)
     if ring.approval is None or missing == 0:
         return Redirected(Outcome.APPROVED, "the approvals are complete")
-    if not hop.moment.has_passed(state.deadline):
+    over = hop.moment.past(state.deadline)
+    if hop.now < over:
         # ``approve`` goes on at once. This hop notices a policy that has changed.
-        return Requeue(state, AT_ONCE, at_least=min(hop.moment.past(state.deadline) - hop.now, POLICY_POLL))
+        return Requeue(state, AT_ONCE, at_least=min(over - hop.now, POLICY_POLL))
     text = f"{count(missing, 'approval')} of {ring.name} missing at the deadline, {state.deadline:%Y-%m-%d %H:%M} UTC"
     match ring.approval.at_deadline:
         case ApprovalDeadline.REJECT:

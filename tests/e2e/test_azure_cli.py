@@ -133,6 +133,42 @@ async def test_a_machine_becomes_a_version(az: AzureCli) -> None:
     assert await az("vm", "list") == []
 
 
+async def test_a_confidential_machine_is_made_by_the_cli(az: AzureCli) -> None:
+    await az("sig", "create", *GALLERY)
+    kind = ("--os-type", "Linux", "--os-state", "Generalized", "--hyper-v-generation", "V2")
+    features = ("--features", "SecurityType=ConfidentialVM")
+    await az("sig", "image-definition", "create", *DEFINITION, *IDENTIFIER, *kind, *features)
+    disk = await az("disk", "create", "-g", "images", "-n", "d", "--size-gb", "30", "--hyper-v-generation", "V2")
+    made = await az("sig", "image-version", "create", *VERSION, "--os-snapshot", disk["id"])
+    sizes = await az("vm", "list-skus", "-l", "westeurope", "--size", "Standard_DC2as_v5", "-r", "virtualMachines")
+    (size,) = sizes
+    assert {"name": "ConfidentialComputingType", "value": "SNP"} in size["capabilities"]
+    machine = (
+        "vm",
+        "create",
+        "-g",
+        "images",
+        "-n",
+        "vm1",
+        "--image",
+        made["id"],
+        "--size",
+        size["name"],
+        "--zone",
+        "1",
+    )
+    machine += ("--admin-username", "azureuser", "--admin-password", "Not-a-secret-1234")
+    machine += ("--security-type", "ConfidentialVM", "--enable-vtpm", "true", "--os-disk-security-encryption-type")
+    status, _, complaint = await az.run(*machine, "NonPersistedTPM", "--enable-secure-boot", "false")
+    assert status != 0
+    assert "NonPersistedTPM" in complaint
+    await az(*machine, "VMGuestStateOnly", "--enable-secure-boot", "true")
+    shown = await az("vm", "show", "-g", "images", "-n", "vm1")
+    assert (shown["securityProfile"]["securityType"], shown["zones"]) == ("ConfidentialVM", ["1"])
+    security = shown["storageProfile"]["osDisk"]["managedDisk"]["securityProfile"]
+    assert security["securityEncryptionType"] == "VMGuestStateOnly"
+
+
 async def test_the_cli_shows_arm_s_own_errors(az: AzureCli) -> None:
     await az("sig", "create", *GALLERY)
     await az("sig", "image-definition", "create", *DEFINITION, *IDENTIFIER, *KIND)

@@ -136,6 +136,11 @@ class TestPlacements:
         names = ("Standard_D2ps_v6", "standard_dc2as_v5")
         assert placements(names, SIZES, IMAGE) == (Placement("standard_dc2as_v5"),)
 
+    def test_a_size_that_the_subscription_may_not_use_comes_last(self) -> None:
+        restricted = {**SIZES, "standard_d2s_v5": replace(D2, restricted="NotAvailableForSubscription")}
+        names = ("Standard_D2s_v5", "Standard_DC2as_v5")
+        assert [each.size for each in placements(names, restricted, IMAGE)] == list(reversed(names))
+
     def test_where_no_size_can_azure_says_so_itself(self) -> None:
         assert placements(("Standard_D2ps_v6",), SIZES, IMAGE) == (Placement("Standard_D2ps_v6"),)
 
