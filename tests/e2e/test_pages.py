@@ -17,7 +17,7 @@ from tests.e2e.scene import report, version
 pytestmark = pytest.mark.stack
 
 REJECTED = version("routes", "0.5.0")
-READER, _, GUEST = load_people(PEOPLE)
+READER, *_, GUEST = load_people(PEOPLE)
 FINDINGS = 450
 
 
