@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +54,11 @@ class Terminal:
         self.out = self.err = ""
 
     def __call__(self, *arguments: str, environ: dict[str, str], answer: bool | None = None) -> int:
-        ask: Callable[[str], bool] | None = None
-        if answer is not None:
+        def ask(question: str) -> bool:
+            self.asked.append(question)
+            return answer is True
 
-            def ask(question: str) -> bool:
-                self.asked.append(question)
-                return answer
-
-        code = run(arguments, Session(environ, self._directory, NOW, ask))
+        code = run(arguments, Session(environ, self._directory, NOW, None if answer is None else ask))
         self.out, self.err = self._capsys.readouterr()
         return code
 
