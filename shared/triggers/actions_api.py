@@ -55,7 +55,7 @@ def register(http: func.Blueprint, runtime: Runtime) -> None:
 
 async def take_action(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
     """Answer one request: 200 with the release after the action, or an error that says what to do."""
-    actor = _actor(_principal(req, runtime.settings))
+    actor = _actor(authenticate(req, runtime.settings))
     body, key = _body(req), _key(req)
     try:
         version = VersionId.parse(body.version)
@@ -85,7 +85,7 @@ async def take_action(req: func.HttpRequest, runtime: Runtime, *, now: datetime)
 
 async def identify(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     """Answer 200 with the caller's identity and roles. A definition for which the caller has no role is left out."""
-    principal = _principal(req, runtime.settings)
+    principal = authenticate(req, runtime.settings)
     actor = _actor(principal)
     policies = (await runtime.world()).policy.definitions.values()
     roles = {each.name: [role.value for role in Role if each.access.allows(actor, role)] for each in policies}
@@ -101,7 +101,7 @@ async def identify(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse
     )
 
 
-def _principal(req: func.HttpRequest, settings: Settings) -> Principal:
+def authenticate(req: func.HttpRequest, settings: Settings) -> Principal:
     """Who calls. Raises HttpError: 403 where nobody can be authenticated, 401 where the caller is not."""
     if not settings.trusts_platform_auth:
         raise HttpError(
