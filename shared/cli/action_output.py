@@ -17,7 +17,10 @@ from shared.domain.image import InvalidId, VersionId
 
 def plan(answer: RevocationPlan, *, allow_empty: bool, at: datetime | None = None) -> Iterator[RenderableType]:
     """What a revocation does in every gallery and region, and where it would leave no version."""
-    yield Text.assemble(safe_text(_name(answer.version), "bold"), "  ", status_text(answer.state))
+    yield Text.assemble(safe_text(_name(answer.version), "bold"), "  ", status_text(answer.state or "no release"))
+    if not answer.galleries:
+        yield Text("It does not exist in any gallery of its policy.")
+        return
     if not any(each.changes for each in answer.galleries):
         yield Text("It is visible to latest in no gallery of its policy.")
         return

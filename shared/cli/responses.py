@@ -150,7 +150,7 @@ class RevocationPlan(msgspec.Struct, rename="camel"):
     """What a revocation would do."""
 
     version: str
-    state: str
+    state: str | None = None
     galleries: list[GalleryPlan] = []
     leaves_empty: list[str] = []
     allowed_to_leave_empty: bool = False

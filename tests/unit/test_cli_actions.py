@@ -25,7 +25,7 @@ INCARNATION = "2026-05-01T08:59:00+00:00"
 RELEASE = summary(NAME, "awaiting_approval", ring="production", incarnation=INCARNATION)
 WITH_REASON = ("reject", "hold", "skip-bake", "restore", "revoke", "promote")
 WITHOUT = ("approve", "resume", "retry", "resend", "acknowledge")
-PLAN = {
+PLAN: dict[str, Any] = {
     "version": ID,
     "state": "released",
     "galleries": [
@@ -220,9 +220,18 @@ def test_a_dry_run_shows_the_plan_asks_nothing_and_changes_nothing(ringmaster: T
 
 
 def test_a_plan_without_changes_says_so(ringmaster: Terminal) -> None:
-    with AppDouble([RELEASE], plan={**PLAN, "galleries": [], "leavesEmpty": []}) as app:
+    (gallery,) = PLAN["galleries"]
+    hidden = {**PLAN, "galleries": [{**gallery, "changes": False}], "leavesEmpty": []}
+    with AppDouble([RELEASE], plan=hidden) as app:
         assert ringmaster("revoke", ID, "--dry-run", environ=app.operator) == 0
     assert "visible to latest in no gallery" in ringmaster.out
+
+
+def test_a_plan_for_what_does_not_exist_says_so(ringmaster: Terminal) -> None:
+    with AppDouble([], plan={**PLAN, "state": None, "galleries": [], "leavesEmpty": []}) as app:
+        assert ringmaster("revoke", ID, "--dry-run", environ=app.operator) == 0
+    assert "no release" in ringmaster.out
+    assert "does not exist in any gallery" in ringmaster.out
 
 
 @pytest.mark.parametrize(("typed", "code", "sent"), [(b"n\n", 4, 0), (b"y\n", 0, 1)])

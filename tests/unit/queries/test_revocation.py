@@ -94,13 +94,13 @@ def test_a_version_without_a_release_has_a_plan_all_the_same() -> None:
     assert not play.has(version)
     found = plan(play, version)
     assert found is not None
-    assert (found["state"], len(found["galleries"])) == ("validating", 1)
+    assert (found["state"], len(found["galleries"])) == (None, 1)
 
 
 def test_what_exists_nowhere_has_an_empty_plan(play: Rehearsal) -> None:
     found = plan(play, VersionId.parse(f"{SOURCE}/versions/9.9.9"))
     assert found is not None
-    assert found["galleries"] == []
+    assert (found["state"], found["galleries"]) == (None, [])
 
 
 def test_what_the_policy_does_not_cover_has_no_plan(play: Rehearsal) -> None:
