@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
@@ -135,10 +136,18 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
 def _concluded(hop: Hop, done: Mapping[str, LatestChange], note: str) -> HopResult:
     if hop.command.kind is Kind.HIDE:
         return Decided(Gate.HIDING, Answer.PASS, facts={"latest": done}) if done else Finished()
-    scanned = hop.release.gate_any(Gate.RESCAN)
-    reasons = scanned.reasons if scanned else ()
-    told = (*reasons, note, *_unmanaged_publications(hop.release, hop.policy))
+    told = (*_why(hop.release), note, *_unmanaged_publications(hop.release, hop.policy))
     return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
+
+
+def _why(release: Release) -> tuple[str, ...]:
+    """Why the version is revoked: in the words of whoever ordered it, or those of the scan that it failed."""
+    ordered = release.taken(Action.REVOKE)[-1:]
+    scanned = release.gate_any(Gate.RESCAN)
+    failed = scanned if scanned and scanned.answer is Answer.REJECT else None
+    if ordered and (failed is None or ordered[0].at > failed.at):
+        return (f"revoked by {ordered[0].actor}: {ordered[0].reason}",)
+    return scanned.reasons if scanned else ()
 
 
 def _unmanaged_publications(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
