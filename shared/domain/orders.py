@@ -180,7 +180,7 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
         case Send.PUBLISH, Ring():
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
         case Send.REVOKE, _:
-            yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=_may_empty(release)), PUBLISH_WITHIN)
+            yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
         case Send.HIDE, _:
             yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
         case _:
@@ -191,7 +191,7 @@ def _test(release: Release, ring: str | None, region: str | None) -> CreateMachi
     return CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
 
 
-def _may_empty(release: Release) -> bool:
+def may_leave_empty(release: Release) -> bool:
     """Whether the revocation that was ordered for this time may leave ``latest`` empty."""
     ordered = release.pending.get(str(Branch(Kind.REVOKE)))
     return (

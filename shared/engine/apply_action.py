@@ -13,7 +13,7 @@ from shared.domain.hop_states import BeginRevocation, Exclude
 from shared.domain.lifecycle import Outcome, advance, after_bake
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import EMERGENCY, PUBLISH_WITHIN, Send, order, order_announcement
+from shared.domain.orders import EMERGENCY, PUBLISH_WITHIN, Send, may_leave_empty, order, order_announcement
 from shared.domain.outcomes import Decided
 from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Pending, Release, State
@@ -252,6 +252,9 @@ def _resend(release: Release, do: _Action) -> Applied:
 
 
 def _revoke(release: Release, do: _Action) -> Applied:
+    if release.state is State.REVOKING and do.request.allow_empty and not may_leave_empty(release):
+        again = order(replace(do.taken(release), seq=release.seq + 1), Send.REVOKE, do.policy, do.moment)
+        return Applied(_allowing_empty(again), do.record)
     if release.state in {State.REVOKING, State.REVOKED}:
         raise Impossible(f"the version is {release.state.value} already", "revoked_already")
     at, text = do.request.at, f"revoked by {do.record.actor}: {do.record.reason}"

@@ -35,9 +35,10 @@ from shared.domain.revocation import (
 )
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.revocation_scope import definitions_of, released_version
-from shared.ports import Hop
+from shared.ports import Hop, PassingFault
 
 EMPTY_POLL: Final = timedelta(minutes=10)
+FAULT_POLL: Final = timedelta(seconds=15)
 NOT_COVERED: Final = Stalled(
     "the policy no longer covers this definition, so Ringmaster may not write to its galleries: exclude the version "
     "from latest yourself, or add the definition to the policy again and resend"
@@ -45,7 +46,7 @@ NOT_COVERED: Final = Stalled(
 
 
 async def run(hop: Hop) -> HopResult:
-    """One step of a revocation, or of hiding: write or read back one definition."""
+    """One step of a revocation, or of hiding: write the definitions, or read one back."""
     match hop.command.state:
         case BeginRevocation(reason=reason):
             return Redirected(Outcome.REVOKE_ORDERED, reason)
@@ -58,29 +59,56 @@ async def run(hop: Hop) -> HopResult:
 
 
 async def _exclude(hop: Hop, state: Exclude) -> HopResult:
-    left = state.left or tuple(str(each) for each in definitions_of(hop.policy))
-    definition = DefinitionId.parse(left[0])
+    """Write every definition that is left, in one hop. One that does not answer must not delay the others."""
     done = dict(state.done)
+    emptied: dict[str, tuple[str, ...]] = {}
+    faults: dict[str, PassingFault] = {}
+    for each in state.left or tuple(str(each) for each in definitions_of(hop.policy)):
+        try:
+            due = await _exclude_in(hop, state, DefinitionId.parse(each), done)
+        except PassingFault as fault:
+            faults[each] = fault
+            continue
+        if due is None:
+            return Dropped("stale: the release has advanced")
+        if due.emptied:
+            emptied[each] = due.emptied
+    left = replace(state, left=(*faults, *emptied), done=done)
+    if faults:
+        return _after_faults(hop, left, tuple(faults.values()))
+    if emptied:
+        return _waits(hop, left, emptied)
+    # All definitions are written before any is read back, so that the version is excluded quickly.
+    confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
+    return Requeue(confirm, READ_BACK, note="excluded" if done else None)
+
+
+def _after_faults(hop: Hop, state: Exclude, faults: Sequence[PassingFault]) -> Requeue:
+    """Try the definitions again whose gallery failed. Raises the first fault when the command is late."""
+    if hop.is_late:
+        raise faults[0]
+    asked = max(fault.retry_after or timedelta(0) for fault in faults)
+    return Requeue(state, FAULT_POLL, note="; ".join(dict.fromkeys(map(str, faults))), at_least=asked, failed=True)
+
+
+async def _exclude_in(hop: Hop, state: Exclude, definition: DefinitionId, done: dict[str, LatestChange]) -> _Due | None:
+    """Write one definition, and record the change in ``done``. Returns None when the release has advanced."""
     async with definition_lease(hop, definition):
         # Whoever publishes holds this lease too, and has recorded before what it published.
         current = await hop.world.ledger.read(hop.release.version)
         if current is None or not current.release.expects(hop.command):
-            return Dropped("stale: the release has advanced")
+            return None
         hop = replace(hop, release=current.release)
         versions = await hop.world.galleries.versions(definition)
         version = released_version(versions, definition, hop.release)
-        if version is not None and (due := _due(hop, state, version, versions)):
-            plan = plan_revocation(versions, version, kept=due.kept)
-            if plan.changes:
-                await write(version, plan.targets, hop.world, excluded=True)
-            done[str(definition)] = _predicted(plan)
-            if due.emptied:
-                return _waits(hop, replace(state, left=(*left[1:], left[0]), done=done), definition, due.emptied)
-    if len(left) > 1:
-        return Requeue(replace(state, left=left[1:], done=done), timedelta(0))
-    # All definitions are written before any is read back, so that the version is excluded quickly.
-    confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
-    return Requeue(confirm, READ_BACK, note="excluded" if done else None)
+        due = _due(hop, state, version, versions) if version else None
+        if version is None or due is None:
+            return _Due(frozenset(), ())
+        plan = plan_revocation(versions, version, kept=due.kept)
+        if plan.changes:
+            await write(version, plan.targets, hop.world, excluded=True)
+        done[str(definition)] = _predicted(plan)
+        return due
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +136,12 @@ def _due(hop: Hop, state: Exclude, version: VersionFacts, versions: Sequence[Ver
     return _Due(kept.union(emptied), emptied)
 
 
-def _waits(hop: Hop, state: Exclude, definition: DefinitionId, emptied: Sequence[str]) -> Requeue:
-    where = ", ".join(emptied)
+def _waits(hop: Hop, state: Exclude, emptied: Mapping[str, Sequence[str]]) -> Requeue:
+    where = "; ".join(
+        f"{', '.join(regions)} of {DefinitionId.parse(each).gallery.name}" for each, regions in emptied.items()
+    )
     what = "revoked" if hop.command.kind is Kind.REVOKE else "hidden"
-    text = f"not {what}: latest in {where} of {definition.gallery.name} would be empty: publish another version first"
+    text = f"not {what}: latest in {where} would be empty: publish another version first"
     return Requeue(state, EMPTY_POLL, note=text, stalled=text)
 
 

@@ -13,6 +13,7 @@ from shared.domain.policy import ApprovalDeadline, ApprovalRules, DefinitionPoli
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.release import Gate, State
 from shared.engine.apply_action import ActionDenied
+from tests.flow.misfortunes import Misfortune, unavailable
 from tests.flow.rehearsal import (
     ADMIN,
     APPROVER,
@@ -336,6 +337,30 @@ def test_a_revocation_leaves_a_region_empty_when_it_is_told_to() -> None:
     play.take(Action.REVOKE, version, allow_empty=True)
     play.run()
     assert play.latest(SOURCE, HOME) is None
+
+
+def test_a_revocation_that_waits_for_another_version_is_told_to_leave_the_region_empty() -> None:
+    play, version = released()
+    play.take(Action.REVOKE, version)
+    play.wait(2)
+    play.take(Action.REVOKE, version, allow_empty=True)
+    play.run()
+    assert (play.latest(SOURCE, HOME), play.release(version).state) == (None, State.REVOKED)
+
+
+def test_a_gallery_that_does_not_answer_keeps_a_bad_version_in_no_other() -> None:
+    fails: list[str] = []
+    down = Misfortune(
+        "galleries.versions", unavailable, times=10**6, only=lambda call: bool(fails) and call.args[0] == PRODUCTION
+    )
+    play, _ = released(play=Rehearsal(DEFINITION, misfortunes=[down]))
+    _, bad = released("1.1.0", play)
+    fails.append("production")
+    play.take(Action.REVOKE, bad)
+    play.wait(minutes=2)
+    assert (play.latest(SOURCE, HOME), play.latest(PRODUCTION, "eastus2")) == ("1.0.0", "1.1.0")
+    fails.clear()
+    assert play.run().latest(PRODUCTION, "eastus2") == "1.0.0"
 
 
 def test_a_version_that_never_had_a_release_is_revoked() -> None:
