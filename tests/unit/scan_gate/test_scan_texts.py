@@ -49,4 +49,4 @@ def test_a_refusal_is_told_once() -> None:
     on_hand = ReportsOnHand((), refused=("no JSON",))
     assert _nothing_new(RELEASE, on_hand) == Annotated("no JSON")
     assert _nothing_new(RELEASE.with_history(BEGIN, "no JSON"), on_hand) == Dropped("already in the history")
-    assert _nothing_new(RELEASE, ReportsOnHand(())) == Dropped("nothing newer than what was judged already")
+    assert _nothing_new(RELEASE, ReportsOnHand(())) == Dropped("no report is newer than those already evaluated")
