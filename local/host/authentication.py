@@ -1,12 +1,17 @@
-"""App Service Authentication for the local host: it signs users in, and sends their identity to the app.
+"""App Service Authentication for the local host: it identifies users and clients, and sends their identity to the app.
 
 It behaves as in Azure with `unauthenticatedClientAction: AllowAnonymous`: a request without a session reaches the app
 without a principal, and identity headers from clients are removed. Where Azure redirects users to Microsoft Entra, a
 local page offers the identities in a file, and posts the selection to the URL to which Entra posts its ID token. There
 is no password: use it only on a host that listens on this computer.
 
+A client without a browser sends `Authorization: Bearer` with a token. In Azure it is a Microsoft Entra token for the
+app; here it is a user's token from a private file. A request with an unknown token is answered with 401, whatever
+`unauthenticatedClientAction` is, and never reaches the app.
+
 URLs, headers and the cookie follow Microsoft Learn, "Customize sign-in and sign-out in Azure App Service
-authentication" and "Work with user identities in Azure App Service authentication".
+authentication", "Work with user identities in Azure App Service authentication" and "Authentication and authorization
+in Azure App Service and Azure Functions".
 """
 
 import html
@@ -20,6 +25,7 @@ from multidict import CIMultiDict
 
 from local.host.people import PROVIDER, Person
 from local.host.sessions import COOKIE, Sessions
+from local.host.tokens import Tokens
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,18 +58,24 @@ class Authentication:
         people: Iterable[Person],
         sessions: Sessions | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        tokens: Tokens | None = None,
     ) -> None:
         self._people = {person.id: person for person in people}
+        self._tokens = tokens or Tokens()
         self._sessions = sessions or Sessions()
         self._now = now
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Handle requests under /.auth. Pass on all others with the signed-in user's identity."""
+        """Handle requests under /.auth. Pass on all others with the identity of the user or client."""
         path = request.path.rstrip("/").lower()
         if path == _PREFIX or path.startswith(f"{_PREFIX}/"):
             return await self._handle_endpoint(request, path)
-        person = self._signed_in(request)
+        token = _bearer_token(request)
+        person = self._signed_in(request) if token is None else self._people.get(self._tokens.holder(token) or "")
+        if token is not None and person is None:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
         return await handler(request.clone(headers=_request_headers(request, person)))
 
     async def _handle_endpoint(self, request: web.Request, path: str) -> web.Response:
@@ -138,6 +150,12 @@ class Authentication:
 def is_local_path(target: str) -> bool:
     """Whether a redirect to this target stays on this host: a path of printable characters without a host name."""
     return _LOCAL_PATH.fullmatch(target) is not None
+
+
+def _bearer_token(request: web.Request) -> str | None:
+    """The token of the Authorization header, or None for a request without one. The scheme has any casing."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _request_headers(request: web.Request, person: Person | None) -> CIMultiDict[str]:

@@ -1,4 +1,4 @@
-"""The users who can sign in to the local host, from a file, and the headers that identify them to the app."""
+"""The users of the local host, from a file, and the headers that identify them to the app."""
 
 import json
 import re
@@ -18,18 +18,22 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDENTITY = "http://schemas.microsoft.com/identity/claims"
 _NAME_TYPE = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
 _ROLE_TYPE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
-_FIELDS = {"id", "tenant", "account", "name", "groups"}
+_FIELDS = {"id", "tenant", "account", "name", "groups", "application"}
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user of a directory. `id` and `groups` are object ids; `account` is the user principal name."""
+    """A user of a directory. `id` and `groups` are object ids; `account` is the user principal name.
+
+    `application` is the id of the application for which the token was issued, which a workload also has.
+    """
 
     id: str
     tenant: str
     account: str
     name: str
     groups: tuple[str, ...] = ()
+    application: str = ""
 
     def claims(self) -> list[dict[str, str]]:
         """The claims of the user's ID token, with the names that App Service Authentication uses for Entra."""
@@ -39,6 +43,7 @@ class Person:
             ("preferred_username", self.account),
             ("name", self.name),
             *(("groups", group) for group in self.groups),
+            *([("azp", self.application)] if self.application else []),
         ]
         return [{"typ": name, "val": value} for name, value in pairs]
 
@@ -87,7 +92,7 @@ def _faults(where: str, given: Any) -> list[str]:
     ]
     faults += [
         f"{where}: {field} is not an id (8-4-4-4-12 lowercase hexadecimal digits)"
-        for field in ("id", "tenant")
+        for field in ("id", "tenant", *({"application"} & given.keys()))
         if not _is_id(given.get(field))
     ]
     # The account is sent in a header unchanged.

@@ -20,12 +20,19 @@ _REQUESTS = {"includedEventTypes": ["Ringmaster.ScanRequested"]}
 
 def subscribe(plan: Plan) -> None:
     """Create or update all event subscriptions. Raises StackError if an endpoint fails its handshake."""
-    _put(plan, "arm", "image-versions", _function(plan, "on_image_version_written"), "EventGridSchema", _VERSIONS)
-    _put(plan, "custom", "scans", _function(plan, "on_scan_completed"), "CloudEventSchemaV1_0", _SCANS)
+    _put(
+        plan,
+        "arm",
+        "image-versions",
+        _function(plan, "on_image_version_written"),
+        schema="EventGridSchema",
+        chosen=_VERSIONS,
+    )
+    _put(plan, "custom", "scans", _function(plan, "on_scan_completed"), schema="CloudEventSchemaV1_0", chosen=_SCANS)
     if plan.options.scanner:
         url = f"http://{HOST}:{plan.record.ports['scanner']}/events"
-        _put(plan, "arm", "scanner", url, "EventGridSchema", _VERSIONS)
-        _put(plan, "custom", "scan-requests", url, "CloudEventSchemaV1_0", _REQUESTS)
+        _put(plan, "arm", "scanner", url, schema="EventGridSchema", chosen=_VERSIONS)
+        _put(plan, "custom", "scan-requests", url, schema="CloudEventSchemaV1_0", chosen=_REQUESTS)
         return
     for topic, name in (("arm", "scanner"), ("custom", "scan-requests")):
         # An earlier run with a scanner may have left a subscription, whose events would be retried for a day.
@@ -37,7 +44,7 @@ def _function(plan: Plan, name: str) -> str:
     return f"{plan.ringmaster_url}/runtime/webhooks/eventgrid?functionName={name}&code={key}"
 
 
-def _put(plan: Plan, topic: str, name: str, url: str, schema: str, chosen: dict[str, Any]) -> None:
+def _put(plan: Plan, topic: str, name: str, url: str, *, schema: str, chosen: dict[str, Any]) -> None:
     properties = {
         "destination": {"endpointType": "WebHook", "properties": {"endpointUrl": url}},
         "eventDeliverySchema": schema,

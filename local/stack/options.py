@@ -27,7 +27,8 @@ class StackOptions:
     delivered twice or late, and so out of order. `ports` has ports by service (`host`, `arm`, `eventgrid`,
     `eventgrid-control`, `scanner`, `blob`, `queue`, `table`); other services keep their last port if it is free.
     `arm_plan` is a file with fault rules for the ARM simulator. `settings` are additional app settings. `sign_in` lets
-    users sign in to the pages as a user in `people.json`; without it, the pages require the function key in a header.
+    users sign in to the pages as a user in `people.json`, and clients send the user's token; without it, the pages
+    require the function key in a header, and nobody can act on releases.
     `second_app` is the app of a second host on the same storage, which shares the queues with the first; without it,
     there is one host.
     """

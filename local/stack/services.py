@@ -19,9 +19,12 @@ from shared.domain.scan_formats import SCAN_FORMATS
 HOST = "127.0.0.1"
 _MAX_CLOCK_SPEED = 60.0  # for the host's timers; a higher speed would only use CPU time
 PEOPLE = PROJECT_ROOT / "local" / "stack" / "people.json"
-"""The users who can sign in. All are in one tenant; the last one is not in the group of readers."""
+"""The users: one for each role, the image builder, which is also an approver, and one without a role.
+
+The first is the default of clients. All are in one tenant; the last one is not in the group of readers.
+"""
 READERS = "5f0a9d1e-6c55-5f3b-9d8a-3a1c8f0b7e42"
-"""The group that may read the pages."""
+"""The group that may read the pages. The sample policies give it the role reader."""
 PAGE_READER_SETTINGS: Mapping[str, str] = {"RINGMASTER_TRUST_EASYAUTH": "true", "RINGMASTER_PAGE_READERS": READERS}
 _OURS = ("RINGMASTER_", "AzureWebJobs", "AZURE_", "IDENTITY_", "FUNCTIONS_", "MSI_")
 
@@ -46,6 +49,11 @@ class Plan:
     @property
     def keys_file(self) -> Path:
         return self.state / "host" / "keys.json"
+
+    @property
+    def tokens_file(self) -> Path:
+        """The bearer tokens of the users, by account."""
+        return self.directory / "tokens.json"
 
     @property
     def ringmaster_url(self) -> str:
@@ -76,6 +84,10 @@ class Plan:
     def host_key(self) -> str:
         """The host key, which is valid for all functions. Available after the host has started once."""
         return json.loads(self.keys_file.read_text(encoding="utf-8"))["hostKeys"]["default"]
+
+    def tokens(self) -> dict[str, str]:
+        """The bearer tokens of the users, by account. Available after the stack has started once with sign-in."""
+        return json.loads(self.tokens_file.read_text(encoding="utf-8"))
 
     def event_grid_key(self) -> str:
         """The system key with which Event Grid calls the host."""
@@ -153,7 +165,9 @@ def _host_of(plan: Plan, name: str, app: Path) -> list[str]:
         *("--keys", str(plan.keys_file), "--state", str(plan.state / name), "--grace-seconds", "10"),
         *("--clock-speed", str(min(plan.options.speed, _MAX_CLOCK_SPEED))),
     ]
-    return [*command, "--people", str(PEOPLE)] if plan.options.sign_in else command
+    if not plan.options.sign_in:
+        return command
+    return [*command, "--people", str(PEOPLE), "--tokens", str(plan.tokens_file)]
 
 
 def _scanner(plan: Plan) -> list[str]:

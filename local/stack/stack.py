@@ -1,7 +1,9 @@
 """Start, stop, crash and restart a stack."""
 
 import asyncio
+import json
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -14,11 +16,21 @@ from typing import Self
 
 from local.azurite import InstallError, ensure_installed
 from local.certificates import ensure_ca, write_bundle
+from local.host.people import load_people
 from local.stack import processes
 from local.stack.event_subscriptions import subscribe
 from local.stack.options import PROJECT_ROOT, SECOND_HOST, SERVICES, StackError, StackOptions
 from local.stack.record import Record, exclusive, write_private
-from local.stack.services import COMMANDS, PORTS_OF, Plan, app_settings, environment, is_free, read_readiness
+from local.stack.services import (
+    COMMANDS,
+    PEOPLE,
+    PORTS_OF,
+    Plan,
+    app_settings,
+    environment,
+    is_free,
+    read_readiness,
+)
 from local.stack.storage import make_storage
 
 _START_SECONDS = 90.0
@@ -28,7 +40,7 @@ _ALL = (*SERVICES, SECOND_HOST)
 
 
 class Stack:
-    """The stack in one folder, with `state/`, `logs/`, `env` and its record.
+    """The stack in one folder, with `state/`, `logs/`, `env`, `tokens.json` and its record.
 
     Without `options`, it uses those of its last start.
 
@@ -66,6 +78,7 @@ class Stack:
         return {
             "RINGMASTER_URL": plan.ringmaster_url,
             "RINGMASTER_KEY": plan.host_key(),
+            **({"RINGMASTER_TOKEN": next(iter(plan.tokens().values()))} if self.options.sign_in else {}),
             "RINGMASTER_WEBHOOK_KEY": plan.record.webhook_key,
             "ARM_ENDPOINT": plan.arm_url,
             "REQUESTS_CA_BUNDLE": str(plan.bundle),
@@ -88,7 +101,7 @@ class Stack:
             if self.running:
                 raise StackError(f"{', '.join(self.running)} is running; stop the stack before you reset it")
             shutil.rmtree(self.directory / "state", ignore_errors=True)
-            for name in ("stack.json", "env", "ca-bundle.pem"):
+            for name in ("stack.json", "env", "tokens.json", "ca-bundle.pem"):
                 (self.directory / name).unlink(missing_ok=True)
             ports = self._record.ports
             self._record = Record(self.directory / "stack.json", ports=ports)
@@ -172,8 +185,17 @@ class Stack:
         extra = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
         certificates = ensure_ca(self.directory / "state" / "arm")
         write_bundle(certificates, self.plan.bundle, extra=Path(extra) if extra else None)
+        if self.options.sign_in:
+            self._make_tokens()
         self._record.chosen = self.options.record()
         self._record.save()
+
+    def _make_tokens(self) -> None:
+        """Give every user a token. Those of an earlier start stay valid, because the host may be running."""
+        plan = self.plan
+        known = plan.tokens() if plan.tokens_file.exists() else {}
+        tokens = {each.account: known.get(each.account) or secrets.token_urlsafe(32) for each in load_people(PEOPLE)}
+        write_private(plan.tokens_file, json.dumps(tokens, indent=2) + "\n")
 
     def _missing(self) -> list[str]:
         """The services to start: those that are not running, or all if their previous ports are not free."""

@@ -1,4 +1,4 @@
-"""The ``ringmaster`` command: the state of releases and its reasons, and retries of stalled commands.
+"""The ``ringmaster`` command: the state of releases and its reasons, and what people do to them.
 
 It uses only the app's HTTP API, so it needs no permissions in Azure and no Azure SDK. ``policy check`` and ``scan``
 need no app.

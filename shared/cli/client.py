@@ -1,27 +1,34 @@
 """Client for the app's HTTP API, with limits on time and size.
 
-It does not follow redirects, so that the key is sent only to the app.
+It does not follow redirects, so that the key and the token are sent only to the app.
 """
 
 from __future__ import annotations
 
 import http.client
+import secrets
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from shared.cli.exit_codes import ReleaseNotFound, RequestFailed
-from shared.cli.target import KEY, URL, Target
+from shared.cli.access_token import access_token
+from shared.cli.exit_codes import ActionRefused, ConnectionLost, ReleaseNotFound, RequestFailed
+from shared.cli.target import KEY, SCOPE, TOKEN, URL, Target
+from shared.domain.limits import CHUNK_BYTES
 
 _READ_TIMEOUT: Final = 15.0
 """Seconds without data. An app that is scaled to zero needs several seconds for its first response."""
 _TOTAL_TIMEOUT: Final = 60.0
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+_ACTIONS: Final = "/api/releases/actions"
+_WHOAMI: Final = "/api/whoami"
+_NEEDS_IDENTITY: Final = frozenset({_ACTIONS, _WHOAMI})
 
 
 class _ErrorDetail(msgspec.Struct):
@@ -42,7 +49,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Client:
     """Sends requests to one app.
 
-    Every method raises RequestFailed; methods that name a release also raise ReleaseNotFound.
+    Every method raises RequestFailed; methods that name a release also raise ReleaseNotFound. A request to read
+    releases has the function key; one that needs to know who calls also has the user's token.
     """
 
     target: Target
@@ -56,21 +64,51 @@ class Client:
         """Return the response body with the details of one release, by its full resource id."""
         return self._request("GET", f"/api/releases?version={quote(version, safe='')}")
 
-    def resend(self, version: str) -> bytes:
-        """Send the stalled commands of a release again."""
-        return self._request("POST", f"/api/releases/resend?version={quote(version, safe='')}")
+    def whoami(self) -> bytes:
+        """Return the response body with the identity and roles of the user whose token is sent."""
+        return self._request("GET", _WHOAMI, headers=self._identity())
 
-    def _request(self, method: str, path: str) -> bytes:
+    def act(self, action: Mapping[str, Any]) -> bytes:
+        """Take an action, or return its plan (``dryRun``). Raises ActionRefused.
+
+        If the connection is lost, the request is sent once more, with the same idempotency key: the action is taken
+        once.
+        """
+        headers = {
+            "content-type": "application/json",
+            "idempotency-key": secrets.token_urlsafe(24),
+            **self._identity(),
+        }
+        body = msgspec.json.encode(action)
+        try:
+            return self._request("POST", _ACTIONS, headers=headers, body=body)
+        except ConnectionLost:
+            pass
+        try:
+            return self._request("POST", _ACTIONS, headers=headers, body=body)
+        except ConnectionLost as error:
+            raise ConnectionLost(
+                f"{error}\nThe app may have received the request. Run `ringmaster explain` to see whether it took the "
+                "action."
+            ) from error
+
+    def _identity(self) -> dict[str, str]:
+        token = access_token(self.target)
+        return {"authorization": f"Bearer {token}"} if token else {}
+
+    def _request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> bytes:
         address = f"{self.target.url}{path}"
         request = urllib.request.Request(  # noqa: S310 - the target allows http and https alone
-            address, method=method, headers=self._headers(), data=b"" if method == "POST" else None
+            address, method=method, headers={**self._headers(), **(headers or {})}, data=body
         )
         try:
             with self._opener().open(request, timeout=self.read_timeout) as response:
                 return self._body(response)
         except urllib.error.HTTPError as error:
             with error:
-                raise self._http_error(error) from error
+                raise self._http_error(error, path) from error
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             raise self._connection_error(error) from error
 
@@ -86,7 +124,7 @@ class Client:
         end = time.monotonic() + _TOTAL_TIMEOUT
         pieces: list[bytes] = []
         size = 0
-        while piece := response.read(256 * 1024):
+        while piece := response.read(CHUNK_BYTES):
             pieces.append(piece)
             size += len(piece)
             if size > _MAX_RESPONSE_BYTES:
@@ -99,9 +137,13 @@ class Client:
                 )
         return b"".join(pieces)
 
-    def _http_error(self, error: urllib.error.HTTPError) -> Exception:
+    def _http_error(self, error: urllib.error.HTTPError, path: str) -> Exception:
         problem = _problem(self._body(error))
         where = self.target.url
+        if error.code == 401 and path in _NEEDS_IDENTITY and (problem.code or self.target.sends_token):
+            return self._not_signed_in(problem)
+        if error.code in {400, 403, 409} and problem.code and path in _NEEDS_IDENTITY:
+            return ActionRefused(problem.message)
         if error.code in {401, 403}:
             state = f"the {KEY} from {self.target.found_in}" if self.target.key else f"a request without {KEY}"
             return RequestFailed(
@@ -112,7 +154,8 @@ class Client:
             return ReleaseNotFound(problem.message)
         if error.code == 404:
             return RequestFailed(
-                f"{where} has no /api/releases (404). Check that {URL} is the URL of a Ringmaster app that is running."
+                f"{where} has no {path.partition('?')[0]} (404). Check that {URL} is the URL of a Ringmaster app that "
+                "is running."
             )
         if 300 <= error.code < 400:
             return RequestFailed(
@@ -121,7 +164,18 @@ class Client:
         said = problem.message or "no reason given; see the app's log."
         return RequestFailed(f"{where} returned {error.code}: {said}")
 
-    def _connection_error(self, error: Exception) -> RequestFailed:
+    def _not_signed_in(self, problem: _ErrorDetail) -> RequestFailed:
+        named = TOKEN if self.target.token else SCOPE
+        sent = f"the token of {named} from {self.target.found_in}"
+        state = sent if self.target.sends_token else f"a request without {TOKEN}"
+        said = f": {problem.message}" if problem.message else ""
+        return RequestFailed(
+            f"{self.target.url} rejected {state} (401){said}.\nSet {TOKEN} to a Microsoft Entra token for the app, or "
+            f"{SCOPE} to api://<application id>/.default and run `az login`. The local stack's tokens are in "
+            ".local/tokens.json."
+        )
+
+    def _connection_error(self, error: Exception) -> ConnectionLost:
         reason = getattr(error, "reason", None) or error
         remedy = (
             "If the local stack is not running, start it with `make up`."
@@ -129,7 +183,7 @@ class Client:
             else f"Check {URL}, your network, and that the function app is running."
         )
         text = "the request timed out" if isinstance(reason, TimeoutError) else str(reason) or type(reason).__name__
-        return RequestFailed(f"{self.target.url} (from {self.target.found_in}) cannot be reached: {text}.\n{remedy}")
+        return ConnectionLost(f"{self.target.url} (from {self.target.found_in}) cannot be reached: {text}.\n{remedy}")
 
 
 def _problem(body: bytes) -> _ErrorDetail:

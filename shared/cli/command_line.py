@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from shared.cli import action_commands
 from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from shared.cli.client import Client
+from shared.cli.session import Json, Session, Version, client_of, console, print_body, resolve, session_of
 
 app = typer.Typer(
     name="ringmaster",
-    help="Show the releases of image versions and their state, and retry stalled releases.",
+    help="Show the releases of image versions and their state, and act on them: approve, hold, revoke and more.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
-    "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused.",
+    "is invalid; 3 no release, or more than one release, matches; 4 the app refused the action, or you did not confirm "
+    "it. For scan judge: 0 pass; 1 reject; 2 refused.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,63 +30,35 @@ app.add_typer(policy, name="policy")
 scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(scan, name="scan")
 
-Json = Annotated[bool, typer.Option("--json", help="Print the app's JSON response.")]
-Version = Annotated[
-    str,
-    typer.Argument(
-        metavar="VERSION",
-        show_default=False,
-        help="Resource id of an image version (case-insensitive), or a name that matches one release: "
-        "gallery/definition/1.2.3, definition/1.2.3 or 1.2.3.",
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The environment of a command: variables, working directory and time."""
-
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    directory: Path = field(default_factory=Path.cwd)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
 
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """List all releases with their state, ring, published regions, pending work and deadlines."""
     from shared.cli import output, responses
 
-    body = _client(context).overview()
+    body = client_of(context).overview()
     if as_json:
-        _print_body(body)
+        print_body(body)
     else:
-        output.show(_console(), output.overview(responses.decode(body, responses.Overview), _session(context).now))
+        output.show(console(), output.overview(responses.decode(body, responses.Overview), session_of(context).now))
 
 
 @app.command()
 def explain(context: typer.Context, version: Version, as_json: Json = False) -> None:
-    """Show the details of a release: gates with evidence, pending work and history."""
+    """Show the details of a release: gates with evidence, approvals, actions, pending work and history."""
     from shared.cli import output, responses
 
-    body = _client(context).release(_resolve(context, version))
+    client = client_of(context)
+    body = client.release(resolve(client, version))
     if as_json:
-        _print_body(body)
+        print_body(body)
     else:
         output.show(
-            _console(), output.explanation(responses.decode(body, responses.Explanation), _session(context).now)
+            console(), output.explanation(responses.decode(body, responses.Explanation), session_of(context).now)
         )
 
 
-@app.command()
-def resend(context: typer.Context, version: Version) -> None:
-    """Send the stalled commands of a release again. Run it after you fix the cause."""
-    from shared.cli import responses
-
-    client, full = _client(context), _resolve(context, version)
-    # The app reports 0 also for an unknown release. Read the release first, so that an unknown one is an error.
-    name = responses.decode(client.release(full), responses.Summary).name
-    count = responses.decode(client.resend(full), responses.Resent).resent
-    typer.echo(f"{name}: {count} sent again" if count else f"{name}: no command is stalled; nothing was sent")
+action_commands.register(app)
 
 
 @policy.command("check")
@@ -112,7 +80,7 @@ def check(
         count = len(faults.faults)
         typer.echo(f"{count} error{'s' if count > 1 else ''}", err=True)
         raise typer.Exit(POLICY_INVALID) from faults
-    typer.echo(summary(read, _session(context).now))
+    typer.echo(summary(read, session_of(context).now))
 
 
 @scan.command("judge")
@@ -121,6 +89,7 @@ def judge(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", show_default=False, help="Report files, judged together.")
     ],
+    *,
     policy_file: Annotated[Path, typer.Option("--policy", metavar="FILE", help="Path of the policy file.")],
     image: Annotated[
         str,
@@ -156,7 +125,7 @@ def judge(
 
     moment = published.replace(tzinfo=UTC) if published else None
     request = scan_commands.JudgeRequest(tuple(files), policy_file, image, report_format, ring, moment, baseline)
-    judged = scan_commands.judge_files(request, _session(context).now)
+    judged = scan_commands.judge_files(request, session_of(context).now)
     if as_json:
         typer.echo(scan_commands.as_json(judged))
     else:
@@ -201,38 +170,3 @@ def run(arguments: Sequence[str], session: Session) -> int:
 def main() -> None:
     """Entry point of the console script."""
     sys.exit(run(sys.argv[1:], Session()))
-
-
-def _session(context: typer.Context) -> Session:
-    session = context.find_object(Session)
-    assert session is not None, "run() gives every command a session"
-    return session
-
-
-def _client(context: typer.Context) -> Client:
-    from shared.cli.client import Client
-    from shared.cli.target import find_target
-
-    session = _session(context)
-    return Client(find_target(session.environ, session.directory))
-
-
-def _resolve(context: typer.Context, version: str) -> str:
-    from shared.cli import release_names, responses
-
-    full = release_names.full_id(version)
-    if full is not None:
-        return full
-    known = responses.decode(_client(context).overview(), responses.Overview)
-    return release_names.resolve(version, known.releases)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # A pipe has no width. Use a wide one, so that lines are not wrapped.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def _print_body(body: bytes) -> None:
-    sys.stdout.write(body.decode("utf-8", "replace").rstrip("\n") + "\n")

@@ -8,6 +8,7 @@ SUCCESS: Final = 0
 POLICY_INVALID: Final = 1
 REQUEST_FAILED: Final = 2
 RELEASE_NOT_FOUND: Final = 3
+ACTION_REFUSED: Final = 4
 
 
 class CommandError(Exception):
@@ -18,6 +19,16 @@ class CommandError(Exception):
 
 class RequestFailed(CommandError):
     """The app could not be reached, or its response cannot be used."""
+
+
+class ConnectionLost(RequestFailed):
+    """The app could not be reached, or the connection ended. It may have received the request."""
+
+
+class ActionRefused(CommandError):
+    """The app refused the action, or the user did not confirm it."""
+
+    exit_code = ACTION_REFUSED
 
 
 class ReleaseNotFound(CommandError):

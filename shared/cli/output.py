@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.responses import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
+from shared.cli.responses import Action, Approvals, DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
 from shared.cli.styled_text import format_duration, format_time, relative_time, safe_text, status_text
 
 
@@ -27,7 +27,7 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
             "No releases. A release starts when a version of an image definition in the policy is created or updated."
         )
     else:
-        table = _table("version", "state", "ring", "published", "waiting for")
+        table = new_table("version", "state", "ring", "published", "waiting for")
         for each in answer.releases:
             table.add_row(
                 safe_text(each.name),
@@ -43,10 +43,8 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
 
 
 def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
-    """The details of a release: state, pending work, gates and history."""
-    yield Text.assemble(safe_text(answer.name, "bold"), "  ", status_text(answer.state), _in_ring(answer))
-    yield safe_text(answer.version_id, "dim")
-    yield from _facts(answer, now)
+    """The details of a release: state, pending work, gates, actions and history."""
+    yield from standing(answer, now)
     if answer.waiting_for:
         yield Text("\nWaiting for", style="bold")
         yield _waiting_table(answer.waiting_for, now)
@@ -55,9 +53,23 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
         below = f", with evidence in {folder}" if folder else ""
         yield Text.assemble(("\nGates", "bold"), safe_text(below, "dim"))
         yield _gates_table(answer.gates, folder)
+    if answer.actions:
+        yield Text("\nActions", style="bold")
+        yield _actions_table(answer.actions)
     yield Text("\nHistory", style="bold")
     for each in answer.history:
         yield Text.assemble((format_time(each.at), "dim"), "  ", safe_text(each.text))
+
+
+def standing(answer: Explanation, now: datetime) -> Iterator[Text]:
+    """The state of a release, where it is published, and what people have done or must do."""
+    yield Text.assemble(safe_text(answer.name, "bold"), "  ", status_text(answer.state), _in_ring(answer))
+    yield safe_text(answer.version_id, "dim")
+    yield from _facts(answer, now)
+    if answer.hold:
+        yield _hold(answer.hold)
+    if answer.approvals:
+        yield _approvals(answer.approvals)
 
 
 def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
@@ -66,6 +78,8 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
         f"started {format_time(answer.started_at)} UTC ({relative_time(answer.started_at, now)}), duration {took}"
     )
     yield safe_text(f"incarnation {answer.incarnation or 'not known yet'}, policy digest {answer.policy_digest[:16]}")
+    if answer.builder:
+        yield safe_text(f"built by {answer.builder}")
     for ring, regions in answer.published.items():
         where = f"{ring}: {', '.join(regions)}"
         if answer.state == "revoked":
@@ -78,11 +92,22 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
         yield safe_text(f"warning: {warning}", "yellow")
 
 
+def _hold(hold: Action) -> Text:
+    return safe_text(f"held by {hold.by} since {format_time(hold.at)}: {hold.reason}", "yellow")
+
+
+def _approvals(approvals: Approvals) -> Text:
+    given = ", ".join(f"{each.by} at {format_time(each.at)}" for each in approvals.given) or "none"
+    text = f"approvals of {approvals.ring}: {given}; {approvals.missing} of {approvals.needed} missing"
+    return safe_text(text, "yellow" if approvals.missing else "green")
+
+
 def _in_ring(answer: Summary) -> Text:
     return safe_text(f" in ring {answer.ring}") if answer.ring else Text("")
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """An empty table in the style of all tables."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -96,7 +121,8 @@ def _published(release: Summary) -> Text:
 
 
 def _waits(release: Summary, now: datetime) -> Text:
-    lines = [
+    lines = [_hold(release.hold)] if release.hold else []
+    lines += [
         safe_text(f"{_what(each)} needs attention", "red")
         if each.stalled
         else safe_text(f"{_what(each)} until {format_time(each.deadline)} ({relative_time(each.deadline, now)})")
@@ -135,7 +161,7 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     if not rows:
         return
     yield Text("\nMessages that could not be processed", style="bold red")
-    table = _table("time", "queue", "release", "reason", "id")
+    table = new_table("time", "queue", "release", "reason", "id")
     for each in rows:
         table.add_row(
             format_time(each.at),
@@ -148,12 +174,20 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
 
 
 def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
-    table = _table("work", "next check", "deadline", "attempt", "problem")
+    table = new_table("work", "next check", "deadline", "attempt", "problem")
     for each in waiting:
         trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
         due = f"{format_time(each.next_look)} ({relative_time(each.next_look, now)})"
         until = f"{format_time(each.deadline)} ({relative_time(each.deadline, now)})"
         table.add_row(safe_text(_what(each)), due, until, str(each.attempt), trouble)
+    return table
+
+
+def _actions_table(actions: Iterable[Action]) -> Table:
+    table = new_table("time", "action", "ring", "by", "reason")
+    for each in actions:
+        cells = (each.action, each.ring or "", str(each.by), each.reason)
+        table.add_row(format_time(each.at), *(safe_text(cell) for cell in cells))
     return table
 
 
@@ -164,7 +198,7 @@ def _common_folder(gates: Iterable[Verdict]) -> str:
 
 
 def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
-    table = _table("time", "gate", "location", "verdict", "evidence")
+    table = new_table("time", "gate", "location", "verdict", "evidence")
     for each in gates:
         place = "/".join(part for part in (each.ring, each.region) if part)
         said = Text("\n").join([status_text(each.answer), *(safe_text(reason) for reason in each.reasons)])

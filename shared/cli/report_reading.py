@@ -9,9 +9,12 @@ from typing import Final
 
 from shared.cli.exit_codes import CommandError
 from shared.domain.findings import ScanReport
-from shared.scanners.report_json import EXIT_READ, EXIT_REFUSED, read_report, report_document
+from shared.scanners.report_json import read_report, report_document
 from shared.scanners.report_refusal import Refusal
 
+EXIT_READ: Final = 0
+EXIT_REFUSED: Final = 2
+"""Exit code for a file that is not a usable report."""
 _SHOWN: Final = 50
 
 

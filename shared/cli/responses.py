@@ -21,6 +21,36 @@ class Waiting(msgspec.Struct):
     fault: str | None = None
 
 
+class Person(msgspec.Struct):
+    """Who acted."""
+
+    id: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+
+class Action(msgspec.Struct):
+    """An action that was taken."""
+
+    action: str
+    by: Person
+    at: datetime
+    ring: str | None = None
+    reason: str = ""
+    evidence: str = ""
+
+
+class Approvals(msgspec.Struct):
+    """The approvals of the ring that a release is in."""
+
+    ring: str
+    needed: int
+    missing: int
+    given: list[Action] = []
+
+
 class Summary(msgspec.Struct):
     """Summary of a release."""
 
@@ -37,6 +67,7 @@ class Summary(msgspec.Struct):
     stalled: dict[str, str] = {}
     seconds: float = 0.0
     settled: bool = False
+    hold: Action | None = None
 
 
 class Verdict(msgspec.Struct):
@@ -63,7 +94,10 @@ class Explanation(Summary, kw_only=True):
 
     incarnation: str | None = None
     policy_digest: str = ""
+    builder: str | None = None
     gates: list[Verdict] = []
+    actions: list[Action] = []
+    approvals: Approvals | None = None
     history: list[HistoryEntry] = []
 
 
@@ -84,10 +118,52 @@ class Overview(msgspec.Struct):
     dead_letters: list[DeadLetter] = msgspec.field(name="deadLetters", default_factory=list)
 
 
-class Resent(msgspec.Struct):
-    """How many commands were sent again."""
+class Taken(msgspec.Struct):
+    """An action that was taken, and the release after it. ``repeated`` if the same request had been received before."""
 
-    resent: int
+    action: str
+    by: Person
+    at: datetime
+    release: Summary
+    evidence: str = ""
+    repeated: bool = False
+
+
+class RegionPlan(msgspec.Struct):
+    """What ``latest`` resolves to in a region before and after a revocation; None for nothing."""
+
+    before: str | None = None
+    after: str | None = None
+
+
+class GalleryPlan(msgspec.Struct):
+    """What a revocation does to one image definition."""
+
+    definition: str
+    gallery: str
+    changes: bool
+    latest: dict[str, RegionPlan] = {}
+    emptied: list[str] = []
+
+
+class RevocationPlan(msgspec.Struct, rename="camel"):
+    """What a revocation would do."""
+
+    version: str
+    state: str | None = None
+    galleries: list[GalleryPlan] = []
+    leaves_empty: list[str] = []
+    allowed_to_leave_empty: bool = False
+
+
+class Identity(msgspec.Struct, rename="camel"):
+    """Who the app says that the user is, and the user's roles by name of the definition."""
+
+    id: str
+    name: str = ""
+    groups: int = 0
+    groups_left_out: bool = False
+    roles: dict[str, list[str]] = {}
 
 
 def decode[T](body: bytes, kind: type[T]) -> T:

@@ -24,5 +24,5 @@ def safe_text(text: str, style: str = "") -> Text:
 
 
 def status_text(text: str) -> Text:
-    """A state or verdict in its color."""
-    return safe_text(text, _STYLES.get(text, "yellow"))
+    """A state or verdict in its color: ``awaiting approval``."""
+    return safe_text(text.replace("_", " "), _STYLES.get(text, "yellow"))

@@ -1,6 +1,6 @@
-"""The app that commands use: ``RINGMASTER_URL`` and ``RINGMASTER_KEY``, or those of the local stack.
+"""The app that commands use, and how they authenticate: ``RINGMASTER_URL`` and others, or the local stack's.
 
-URL and key always come from the same source. The local stack's key is never sent to another URL, and no other key is
+URL, key and token always come from the same source. The local stack's are never sent to another URL, and no others are
 sent to the local stack.
 """
 
@@ -14,26 +14,39 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.cli.exit_codes import RequestFailed
+from shared.domain.addresses import LOOPBACK_HOSTS
 
 URL: Final = "RINGMASTER_URL"
 KEY: Final = "RINGMASTER_KEY"
+TOKEN: Final = "RINGMASTER_TOKEN"  # noqa: S105 - a name
+SCOPE: Final = "RINGMASTER_SCOPE"
+"""The scope for which the Azure CLI requests a token: ``api://<application id>/.default``."""
 ENVIRONMENT_FILE: Final = Path(".local") / "env"
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _LARGEST_FILE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The app's URL without a trailing slash, the function key, and where both were found."""
+    """The app's URL without a trailing slash, the function key, and where both were found.
+
+    ``token`` says who acts; without it, ``scope`` is what to request one for.
+    """
 
     url: str
     key: str | None = field(repr=False)
     found_in: str
+    token: str | None = field(default=None, repr=False)
+    scope: str | None = None
+
+    @property
+    def sends_token(self) -> bool:
+        """Whether a request can say who acts."""
+        return bool(self.token or self.scope)
 
     @property
     def is_local(self) -> bool:
         """Whether the app runs on this computer."""
-        return (urlsplit(self.url).hostname or "") in _LOOPBACK
+        return (urlsplit(self.url).hostname or "") in LOOPBACK_HOSTS
 
 
 def find_target(environ: Mapping[str, str], directory: Path) -> Target:
@@ -54,7 +67,10 @@ def _target(values: Mapping[str, str], found_in: str) -> Target:
     url = values.get(URL, "").strip().rstrip("/")
     if not url:
         raise RequestFailed(f"{found_in} does not set {URL}. Start the local stack again with `make up`, or set {URL}.")
-    target = Target(url, values.get(KEY, "").strip() or None, found_in)
+    key, token, scope = (values.get(name, "").strip() or None for name in (KEY, TOKEN, SCOPE))
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise RequestFailed(f"{TOKEN} from {found_in} is not a token: it contains spaces or other invalid characters.")
+    target = Target(url, key, found_in, token, scope)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -38,4 +38,4 @@ def decode_action(body: bytes) -> ActionBody:
     try:
         return _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"the body is not an action: {plain.told(error)}") from error
+        raise Malformed(f"the body is not an action: {plain.error_text(error)}") from error

@@ -18,9 +18,9 @@ from shared.domain.image import InvalidId, VersionId
 from shared.domain.messages import Command
 
 LARGEST_IN_QUEUE: Final = 48 * 1024
-"""Bytes; base64 makes 64 KiB of it, the most that a storage queue takes."""
+"""Maximum size of a message in bytes. In base64 it has 64 KiB, the maximum of a storage queue."""
 LARGEST_BODY: Final = 1024 * 1024
-"""Bytes of any command, wherever its body lies: the state of a hop is small."""
+"""Maximum size of a command in bytes, also in a blob: the state of a hop is small."""
 
 COUNTS: Final = {"seq": Count, "attempt": Count}
 STATE: Final = {"state": WithDefault(dict[str, Any], msgspec.field(default_factory=dict))}
@@ -32,7 +32,7 @@ _ENVELOPE: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Envelope)
 
 def encode_command(command: Command) -> bytes:
     """A command as UTF-8 JSON. Raises Unencodable or TooLarge."""
-    what = plain.Lazily(lambda: f"the command {command.branch} of {command.release.short}")
+    what = plain.LazyText(lambda: f"the command {command.branch} of {command.release.short}")
     check_command(command, what)
     envelope = _Envelope(**command_fields(command), v=VERSION)
     body = plain.encode(envelope, what)
@@ -69,6 +69,6 @@ def read_command(wire: Any, no_release: str) -> Command:
 def check_command(command: Command, what: object) -> None:
     """Raise Unencodable for what could not be read back."""
     plain.check_times(command, what)
-    check_state(command.kind, command.state, plain.Lazily(lambda: f"the state of {what}"))
+    check_state(command.kind, command.state, plain.LazyText(lambda: f"the state of {what}"))
     if not (0 <= command.seq <= 2**53 and 0 <= command.attempt <= 2**53):
         raise Unencodable(f"{what} has seq {command.seq} and attempt {command.attempt}; these values are out of range")

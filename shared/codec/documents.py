@@ -11,7 +11,7 @@ from shared.codec.errors import Malformed, TooLarge, Unencodable, size_in_words
 from shared.codec.plain import as_dict
 
 LARGEST_DOCUMENT: Final = 16 * 1024 * 1024
-"""Bytes of one evidence document."""
+"""Maximum size of an evidence document in bytes."""
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 

@@ -1,4 +1,4 @@
-"""What can be wrong with bytes. Every text says what is wrong, where, and what to do about it."""
+"""Errors of decoding and encoding. Each text has the problem, its place and the action."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NewerVersion(CodecError):
 
 
 class Malformed(CodecError):
-    """Says it is ours, but does not keep to the format."""
+    """A document of this app that does not match its format."""
 
 
 class TooLarge(CodecError):

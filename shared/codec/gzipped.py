@@ -1,4 +1,4 @@
-"""Gzip, undone in pieces and within bounds, so that a small body can't fill the memory.
+"""Decompression of gzip in chunks and with limits, so that a small body cannot fill the memory.
 
 Deflate packs at most 1,032 bytes into one; reports of scanners, which are JSON, go down to about a twentieth of their
 size. What is far beyond that was not written by a scanner and is refused early; the absolute bound holds in any case.
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.codec.errors import Malformed, TooLarge
+from shared.domain.limits import CHUNK_BYTES
 
 MOST_RATIO: Final = 200
-"""Bytes out for every byte in."""
+"""Maximum ratio of decompressed to compressed bytes."""
 RATIO_FROM: Final = 8 * 1024 * 1024
-"""The ratio is looked at from this many bytes on: little reports of one repeated line may have any."""
+"""Number of bytes from which the ratio is checked: small reports with a repeated line can have any ratio."""
 MOST_MEMBERS: Final = 10_000
-"""Members of one body; bgzip makes one of every 64 KiB. Empty ones cost time and bring nothing."""
-_PIECE: Final = 256 * 1024
+"""Maximum number of members of a body; bgzip writes one for every 64 KiB. Empty members only cost time."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -40,7 +40,7 @@ class Gunzip:
         while rest:
             self._next_member()
             try:
-                out = self._member.decompress(rest, _PIECE)
+                out = self._member.decompress(rest, CHUNK_BYTES)
             except zlib.error as error:
                 raise Malformed(f"the body is not valid gzip data: {error}") from error
             self._count(len(out))
@@ -76,9 +76,9 @@ def gunzipped(body: bytes, *, most_bytes: int) -> bytes:
     """
     gunzip, whole = Gunzip(most_bytes=most_bytes), io.BytesIO()
     view = memoryview(body)
-    for start in range(0, len(view), _PIECE):
-        # Piece by piece, since zlib copies what it has not used yet at each step.
-        for out in gunzip.feed(bytes(view[start : start + _PIECE])):
+    for start in range(0, len(view), CHUNK_BYTES):
+        # In chunks, because zlib copies the remaining input at each step.
+        for out in gunzip.feed(bytes(view[start : start + CHUNK_BYTES])):
             whole.write(out)
     gunzip.finish()
     return whole.getvalue()

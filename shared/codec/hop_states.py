@@ -1,7 +1,6 @@
 """The states of ``shared.domain.hop_states`` on the wire: one flat JSON object each, with camel-case names.
 
-Where a kind of command has several steps, ``step`` names the type; the hints of the scan gate are told apart by the
-fields that they have.
+If a kind of command has several steps, ``step`` names the type. The hints of the scan gate differ by their fields.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from shared.domain.hop_states import (
     Replicate,
     ReportArrived,
     ReportRefused,
-    TakeBack,
+    UndoPublication,
     UnreadableState,
 )
 from shared.domain.identifiers import SHA256
@@ -54,14 +53,14 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.BOOT_TEST: _BOOT_TEST,
     Kind.CLEAN_UP: (DeleteMachine, AwaitDeletion),
     Kind.REPLICATE: (Replicate,),
-    Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, TakeBack),
+    Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
     Kind.HIDE: (Exclude, ConfirmExcluded),
     Kind.ANNOUNCE: (Announce,),
 }
-"""What a command of each kind can carry, besides nothing."""
+"""The states that a command of each kind can have."""
 _BEGINS_EMPTY: Final = frozenset({Kind.VALIDATE, Kind.SCAN, Kind.REPLICATE})
-"""Kinds whose first command, or hint, carries nothing."""
+"""Kinds whose first command, or hint, has no state."""
 _HINTS: Final[Mapping[str, type[HopState]]] = {"refused": ReportRefused, "report": ReportArrived}
 _NO_STATE: Final = NoState()
 _PATTERNS: Final[Mapping[type[HopState], Mapping[str, Any]]] = {
@@ -79,8 +78,8 @@ _ALWAYS_WRITTEN: Final[Mapping[str, WithDefault]] = {
     "reasons": WithDefault(tuple[str, ...], msgspec.field(default_factory=lambda: ())),
     "done": WithDefault(Mapping[str, LatestChange], msgspec.field(default_factory=dict[str, LatestChange])),
 }
-"""Fields that are written with their default, too: Ringmaster 0.1.0 cannot read a state without them, and whoever goes
-back to it must not lose a release. msgspec leaves out what equals a plain default, and nothing that a factory made."""
+"""Fields that are always written: Ringmaster 0.1.0 cannot read a state without them, and a rollback must not lose
+releases. msgspec omits values that equal a plain default, but not values of a default factory."""
 
 
 def _wire(state: type[HopState]) -> type[Any]:
@@ -116,7 +115,7 @@ def read_state(kind: Kind, raw: Mapping[str, Any]) -> HopState:
     try:
         return from_wire(state, msgspec.convert(raw, _WIRE[state]))
     except (msgspec.ValidationError, RecursionError) as error:
-        return UnreadableState(raw, plain.told(error))
+        return UnreadableState(raw, plain.error_text(error))
 
 
 def _state_type(kind: Kind, raw: Mapping[str, Any]) -> type[HopState] | None:

@@ -43,7 +43,7 @@ class LineWire(msgspec.Struct, omit_defaults=True, frozen=True):
     standing: Disposition
     fixed: str = ""
     fix: str = ""
-    """What is known of a fix, where there is no fixed version."""
+    """The state of the fix, if there is no fixed version."""
     new: bool = False
     codes: tuple[str, ...] = ()
     cvss: float | None = None
@@ -52,7 +52,7 @@ class LineWire(msgspec.Struct, omit_defaults=True, frozen=True):
     aliases: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
     places: int = 0
-    """In how many places it was found, where that is more than are named."""
+    """The number of locations, if there are more than those listed."""
     scanners: tuple[str, ...] = ()
     exception: ExceptionWire | None = None
 

@@ -13,13 +13,13 @@ from shared.codec.derive import times
 from shared.codec.errors import Malformed, NewerVersion, NotOurs, Unencodable, size_in_words
 
 _DEEPEST = 32
-_LONGEST_TOLD = 300
-"""Characters of what is said of a fault: the decoder quotes what it found, however long that is."""
+_MAX_ERROR_TEXT = 300
+"""Maximum length of an error text in characters: the decoder quotes values of any length."""
 _INTEGERS = range(-(2**63), 2**64)
 
 
 class Head(msgspec.Struct):
-    """What every document of ours begins with."""
+    """The fields that all documents of this app have."""
 
     v: int
 
@@ -33,7 +33,7 @@ def check_head(body: bytes, what: str, ours: int) -> None:
         version = _HEAD.decode(body).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotOurs(
-            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({told(error)}): "
+            f"{what} of {size_in_words(len(body))} is not a JSON object with a format version v ({error_text(error)}): "
             "this app did not write it; check which other program writes to this queue or container"
         ) from error
     check_version(version, what, ours)
@@ -53,19 +53,21 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes, what: str, ours: int
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         check_head(body, what, ours)
-        raise Malformed(f"{what} does not match its format: {told(error)}; correct it, then send it again") from error
+        raise Malformed(
+            f"{what} does not match its format: {error_text(error)}; correct it, then send it again"
+        ) from error
     check_version(decoded.v, what, ours)
     return decoded
 
 
-def told(error: Exception) -> str:
-    """What a decoder says of bytes, without its middle when it is long: what is wrong stands first, where last."""
+def error_text(error: Exception) -> str:
+    """The text of a decoding error. The middle of a long text is cut: the ends are the problem and its place."""
     text = str(error)
-    half = _LONGEST_TOLD // 2
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:half]} … {text[-half:]}"
+    half = _MAX_ERROR_TEXT // 2
+    return text if len(text) <= _MAX_ERROR_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
-class Lazily:
+class LazyText:
     """Text for a fault that hardly ever happens, made when it does."""
 
     __slots__ = ("_make",)

@@ -1,4 +1,4 @@
-"""The principal that App Service Authentication puts into a request, read without believing that it did.
+"""The principal in a request from App Service Authentication. The value is not trusted here.
 
 ``x-ms-client-principal`` is base64 of ``{"auth_typ", "claims": [{"typ", "val"}], "name_typ", "role_typ"}``; claims of
 Entra come under their short names or mapped to URIs ("Work with user identities in Azure App Service authentication").
@@ -84,7 +84,7 @@ def decode_principal(header: str) -> Principal:
 
 
 def _one(wire: _Wire, names: tuple[str, ...]) -> str | None:
-    """A claim's only value. Raises Malformed when it has several: then somebody is not who it seems."""
+    """The only value of a claim. Raises Malformed if it has several values, because the identity is then ambiguous."""
     values = {claim.val.strip().lower() for claim in wire.claims if claim.typ in names} - {""}
     if len(values) > 1:
         raise Malformed(f"the principal claims several values of {names[0]}")

@@ -37,7 +37,7 @@ _ROW: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_Row)
 
 def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
-    what = plain.Lazily(lambda: f"the row of {release.version.short}")
+    what = plain.LazyText(lambda: f"the row of {release.version.short}")
     plain.check_times(release, what)
     for dated in (*release.gates, *release.published, *release.history, *release.actions):
         plain.check_time(dated.at, what)
@@ -62,7 +62,7 @@ def decode_release(body: bytes) -> Release:
 
 def encode_summary(summary: ReleaseSummary) -> bytes:
     """A summary as UTF-8 JSON. Raises Unencodable."""
-    what = plain.Lazily(lambda: f"the summary of {summary.version.short}")
+    what = plain.LazyText(lambda: f"the summary of {summary.version.short}")
     plain.check_times(summary, what)
     fields = {**values(summary), "version": str(summary.version)}
     return plain.encode(_Summary(**fields, v=SUMMARY_VERSION), what)
@@ -79,7 +79,7 @@ def decode_summary(body: bytes) -> ReleaseSummary:
 
 def _wire(pending: Pending) -> Any:
     command = pending.command
-    what = plain.Lazily(lambda: f"the pending command {command.branch} of {command.release.short}")
+    what = plain.LazyText(lambda: f"the pending command {command.branch} of {command.release.short}")
     check_command(command, what)
     plain.check_times(pending, what)
     order = _Order(**command_fields(command))

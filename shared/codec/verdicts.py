@@ -1,4 +1,4 @@
-"""A scan verdict as plain data: for evidence, for the command line, for whoever asks."""
+"""A scan verdict as plain data, for evidence and for the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.domain.scan_exceptions import MatchedException
 from shared.domain.verdicts import ScanReason, ScanVerdict
 
 FINDINGS_KEPT: Final = 200
-"""Findings that evidence names itself, over all its reasons; the listing beside it has them all."""
+"""Maximum number of findings in the evidence document, over all reasons. The list of findings has all of them."""
 EXCEPTIONS_KEPT: Final = 100
 
 

@@ -1,4 +1,4 @@
-"""What a queue message may be besides a command's JSON: base64 of it, or a pointer to the blob that holds it.
+"""Forms of a queue message: the JSON of a command, its base64, or a pointer to the blob with its JSON.
 
 A queue takes 64 KiB of base64, which is 48 KiB of JSON. A larger body lies in a blob and the message is
 ``{v, body_blob, not_after, attempt}``: whoever can't read the blob now knows how long the command is worth trying, and
@@ -49,7 +49,7 @@ _SNIFFED: Final = msgspec.json.Decoder(_Sniffed)
 
 
 def encode_pointer(pointer: Pointer) -> bytes:
-    """The message that stands for a body which lies in a blob. Raises Unencodable."""
+    """The message that points to a body in a blob. Raises Unencodable."""
     what = "a pointer"
     if pointer.not_after is not None:
         plain.check_time(pointer.not_after, what)

@@ -1,6 +1,6 @@
-"""What Ringmaster decides, and nothing else: standard library only; no clock, environment, I/O or logging.
+"""The rules of Ringmaster. Standard library only; no clock, environment, I/O or logging.
 
-What follows from what in the life of a release stands in one table:
+One table has all transitions of a release:
 
     >>> from shared.domain.lifecycle import TABLE, Outcome
     >>> from shared.domain.release import State

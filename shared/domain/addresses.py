@@ -1,11 +1,11 @@
-"""Which IP addresses may be connected to on somebody else's word: public ones, and no others.
+"""Which IP addresses may be connected to for a URL from outside: public addresses only.
 
 Rules:
 
 * Loopback, link-local (the instance metadata service), private, shared, reserved, multicast and unspecified addresses
   are refused (the registries of RFC 6890, as ``ipaddress`` knows them).
-* An IPv6 address that carries an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo) is as good as what it carries.
-* 168.63.129.16 is a public address that every Azure virtual network answers by itself: the platform's wire server and
+* An IPv6 address that carries an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo) is treated like that address.
+* 168.63.129.16 is a public address at which every Azure virtual network has platform services: the wire server and
   resolver ("What is IP address 168.63.129.16?", Azure Virtual Network). It is refused too.
 """
 
@@ -17,6 +17,8 @@ from typing import Final
 
 type Address = IPv4Address | IPv6Address
 
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Host names of this computer, as URLs have them."""
 _PLATFORM: Final = frozenset({IPv4Address("168.63.129.16")})
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE: Final = IPv6Network("::/96")
@@ -24,7 +26,7 @@ _NOTHING: Final = IPv4Network("0.0.0.0/8")
 
 
 def why_not_public(text: str) -> str | None:
-    """Why this address is never connected to, or None when it is a public one. A scope (``%eth0``) is no public one."""
+    """Why the address is not allowed, or None if it is public. An address with a scope (``%eth0``) is not public."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -38,13 +40,13 @@ def why_not_public(text: str) -> str | None:
 
 
 def _meant(address: Address) -> Iterator[Address]:
-    """The address, and every other one that it stands for."""
+    """The address, and all addresses that it represents."""
     if isinstance(address, IPv4Address):
         yield address
         return
     carried = list(_carried(address))
     yield from carried
-    # A mapped address is IPv4 in other words; the others are addresses in their own right besides.
+    # A mapped address is only an IPv4 address; the other forms are also IPv6 addresses.
     if address.ipv4_mapped is None and not (carried and address in _NAT64[0]):
         yield address
 

@@ -1,13 +1,13 @@
-"""The boot test: what is asked of a machine that booted from the image, and what the answers mean.
+"""The boot test: facts about a machine that was created from the image, and the causes of failures.
 
 Rules:
 
 * A test passes only on positive proof: provisioning succeeded, the agent is ready, the probe echoed this test's nonce
-  and answered every check, and the console shows nothing that condemns it. "Did not run" is never a pass.
-* What the platform did wrong (no capacity, an internal error) says nothing about the image: it is tried again.
-* "OS Provisioning did not finish … However, the VM guest agent was detected running" is the platform's own word for an
-  image that was never generalized, and is final. Without that sentence a time-out is ambiguous: tried once more, then
-  it condemns.
+  and completed every check, and the console shows no failure. A test that did not run never passes.
+* A platform failure (no capacity, an internal error) is no verdict on the image: the test is repeated.
+* With "OS Provisioning did not finish … However, the VM guest agent was detected running", Azure reports an image that
+  was not generalized. This is final. Without the second sentence, a timeout is ambiguous: the test is repeated once,
+  and the second timeout rejects the version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """A machine's instance view, as far as the boot test asks."""
+    """The part of a machine's instance view that the boot test needs."""
 
     name: str
     provisioning_state: str
@@ -30,7 +30,7 @@ class MachineFacts:
     running: bool = False
     agent_ready: bool = False
     agent: str = ""
-    """The agent's own words, for people."""
+    """The agent's status text."""
     failure_code: str | None = None
     """The code behind ``ProvisioningState/failed/<code>``."""
     failure_message: str = ""
@@ -59,8 +59,8 @@ class ProbeFacts:
         return self.execution_state.lower() in {"succeeded", "failed", "timedout", "canceled"}
 
 
-class Blame(StrEnum):
-    """Whose fault a failure to boot is."""
+class FailureCause(StrEnum):
+    """The cause of a boot failure."""
 
     IMAGE = "image"
     AMBIGUOUS = "ambiguous"
@@ -102,7 +102,7 @@ _CONFIGURATION: Final = {
 }
 _AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
 _NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1,60} region", re.IGNORECASE | re.DOTALL)
-"""Of an image: "The requested VM size … is not available in the current region" is another matter."""
+"""Does not match "The requested VM size … is not available in the current region"."""
 
 
 _NO_CAPACITY: Final = {
@@ -126,21 +126,21 @@ def lacks_capacity(code: str, message: str) -> bool:
     return lowered in _NO_CAPACITY or (lowered == "operationnotallowed" and "quota" in message.lower())
 
 
-def blame(code: str, message: str) -> Blame:
-    """Whose fault an error of VM creation is, by its code and words.
+def failure_cause(code: str, message: str) -> FailureCause:
+    """The cause of an error of VM creation, by its code and message.
 
     Codes: Azure's troubleshooting article on error messages; the sentence about the agent: Azure/azure-cli#29203.
     """
     lowered = code.lower()
     if lowered == "galleryimagenotfound" or _NOT_THERE.search(message):
-        return Blame.NOT_REPLICATED
+        return FailureCause.NOT_REPLICATED
     if lowered == "osprovisioningclienterror" or _AGENT_SEEN.search(message):
-        return Blame.IMAGE
+        return FailureCause.IMAGE
     if lowered in {"osprovisioningtimedout", "osprovisioninginternalerror", "vmagentstatuscommunicationerror"}:
-        # OSProvisioningInternalError is often the image's: an agent that cannot read what the platform gives it.
-        return Blame.AMBIGUOUS
+        # The image often causes OSProvisioningInternalError: its agent cannot read the provisioning data.
+        return FailureCause.AMBIGUOUS
     if lowered in _CONFIGURATION:
-        return Blame.CONFIGURATION
+        return FailureCause.CONFIGURATION
     if lowered in _PLATFORM:
-        return Blame.PLATFORM
-    return Blame.AMBIGUOUS
+        return FailureCause.PLATFORM
+    return FailureCause.AMBIGUOUS

@@ -1,9 +1,8 @@
-"""The serial console: which lines condemn an image.
+"""The serial console: which lines fail a boot test.
 
-Patterns are facts of the field (which lines mean a dead boot), collected from what LISA and kola look for and from
-Azure's boot-failure articles. A console that reached ``login:`` can still be a failed boot, so a prompt excuses
-nothing. What only warns (``WARNING: CPU:``, UBSAN, lines of a floppy drive that isn't there) is heard on healthy
-machines and condemns nothing.
+The patterns are those of LISA and kola, and of Azure's articles on boot failures. A console that reached ``login:`` can
+still be a failed boot, so a prompt does not matter. Warnings (``WARNING: CPU:``, UBSAN, a missing floppy drive) also
+occur on healthy machines, and do not fail a test.
 """
 
 from __future__ import annotations
@@ -79,10 +78,10 @@ _IGNORE: Final = tuple(
     )
 )
 _WARNING_TRACE: Final = re.compile(r"\bUBSAN: |\bWARNING: (?:CPU|possible)|\bKASAN: |\bKCSAN: ")
-"""A line that opens a trace of a kernel that goes on; the register dump that follows belongs to it."""
+"""First line of a trace of a kernel that continues. The register dump that follows belongs to the trace."""
 _TRACE_ENDS: Final = re.compile(r"</TASK>|---\[ end trace|\[\s*OK\s*\]|\blogin:")
 _LONGEST_TRACE: Final = 150
-"""Lines of a trace, however it ends: registers, modules and a stack of some sixty frames."""
+"""Maximum number of lines of a trace: registers, modules and a stack of about sixty frames."""
 _RESOURCE_DISK: Final = re.compile(_DEVICE + r".*\bazure[/_]resource")
 """The temporary disk, by cloud-init's and the agent's links to it. Many sizes have none ("Azure VM sizes with no local
 temporary disk"), and images mount it with nofail."""
@@ -98,7 +97,7 @@ _LINE_LIMIT: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class ConsoleVerdict:
-    """What the serial console says against the image: reasons, and the lines that show it."""
+    """Reasons from the serial console to reject the image, and the lines that show them."""
 
     reasons: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -111,7 +110,7 @@ def console_text(raw: bytes) -> list[str]:
 
 
 def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
-    """Search a console for what condemns an image; the policy's own patterns count as well."""
+    """Search a console for lines that fail the test, by the built-in patterns and those of the policy."""
     lines = _without_noise(console_text(raw))
     ignore = (*_IGNORE, *rules.serial_ignore)
     own = tuple((f"policy pattern {each.pattern!r}", each) for each in rules.serial_fail)
@@ -131,10 +130,10 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
 
 
 def _without_noise(lines: list[str]) -> list[str]:
-    """The lines, without those that only their context excuses.
+    """The lines, without those that are harmless in their context.
 
-    A register dump in a trace that a mere warning opened is part of that warning. A temporary disk that did not appear
-    in time is no fault where systemd went on to mount every file system that the image needs.
+    A register dump in the trace of a warning is part of the warning. A missing temporary disk is no failure if systemd
+    mounted all file systems that the image needs.
     """
     mounted = max((at for at, line in enumerate(lines) if _FILE_SYSTEMS_MOUNTED.search(line)), default=-1)
     opened: int | None = None
@@ -150,5 +149,5 @@ def _without_noise(lines: list[str]) -> list[str]:
 
 
 def _is_suspect(line: str, own: Sequence[tuple[str, Pattern]]) -> bool:
-    """One search instead of thirty for the many lines that mean nothing."""
+    """One search instead of thirty, for the many lines that match no pattern."""
     return bool(line) and (_ANY.search(line) is not None or any(pattern.search(line) for _, pattern in own))

@@ -1,4 +1,4 @@
-"""Where the evidence about a version lies."""
+"""The folder of the evidence about a version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.domain.image import VersionId
 
 
 def evidence_folder(version: VersionId, incarnation: str | None, *, unknown: str = "unknown") -> str:
-    """The folder for one bearer of a version's number, without a slash at its end."""
+    """The folder for one incarnation of a version number, without a trailing slash."""
     gallery = version.definition.gallery
     bearer = re.sub(r"[^0-9a-zA-Z]", "", incarnation or unknown)
     return (

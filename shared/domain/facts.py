@@ -1,4 +1,4 @@
-"""What was seen of galleries, image definitions, image versions and their sources: facts, no judgement.
+"""Facts about galleries, image definitions, image versions and their sources.
 
 The gallery port returns these values; ``validation``, ``latest``, ``replication`` and ``retention`` judge them. Rules:
 
@@ -29,17 +29,17 @@ class ProvisioningState(StrEnum):
     CANCELED = "Canceled"
     DELETING = "Deleting"
     UNKNOWN = "Unknown"
-    """Any other word: not understood, therefore never taken for a success."""
+    """Any other value. It never counts as a success."""
 
     @classmethod
     def read(cls, text: str | None) -> ProvisioningState:
-        """The state for ARM's word, in any casing; UNKNOWN for one that isn't known."""
+        """The state for a value of ARM, in any casing; UNKNOWN for an unknown value."""
         lowered = (text or "").lower()
         return next((state for state in cls if state.value.lower() == lowered), cls.UNKNOWN)
 
     @property
     def in_progress(self) -> bool:
-        """Whether the state passes by itself."""
+        """Whether the state is temporary."""
         return self in {ProvisioningState.CREATING, ProvisioningState.UPDATING, ProvisioningState.MIGRATING}
 
 
@@ -53,7 +53,7 @@ class RegionState(StrEnum):
 
     @classmethod
     def read(cls, text: str | None) -> RegionState:
-        """The state for Azure's word, in any casing; UNKNOWN for one that isn't known."""
+        """The state for a value of Azure, in any casing; UNKNOWN for an unknown value."""
         lowered = (text or "").lower()
         return next((state for state in cls if state.value.lower() == lowered), cls.UNKNOWN)
 
@@ -82,9 +82,9 @@ class RegionTargetFacts:
     replicas: int = 1
     storage: str = "Standard_LRS"
     excluded: bool | None = None
-    """``excludeFromLatest`` of the region; None when it isn't said. It overrides the version's own flag."""
+    """``excludeFromLatest`` of the region; None if it is not set. It overrides the version's flag."""
     kept: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What Ringmaster doesn't set of the entry and must write back as it is (encryption, replica sets)."""
+    """Properties of the entry that Ringmaster does not set and writes back unchanged (encryption, replica sets)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ class VersionFacts:
     policy_violations: tuple[str, ...] = ()
     validations: tuple[ExecutedValidation, ...] = ()
     kept: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
-    """By profile name, what Ringmaster doesn't set there and writes back as it is (extended locations, protection)."""
+    """Properties by profile that Ringmaster does not set and writes back unchanged, such as extended locations."""
     replication: ReplicationFacts | None = None
-    """Only when asked for; None says nothing about replication."""
+    """None if it was not requested."""
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ class GalleryFacts:
 
 
 class SourceKind(StrEnum):
-    """What a version was made from."""
+    """Kinds of sources of a version."""
 
     MANAGED_IMAGE = "managed image"
     VM = "virtual machine"
@@ -227,13 +227,13 @@ class SourceKind(StrEnum):
     SNAPSHOT = "snapshot"
     VHD = "VHD blob"
     GONE = "gone"
-    """It was named, and isn't there any more: common and no fault, builders delete what they built from."""
+    """The source no longer exists. This is common: builders delete their sources."""
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What a version was made from, where it could still be read. What couldn't be read of it is None."""
+    """The source of a version. Properties that could not be read are None."""
 
     kind: SourceKind
     id: str

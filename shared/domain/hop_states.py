@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar
 
-from shared.domain.boot import Blame
+from shared.domain.boot import FailureCause
 from shared.domain.facts import RegionTargetFacts
 from shared.domain.report_reference import ReportReference
 
@@ -27,7 +27,7 @@ type LatestChange = Mapping[str, Mapping[str, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class HopState:
-    """What every state is."""
+    """Base class of all states."""
 
     STEP: ClassVar[str | None] = None
     """The step on the wire; None where a kind of command has only one."""
@@ -132,27 +132,27 @@ class BootTestState(HopState):
 
     vm: str
     since: datetime | None = None
-    """When the platform first refused the machine."""
+    """When Azure first refused the machine."""
     tries: int = 0
     """Machines of this test that failed before this one, or refusals by the platform."""
     absences: int = 0
-    """How often the platform accepted the machine and did not know it afterwards."""
+    """How many times Azure accepted the machine, but it did not exist afterwards."""
     machines: int = 0
-    """Machines that the platform accepted for this test, since somebody last resent it."""
+    """Machines that Azure accepted for this test since the last ``resend``."""
     placement: int = 0
     """Position in the list of sizes and zones to try, which begins again after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMachine(BootTestState):
-    """Ask the platform for the machine."""
+    """Request the machine."""
 
     STEP: ClassVar[str | None] = "create"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineState(BootTestState):
-    """What is known of a machine that was asked for. A clean-up may begin before any of it is known."""
+    """Facts about a requested machine. Cleanup can start before any of them is known."""
 
     region: str = ""
     size: str | None = None
@@ -191,7 +191,7 @@ class AwaitProbe(MachineState):
 class BootFailure:
     """What failed before the console was read, and what it is attributed to."""
 
-    blame: Blame
+    blame: FailureCause
     text: str
 
 
@@ -206,13 +206,13 @@ class ReadConsole(MachineState):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteMachine(MachineState):
-    """Delete the machine. The verdict is settled: it passed where nothing is to blame."""
+    """Delete the machine. The verdict is final: ``blame`` None means that the test passed."""
 
     STEP: ClassVar[str | None] = "delete"
     reasons: tuple[str, ...] = ()
-    blame: Blame | None = None
+    blame: FailureCause | None = None
     console: tuple[str, ...] = ()
-    """Lines of the console that decided or warn."""
+    """Lines of the console that fail the test or are warnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +264,7 @@ class Publish(PublishingState):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBack(PublishingState):
-    """See that the ring resolves ``latest`` to the version."""
+    """Verify that ``latest`` resolves to the version in the ring."""
 
     STEP: ClassVar[str | None] = "read back"
     predicted: LatestChange
@@ -272,8 +272,8 @@ class ReadBack(PublishingState):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBack(PublishingState):
-    """Hide a version that a write showed and that is not the proven one."""
+class UndoPublication(PublishingState):
+    """Exclude a version without evidence that a write made visible."""
 
     STEP: ClassVar[str | None] = "take back"
 
@@ -283,7 +283,7 @@ class TakeBack(PublishingState):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationState(HopState):
-    """A revocation under way. ``left`` and the keys of ``done`` are ids of image definitions."""
+    """A revocation in progress. ``left`` and the keys of ``done`` are ids of image definitions."""
 
     left: tuple[str, ...] = ()
     done: Mapping[str, LatestChange] = field(default_factory=dict[str, LatestChange])
@@ -308,7 +308,7 @@ class Exclude(RevocationState):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmExcluded(RevocationState):
-    """See that the first definition that is left resolves ``latest`` to the version nowhere."""
+    """Verify that ``latest`` does not resolve to the version in the first remaining definition."""
 
     STEP: ClassVar[str | None] = "read back"
     reads: int = 0

@@ -42,36 +42,36 @@ class PublishPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
-    """A higher number is ``latest`` in a wanted region already: publishing would reach nobody there."""
+class NewerPublished:
+    """A newer version is already ``latest`` in a region of the ring, so the publication would have no effect there."""
 
     by: VersionNumber
     region: str
 
 
 @dataclass(frozen=True, slots=True)
-class WouldHarm:
-    """Why a publication isn't planned at all."""
+class PublicationBlocked:
+    """Why a publication is not possible."""
 
     reasons: tuple[str, ...]
 
 
 def latest_in(versions: Sequence[VersionFacts], region: str) -> VersionNumber | None:
-    """The version that ARM would deploy in a region when none is named, or None."""
+    """The version that ARM deploys in a region if no version is specified, or None."""
     place = region_name(region)
     return max((version.id.number for version in versions if _resolves(version, place)), default=None)
 
 
 def plan_publication(
     versions: Sequence[VersionFacts], version: VersionFacts, regions: Sequence[str]
-) -> PublishPlan | Overtaken | WouldHarm:
+) -> PublishPlan | NewerPublished | PublicationBlocked:
     """How to make a version ``latest`` in exactly these regions, given every version of its definition.
 
     ``version`` replaces its own entry in ``versions``: its facts may be newer, and carry replication.
     """
     wanted = region_names(regions)
     if absent := [region for region in wanted if region not in version.regions]:
-        return WouldHarm(tuple(f"{version.id.short} has no replica in {region}" for region in absent))
+        return PublicationBlocked(tuple(f"{version.id.short} has no replica in {region}" for region in absent))
     now = (*(each for each in versions if each.id != version.id), version)
     before = _everywhere(now)
     if overtaken := _overtaken(version, wanted, before):
@@ -79,7 +79,7 @@ def plan_publication(
     published = _published(version, wanted)
     after = _everywhere(tuple(published if each is version else each for each in now))
     if reasons := _harm(version, wanted, before, after):
-        return WouldHarm(reasons)
+        return PublicationBlocked(reasons)
     changes = published.excluded != version.excluded or any(
         published.visible_in(region) != version.visible_in(region) for region in version.regions
     )
@@ -99,7 +99,7 @@ def hidden_in(version: VersionFacts, regions: Sequence[str]) -> tuple[RegionTarg
 
 
 def check_publication(versions: Sequence[VersionFacts], version: VersionId, regions: Sequence[str]) -> tuple[str, ...]:
-    """Why a publication, read back, doesn't hold (yet); nothing when it does."""
+    """Why the read-back of a publication does not agree (yet); empty if it agrees."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
         return (f"{version.short} no longer exists",)
@@ -130,11 +130,11 @@ def _everywhere(versions: Sequence[VersionFacts]) -> dict[str, VersionNumber | N
 
 def _overtaken(
     version: VersionFacts, wanted: Sequence[str], before: Mapping[str, VersionNumber | None]
-) -> Overtaken | None:
+) -> NewerPublished | None:
     for region in wanted:
         latest = before[region]
         if latest is not None and latest > version.id.number:
-            return Overtaken(latest, region)
+            return NewerPublished(latest, region)
     return None
 
 

@@ -1,4 +1,4 @@
-"""THE table: what follows from what in the life of a release.
+"""The state transitions of a release.
 
 Two rules:
 
@@ -28,7 +28,7 @@ from shared.domain.release import Gate, Publication, Release, State
 
 
 class Outcome(StrEnum):
-    """What a stage, or the join of several, concluded."""
+    """The outcome of a stage, or of the join of several stages."""
 
     VALIDATED = "validated"
     GATE_PASSED = "gate passed, others still open"
@@ -99,7 +99,7 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.PUBLISHING, O.RING_PUBLISHED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE), next_ring=True),
     (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
     (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
-    # The day after: a later scan of what is published already.
+    # Later scans of published versions.
     **{(state, O.ALERTED): Next(state, (Send.ANNOUNCE,)) for state in (S.QUALIFYING, *_IN_A_RING, *_STANDING)},
     **{(state, O.HELD_BACK): Next(S.HELD, (*_ENDED, Send.SCAN)) for state in _IN_A_RING},
     (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE)),
@@ -114,14 +114,14 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     **{(state, O.POLICY_CHANGED): _RESTART for state in _OPEN},
     # A deleted version can be restored, and a gallery can be found again.
     (S.REJECTED, O.VERSION_RETURNED): _RESTART,
-    # What people ask for after a rejection that says nothing against the image, or after a revocation.
+    # What people order after a rejection that is not about the image, or after a revocation.
     (S.REJECTED, O.VALIDATION_RETRIED): Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE)),
     (S.REJECTED, O.QUALIFICATION_RETRIED): Next(S.QUALIFYING, (Send.CLEAN_UP, Send.SCAN, Send.SMOKE_TEST)),
     (S.REJECTED, O.RING_RETRIED): Next(S.REPLICATING, (Send.CLEAN_UP, Send.REPLICATE)),
     **{(state, O.RESTORE_ORDERED): _RESTART for state in (S.REJECTED, S.REVOKED)},
-    # A number can be used again at any time, also long after its first bearer was released.
+    # A version number can be reused at any time, also long after its release.
     **{(state, O.NUMBER_REUSED): Next(S.VALIDATING, (*_RESTART.sends, Send.HIDE)) for state in State},
-    # What builders and operators made visible, and nobody has proven.
+    # Versions that builders or operators made visible without proof.
     (S.VALIDATING, O.EXPOSED): Next(S.VALIDATING, (Send.VALIDATE, Send.HIDE)),
     **{(state, O.EXPOSED): Next(state, (Send.HIDE,)) for state in (S.REJECTED, S.SUPERSEDED, S.REVOKED)},
     **{(state, O.HIDDEN): Next(state) for state in State},
@@ -133,7 +133,7 @@ _FORGETTING: Final = {O.NUMBER_REUSED, O.POLICY_CHANGED, O.VERSION_RETURNED, O.R
 
 
 class NoSuchTransition(LookupError):
-    """An outcome that cannot follow in this state: a fault of the program, never of the world."""
+    """The outcome is not possible in this state. This is a programming error."""
 
 
 def first(
@@ -144,7 +144,7 @@ def first(
     *,
     builder: str | None = None,
 ) -> Release:
-    """A new release: the row that is inserted when a covered version is first heard of."""
+    """A new release: the row that is inserted for a new version that the policy covers."""
     now = moment.now
     release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent, builder=builder)
     return order(release, Send.VALIDATE, policy, moment).with_history(now, "started")
@@ -173,7 +173,7 @@ def advance(
     if Send.ANNOUNCE in follows.sends:
         moved = order_announcement(moved, outcome.name.lower(), moment)
     if policy is not None:
-        moved = _moved_on(moved, outcome, follows, policy, moment)
+        moved = _advanced(moved, outcome, follows, policy, moment)
     elif not follows.state.is_terminal:
         raise NoSuchTransition(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
@@ -181,7 +181,7 @@ def advance(
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
 
 
-def _moved_on(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:
+def _advanced(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
@@ -189,7 +189,7 @@ def _moved_on(release: Release, outcome: Outcome, follows: Next, policy: Definit
     own_write = outcome is Outcome.NUMBER_REUSED and release.ring is not None
     hides = own_write or policy.validation.visible_before_proof is VisibleBeforeProof.HIDE
     if outcome in _FORGETTING:
-        release = _forgotten(release, outcome, policy)
+        release = _reset(release, outcome, policy)
     for send in follows.sends:
         if send is not Send.HIDE or hides:
             release = order(release, send, policy, moment)
@@ -224,7 +224,7 @@ def after_publication(ring: Ring, policy: DefinitionPolicy) -> Outcome:
 def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tuple[str, ...]:
     """Gates that lack a passing verdict, with evidence, of this incarnation under this policy.
 
-    Law 2 (nothing promoted without proof) stands on this.
+    Law 2 (nothing promoted without proof) depends on this.
     """
     own = [(Gate.SCAN, ring.name, None)] if ring.scan is not None else []
     wanted: list[tuple[Gate, str | None, str | None]] = [
@@ -238,17 +238,17 @@ def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tup
         wanted += [(Gate.BOOT_TEST, ring.name, region) for region in ring.region_names]
     if release.incarnation is None or release.policy_digest != policy.digest:
         return tuple("/".join(part for part in place if part) for place in wanted)
-    lacking = tuple("/".join(part for part in place if part) for place in wanted if not _proven(release, *place))
+    lacking = tuple("/".join(part for part in place if part) for place in wanted if not _has_evidence(release, *place))
     return (*lacking, *((f"{Gate.APPROVAL}/{ring.name}",) if missing_approvals(release, policy, ring) else ()))
 
 
-def _proven(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
+def _has_evidence(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
     record = release.gate(gate, ring, region)
     return record is not None and record.answer == "pass" and bool(record.evidence)
 
 
-def _forgotten(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:
-    """What a restart forgets: verdicts of another incarnation, or of another policy, prove nothing."""
+def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:
+    """Reset a release for a restart: verdicts of another incarnation or policy are no evidence."""
     is_same = outcome is not Outcome.NUMBER_REUSED
     kept: tuple[Publication, ...] = release.published if is_same else ()
     incarnation = release.incarnation if is_same else None

@@ -7,6 +7,9 @@ from typing import Final
 MAX_REPORT_BYTES: Final = 200 * 1024 * 1024
 """Size of a scan report, uncompressed, that is accepted or stored; the settings can only lower it."""
 
+CHUNK_BYTES: Final = 256 * 1024
+"""Bytes of a body that are read or decompressed at a time."""
+
 MAX_BLOB_NAME: Final = 1024
 """Length of a blob name in characters (Azure Storage, "Naming and referencing containers, blobs, and metadata")."""
 

@@ -1,4 +1,4 @@
-"""What travels through the queues: commands, in the imperative; what is told to the world: events, in the past tense.
+"""Commands, which are sent through queues, and events.
 
 A command belongs to one *branch* of a release: validation, the scan, the boot test of one ring in one region, …
 Each branch has at most one command that counts, the one whose ``seq`` the ledger row names. Any other command is a
@@ -18,11 +18,11 @@ from shared.domain.hop_states import HopState, NoState
 from shared.domain.image import VersionId
 
 HINT_LIFE: Final = timedelta(hours=6)
-"""How long Ringmaster tries to deliver a hint. Reconciliation finds what a lost hint was about."""
+"""How long Ringmaster tries to deliver a hint. Reconciliation finds the change that a lost hint was about."""
 
 
 class Kind(StrEnum):
-    """What a command asks for. Every kind has one queue and one stage."""
+    """The kind of a command. Each kind has one queue and one stage."""
 
     VALIDATE = "validate"
     SCAN = "scan"
@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
 
 class Branch(NamedTuple):
-    """One strand of work of a release."""
+    """A part of a release that runs independently."""
 
     kind: Kind
     ring: str | None = None
@@ -54,7 +54,7 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One hop of work, as a message carries it. ``state`` is what this hop must know of the hops before it."""
+    """A command for one hop. ``state`` has what this hop needs from the previous ones."""
 
     kind: Kind
     release: VersionId
@@ -72,13 +72,13 @@ class Command:
 
     @property
     def is_hint(self) -> bool:
-        """Whether no ledger row stands behind this command."""
+        """Whether this command has no ledger row."""
         return self.seq == 0
 
 
 @dataclass(frozen=True, slots=True)
 class VersionWritten:
-    """Somebody wrote an image version: built it, changed it, or we did. Carries no facts: they are read afresh."""
+    """An image version was written, by a builder, a user or Ringmaster. The facts are read from Azure."""
 
     version: VersionId
     event_id: str
@@ -98,7 +98,7 @@ class ScanFinished:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What consumers of images are told, as a CloudEvent."""
+    """An announcement to consumers of images, which is sent as a CloudEvent."""
 
     type: str
     version: VersionId

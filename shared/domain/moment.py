@@ -1,4 +1,4 @@
-"""The time, and how fast it goes: what every decision about a wait needs."""
+"""The current time and the pace of waits."""
 
 from __future__ import annotations
 

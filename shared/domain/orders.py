@@ -1,4 +1,4 @@
-"""Orders: the commands that a transition puts into the row. They are sent when the row is written."""
+"""The commands that a transition adds to the row. They are sent after the row is written."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Pending, Release, State
 
 MARGIN: Final = timedelta(hours=24)
-"""How much longer than its own bound a command may be retried through an outage before people are asked to look."""
+"""How long after its own time limit a command is retried during an outage before it stalls."""
 ANNOUNCE_WITHIN: Final = timedelta(days=3)
 PUBLISH_WITHIN: Final = timedelta(hours=8)
 MACHINE_PREFIX: Final = "rm-"
-"""How the name of everything that a boot test makes begins."""
+"""Prefix of the names of all resources of boot tests."""
 MAX_MACHINE_NAME: Final = 15
 """Characters of a computer name on Windows ("Naming rules and restrictions for Azure resources": virtual machines)."""
 AT_ONCE: Final = timedelta(0)
@@ -64,12 +64,12 @@ class Send(StrEnum):
 
 
 class RingNeeded(LookupError):
-    """A ring is asked to be worked on, and the policy has none of its name: a fault of the program."""
+    """The policy has no ring with this name. This is a programming error."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """One command to be: its branch and state, how long it waits, and how long it may take from then on."""
+    """A command to send: its branch and state, its delay, and its time limit after the delay."""
 
     branch: Branch
     state: HopState

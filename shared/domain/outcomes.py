@@ -1,4 +1,4 @@
-"""What a stage can answer after one hop."""
+"""The possible results of a hop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.domain.release import Answer, Gate
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """The same branch goes on after a wait, with what the next hop must know.
+    """The branch continues after a wait, with the state for the next hop.
 
     ``stalled`` says why people should look although the branch goes on; ``failed`` counts the hop as a failed attempt,
     so that the next fault waits longer.
@@ -25,7 +25,7 @@ class Requeue:
     note: str | None = None
     stalled: str | None = None
     at_least: timedelta = timedelta(0)
-    """What a service asked for; never shortened by pace."""
+    """Minimum wait that a service requested. The pace does not shorten it."""
     failed: bool = False
     within: timedelta | None = None
     """A new bound for the command, counted from the end of the wait; None keeps the command's own."""
@@ -33,7 +33,7 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A gate answered. Becomes evidence, a line in the row, and whatever the lifecycle says follows."""
+    """A verdict of a gate. It becomes evidence, an entry of the row, and a transition of the lifecycle."""
 
     gate: Gate
     answer: Answer
@@ -49,7 +49,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Rechecked:
-    """What is published was judged again. Becomes evidence, and ``outcome``, where something follows from it.
+    """A verdict on a later scan. It becomes evidence, and a transition if ``outcome`` is set.
 
     The release's own gates keep their verdicts.
     """
@@ -61,7 +61,7 @@ class Rechecked:
 
 @dataclass(frozen=True, slots=True)
 class PublicationFound:
-    """A ring turned out to be published by a hop that did not come to say so. Changes nothing else."""
+    """A ring was published by a hop that crashed before it recorded that. Changes nothing else."""
 
     ring: str
 
@@ -73,19 +73,19 @@ class Redirected:
     outcome: Outcome
     why: str
     published: str | None = None
-    """The ring in which the version was published all the same: whoever takes it back must know."""
+    """The ring in which the version was published nevertheless. A revocation needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The branch is done and nothing follows from it."""
+    """The branch has ended without further commands."""
 
     note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The branch is parked until somebody resends it: with ``state``, where given, else with the state that it had."""
+    """The branch stops until ``resend``, which uses ``state`` if it is set, or else the previous state."""
 
     reason: str
     state: HopState | None = None
@@ -93,14 +93,14 @@ class Stalled:
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """Nothing changes but the history: a hint that changed nothing, a report that was refused."""
+    """Only the history changes: a hint without effect, or a refused report."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A duplicate, a straggler or a hint without news."""
+    """A duplicate, an outdated command, or a hint without effect."""
 
     why: str
 
@@ -113,7 +113,7 @@ _LONGEST_LINE: Final = 400
 
 
 def describe(result: HopResult) -> str:
-    """One line for the log: what a hop came to, without the facts, which are in the evidence."""
+    """A line for the log: the result of a hop, without the facts, which are in the evidence."""
     line = " ".join(_described(result).split())
     return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 

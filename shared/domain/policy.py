@@ -52,7 +52,7 @@ class FailedRescanAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionTarget:
-    """Where a ring wants replicas: region by short name, replica count, storage account type."""
+    """A region of a ring: its short name, replica count and storage account type."""
 
     name: str
     replicas: int = 1
@@ -108,10 +108,10 @@ class Ring:
     bake: timedelta = timedelta(0)
     boot_test: bool = True
     scan: ScanRules | None = None
-    """Rules of its own, by which the reports on hand are judged once more before it is published."""
+    """Scan rules of the ring, by which the stored reports are evaluated again before publication."""
     approval: ApprovalRules | None = None
     windows: tuple[Window, ...] = ()
-    """When it may be published; empty for always."""
+    """When the ring may be published; empty for always."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Ring:
 
 
 class Pattern(Protocol):
-    """A regular expression. The policy file's take linear time; ``re.Pattern`` has the same methods."""
+    """A regular expression. Those of the policy file take linear time. ``re.Pattern`` has the same methods."""
 
     @property
     def pattern(self) -> str: ...
@@ -129,73 +129,73 @@ class Pattern(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ValidationRules:
-    """What a version's metadata must show before anything is spent on it."""
+    """Rules for a version's metadata."""
 
     required_tags: Mapping[str, Pattern | None] = field(default_factory=dict[str, Pattern | None])
-    """Tag name -> what the whole value must match, or None when any value will do."""
+    """Tag name -> pattern for the whole value, or None for any value."""
     min_disk_gb: int = 1
     max_disk_gb: int = 2048
     visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.HIDE
     ready_within: timedelta = timedelta(hours=8)
-    """How long a version may stay in Creating; documentation speaks of up to six hours of replication."""
+    """How long a version may be in the state Creating. Azure documents up to six hours for replication."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanException:
-    """Somebody's signed word that a finding may pass until a day. An expired exception excuses nothing."""
+    """An exception: allows a finding until an expiry date. An expired exception has no effect."""
 
     id: str
     owner: str
     reason: str
     expires: datetime
     package: str | None = None
-    """A package's name, or the beginning of a package URL (``pkg:deb/ubuntu/openssl``) up to one of its joints."""
+    """A package's name, or a prefix of a package URL (``pkg:deb/ubuntu/openssl``) that ends at a separator."""
     aliases: tuple[str, ...] = ()
     """Further names of the vulnerability."""
     source: str = ""
-    """The VEX document that says so; empty for the policy file itself."""
+    """The VEX document of the exception; empty for the policy file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRules:
-    """How a scan is judged. ``limits`` is the largest allowed count by severity; one not named is unlimited."""
+    """Scan rules. ``limits`` is the maximum count by severity; a severity that is not in it has no limit."""
 
     limits: Mapping[Severity, int]
     formats: tuple[str, ...] = (TRIVY,)
     deadline: timedelta = timedelta(hours=24)
-    """How long a release waits for its scan before people are asked to look."""
+    """How long a release waits for a usable scan report before it is rejected."""
     max_age: timedelta = timedelta(days=7)
     only_fixable: bool = False
     """Count only findings for which a fixed version exists."""
     exceptions: tuple[ScanException, ...] = ()
     allow_end_of_life_os: bool = False
-    """Let an operating system pass for which no fixes are published any more."""
+    """Whether an operating system that no longer receives security fixes is allowed."""
     trust_suppressions: bool = False
-    """Leave out what the scanner was told to leave out; otherwise such findings count like all others."""
+    """Whether findings that the scanner suppresses are left out. Otherwise, they count like all others."""
     required: tuple[str, ...] = ()
     """Formats or scanners, by name, each of which must have a usable report."""
     max_score: float | None = None
-    """The highest CVSS base score that may stand, 0 to 10; None for any."""
+    """Maximum CVSS base score, 0 to 10; None for no limit."""
     max_epss: float | None = None
-    """The highest probability of exploitation in 30 days that may stand, 0 to 1; None for any."""
+    """Maximum probability of exploitation within 30 days (EPSS), 0 to 1; None for no limit."""
     fix_grace: timedelta = timedelta(0)
-    """A finding doesn't count while its fix has been available for less than this. An unknown time is no grace."""
+    """Grace period: a finding counts only after its fix has been available for this long, or if the time is unknown."""
     no_new: tuple[Severity, ...] = ()
-    """No finding of these severities that the published version does not have."""
+    """Severities of which no new finding is allowed, compared with the published version."""
     improvement_passes: bool = False
-    """What breaks a limit may pass all the same when it has fewer of the published version's findings and no other."""
+    """Whether a version above a limit passes with fewer findings than the published version and no new ones."""
     on_failed_rescan: FailedRescanAction = FailedRescanAction.ALERT
     rescan_after: timedelta | None = None
-    """How old the last judged scan of a published version may be; None for ``max_age``."""
+    """Maximum age of the last evaluated scan of a published version; None for ``max_age``."""
     hold_for: timedelta = timedelta(days=14)
     """How long a held release waits for a scan that passes before it ends."""
     revoke_to_empty: bool = False
-    """Take a version back also where ``latest`` would then be nothing."""
+    """Whether to revoke a version even if ``latest`` is then empty in a region."""
 
 
 @dataclass(frozen=True, slots=True)
 class BootRules:
-    """How a boot test is run and bounded."""
+    """Settings and time limits of boot tests."""
 
     vm_sizes: tuple[str, ...] = ("Standard_D2s_v5",)
     """Sizes of the test machine, in the order in which they are tried."""
@@ -206,10 +206,10 @@ class BootRules:
     disk_encryption_set: str | None = None
     """Resource id; ``{region}`` stands for the region's short name."""
     ready_within: timedelta = timedelta(minutes=40)
-    """From the request for the VM to provisioning *and* agent ready; OS provisioning alone can take ~20 minutes."""
+    """Time limit until the VM is provisioned *and* its agent is ready. OS provisioning alone can take 20 minutes."""
     probe_within: timedelta = timedelta(minutes=15)
     serial_fail: tuple[Pattern, ...] = ()
-    """What condemns a console line besides."""
+    """Additional patterns of console lines that fail the test."""
     serial_ignore: tuple[Pattern, ...] = ()
 
     def sizes_in(self, region: str) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ class BootRules:
 
 @dataclass(frozen=True, slots=True)
 class ReplicationRules:
-    """How long replication may take and how often a failed region is repaired."""
+    """Time limit of replication, and number of repairs."""
 
     complete_within: timedelta = timedelta(hours=8)
     repairs: int = 3
@@ -231,7 +231,7 @@ class ReplicationRules:
 
 @dataclass(frozen=True, slots=True)
 class RetentionRules:
-    """What is kept: the newest published versions, and everything younger than an age."""
+    """Which versions are kept: the newest published ones, and those that are younger than ``min_age``."""
 
     keep: int = 3
     min_age: timedelta = timedelta(days=30)
@@ -239,7 +239,7 @@ class RetentionRules:
 
 @dataclass(frozen=True, slots=True)
 class DefinitionPolicy:
-    """Everything the policy says of one source image definition."""
+    """The policy for one source image definition."""
 
     name: str
     source: DefinitionId
@@ -273,7 +273,7 @@ class DefinitionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TestEnvironment:
-    """Where boot-test machines live. Only things here, with our tag and our name, are ever deleted."""
+    """Where boot tests create machines. Ringmaster deletes only resources here with its tag and name prefix."""
 
     __test__ = False  # not a test case, whatever its name suggests to pytest
 
@@ -297,9 +297,9 @@ class Policy:
     """Who may do what everywhere."""
 
     def covering(self, version: VersionId) -> DefinitionPolicy | None:
-        """The policy of the definition whose versions are released, or None when it isn't covered.
+        """The policy of the version's definition, or None if the policy does not cover it.
 
-        A version in another gallery that a ring copies *to* is not covered: it is our own work, not a build.
+        A version in another gallery that a ring copies *to* is not covered: it is a copy, not a build.
         """
         return self.definitions.get(version.definition)
 

@@ -1,4 +1,4 @@
-"""The probe: one script that a booted machine runs, and what its answers prove.
+"""The probe: the script that runs on a test machine, and the evaluation of its output.
 
 One batched script, since run commands are few a minute; every check prints one line; the last line echoes this test's
 nonce, so that a cut, cached or failed run cannot pass for a whole one.
@@ -61,7 +61,7 @@ _CHECK: Final = re.compile(r"^ringmaster ([a-z_]+)=(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ProbeVerdict:
-    """What the probe proves: no reasons means a pass."""
+    """The verdict of the probe: no reasons means a pass."""
 
     reasons: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -69,14 +69,14 @@ class ProbeVerdict:
 
 
 def linux_probe(nonce: str) -> str:
-    """The script that is run on a Linux machine."""
+    """The script for a Linux machine."""
     return _LINUX.replace("@NONCE@", nonce)
 
 
 def judge_probe(
     facts: ProbeFacts, *, nonce: str, machine: str, os_type: str, now: datetime, os_state: str = "Generalized"
 ) -> ProbeVerdict:
-    """What a finished run command proves. Only a complete answer with this test's nonce is a pass.
+    """Evaluate a finished run command. Only complete output with this test's nonce passes.
 
     A specialized image keeps its host name: it is not given one.
     """
@@ -151,5 +151,5 @@ def _judge_windows(answers: Mapping[str, str], machine: str | None) -> tuple[lis
 
 
 def _is_other(hostname: str, machine: str | None) -> bool:
-    """Whether a host name, which may be given with its domain, is another than the machine was given."""
+    """Whether a host name, with or without its domain, differs from the machine's name."""
     return machine is not None and hostname.lower().split(".")[0] != machine.lower()

@@ -1,6 +1,6 @@
-"""A release: the journey of one image version, as one ledger row holds it.
+"""A release: the rollout of one image version, which is one ledger row.
 
-The row joins what runs side by side, tells duplicates from news, and shows people where things stand. Rules:
+The row joins parallel branches, identifies duplicate messages, and shows the status. Rules:
 
 * ``seq`` grows with every transition. A branch's pending command carries the ``seq`` that sent it; only that one
   counts.
@@ -23,7 +23,7 @@ HISTORY_KEPT = 120
 
 
 class State(StrEnum):
-    """Where a release stands."""
+    """The state of a release."""
 
     VALIDATING = "validating"
     QUALIFYING = "qualifying"
@@ -45,7 +45,7 @@ class State(StrEnum):
 
 
 class Gate(StrEnum):
-    """A question that must be answered *pass* before the next step."""
+    """A check that must pass before the next step."""
 
     VALIDATION = "validation"
     SCAN = "scan"
@@ -60,12 +60,12 @@ class Gate(StrEnum):
 
     @property
     def words(self) -> str:
-        """The gate as people call it."""
+        """The gate's name in texts."""
         return self.value.replace("_", " ")
 
 
 class Answer(StrEnum):
-    """What a gate said. Waiting is no answer."""
+    """The result of a gate. Waiting is not a result."""
 
     PASS = "pass"  # noqa: S105 - an answer, not a password
     REJECT = "reject"
@@ -90,18 +90,18 @@ class GateRecord:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A command that the row has decided on. ``due`` is when it may be received; ``sent`` whether a queue has it."""
+    """A command that the row expects. ``due`` is its earliest delivery; ``sent`` whether a queue has it."""
 
     command: Command
     due: datetime
     sent: bool = False
     decided_at: datetime | None = None
     stalled: str | None = None
-    """Why this branch needs people: the text says what was tried and what failed."""
+    """Why this branch needs attention; None if it does not."""
     parked: bool = False
-    """Parked until somebody resends it: no queue has it, and no timer sends it."""
+    """Whether the branch is stopped until ``resend``: the command is in no queue, and no timer sends it."""
     fault: str | None = None
-    """The last fault of this very command, for whoever finds it in a poison queue."""
+    """The last error of this command, for the case that it reaches the poison queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Release:
     started_at: datetime
     updated_at: datetime
     incarnation: str | None = None
-    """When this version was published, as Azure says it: a number used again has another."""
+    """Azure's ``publishedDate`` of the version. It differs for a reused version number."""
     ring: str | None = None
     pending: Mapping[str, Pending] = field(default_factory=dict[str, Pending])
     gates: tuple[GateRecord, ...] = ()
@@ -142,7 +142,7 @@ class Release:
     qualified_at: datetime | None = None
     history: tuple[HistoryEntry, ...] = ()
     traits: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What validation learned of the image that later hops need: operating system, state, architecture, home region."""
+    """Properties of the image that later hops need: operating system, state, architecture, home region."""
     traceparent: str | None = None
     actions: tuple[ActionRecord, ...] = ()
     """What people did, oldest first."""
@@ -151,7 +151,7 @@ class Release:
 
     @property
     def is_settled(self) -> bool:
-        """Ended, with nothing left to do: no message of this release means anything any more."""
+        """Whether the release has ended without remaining commands."""
         return self.state.is_terminal and not self.pending
 
     @property
@@ -162,7 +162,7 @@ class Release:
 
     @property
     def stalls(self) -> Mapping[str, str]:
-        """Branches that need people, with the reason."""
+        """Branches that need attention, with the reason."""
         return {branch: pending.stalled for branch, pending in self.pending.items() if pending.stalled}
 
     def taken(self, *actions: Action) -> tuple[ActionRecord, ...]:
@@ -183,7 +183,7 @@ class Release:
     def as_decided(self, command: Command) -> Command:
         """The command as the row decided on it, where its branch waits for it; else as it is.
 
-        A message only says that it is time. What a hop does is in the row, which only Ringmaster writes. The number of
+        A message only triggers a hop. The row, which only Ringmaster writes, defines what the hop does. The number of
         attempts is in the message.
         """
         pending = self.pending.get(str(command.branch))
@@ -192,7 +192,7 @@ class Release:
         return replace(pending.command, attempt=command.attempt)
 
     def unsent(self) -> Iterator[Pending]:
-        """Commands that were decided on, and that no queue has yet as far as the row knows."""
+        """Commands that are not in a queue yet, according to the row."""
         return (pending for pending in self.pending.values() if not pending.sent)
 
     def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:

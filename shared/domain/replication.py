@@ -47,7 +47,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class InProgress:
     """Replication is under way. ``progress`` is in per cent, by open region; one not reported yet stands at 0."""
 
     progress: Mapping[str, int]
@@ -55,7 +55,7 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class FailedRegions:
-    """Regions that failed, with the service's words for each."""
+    """Failed regions, with Azure's message for each."""
 
     details: Mapping[str, str]
 
@@ -69,7 +69,7 @@ class FailedElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Regions that aren't among the version's targets."""
+    """Regions that are not target regions of the version."""
 
     regions: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class Repair:
     excluded: bool
     step: RepairStep
     removed: tuple[RegionTargetFacts, ...] = ()
-    """What a removal took out. Keep it: it is how the entries are added back exactly as they were."""
+    """Entries that a removal removed. They are needed to add them back unchanged."""
 
 
 def plan_targets(version: VersionFacts, wanted: Sequence[RegionTarget], *, hidden: bool = True) -> TargetPlan:
@@ -133,7 +133,7 @@ def first_targets(wanted: Sequence[RegionTarget], *, home: str) -> tuple[RegionT
 
 def judge_replication(
     facts: VersionFacts, regions: Sequence[str]
-) -> Done | Going | FailedRegions | FailedElsewhere | Missing:
+) -> Done | InProgress | FailedRegions | FailedElsewhere | Missing:
     """How far the replicas in these regions are. ``facts`` should carry replication; without it nothing is done."""
     wanted = region_names(regions)
     if absent := tuple(region for region in wanted if region not in facts.regions):
@@ -144,7 +144,7 @@ def judge_replication(
         return FailedRegions(failed)
     progress = {region: each.progress for region, each in status.items() if each.state is not RegionState.COMPLETED}
     if progress:
-        return Going(progress)
+        return InProgress(progress)
     if facts.provisioning_state is ProvisioningState.FAILED:
         if others := failing(facts):
             return FailedElsewhere(others)
@@ -164,7 +164,7 @@ def failing(facts: VersionFacts) -> Mapping[str, str]:
 
 
 def time_left(before: Mapping[str, int], after: Mapping[str, int], passed: timedelta) -> timedelta | None:
-    """How long the moving regions still take, if they go on as between two looks; None when that can't be told.
+    """Estimated remaining time of the regions in progress, from the progress between two checks; None if unknown.
 
     Both are percentages by region, ``passed`` is the time between the looks. Regions that haven't begun say nothing.
     """
@@ -207,7 +207,7 @@ def _failed(facts: VersionFacts, status: Mapping[str, RegionReplication]) -> dic
 def _failure(facts: VersionFacts, status: RegionReplication) -> str | None:
     if status.state is RegionState.FAILED:
         return status.details or _NO_DETAILS
-    # An operation that ended in failure leaves regions behind that nobody works on any more.
+    # A failed operation leaves regions without progress.
     if status.state is RegionState.UNKNOWN and facts.provisioning_state is ProvisioningState.FAILED:
         return status.details or "the version's provisioning failed before replication to this region started"
     return None

@@ -1,4 +1,4 @@
-"""Retention: which versions nobody needs any more, as a report. Nothing is deleted from here.
+"""Retention: which versions no rule keeps, as a report. Nothing is deleted.
 
 Kept are, per definition: every version that ``latest`` may resolve to somewhere; the newest that are visible, as
 rollback targets; everything younger than the policy's age, of unknown age, or not in a settled state.

@@ -1,4 +1,4 @@
-"""Taking a version back: what the write is that makes it ``latest`` nowhere, and what ``latest`` is then.
+"""Revocation: the write that excludes a version from ``latest`` everywhere, and what ``latest`` is afterwards.
 
 Only writes of this module make ``latest`` go back: a revocation, and the hiding of what is visible without proof. They
 set the flag of each region in which the version may not stay, and the version's own. Nothing is dropped and nothing
@@ -29,14 +29,14 @@ class RevokePlan:
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Regions in which ``latest`` would be nothing, and is something now."""
+        """Regions in which ``latest`` would become empty."""
         return tuple(region for region, now in self.before.items() if now is not None and self.after[region] is None)
 
 
 def plan_revocation(
     versions: Sequence[VersionFacts], version: VersionFacts, *, kept: Collection[str] = ()
 ) -> RevokePlan:
-    """How to make a version ``latest`` nowhere but in the ``kept`` regions, given every version of its definition."""
+    """Plan the revocation of a version, given all versions of its definition. The ``kept`` regions stay as they are."""
     targets = hidden_in(version, [region for region in version.regions if region not in kept])
     hidden = replace(version, targets=targets, excluded=True)
     others = tuple(each for each in versions if each.id != version.id)
@@ -49,7 +49,7 @@ def plan_revocation(
 def check_revocation(
     versions: Sequence[VersionFacts], version: VersionId, *, kept: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Why a revocation, read back, doesn't hold (yet); nothing when it does, or when the version is gone."""
+    """Why the read-back of a revocation does not agree (yet); empty if it agrees, or if the version is gone."""
     found = next((each for each in versions if each.id == version), None)
     if found is None:
         return ()

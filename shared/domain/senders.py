@@ -33,7 +33,7 @@ def definition_pattern(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One who may send reports. ``formats`` None means every format; empty ``definitions`` every definition."""
+    """A scanner or principal. ``formats`` None allows all formats; empty ``definitions`` allow all definitions."""
 
     name: str
     keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -43,16 +43,16 @@ class Sender:
     """As ``definition_pattern`` gives them."""
 
     def may_send(self, scan_format: str) -> bool:
-        """Whether reports of this format are taken from this sender."""
+        """Whether this sender may send reports of this format."""
         return self.formats is None or scan_format in self.formats
 
-    def may_speak_of(self, definition: DefinitionId) -> bool:
-        """Whether this sender's reports count for versions of this definition."""
+    def may_send_for(self, definition: DefinitionId) -> bool:
+        """Whether this sender may send reports for versions of this definition."""
         short = f"{definition.gallery.name}/{definition.name}"
-        return not self.definitions or any(_fits(each, short, str(definition)) for each in self.definitions)
+        return not self.definitions or any(_matches(each, short, str(definition)) for each in self.definitions)
 
 
-def _fits(pattern: str, short: str, whole: str) -> bool:
+def _matches(pattern: str, short: str, whole: str) -> bool:
     if pattern.startswith("/"):
         return pattern == whole
     # Only * has a meaning: names may hold dots, and fnmatch would also read [ and ?.

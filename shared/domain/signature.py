@@ -1,4 +1,4 @@
-"""Signatures of webhook bodies: who holds a key said exactly this, not long ago.
+"""Signatures of webhook bodies. They prove that the holder of a key sent the body recently.
 
 Rules:
 
@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import Final
 
 MAX_SIGNATURES: Final = 8
-"""More in one header is not a key rotation but an attempt to make us work."""
+"""Maximum number of signatures in a header. A key rotation needs two; more would only cost time."""
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE: Final = re.compile(r"v1=([0-9a-fA-F]{64})", re.ASCII)
@@ -35,7 +35,7 @@ _MAX_HEADER: Final = 1024
 
 
 class SignatureRefusal(StrEnum):
-    """Why a signature doesn't count."""
+    """Why a signature is refused."""
 
     MISSING = "missing"
     MALFORMED = "malformed"
@@ -46,14 +46,14 @@ class SignatureRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerdict:
-    """Whether a body may be believed. ``refusal`` is None when it may; ``text`` says for people what is wrong."""
+    """The verdict on a body. ``refusal`` is None if it is accepted; ``text`` is the reason for people."""
 
     refusal: SignatureRefusal | None
     text: str = ""
     key: int | None = None
     """Position of the key that matched, to see when an old key is no longer used."""
     seen_as: str = ""
-    """What to remember in order to refuse the same request when it comes again."""
+    """A key to store, so that the same request is refused if it arrives again."""
 
     @property
     def ok(self) -> bool:
@@ -74,7 +74,7 @@ def verify(
     now: datetime,
     tolerance: timedelta,
 ) -> SignatureVerdict:
-    """Judge a whole body. Raises ValueError without a usable key, since nothing could ever be believed."""
+    """Verify a complete body. Raises ValueError without a usable key."""
     check = SignatureCheck(timestamp, signature, keys, now=now, tolerance=tolerance)
     if check.refused is None:
         check.update(body)
@@ -93,11 +93,11 @@ class SignatureCheck:
         now: datetime,
         tolerance: timedelta,
     ) -> None:
-        """Raises ValueError when there is no key, or an empty one: anybody could sign with that."""
+        """Raises ValueError if there is no key, or an empty one."""
         if not keys or not all(keys):
             raise ValueError("at least one key is needed to verify a signature, and none may be empty")
         self.refused: SignatureVerdict | None = _headers(timestamp, signature, now, tolerance)
-        """The verdict already, when the headers alone condemn the request: the body need not be read."""
+        """The verdict if the headers alone are a reason to refuse the request, so that the body need not be read."""
         self._given = [] if self.refused else [match.lower() for match in _SIGNATURE.findall(signature or "")]
         # A refused timestamp may be any text, also one that no bytes stand for.
         signed = b"" if self.refused else f"{(timestamp or '').strip()}.".encode()

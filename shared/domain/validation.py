@@ -1,12 +1,12 @@
-"""Judgement of a version's metadata, before anything is spent on it: facts in, verdict out.
+"""Validation of a version's metadata.
 
 Rules:
 
 * Only a version that is still being made is waited for, and not for ever. Failed, canceled, deleting are rejects, and
   so is a state that isn't known: none of them gets better by waiting.
-* An error rejects; a warning is told and lets pass. All findings are reported, not only the first.
-* Sizes of test machines that cannot boot the image are the policy's fault. They are errors that are waited for: nothing
-  is published, and the release goes on when the policy names others.
+* An error rejects the version; a warning does not. All findings are reported, not only the first.
+* VM sizes of test machines that cannot boot the image are an error of the policy. The release waits: nothing is
+  published, and it continues when the policy names other sizes.
 * A missing fact is never taken for the one that was hoped for. Where the platform simply doesn't say (the size of
   a disk, a source that was deleted after the build), that is a warning; where the policy asks for it, an error.
 * "Generalized" is a declaration. It can be compared with what the source declares, and that is done here; whether the
@@ -50,7 +50,7 @@ _SECURITY_FOR_V2: Final = {
 
 
 class ValidationOutcome(StrEnum):
-    """Pass and reject end the gate; wait asks again later."""
+    """PASS and REJECT end the gate; WAIT checks again later."""
 
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     REJECT = "reject"
@@ -72,7 +72,7 @@ class ValidationVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ValidationFacts:
-    """Everything that validation looks at. None stands for what isn't there."""
+    """The facts for validation. None means that the object does not exist."""
 
     version: VersionFacts | None
     definition: DefinitionFacts | None
@@ -95,7 +95,7 @@ class ValidationFacts:
 def validate(
     facts: ValidationFacts, policy: DefinitionPolicy, *, now: datetime, waiting_since: datetime | None = None
 ) -> ValidationVerdict:
-    """Judge a version's metadata. ``waiting_since`` is when it was first seen unfinished: it bounds the wait."""
+    """Validate a version's metadata. ``waiting_since`` is when it was first seen unfinished, and limits the wait."""
     version = facts.version
     if version is None:
         return _verdict([error("version-gone", "the version no longer exists: it was deleted before validation")])
@@ -106,12 +106,12 @@ def validate(
     return _verdict(
         [
             *_surroundings(facts),
-            *_platform_says(version),
+            *_platform_findings(version),
             *_lifetime(facts, now),
             *_generalization(facts),
             *_features(facts.definition),
             *_ring_definitions(facts, policy),
-            *_reach(version, policy),
+            *_unreachable_rings(version, policy),
             *_confidential_reach(version, facts.definition, policy),
             *_machines(version, facts, policy),
             *_tags(version, policy.validation),
@@ -166,7 +166,7 @@ def _surroundings(facts: ValidationFacts) -> Iterator[ValidationFinding]:
             yield error(f"{what}-state", f"the version's {what} is {found.provisioning_state}")
 
 
-def _platform_says(version: VersionFacts) -> Iterator[ValidationFinding]:
+def _platform_findings(version: VersionFacts) -> Iterator[ValidationFinding]:
     if version.reported_for_policy_violation:
         details = "; ".join(version.policy_violations) or "no details given"
         yield error("policy-violation", f"Azure reports the version for a policy violation: {details}")
@@ -251,8 +251,8 @@ def _ring_definitions(facts: ValidationFacts, policy: DefinitionPolicy) -> Itera
             yield from compare_definitions(ring.name, facts.definition, target)
 
 
-def _reach(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
-    """Rings that the version cannot get to, told before the first one is published."""
+def _unreachable_rings(version: VersionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+    """Rings that the version cannot be released to, reported before the first one is published."""
     shallow = (version.replication_mode or "").casefold() == "shallow"
     encrypted = any("encryption" in target.kept for target in version.targets)
     for ring in policy.rings:

@@ -1,6 +1,6 @@
-"""The engine: one command, one hop. It receives, dispatches to a stage, folds the answer into the row, and sends.
+"""The engine handles one command at a time: it receives it, calls a stage, updates the row, and sends commands.
 
-A fault that passes by itself sends the same command again, later each time:
+After a transient fault, the same command is sent again with an increasing delay:
 
     >>> from shared.engine.fold import backoff
     >>> [backoff(attempt).total_seconds() for attempt in (0, 1, 2, 40)]

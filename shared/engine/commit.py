@@ -1,4 +1,4 @@
-"""Write what a hop came to: fold it into the row, write the row once, send what follows, mark it as sent."""
+"""Commit the result of a hop: apply it to the row, write the row, send the next commands, and mark them as sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from shared.stages import promote
 log = logging.getLogger("ringmaster.engine")
 
 FOLDS: Final = 12
-"""How often one hop reads the row again because another branch wrote it first."""
+"""How many times one hop reads the row again because another branch has written it."""
 
 
 async def commit(stored: Stored, command: Command, result: HopResult, world: World, *, now: datetime) -> HopResult:
-    """Fold a result into the row, write it, send what it sends. Raises Conflict when others keep writing the row."""
+    """Apply a result to the row, write it, and send its commands. Raises Conflict after ``FOLDS`` conflicts."""
     for _ in range(FOLDS):
         policy = world.policy.covering(command.release)
         folded = fold(stored.release, command, result, policy, Moment(now, world.pace))
@@ -32,7 +32,7 @@ async def commit(stored: Stored, command: Command, result: HopResult, world: Wor
             written = await world.ledger.replace(stored, folded.release, archive=folded.archive)
         except Conflict:
             if command.is_hint:
-                raise  # what a hint found may hold no more: it asks again from the start
+                raise  # The result of a hint may be outdated: the hint is handled again from the start.
             again = await world.ledger.read(command.release)
             if again is None:
                 return Dropped("the release of this version no longer exists")
@@ -46,9 +46,9 @@ async def commit(stored: Stored, command: Command, result: HopResult, world: Wor
 
 
 async def drop_stale(stored: Stored, command: Command, world: World, now: datetime) -> HopResult:
-    """Drop a command that its row no longer expects. What it may have published meanwhile, the row must know of.
+    """Drop a command that its row does not expect. If it has published a ring, record that in the row.
 
-    Raises Conflict when the row was written by another in between.
+    Raises Conflict if another function has written the row.
     """
     policy = world.policy.covering(command.release)
     result = await promote.overtaken(command, stored.release, policy, world, now=now)
@@ -59,7 +59,7 @@ async def drop_stale(stored: Stored, command: Command, world: World, now: dateti
 
 
 def still_changing(command: Command) -> Conflict:
-    """The fault of a row that others wrote each time before this hop could."""
+    """The error for a row that other functions wrote before this hop on every attempt."""
     return Conflict(f"the row of {command.release.short} changed {FOLDS} times while this function tried to write it")
 
 

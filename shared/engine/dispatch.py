@@ -1,6 +1,6 @@
-"""One command, one hop: read the row, drop what is stale, run the stage, write the answer, send what follows.
+"""Handle one command: read the row, drop a stale command, run the stage, write the result, send the next commands.
 
-The order is always the same, and it is what the laws stand on:
+The order is always the same, and the laws depend on it:
 
 1. The row is read; a command that the row doesn't expect is a duplicate or arrived too late and is dropped
    by law 5 (repeated messages change nothing).
@@ -43,14 +43,14 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.HIDE: revoke.run,
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
-"""What may be asked for without a row behind it: to look again. Everything else carries what its row decided on."""
+"""Branches that can get hints, which are commands without a row. All other commands are recorded in a row."""
 _BEING_REVOKED: Final = Dropped("the version is being revoked, so this hint is not needed")
 
 
 async def handle(command: Command, world: World, *, now: datetime) -> HopResult:
-    """Do one hop. Returns its result, for the log.
+    """Handle one command. Returns the result, for the log.
 
-    Passing faults of any port become a later repetition of the same command. Everything unforeseen escapes.
+    After a transient fault of a port, the same command is sent again later. Unexpected errors are raised.
     """
     try:
         if command.kind is Kind.FETCH_REPORT:
@@ -101,7 +101,7 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
 
 
 def _unreadable(command: Command, state: UnreadableState) -> HopResult:
-    """A row that another version of the app wrote, or a person: nothing can be done with it, and nothing is lost."""
+    """The result for a state that cannot be read: another version of the app, or a person, wrote it."""
     if command.is_hint:
         return Dropped(f"the hint cannot be read: {state.reason}")
     return Stalled(f"its state cannot be read: {state.reason}; correct it in the ledger, then resend")
@@ -120,7 +120,7 @@ def _not_covered(command: Command, release: Release) -> HopResult:
 
 
 def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) -> HopResult | None:
-    """The answer where no stage is asked."""
+    """The result if no stage is called; None if one is."""
     if command.kind is Kind.REVOKE:
         return None
     if command.kind is Kind.HIDE:
@@ -137,10 +137,10 @@ def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) 
 def _after_fault(command: Command, release: Release, fault: PassingFault, moment: Moment) -> HopResult:
     what = f"{type(fault).__name__.lower()}: {fault}"
     if command.is_hint:
-        # No row stands behind a hint; reconciliation finds again what it hinted at.
+        # A hint has no row. Reconciliation finds the change that it was about.
         raise fault
     before = release.pending.get(str(command.branch))
-    told = before.stalled if before else None  # what people were told still holds
+    told = before.stalled if before else None  # the previous reason still applies
     if moment.has_passed(command.not_after):
         since = f"; previous reason: {told}" if told else ""
         return Stalled(f"failed {command.attempt} times; last error: {what}{since}")

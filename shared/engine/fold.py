@@ -1,4 +1,4 @@
-"""Fold what a hop came to into a row: what the row is afterwards, and the evidence that goes with it. No I/O."""
+"""Apply the result of a hop to a row: returns the new row and its evidence. No I/O."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 LONGEST_WHY: Final = 500
-"""Characters of the reasons in a line of the history; the row and the evidence have all of them."""
+"""Maximum length of the reasons in a line of the history, in characters. The row and the evidence have all of them."""
 SINCE: Final = "since it was published: "
-"""How the warning of a later scan begins; the next scan puts its own in its place."""
+"""Prefix of the warning of a later scan. The warning of the next scan replaces it."""
 
 
 def backoff(attempt: int) -> timedelta:
-    """How long to wait before the next attempt: doubling from five seconds, at most a quarter of an hour."""
+    """How long to wait before the next attempt: 5 seconds, doubled with each attempt, at most 15 minutes."""
     return min(FIRST_WAIT * 2 ** min(attempt, 16), LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A row to write, the evidence to write before it, and a former incarnation of the number to archive with it."""
+    """A row to write, the evidence to write first, and the row of a previous incarnation to archive."""
 
     release: Release
     name: str = ""
@@ -61,7 +61,7 @@ class Folded:
 def fold(
     release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
 ) -> Folded:
-    """The row after a hop. The row must expect the command, or the command be a hint."""
+    """The row after a hop. The row must expect the command, or the command must be a hint."""
     now = moment.now
     match result:
         case Requeue():
@@ -99,13 +99,13 @@ def _needed(policy: DefinitionPolicy | None) -> DefinitionPolicy:
 
 
 def stalled(release: Release, command: Command, reason: str, now: datetime) -> Release:
-    """The row with this command parked until somebody resends it."""
+    """The row with this command stalled until ``resend``."""
     parked = Pending(command, now, sent=True, decided_at=now, stalled=reason, parked=True)
     return release.with_pending(command.branch, parked).with_history(now, f"{command.branch} stalled: {reason}")
 
 
 def resent(release: Release, now: datetime, *, within: timedelta) -> Release:
-    """The row with every parked command sent again, with a new deadline."""
+    """The row with every stalled command to be sent again, with a new deadline."""
     seq = release.seq + 1
     pending = {
         key: Pending(replace(each.command, seq=seq, attempt=0, not_after=now + within), now, decided_at=now)
@@ -164,7 +164,7 @@ def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Relea
 
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:
     decided = result.decided
-    # Judged by the policy as it is now, which may be another than the one that a release ended under.
+    # Evaluated with the current policy, which may differ from the one under which the release ended.
     record, document = recorded(replace(release, policy_digest=policy.digest), decided, None, None, moment.now)
     release = replace(
         release,
@@ -184,7 +184,7 @@ def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, mo
 def recorded(
     release: Release, decided: Decided, ring: str | None, region: str | None, now: datetime, by: str = "ringmaster"
 ) -> tuple[GateRecord, Mapping[str, Any]]:
-    """A verdict as a line of the row, and as the document that proves it. ``by`` is who decided."""
+    """A verdict as an entry of the row, and as an evidence document. ``by`` is who decided."""
     document = {
         "schema": 1,
         "version": str(release.version),

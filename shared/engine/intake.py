@@ -1,8 +1,8 @@
-"""Intake: what becomes of an event, and of a version that no event told of.
+"""Intake of events about image versions, and of versions whose event was lost.
 
-An event is a hint that something was written. It starts a release when the policy covers the version and the ledger
-knows nothing of it; otherwise it makes validation look again whether the number got another bearer. The first row is
-written with a conditional insert, so that of two events for one version only one starts anything.
+An event is a hint that a version was written. It starts a release if the policy covers the version and the ledger has
+no row of it. Otherwise, validation checks whether the version number was reused. The first row is written with a
+conditional insert, so that only one of two events for a version starts a release.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.ports import Conflict, World
 
 
 async def version_written(event: VersionWritten, world: World, *, now: datetime, traceparent: str | None = None) -> str:
-    """Take note of a written version. Returns what became of the event, for the log and the answer."""
+    """Handle an event about a written version. Returns what was done, for the log and the response."""
     if world.policy.covering(event.version) is None:
         return f"ignored: the policy does not cover {event.version.short}"
     stored = await world.ledger.read(event.version)
@@ -28,16 +28,16 @@ async def version_written(event: VersionWritten, world: World, *, now: datetime,
         return f"ignored: Ringmaster's own write to {event.version.short}"
     if stored is not None and stored.release.incarnation is None and not stored.release.state.is_terminal:
         return f"ignored: {event.version.short} is being validated"
-    await look_again(event.version, world, now=now)
+    await request_check(event.version, world, now=now)
     return f"check requested: {event.version.short} already has a release"
 
 
 async def start(
     version: VersionId, world: World, *, now: datetime, traceparent: str | None = None, builder: str | None = None
 ) -> bool:
-    """Start the release of a covered version. False when there is one already.
+    """Start the release of a covered version. Returns False if it already has one.
 
-    ``builder`` is the application or object id of who wrote the version, where an event told.
+    ``builder`` is the application or object id that wrote the version, if the event has it.
     """
     policy = world.policy.covering(version)
     if policy is None:
@@ -52,6 +52,6 @@ async def start(
     return True
 
 
-async def look_again(version: VersionId, world: World, *, now: datetime) -> None:
-    """Have validation see whether a version is still the one that was released."""
+async def request_check(version: VersionId, world: World, *, now: datetime) -> None:
+    """Request that validation checks whether a version is still the one that was released."""
     await world.queues.send(Command(Kind.VALIDATE, version, seq=0, not_after=now + HINT_LIFE))

@@ -1,4 +1,4 @@
-"""Poisoned messages: where people look, with the reason, and from where they can be sent again."""
+"""Messages of poison queues: they stall their release with a reason, or become dead letters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from shared.stages import fetch_report
 
 _QUERY: Final = re.compile(r"(?:\?|\\u003f)[^\s\"]+", re.IGNORECASE)
 FETCHES: Final = 100
-"""Attempts at a report, however late its deadline: what we send ourselves has a third of them in its six hours."""
+"""Maximum number of attempts to download a report, whatever its deadline is."""
 
 
 async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> str:
-    """Take note of a message that was given up. Returns what became of it.
+    """Handle a message that failed on every attempt. Returns what was done, for the log.
 
-    A command that its release still waits for marks the release as stalled; anything else is kept as a dead letter.
+    A command that its release expects stalls its branch. Any other message is kept as a dead letter.
     """
     try:
         command = decode_command(await world.queues.open(body))
@@ -36,22 +36,22 @@ async def on_poison(queue: str, body: bytes, world: World, *, now: datetime) -> 
         if await _stall(command, world, now):
             return f"{command.release.short} stalled at {command.branch}"
     except CodecError as error:
-        # Of the message, or of the row that it is for: whoever looks here corrects the one that is named.
-        await _keep(queue, body, str(error), world, now)
+        # The error names the message or the row, whichever must be corrected.
+        await _keep(queue, body, str(error), world, now=now)
         return f"kept as a dead letter: {error}"
     reason = "no release waits for this message: it is a hint, or its release has advanced"
-    await _keep(queue, body, reason, world, now, str(command.release))
+    await _keep(queue, body, reason, world, now=now, release=str(command.release))
     return f"kept as a dead letter: {reason}"
 
 
 async def _fetched_later(command: Command, world: World, now: datetime) -> str:
-    """Only the message knows where a report lies, so an outage that outlasts its attempts must not end it.
+    """Send the command again: only the message has the report's URL, so an outage must not end it.
 
-    Raises Malformed for a command that orders nothing.
+    Raises Malformed if the command has no order.
     """
     fetch_report.order_of(command)
     if Moment(now, world.pace).has_passed(command.not_after) or command.attempt >= FETCHES:
-        return await fetch_report.given_up(command, world, now)
+        return await fetch_report.abandon(command, world, now)
     wait = world.paced(backoff(command.attempt))
     await world.queues.send(replace(command, attempt=command.attempt + 1), delay=wait)
     return f"{command.release.short}: the report is requested again in {wait}"
@@ -74,7 +74,7 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
 
 
 async def note_failure(command: Command, error: BaseException, world: World) -> None:
-    """Record why a command failed, so that whoever finds it poisoned knows. Changes nothing else."""
+    """Record in the row why a command failed, for the case that it reaches the poison queue. Changes nothing else."""
     stored = await world.ledger.read(command.release)
     if stored is None or not stored.release.expects(command):
         return
@@ -87,7 +87,9 @@ async def note_failure(command: Command, error: BaseException, world: World) -> 
     await world.ledger.replace(stored, noted)
 
 
-async def _keep(queue: str, body: bytes, reason: str, world: World, now: datetime, release: str | None = None) -> None:
+async def _keep(
+    queue: str, body: bytes, reason: str, world: World, *, now: datetime, release: str | None = None
+) -> None:
     letter = DeadLetter(
         id=hashlib.sha256(queue.encode() + b"\0" + body).hexdigest()[:32],
         queue=queue,
@@ -100,7 +102,7 @@ async def _keep(queue: str, body: bytes, reason: str, world: World, now: datetim
 
 
 def _shown(body: bytes) -> str:
-    """A body for people: its addresses without their queries, which may be permissions to read what lies there."""
+    """A body as shown to people: without the queries of its URLs, which can be access tokens."""
     with contextlib.suppress(CodecError):
         opened = unwrapped(body)
         body = opened if opened.lstrip().startswith(b"{") else body

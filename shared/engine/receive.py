@@ -1,4 +1,4 @@
-"""A queue message becomes a command: read from the message, or from the blob that holds a body too large for it."""
+"""Read the command of a queue message, from the message or from the blob that has its body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.ports import PassingFault, Queues
 
 
 async def receive(body: bytes, kind: Kind, queues: Queues, *, now: datetime, pace: float) -> Command | Dropped:
-    """The command in a message; Dropped when its blob can't be read now and the message was sent again.
+    """The command in a message; Dropped if its blob cannot be read now and the message was sent again.
 
     It is sent again through the queue of ``kind``, later each time, until the command's own deadline. After
     that the fault escapes to the queue's retry, and so does a CodecError: a message that is not ours, or whose blob is

@@ -1,1 +1,1 @@
-"""What several stages need when they write to a compute gallery: the lease, rewriting, the incarnation of a number."""
+"""Code that several stages use to write to a compute gallery: lease, rewriting, and incarnations of version numbers."""

@@ -1,4 +1,4 @@
-"""Which incarnation of a number is meant: a version number can be deleted and used again.
+"""Incarnations of a version number: a version can be deleted, and its number used again.
 
 Azure sets ``publishedDate`` when a version is created and keeps it through updates; it is the incarnation's name. A
 copy in another gallery has a date of its own and carries its original's in a tag.
@@ -15,12 +15,12 @@ from shared.ports import INCARNATION_TAG, Conflict, World
 
 
 def incarnation_of(facts: VersionFacts) -> str | None:
-    """The incarnation's name, or None while Azure gives no date."""
+    """The incarnation's name, or None while Azure returns no date."""
     return facts.published_at.isoformat() if facts.published_at else None
 
 
 async def confirm_gone(version: VersionId, world: World, why: str) -> Redirected:
-    """The end of a release whose version isn't there, when a readable image definition says so twice.
+    """End a release whose version does not exist, if its image definition can be read and does not list the version.
 
     One 404 is not believed: it ends a release. ARM answers 404 as well for a subscription, a resource group or a
     gallery that it does not find, and then says nothing of the version. Raises Conflict while the definition's list
@@ -37,12 +37,12 @@ async def confirm_gone(version: VersionId, world: World, why: str) -> Redirected
 
 
 def is_same(facts: VersionFacts, release: Release) -> bool:
-    """Whether these facts are of the incarnation that is being released."""
+    """Whether these facts describe the incarnation that is being released."""
     return incarnation_of(facts) == release.incarnation
 
 
 def copy_mismatch(facts: VersionFacts, release: Release) -> str | None:
-    """Why this version in another gallery is not the copy of what is being released; None when it is."""
+    """Why this version in another gallery is not a copy of the version that is being released; None if it is."""
     try:
         source = VersionId.parse(facts.source_id or "")
     except InvalidId:

@@ -1,9 +1,9 @@
 """One writer per image definition: the lease under which target regions are read, merged and written.
 
-``targetRegions`` has no ETag: two read-modify-writes side by side drop each other's regions (Azure/AgentBaker#8823,
-#9067). The lease spans one hop: read, plan, write. It is longer than a function may run, so that a writer that lost it
-is dead. It belongs to one hop and not to a release: of two copies of one message only one writes. After a crash it
-expires about when the host's own lease on the message does, so that waiting for it costs nothing.
+``targetRegions`` has no ETag: two concurrent read-modify-writes drop each other's regions (Azure/AgentBaker#8823,
+#9067). The lease covers one hop: read, plan, write. It is longer than the maximum run time of a function, so a writer
+that lost its lease has ended. It belongs to a hop and not to a release: of two copies of a message, only one writes.
+After a crash, it expires at about the same time as the host's lease on the message, so it causes no extra delay.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from shared.domain.image import DefinitionId
 from shared.ports import Conflict, Hop, Refused, World
 
 LEASE: Final = timedelta(minutes=10)
-"""Twice ``functionTimeout`` in host.json; divided by pace, as every wait is."""
+"""Twice ``functionTimeout`` in host.json. It is divided by the pace, like all waits."""
 SHORTEST_LEASE: Final = timedelta(seconds=30)
-"""However fast the pace: a hop itself takes real time."""
+"""Minimum at any pace, because a hop takes real time."""
 READ_BACK: Final = timedelta(seconds=10)
-"""How long after a write, and between two looks, the version is read back."""
+"""Time between a write and its read-back, and between read-backs."""
 WRITE_AGAIN_AFTER: Final = 30
-"""Read-backs, five minutes of them, before what was written is taken for lost and written again."""
+"""Number of read-backs (five minutes) after which the write counts as lost and is repeated."""
 
 
 @asynccontextmanager
 async def definition_lease(hop: Hop, definition: DefinitionId) -> AsyncGenerator[None]:
-    """Be the only hop that writes to this definition. Raises Conflict while another is."""
+    """Hold the lease of this definition: no other hop writes to it. Raises Conflict if another hop holds it."""
     world, now = hop.world, hop.now
     holder = f"{hop.release.version}#{world.nonce()}"
     if not await world.ledger.acquire_lease(
@@ -45,7 +45,7 @@ async def definition_lease(hop: Hop, definition: DefinitionId) -> AsyncGenerator
 async def write(version: VersionFacts, targets: Sequence[RegionTargetFacts], world: World, *, excluded: bool) -> None:
     """Write the target regions of a version that was read under the lease.
 
-    Raises Conflict also when it was deleted since: the next hop looks again, and finds out what that means.
+    Raises Conflict also if the version was deleted after it was read. The next hop handles that.
     """
     try:
         await world.galleries.write_targets(version, targets, excluded=excluded)

@@ -1,4 +1,4 @@
-"""Where a revocation has to look, and where it would leave ``latest`` empty. Asks; writes nothing."""
+"""The definitions of a revocation, and the regions where ``latest`` would be empty. Reads only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from shared.ports import World
 
 
 def definitions_of(policy: DefinitionPolicy) -> tuple[DefinitionId, ...]:
-    """Every image definition in which a version may be ``latest`` by our doing, and the one that it was built in."""
+    """All image definitions in which Ringmaster may have published a version, and its source definition."""
     return tuple(dict.fromkeys((*(ring.definition for ring in reversed(policy.rings)), policy.source)))
 
 
 async def regions_left_empty(release: Release, policy: DefinitionPolicy, world: World) -> tuple[str, ...]:
-    """Regions, with their gallery, in which ``latest`` would be nothing after a revocation. Asks; writes nothing."""
+    """Regions, with their gallery, in which ``latest`` would be empty after a revocation. Reads only."""
     found: list[str] = []
     for definition in definitions_of(policy):
         versions = await world.galleries.versions(definition)
@@ -32,9 +32,9 @@ async def regions_left_empty(release: Release, policy: DefinitionPolicy, world: 
 def released_version(
     versions: Sequence[VersionFacts], definition: DefinitionId, release: Release
 ) -> VersionFacts | None:
-    """The version, or its copy, as it was released; None when it isn't there, or is another under its number.
+    """The released version, or its copy; None if it does not exist, or if another image has its number.
 
-    Of a release that has judged no image yet, it is whichever bears the number.
+    Of a release that has judged no image yet, it is whichever has the number.
     """
     target = definition.version(release.version.number)
     found = next((each for each in versions if each.id == target), None)

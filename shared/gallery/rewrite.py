@@ -1,9 +1,9 @@
-"""A version whose last update failed, because of whatever region: it is written once more as it is.
+"""A version whose last update failed is written again without changes, whichever region failed.
 
-Nothing is copied from such a version and nothing of it is published: whether ``latest`` resolves to it is documented
-nowhere. Writing the same targets again starts failed regions anew and changes nothing else. The region may be one that
-somebody else added. Ringmaster never removes such a region, by law 4 (no region is dropped). It writes the version
-again, less and less often, names the region to people, and stalls the command when its deadline has passed.
+Such a version is neither copied nor published, because no documentation states whether ``latest`` resolves to it. A
+write of the same targets restarts failed regions and changes nothing else. Another party may have added the region.
+Ringmaster never removes such a region, by law 4 (no region is dropped). It writes the version again with an increasing
+delay, names the region in the reason, and stalls the command after its deadline.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 
 
-async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, hinders: str) -> HopResult:
-    """Write a failed version again, or give up. Whoever calls holds the lease and has read it under the lease.
+async def rewrite_failed(hop: Hop, version: VersionFacts, state: Publish | Replicate, *, effect: str) -> HopResult:
+    """Write a failed version again, or stall. The caller must hold the lease, and have read the version under it.
 
-    ``version`` should carry replication, from which the reason is named; ``hinders`` says what can't be done meanwhile.
+    ``version`` should have replication facts, which give the reason. ``effect`` is what is blocked meanwhile.
     """
-    why = f"{hinders}: {_why(version)}"
+    why = f"{effect}: {_why(version)}"
     if hop.is_late:
         return Stalled(
             f"{why}; it still failed after it was written again until {hop.until}: repair or remove that "

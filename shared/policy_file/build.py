@@ -54,7 +54,7 @@ from shared.policy_file.scan_models import ExceptionSection, LimitsSection, Ring
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
 DIGEST_FORMAT: Final = 2
-"""Counted up when rules of the product itself change what the same policy means."""
+"""Incremented when a change of the product changes the meaning of the same policy."""
 
 
 def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) -> Policy:

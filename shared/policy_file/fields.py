@@ -18,7 +18,7 @@ from shared.domain.regions import REGIONS, nearest_region
 from shared.policy_file.patterns import compiled
 
 MAX_PATTERN: Final = 200
-"""Characters in a regular expression. Whoever needs more wants a program."""
+"""Maximum length of a regular expression in characters."""
 
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -57,8 +57,8 @@ def between(low: timedelta, high: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
-SOME_TIME = between(timedelta(minutes=1), timedelta(days=90))
-UP_TO_A_QUARTER = between(timedelta(0), timedelta(days=90))
+MINUTE_TO_90_DAYS = between(timedelta(minutes=1), timedelta(days=90))
+UP_TO_90_DAYS = between(timedelta(0), timedelta(days=90))
 
 
 def duration_text(value: timedelta) -> str:
@@ -152,13 +152,13 @@ def _pattern(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"format": "regex"})]
 
 
-def _said(value: str) -> str:
+def _non_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     return value.strip()
 
 
-Said = Annotated[str, AfterValidator(_said), Field(max_length=500)]
+NonBlank = Annotated[str, AfterValidator(_non_blank), Field(max_length=500)]
 
 
 def shown(value: object) -> str:

@@ -13,8 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from shared.domain.identifiers import GUID
 from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
 from shared.policy_file.fields import (
-    SOME_TIME,
-    UP_TO_A_QUARTER,
+    MINUTE_TO_90_DAYS,
+    UP_TO_90_DAYS,
     DefinitionText,
     Duration,
     GalleryText,
@@ -35,7 +35,7 @@ from shared.policy_file.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
-_A_SITTING = between(timedelta(minutes=1), timedelta(hours=6))
+_MINUTE_TO_6_HOURS = between(timedelta(minutes=1), timedelta(hours=6))
 
 
 class RegionSection(Section):
@@ -53,7 +53,7 @@ class RegionSection(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, value: object) -> object:
+    def _from_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
 
@@ -76,7 +76,7 @@ class RingSection(Section):
         description="Scan rules of the ring. The stored reports are evaluated again with them before the ring is "
         "published. Rules that you omit are those of the definition's `scan`",
     )
-    bake: Annotated[Duration, UP_TO_A_QUARTER] = Field(
+    bake: Annotated[Duration, UP_TO_90_DAYS] = Field(
         timedelta(0),
         description="Bake time: how long to wait before the ring is published, after the previous ring was published "
         "(for the first ring: after the scan and the smoke test passed)",
@@ -113,7 +113,7 @@ class ValidationSection(Section):
         "excludes it from `latest` before it is evaluated, and everywhere again when it is rejected, or superseded "
         "without evidence; `warn` and `reject` only evaluate, and hide nothing",
     )
-    ready_within: Annotated[Duration, SOME_TIME] = Field(
+    ready_within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
     )
 
@@ -151,11 +151,11 @@ class BootSection(Section):
         "allowed to read it. Default: the set that the version has for the region, if it is in that subscription. "
         "The OS disk of a confidential VM can only use the set of the version",
     )
-    ready_within: Annotated[Duration, _A_SITTING] = Field(
+    ready_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
         timedelta(minutes=40),
         description="Time limit from the request for the VM until it is provisioned and its agent is ready",
     )
-    probe_within: Annotated[Duration, _A_SITTING] = Field(
+    probe_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
         timedelta(minutes=15), description="Time limit for the checks inside the VM"
     )
     serial_fail: list[Pattern] = Field(
@@ -170,7 +170,7 @@ class BootSection(Section):
 class ReplicationSection(Section):
     """Time limit of replication, and number of repairs."""
 
-    complete_within: Annotated[Duration, SOME_TIME] = Field(
+    complete_within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=8), description="Time limit for the replication of a ring. Azure documents up to six hours"
     )
     repairs: int = Field(3, ge=0, le=10, description="How many times replication to a failed region is repaired")

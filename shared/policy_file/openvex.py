@@ -38,7 +38,7 @@ class Component(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _id_alone(cls, value: Any) -> Any:
+    def _from_id(cls, value: Any) -> Any:
         return {"@id": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class Vulnerability(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_alone(cls, value: Any) -> Any:
+    def _from_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) or value is None else value
 
     @property

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.domain.identifiers import GUID
-from shared.policy_file.fields import SOME_TIME, Duration, Said
+from shared.policy_file.fields import MINUTE_TO_90_DAYS, Duration, NonBlank
 from shared.policy_file.section import Section
 
 Id = Annotated[str, Field(pattern=f"^{GUID}$")]
@@ -85,7 +85,7 @@ class ApprovalSection(Section):
     builder_may_approve: bool = Field(
         False, description="Whether whoever built the version may approve it, where the builder is known"
     )
-    within: Annotated[Duration, SOME_TIME] = Field(
+    within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(days=7), description="How long the release waits for its approvals"
     )
     at_deadline: Literal["hold", "reject", "remind"] = Field(
@@ -114,7 +114,7 @@ class FreezeSection(Section):
 
     begins: Moment = Field(description="As 2026-12-20T18:00+01:00")
     ends: Moment = Field(description="As 2027-01-04T08:00+01:00; not included")
-    reason: Said = Field(description="Shown to whoever waits")
+    reason: NonBlank = Field(description="Shown to whoever waits")
     definitions: list[str] = Field(default_factory=list, description="Names of definitions. Left out: all of them")
 
     @model_validator(mode="after")

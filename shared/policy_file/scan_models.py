@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
-from shared.policy_file.fields import SOME_TIME, UP_TO_A_QUARTER, Duration, Said, VexFile, between
+from shared.policy_file.fields import MINUTE_TO_90_DAYS, UP_TO_90_DAYS, Duration, NonBlank, VexFile, between
 from shared.policy_file.section import Section
 
 Limit = Annotated[int, Field(ge=0)]
@@ -39,14 +39,14 @@ class RingScanSection(Section):
     max_score: Score | None = Field(None, description="Maximum CVSS score")
     max_epss: Probability | None = Field(None, alias="maxEPSS", description="Maximum EPSS probability")
     only_fixable: bool | None = Field(None, description="Count only findings for which a fixed version exists")
-    fix_grace: Annotated[Duration, UP_TO_A_QUARTER] | None = Field(
+    fix_grace: Annotated[Duration, UP_TO_90_DAYS] | None = Field(
         None, description="Grace period: a finding does not count until its fix has been available for this long"
     )
     no_new: Severities | None = Field(None, description="Severities of which no new finding is allowed")
     improvement_passes: bool | None = Field(
         None, description="Whether a version that exceeds limits passes as an improvement"
     )
-    max_age: Annotated[Duration, SOME_TIME] | None = Field(
+    max_age: Annotated[Duration, MINUTE_TO_90_DAYS] | None = Field(
         None, description="Maximum age of a report when the ring is about to be published"
     )
     allow_end_of_life_os: bool | None = Field(
@@ -66,13 +66,13 @@ class ExceptionSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9:._/]{2,99}$")] = Field(
         description="CVE or advisory id that the scanner reports, as the id or as an alias"
     )
-    package: Said | None = Field(
+    package: NonBlank | None = Field(
         None,
         description="Limits the exception to a package: its name, or a prefix of its package URL that ends at a "
         "separator (`pkg:deb/ubuntu/openssl`, `pkg:npm/`). Default: all packages",
     )
-    owner: Said = Field(description="Person or team that is responsible for the exception")
-    reason: Said = Field(description="Why the finding is acceptable")
+    owner: NonBlank = Field(description="Person or team that is responsible for the exception")
+    reason: NonBlank = Field(description="Why the finding is acceptable")
     expires: date = Field(description="Last day on which the exception applies, such as 2027-03-31 (UTC)")
 
 
@@ -80,7 +80,7 @@ class VexSection(Section):
     """An OpenVEX or CycloneDX document whose statements are exceptions. You can write just the file name."""
 
     file: VexFile = Field(description="Path of the document, relative to the policy file's folder and not outside it")
-    owner: Said | None = Field(
+    owner: NonBlank | None = Field(
         None,
         description="Person or team that is responsible for its statements. Default: the document's author",
     )
@@ -91,7 +91,7 @@ class VexSection(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _file_alone(cls, value: object) -> object:
+    def _from_file(cls, value: object) -> object:
         return {"file": value} if isinstance(value, str) else value
 
 
@@ -106,10 +106,10 @@ class ScanSection(Section):
     formats: list[Format] = Field(
         default_factory=lambda: ["trivy"], min_length=1, description="Report formats that are accepted"
     )
-    deadline: Annotated[Duration, SOME_TIME] = Field(
+    deadline: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(hours=24), description="How long a release waits for a usable scan report. After that, it is rejected"
     )
-    max_age: Annotated[Duration, SOME_TIME] = Field(
+    max_age: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(days=7),
         description="Maximum age of a report. An older report is refused, and the release waits for another one",
     )
@@ -128,7 +128,7 @@ class ScanSection(Section):
         False,
         description="Count only findings with a fixed version. Known exploited vulnerabilities always count",
     )
-    fix_grace: Annotated[Duration, UP_TO_A_QUARTER] = Field(
+    fix_grace: Annotated[Duration, UP_TO_90_DAYS] = Field(
         timedelta(0),
         description="Grace period: a finding does not count until its fix has been available for this long. Applies "
         "only if the report has the date of the fix",
@@ -161,12 +161,12 @@ class ScanSection(Section):
         "it in further rings (`hold`), or exclude it from `latest` everywhere (`revoke`). The former name of this key, "
         "`dayAfter`, is still accepted",
     )
-    rescan_after: Annotated[Duration, SOME_TIME] | None = Field(
+    rescan_after: Annotated[Duration, MINUTE_TO_90_DAYS] | None = Field(
         None,
         description="Maximum age of the last scan of a version that is `latest` in a ring. After that, another scan is "
         "requested. Default: `maxAge`",
     )
-    hold_for: Annotated[Duration, SOME_TIME] = Field(
+    hold_for: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(days=14),
         description="How long a held version waits for a scan that passes. After that, it is rejected",
     )

@@ -17,7 +17,7 @@ from shared.policy_file.policy_faults import Fault, Path, Places, path_text
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 50_000
-"""After aliases are followed: a bomb is small on paper only."""
+"""Maximum number of nodes after aliases are resolved."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SCALARS: Final = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")}

@@ -83,7 +83,7 @@ def _dated(section: Any, *names: str) -> bool:
 
 
 def _placed(error: ValidationError, text: str) -> list[Fault]:
-    faults: list[tuple[Path, str]] = [(each["loc"], _told(each)) for each in error.errors(include_url=False)]
+    faults: list[tuple[Path, str]] = [(each["loc"], _message(each)) for each in error.errors(include_url=False)]
     try:
         # JSON is YAML but for tabs, which only stand between its parts: raw ones in strings are no JSON.
         _, places, _ = read_tree(text.removeprefix("\ufeff").replace("\t", " "))
@@ -92,7 +92,7 @@ def _placed(error: ValidationError, text: str) -> list[Fault]:
     return [places.fault(path, message) for path, message in faults]
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _message(error: Mapping[str, Any]) -> str:
     value = error["input"]
     match error["type"]:
         case "value_error":

@@ -40,7 +40,7 @@ def exceptions_for(name: str, source: DefinitionId, documents: Iterable[VexSourc
                     continue
                 key = statement.names[0].casefold(), (scope.package or "").casefold()
                 known = newest.get(key)
-                if known is None or _outweighs(statement, known[1]):
+                if known is None or _takes_precedence(statement, known[1]):
                     newest[key] = document, statement, scope.package
     found = (
         _exception(document, statement, package)
@@ -50,7 +50,7 @@ def exceptions_for(name: str, source: DefinitionId, documents: Iterable[VexSourc
     return tuple(dict.fromkeys(found))
 
 
-def _outweighs(statement: Statement, other: Statement) -> bool:
+def _takes_precedence(statement: Statement, other: Statement) -> bool:
     return (statement.at, not statement.excuses) > (other.at, not other.excuses)
 
 

@@ -87,7 +87,7 @@ def _time(value: object) -> datetime | None:
     return at
 
 
-def _none_is_empty(value: object) -> object:
+def _null_as_empty(value: object) -> object:
     return () if value is None else value
 
 
@@ -100,6 +100,6 @@ def _few(value: object) -> object:
 Text = Annotated[str, Field(min_length=1)]
 Word = BeforeValidator(_stripped)
 Time = Annotated[datetime | None, BeforeValidator(_time)]
-type All[T] = Annotated[tuple[T, ...], BeforeValidator(_none_is_empty)]
+type All[T] = Annotated[tuple[T, ...], BeforeValidator(_null_as_empty)]
 type Needed[T] = Annotated[tuple[T, ...], BeforeValidator(_few)]
-type Items[T] = Annotated[Needed[T], BeforeValidator(_none_is_empty)]
+type Items[T] = Annotated[Needed[T], BeforeValidator(_null_as_empty)]

@@ -15,11 +15,16 @@ from shared.ports import World
 
 
 async def revocation_plan(version: VersionId, world: World, *, now: datetime) -> dict[str, Any] | None:
-    """Return the plan by definition and region; None when the policy does not cover the version."""
+    """Return the plan by definition and region; None when the policy does not cover the version.
+
+    ``state`` is None for a version without a release, and ``galleries`` is empty for one that does not exist.
+    """
     policy = world.policy.covering(version)
     if policy is None:
         return None
-    release = await _release(version, world, policy.digest, now)
+    stored = await world.ledger.read(version)
+    release = stored.release if stored else Release(version, State.VALIDATING, 0, policy.digest, now, now)
+    release = await _with_incarnation(release, world)
     galleries: list[dict[str, Any]] = []
     for definition in definitions_of(policy):
         versions = await world.galleries.versions(definition)
@@ -32,26 +37,22 @@ async def revocation_plan(version: VersionId, world: World, *, now: datetime) ->
                     **_plan(plan_revocation(versions, found)),
                 }
             )
-    emptied = [
-        f"{region} of {each['definition'].rsplit('/', 3)[1]}" for each in galleries for region in each["emptied"]
-    ]
+    emptied = [f"{region} of {each['gallery']}" for each in galleries for region in each["emptied"]]
     return {
         "version": str(version),
-        "state": release.state.value,
+        "state": stored.release.state.value if stored else None,
         "galleries": galleries,
         "leavesEmpty": emptied,
         "allowedToLeaveEmpty": policy.scan.revoke_to_empty,
     }
 
 
-async def _release(version: VersionId, world: World, digest: str, now: datetime) -> Release:
+async def _with_incarnation(release: Release, world: World) -> Release:
     """The row, or what a revocation of a version without one would begin with."""
-    stored = await world.ledger.read(version)
-    release = Release(version, State.VALIDATING, 0, digest, now, now) if stored is None else stored.release
-    if release.incarnation is None:
-        facts = await world.galleries.version(version)
-        release = replace(release, incarnation=incarnation_of(facts) if facts else None)
-    return release
+    if release.incarnation is not None:
+        return release
+    facts = await world.galleries.version(release.version)
+    return replace(release, incarnation=incarnation_of(facts) if facts else None)
 
 
 def _plan(plan: RevokePlan) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.actions import ActionRecord
+from shared.domain.approvals import approvals, missing_approvals
 from shared.domain.hop_states import deadline_of, step_of
 from shared.domain.image import VersionId
+from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import GateRecord, Pending, Release
 from shared.ports import DeadLetter, World
 
@@ -24,7 +26,7 @@ async def overview(world: World) -> dict[str, Any]:
 
 
 async def explanation(version: VersionId, world: World) -> dict[str, Any] | None:
-    """Return the details of one release: gates with evidence, pending work and history.
+    """Return the details of one release: gates with evidence, actions, approvals, pending work and history.
 
     None when there is no release.
     """
@@ -39,6 +41,7 @@ async def explanation(version: VersionId, world: World) -> dict[str, Any] | None
         "builder": release.builder,
         "gates": [_gate(record) for record in release.gates],
         "actions": [_action(record) for record in release.actions],
+        "approvals": _approvals(release, world.policy.covering(version)),
         "history": [{"at": each.at.isoformat(), "text": each.text} for each in release.history],
     }
 
@@ -102,6 +105,20 @@ def _action(record: ActionRecord) -> dict[str, Any]:
         "at": record.at.isoformat(),
         "reason": record.reason,
         "evidence": record.evidence,
+    }
+
+
+def _approvals(release: Release, policy: DefinitionPolicy | None) -> dict[str, Any] | None:
+    """The approvals of the ring that the release is in; None where the ring needs none."""
+    rings = policy.rings if policy and not release.state.is_terminal else ()
+    ring = next((each for each in rings if each.name == release.ring), None)
+    if policy is None or ring is None or ring.approval is None:
+        return None
+    return {
+        "ring": ring.name,
+        "needed": ring.approval.count,
+        "given": [_action(record) for record in approvals(release, ring)],
+        "missing": missing_approvals(release, policy, ring),
     }
 
 

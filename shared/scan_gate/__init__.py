@@ -1,1 +1,1 @@
-"""What the scan gate, a ring's own scan rules and later scans have in common: reports, their verdict, the listing."""
+"""Code that the scan gate, scan rules of rings and later scans share: reports, verdicts and lists of findings."""

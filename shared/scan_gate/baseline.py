@@ -1,4 +1,4 @@
-"""What a version is compared with: the findings of the published version, or its own when it passed."""
+"""The baseline of a version: the findings of the published version, or its own findings when it passed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from shared.scan_gate.usable_reports import REPORTS_READ, read_report, version_p
 
 
 async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
-    """The version that is published in the last ring, as last scanned; None when none is, or nobody asks.
+    """The last scan of the version that is published in the last ring; None if there is none, or no rule needs it.
 
-    It is the highest number that the ledger says we published there and did not take back.
+    It is the highest number that Ringmaster published there and did not revoke, according to the ledger.
     """
     if not (rules.no_new or rules.improvement_passes):
         return None
@@ -27,7 +27,7 @@ async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     newest: Release | None = None
     async for stored in world.ledger.rows(definition=policy.source):
         other = stored.release
-        if other.version == release.version or not _stands(other, policy.rings[-1].name):
+        if other.version == release.version or not _is_published(other, policy.rings[-1].name):
             continue
         if newest is None or other.version.number > newest.version.number:
             newest = other
@@ -36,14 +36,14 @@ async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     return await _as_scanned(newest, [each.name for each in await world.evidence.reports(newest.version)], world)
 
 
-def _stands(release: Release, ring: str) -> bool:
+def _is_published(release: Release, ring: str) -> bool:
     if release.state in {State.REVOKING, State.REVOKED} or release.incarnation is None:
         return False
     return release.state is State.RELEASED or release.published_in(ring) is not None
 
 
 async def passed_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
-    """The version as it was when it passed the scan gate; None when nobody asks."""
+    """The version's scan when it passed the scan gate; None if no rule needs it."""
     if not (rules.no_new or rules.improvement_passes):
         return None
     release, world = hop.release, hop.world
@@ -66,7 +66,7 @@ async def last_scan_evidence(release: Release, world: World, *, passed: bool = F
 async def _as_scanned(
     release: Release, names: Sequence[str], world: World, *, is_same_version: bool = False
 ) -> Baseline:
-    """What the newest readable report of each scanner found."""
+    """The findings of the newest readable report of each scanner."""
     reports: dict[tuple[str, str], ScanReport] = {}
     kept = {each.name: each for each in await world.evidence.reports(release.version)}
     for stored in (kept[name] for name in names[: 2 * REPORTS_READ] if name in kept):

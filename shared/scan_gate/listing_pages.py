@@ -1,8 +1,7 @@
-"""The listing of everything that a scan verdict is about, kept among the evidence, and read back page by page.
+"""The list of all findings of a scan verdict, stored with the evidence, and read page by page.
 
-The evidence of a verdict itself stays small: it names the listing's pages. A short listing stands in it as a whole. A
-page's name holds the digest of what is in it: the same findings are written once, however often they are judged, and
-what is read is what was judged.
+The evidence document of a verdict names the pages of the list, or has the complete list if it is short. The name of a
+page contains the digest of its content. So the same findings are stored once, and the content of a page cannot change.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ type Page = str | dict[str, Any]
 LINES_A_PAGE: Final = 1000
 GROUPS_A_PAGE: Final = 1000
 INLINE: Final = 400
-"""Lines of a listing that the evidence holds itself, some 100 KB: a usual image has fewer; documents cost writes."""
+"""Maximum number of lines that the evidence document itself has (about 100 KB). Most images have fewer."""
 
 
 async def keep(verdict: ScanVerdict, release: Release, world: World) -> dict[str, Any]:
-    """Write the listing of a verdict; answers what its evidence says of it."""
+    """Write the list of findings of a verdict. Returns its description for the evidence."""
     whole = list_findings(verdict)
     folder = evidence_folder(release.version, release.incarnation)
 

@@ -12,11 +12,11 @@ from shared.domain.report_reference import ReportReference, shown
 from shared.ports import World
 
 FETCH_WITHIN: Final = timedelta(hours=6)
-"""How long a report sent by reference is asked for."""
+"""How long Ringmaster tries to download a report that was sent by reference."""
 
 
 async def scan_finished(event: ScanFinished, world: World, *, now: datetime) -> str:
-    """Have the scan gate look at a report that was just stored."""
+    """Notify the scan gate of a report that was stored."""
     if world.policy.covering(event.version) is None:
         return f"ignored: the policy does not cover {event.version.short}"
     state = ReportArrived(event.report)
@@ -27,7 +27,7 @@ async def scan_finished(event: ScanFinished, world: World, *, now: datetime) -> 
 async def fetch_report(
     version: VersionId, scan_format: str, reference: ReportReference, sender: str, world: World, *, now: datetime
 ) -> str:
-    """Have a report fetched that was sent by reference. The reference must be one that may be followed."""
+    """Request the download of a report that was sent by reference. The reference must be allowed."""
     state = FetchOrder(scan_format, reference.url, reference.sha256, sender)
     await world.queues.send(Command(Kind.FETCH_REPORT, version, seq=0, not_after=now + FETCH_WITHIN, state=state))
     return f"accepted: the report is downloaded from {shown(reference.url)}"

@@ -1,8 +1,8 @@
-"""A later scan: a report that arrives when the scan gate has passed already.
+"""Later scans: reports that arrive after the scan gate has passed.
 
-What is published is judged again, by the policy as it is now and by its rings' own rules, against what it was when it
-passed. When it fails, the policy decides. A release that is under way and published nowhere is simply rejected. The
-same report twice is judged once.
+A published version is evaluated again, by the current policy and the rules of its rings, and compared with its findings
+when it passed. If it fails, the policy decides what happens. A release in progress that is not published anywhere is
+rejected. A duplicate report is evaluated once.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _WARNING: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Rejudged:
-    """What came of judging again: the first verdict that is no pass, or the definition's own."""
+class Reevaluation:
+    """The result of a reevaluation: the first verdict that does not pass, or the verdict by the definition's rules."""
 
     on_hand: ReportsOnHand
     rules: ScanRules
@@ -47,7 +47,7 @@ class Rejudged:
 
 
 async def run(hop: Hop) -> HopResult:
-    """Judge a version again whose scan gate has passed."""
+    """Evaluate a later scan of a version that has passed the scan gate."""
     command, release = hop.command, hop.release
     if release.state not in {State.QUALIFYING, *_IN_A_RING} and not _is_published(release):
         return Dropped("the release does not wait for a scan now; the report is kept and read when it does")
@@ -57,29 +57,29 @@ async def run(hop: Hop) -> HopResult:
     known = frozenset(str(each["name"]) for each in (before or {}).get("facts", {}).get("reports", ()))
     if isinstance(command.state, ReportArrived) and command.state.report in known:
         return Dropped("this report has already been evaluated")
-    again = await judge_again(hop)
+    again = await reevaluate(hop)
     if again.verdict is None or again.on_hand.names <= known:
         return _nothing_new(release, again.on_hand)
-    return await _concluded(hop, again)
+    return await _result(hop, again)
 
 
-async def judge_again(hop: Hop) -> Rejudged:
-    """Judge by the definition's rules, and by those of every ring where the version is published.
+async def reevaluate(hop: Hop) -> Reevaluation:
+    """Evaluate by the rules of the definition, and of every ring where the version is published.
 
-    Which scanners are required doesn't matter here: whoever finds something has found it.
+    Required scanners are not checked: findings of any scanner count.
     """
     release, policy = hop.release, hop.policy
     own = [(None, policy.scan)] + [
         (ring.name, ring.scan) for ring in policy.rings if ring.scan and release.published_in(ring.name)
     ]
-    first: Rejudged | None = None
+    first: Reevaluation | None = None
     for ring, given in own:
         rules = replace(given, required=())
         on_hand = await reports_on_hand(hop, rules)
         verdict = None
         if on_hand.usable:
             verdict = judged(hop, on_hand, rules, await passed_baseline(hop, rules))
-        again = Rejudged(on_hand, rules, verdict, ring)
+        again = Reevaluation(on_hand, rules, verdict, ring)
         if again.fails:
             return again
         first = first or again
@@ -87,7 +87,7 @@ async def judge_again(hop: Hop) -> Rejudged:
     return first
 
 
-async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
+async def _result(hop: Hop, again: Reevaluation) -> HopResult:
     release, policy, verdict = hop.release, hop.policy, again.verdict
     assert verdict is not None, "there was something to judge"
     if not again.fails:
@@ -98,15 +98,15 @@ async def _concluded(hop: Hop, again: Rejudged) -> HopResult:
     text = _warning(rechecked, again.ring)
     action = policy.scan.on_failed_rescan
     if action is FailedRescanAction.REVOKE:
-        return await _taken_back(hop, rechecked, text)
+        return await _revoked(hop, rechecked, text)
     if action is FailedRescanAction.HOLD and release.state is State.QUALIFYING:
-        # It is judged anew after the policy changed: no ring of this round is under way yet.
+        # The release was restarted by a policy change, so no ring is in progress.
         return await decided(hop, Gate.SCAN, again.on_hand, verdict, again.rules)
     held = action is FailedRescanAction.HOLD and release.state in _IN_A_RING
     return Rechecked(rechecked, Outcome.HELD_BACK if held else Outcome.ALERTED, text)
 
 
-async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
+async def _revoked(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
     if not hop.policy.scan.revoke_to_empty:
         empty = await regions_left_empty(hop.release, hop.policy, hop.world)
         if empty:
@@ -116,7 +116,7 @@ async def _taken_back(hop: Hop, rechecked: Decided, text: str) -> Rechecked:
 
 
 def _is_published(release: Release) -> bool:
-    """Whether some ring may resolve to the version; a ring that is being published may already."""
+    """Whether ``latest`` may resolve to the version in a ring, also one that is being published."""
     return bool(release.published) or release.state is State.PUBLISHING
 
 

@@ -1,4 +1,4 @@
-"""Reports in the store, read: of each scanner its newest usable report counts.
+"""Reads stored reports. Of each scanner, the newest usable report counts.
 
 A report that proves nothing is refused, and the refusal is kept as evidence.
 """
@@ -22,14 +22,14 @@ from shared.scan_gate.refusals import RefusalReason, RefusedReport, record
 from shared.scanners.report_refusal import Refusal
 
 REPORTS_READ: Final = 10
-"""Reports of one format that are read, newest first."""
+"""Maximum number of reports of one format that are read, newest first."""
 LARGE: Final = 16 * 1024 * 1024
-"""Bytes of a report of which a worker holds one at a time."""
+"""Size in bytes from which a worker reads only one report at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsableReport:
-    """A report that may be judged."""
+    """A report that can be evaluated."""
 
     stored: StoredReport
     report: ScanReport
@@ -45,7 +45,7 @@ class ReportsOnHand:
 
     @property
     def complete(self) -> bool:
-        """Whether there is enough to judge."""
+        """Whether the reports are sufficient for a verdict."""
         return bool(self.usable) and not self.missing
 
     @property
@@ -118,11 +118,11 @@ async def _refused(stored: StoredReport, why: RefusalReason, hop: Hop) -> str:
 
 
 def outstanding(on_hand: ReportsOnHand) -> tuple[str, ...]:
-    """Why what is on hand is not enough: refused reports, and scanners that are missing beside others."""
+    """Why the reports are not sufficient: refused reports, and required scanners without one."""
     lacking = f"no usable report has arrived from {', '.join(on_hand.missing)}" if on_hand.missing else ""
     return (*on_hand.refused, lacking) if on_hand.usable and lacking else on_hand.refused
 
 
 def version_published(release: Release) -> datetime:
-    """When Azure published the version, which must have been validated."""
+    """When Azure published the version. The version must have been validated."""
     return datetime.fromisoformat(release.incarnation or "")

@@ -1,4 +1,4 @@
-"""The verdict on what is on hand, as a gate answers it and as evidence keeps it."""
+"""The verdict on the stored reports, as the result of a gate and as evidence."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ REMEDIES_TOLD: Final = 5
 
 
 def judged(hop: Hop, on_hand: ReportsOnHand, rules: ScanRules, baseline: Baseline | None) -> ScanVerdict:
-    """Judge what is on hand."""
+    """Evaluate the reports."""
     reports = [each.report for each in on_hand.usable]
     return judge(reports, rules, version_published=version_published(hop.release), now=hop.now, baseline=baseline)
 
 
 async def decided(hop: Hop, gate: Gate, on_hand: ReportsOnHand, verdict: ScanVerdict, rules: ScanRules) -> Decided:
-    """A verdict as a gate's answer, with bounded lists; what it is about as a whole is kept beside it."""
-    from shared.scan_gate import listing_pages  # as the readers of formats, with the first report
+    """A verdict as the result of a gate, with bounded lists. The complete list of findings is stored separately."""
+    from shared.scan_gate import listing_pages  # imported with the first report, like the readers of formats
 
     facts = {**facts_of(on_hand, verdict), "listing": await listing_pages.keep(verdict, hop.release, hop.world)}
     passed = verdict.outcome is ScanOutcome.PASS
@@ -40,7 +40,7 @@ def _to_pass(verdict: ScanVerdict) -> tuple[str, ...]:
 
 
 def facts_of(on_hand: ReportsOnHand, verdict: ScanVerdict) -> dict[str, Any]:
-    """What was seen, for evidence."""
+    """The facts, for the evidence."""
     return {"reports": [_report(each) for each in on_hand.usable], **verdict_facts(verdict)}
 
 
@@ -57,7 +57,7 @@ def _report(usable: UsableReport) -> dict[str, Any]:
 
 
 def rules_of(rules: ScanRules) -> dict[str, Any]:
-    """The rules that were applied, for evidence."""
+    """The applied rules, for the evidence."""
     exceptions = [f"{each.id} until {each.expires:%Y-%m-%d} by {each.owner}" for each in rules.exceptions]
     return {
         "limits": {severity.value: limit for severity, limit in rules.limits.items()},

@@ -64,10 +64,9 @@ class Analysis(WireStruct):
 
 
 class AffectedVersion(WireStruct):
-    """A version or range of an affected component, and whether it is affected."""
+    """A version of an affected component, and whether it is affected. Ranges are not evaluated."""
 
     version: str | None = None
-    range: str | None = None
     status: str | None = None
 
 

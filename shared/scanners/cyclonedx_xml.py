@@ -114,7 +114,7 @@ def _vulnerability(element: Element, ref: str) -> bom.Vulnerability:
 
 def _affected(target: Element) -> bom.Affected:
     versions = [
-        bom.AffectedVersion(one.value("version") or None, one.value("range") or None, one.value("status") or None)
+        bom.AffectedVersion(one.value("version") or None, one.value("status") or None)
         for one in target.all("versions", "version")
     ]
     return bom.Affected(target.value("ref"), versions or None)

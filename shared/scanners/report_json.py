@@ -6,28 +6,10 @@ from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from shared.domain.findings import Finding, ScanReport
 from shared.scanners import registry
-from shared.scanners.report_refusal import Refusal
-
-EXIT_READ: Final = 0
-EXIT_REFUSED: Final = 2
-"""Exit code for a body that is not a usable report."""
-
-
-def read_document(body: Path | bytes, format: str | None = None) -> tuple[dict[str, Any], int]:  # noqa: A002
-    """A report as JSON values, and the exit code.
-
-    Either ``{"format", "scanner", "target", "os", "scanned", "counts", "findings"}`` and 0, or ``{"refused": text}``
-    and 2. ``counts`` are the entries of the document by severity; a finding is one vulnerability in one package. The
-    format is detected when ``format`` is None. Raises OSError when the file cannot be read.
-    """
-    try:
-        return report_document(read_report(body, format)), EXIT_READ
-    except Refusal as refusal:
-        return {"refused": refusal.text}, EXIT_REFUSED
 
 
 def read_report(body: Path | bytes, format: str | None = None) -> ScanReport:  # noqa: A002
@@ -39,7 +21,10 @@ def read_report(body: Path | bytes, format: str | None = None) -> ScanReport:  #
 
 
 def report_document(report: ScanReport) -> dict[str, Any]:
-    """A report as JSON values."""
+    """A report as JSON values: ``format``, ``scanner``, ``target``, ``os``, ``scanned``, ``counts`` and ``findings``.
+
+    ``counts`` are the entries of the document by severity; a finding is one vulnerability in one package.
+    """
     return {
         "format": report.format,
         "scanner": f"{report.scanner} {report.scanner_version}".strip(),

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.domain.addresses import LOOPBACK_HOSTS
 from shared.domain.limits import MAX_REPORT_BYTES
 from shared.domain.messages import Kind
 from shared.domain.senders import Sender
@@ -30,7 +31,6 @@ PLATFORM_AUTH: Final = "WEBSITE_AUTH_ENABLED"
 _QUEUE_NAME: Final = re.compile(r"(?!.*-poison$)[a-z0-9](?:-?[a-z0-9]){2,55}")
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}")
 _CRON_FIELD: Final = re.compile(r"[0-9A-Za-z*,/-]+")
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _AZURITE: Final = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
@@ -394,5 +394,5 @@ def _is_address(text: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
     return bool(secure and host and not (parts.query or parts.fragment or parts.username or parts.password))

@@ -43,7 +43,7 @@ _EXPECTED: Final = {
 }
 
 
-def _long_enough(key: str) -> str:
+def _check_key_length(key: str) -> str:
     if (size := len(key.encode())) < MIN_KEY_BYTES:
         raise ValueError(f"has {size} bytes; at least {MIN_KEY_BYTES} are required")
     return key
@@ -65,7 +65,7 @@ class _Permitted(BaseModel):
 
 
 class _Scanner(_Permitted):
-    keys: tuple[Annotated[str, AfterValidator(_long_enough)], ...] = Field(min_length=1, max_length=MAX_KEYS)
+    keys: tuple[Annotated[str, AfterValidator(_check_key_length)], ...] = Field(min_length=1, max_length=MAX_KEYS)
 
 
 class _Principal(_Permitted):
@@ -145,14 +145,14 @@ def _validated[T: _Permitted](kind: type[T], given: object, where: str, faults: 
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        told = (
-            _told(each["type"], each["loc"], each.get("ctx", {}), kind) for each in error.errors(include_input=False)
+        messages = (
+            _message(each["type"], each["loc"], each.get("ctx", {}), kind) for each in error.errors(include_input=False)
         )
-        faults += [f"{where}: {each}" for each in dict.fromkeys(told)]
+        faults += [f"{where}: {each}" for each in dict.fromkeys(messages)]
         return None
 
 
-def _told(kind_of_error: str, loc: tuple[int | str, ...], context: Mapping[str, Any], kind: type[_Permitted]) -> str:
+def _message(kind_of_error: str, loc: tuple[int | str, ...], context: Mapping[str, Any], kind: type[_Permitted]) -> str:
     """What is wrong with a part of a sender. It never shows the part itself, which may be a key."""
     match kind_of_error, loc:
         case "value_error", ("keys", int(index)):

@@ -1,1 +1,1 @@
-"""The stages: gather facts from the ports, ask the domain, answer; one hop at a time, never waiting."""
+"""The stages. Each gathers facts from the ports, calls the domain and returns a result. A stage never waits."""

@@ -1,4 +1,4 @@
-"""Tell consumers of images what happened, as a CloudEvent with an id that makes a repetition recognisable."""
+"""Announcements to consumers of images: CloudEvents whose id identifies duplicates."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""The boot test: a machine from the replica, until it is gone again; one step a hop.
+"""The boot test: creates a machine from the replica, checks it and deletes it, one step for each hop.
 
     create ─► provision ─► probe ─► console ─► delete ─► gone ─► the gate answers, or the test starts over
                  └───── failed, too late, or a dead console ──────┘
 
-* The machine's name is in the command before anything is made, so that whoever cleans up knows it: law 7 (nothing is
+* The command has the machine's name before the machine is created, so that cleanup can find it: law 7 (nothing is
   left behind).
-* The verdict is carried through deletion and given only when the machine and everything it was made of is gone.
-* A fault of the platform starts the test over; an ambiguous one does so once; quota and the like wait for people.
-* Where capacity or quota is short, the policy's next size is tried, then each size in each zone. None of that condemns
+* The verdict is returned only when the machine and all its parts are deleted.
+* A platform failure restarts the test. An ambiguous failure restarts it once. A configuration error, such as a missing
+  quota, stalls the branch, which retries.
+* If capacity or quota is missing, the next size of the policy is tried, then each size in each zone. That never rejects
   the image.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.boot import Blame, MachineFacts, blame, lacks_capacity
+from shared.domain.boot import FailureCause, MachineFacts, failure_cause, lacks_capacity
 from shared.domain.console import judge_console
 from shared.domain.hop_states import (
     AwaitDeletion,
@@ -39,27 +40,27 @@ from shared.ports import ForeignTarget, Hop, Refused, World
 from shared.stages.boot_machine import Choice, choose, traits_for
 
 FIRST_LOOK: Final = timedelta(seconds=75)
-"""Few machines are made, booted and heard of by their agent sooner."""
+"""Few machines are ready sooner."""
 POLL: Final = timedelta(seconds=10)
 USUAL: Final = timedelta(minutes=3)
-"""Most machines are ready, and gone, within that time. What takes longer is looked at less and less often, at an eighth
-of its age: one that is never ready costs some fifty looks instead of hundreds, and nobody waits an eighth longer."""
+"""Most machines are ready, or deleted, within this time. After that, the polling interval is an eighth of the waiting
+time, so that a machine that is never ready costs about fifty polls instead of hundreds."""
 LONGEST_POLL: Final = timedelta(minutes=1)
 PROBE_POLL: Final = timedelta(seconds=10)
 DELETE_POLL: Final = timedelta(seconds=10)
 CONSOLE_POLL: Final = timedelta(seconds=15)
 CONSOLE_TRIES: Final = 12
-"""A console log is 404 right after creation and lags; after three minutes without one, the platform is to blame."""
+"""A console log appears with a delay. If there is none after three minutes, that is a platform failure."""
 EARLY_LOOK: Final = 5
-"""Every so many polls of a machine that isn't ready, its console is read: a panic need not wait for the time-out."""
+"""Number of polls after which the console of an unready machine is read, to detect a panic before the timeout."""
 NOT_REPLICATED_POLL: Final = timedelta(minutes=1)
 CONFIGURATION_POLL: Final = timedelta(minutes=15)
 PLATFORM_TRIES: Final = 3
 AMBIGUOUS_TRIES: Final = 2
 ABSENCES: Final = 3
-"""How often a machine may be accepted and not be there before that counts as a failure of the platform."""
+"""How many times Azure may accept a machine that does not exist afterwards, before that is a platform failure."""
 MOST_MACHINES: Final = 8
-"""Machines of one test that may fail without a verdict. Then people must look: law 13 (cost is bounded)."""
+"""Maximum number of machines of a test that fail without a verdict. Then it stalls: law 13 (cost is bounded)."""
 PLATFORM_PAUSE: Final = timedelta(minutes=2)
 PARTS_GRACE: Final = timedelta(minutes=5)
 _DEAD_CONSOLE: Final = "the console shows that the machine did not boot"
@@ -85,7 +86,7 @@ async def run(hop: Hop) -> HopResult:
 
 
 async def clean_up(command: Command, world: World, now: datetime) -> HopResult:
-    """Delete the machine of a test that no longer matters, until nothing of it is left."""
+    """Delete the machine of a test whose result is no longer needed, and all its parts."""
     match command.state:
         case AwaitDeletion() as state:
             return await _still_there(state, world, now) or Finished(f"{state.vm} deleted")
@@ -119,7 +120,7 @@ async def _create(hop: Hop, state: CreateMachine) -> HopResult:
 
 def _refused(hop: Hop, state: CreateMachine, refused: Refused, choice: Choice) -> HopResult:
     """The platform did not take the request. Nothing was made, so nothing need be deleted."""
-    whose = blame(refused.code, refused.message)
+    whose = failure_cause(refused.code, refused.message)
     region = choice.spec.region
     text = f"{region}: {refused.code}: {refused.message[:400]}"
     since = state.since or hop.now
@@ -128,18 +129,18 @@ def _refused(hop: Hop, state: CreateMachine, refused: Refused, choice: Choice) -
         state = replace(state, placement=0 if choice.is_last else state.placement + 1)
         if not choice.is_last:
             return Requeue(state, timedelta(0), note=f"{text}. The next size or zone after {choice.placement} is tried")
-    if whose is Blame.NOT_REPLICATED:
+    if whose is FailureCause.NOT_REPLICATED:
         late = hop.now - since > hop.world.paced(hop.policy.boot.ready_within)
         return Requeue(state, NOT_REPLICATED_POLL, note=text, stalled=text if late else None)
-    if whose is Blame.CONFIGURATION:
+    if whose is FailureCause.CONFIGURATION:
         return Requeue(state, CONFIGURATION_POLL, note=text, stalled=f"you must correct the configuration: {text}")
-    if whose is Blame.IMAGE:
+    if whose is FailureCause.IMAGE:
         return Decided(Gate.BOOT_TEST, Answer.REJECT, (text,), facts={"region": region, "code": refused.code})
     return _platform_again(replace(state, tries=state.tries + 1), text, PLATFORM_TRIES + 1)
 
 
 def _platform_again(state: CreateMachine, text: str, most: int, note: str | None = None) -> Requeue:
-    """Ask again after a fault of the platform; from ``most`` tries on rarely, and with people told."""
+    """Retry after a platform failure. After ``most`` attempts, retry rarely, and mark the branch as stalled."""
     tired = state.tries >= most
     stalled = f"Azure fails repeatedly: {text}" if tired else None
     return Requeue(state, CONFIGURATION_POLL if tired else PLATFORM_PAUSE, note=note or text, stalled=stalled)
@@ -152,7 +153,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         return _absent(state)
     known = replace(state, parts=machine.parts or state.parts)
     if machine.failure_code:
-        whose = blame(machine.failure_code, machine.failure_message)
+        whose = failure_cause(machine.failure_code, machine.failure_message)
         text = f"{machine.failure_code}: {machine.failure_message[:600]}"
         next_placement = state.placement + lacks_capacity(machine.failure_code, machine.failure_message)
         return _failed(replace(known, failed_at=now, placement=next_placement), whose, text)
@@ -162,7 +163,7 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         minutes = rules.ready_within.total_seconds() / 60
         what = "agent not ready" if machine.os_provisioned else "operating system not provisioned"
         text = f"{what} within {minutes:.0f} minutes ({machine.agent or 'the agent reports no status'})"
-        return _failed(replace(known, failed_at=now), Blame.AMBIGUOUS, text)
+        return _failed(replace(known, failed_at=now), FailureCause.AMBIGUOUS, text)
     polls = state.polls + 1
     pause = _pause(state.began or now, world, now)
     if polls % EARLY_LOOK == 0 or pause == LONGEST_POLL:
@@ -170,13 +171,13 @@ async def _await_provisioning(hop: Hop, state: AwaitProvisioning) -> HopResult:
         found = judge_console(console, rules) if console else None
         if found and found.reasons:
             return _failed(
-                replace(known, failed_at=now), Blame.IMAGE, "the console shows that the machine did not boot"
+                replace(known, failed_at=now), FailureCause.IMAGE, "the console shows that the machine did not boot"
             )
     return Requeue(replace(state, polls=polls, parts=machine.parts), pause)
 
 
 def _pause(since: datetime, world: World, now: datetime) -> timedelta:
-    """How long until the next look at what began then."""
+    """How long to wait before the next check of something that began at a time."""
     age = (now - since) * world.pace
     return POLL if age <= USUAL else min(age / 8, LONGEST_POLL)
 
@@ -185,14 +186,14 @@ def _absent(state: AwaitProvisioning) -> Requeue:
     absences = state.absences + 1
     if state.polls > 0 or absences > ABSENCES:
         return _vanished(state, "while it was being created")
-    # Accepted, and not there: ask again, which is asking once.
+    # Azure accepted the request, but the machine does not exist. A repeated request has the same effect.
     return Requeue(carried(CreateMachine, state, absences=absences), POLL, note=f"{state.vm} does not exist")
 
 
 def _vanished(state: MachineState, when: str) -> Requeue:
-    """The machine is gone, and not by us: what is left of it is deleted, and the test starts over, within its tries."""
+    """The machine disappeared. Delete its remaining parts and restart the test, within the number of attempts."""
     text = f"{state.vm} disappeared {when}: it was deleted manually or by Azure"
-    deleted = carried(DeleteMachine, state, reasons=(text,), blame=Blame.PLATFORM)
+    deleted = carried(DeleteMachine, state, reasons=(text,), blame=FailureCause.PLATFORM)
     return Requeue(deleted, timedelta(0), note=text)
 
 
@@ -236,7 +237,7 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
         if not hop.moment.has_passed(state.deadline + world.paced(PROBE_POLL * 3)):
             return Requeue(state, PROBE_POLL)
         minutes = rules.probe_within.total_seconds() / 60
-        return _failed(state, Blame.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
+        return _failed(state, FailureCause.AMBIGUOUS, f"the probe did not end within {minutes:.0f} minutes")
     verdict = judge_probe(
         facts,
         nonce=state.nonce or "",
@@ -247,39 +248,39 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
     )
     answered = replace(state, answers=dict(verdict.answers), warnings=tuple(verdict.warnings))
     if verdict.reasons:
-        whose = Blame.IMAGE if verdict.answers else Blame.AMBIGUOUS
+        whose = FailureCause.IMAGE if verdict.answers else FailureCause.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
-    # The console is read in the same hop: everything that it is judged by has been written by now.
+    # The console is read in the same hop: it is complete by now.
     return await _read_console(hop, carried(ReadConsole, answered))
 
 
-def _failed(state: MachineState, whose: Blame, text: str) -> Requeue:
+def _failed(state: MachineState, whose: FailureCause, text: str) -> Requeue:
     return Requeue(carried(ReadConsole, state, failure=BootFailure(whose, text)), timedelta(0))
 
 
 async def _read_console(hop: Hop, state: ReadConsole) -> HopResult:
-    """Read the console and settle the verdict; it is given when the machine is gone."""
+    """Read the console and determine the verdict. It is returned when the machine is deleted."""
     raw = await hop.world.machines.serial_log(state.vm)
     looks = state.looks + 1
     failure = state.failure
-    # What the platform itself owns up to often has no console at all, and needs none.
-    tries = 1 if failure and failure.blame is Blame.PLATFORM else CONSOLE_TRIES
+    # After a platform failure, there is often no console, and none is needed.
+    tries = 1 if failure and failure.blame is FailureCause.PLATFORM else CONSOLE_TRIES
     if not raw and looks < tries:
         return Requeue(replace(state, looks=looks), CONSOLE_POLL)
     if not raw and failure is None:
         failure = BootFailure(
-            Blame.PLATFORM, "the serial console could not be read, so there is no evidence of a clean boot"
+            FailureCause.PLATFORM, "the serial console could not be read, so there is no evidence of a clean boot"
         )
     found = judge_console(raw or b"", hop.policy.boot)
     reasons = ((failure.text,) if failure else ()) + tuple(f"console: {reason}" for reason in found.reasons)
-    whose = Blame.IMAGE if found.reasons else failure.blame if failure else None
+    whose = FailureCause.IMAGE if found.reasons else failure.blame if failure else None
     lines = tuple(line[:300] for line in found.lines)
     return Requeue(carried(DeleteMachine, state, reasons=reasons, blame=whose, console=lines), timedelta(0))
 
 
 async def _delete(state: DeleteMachine, world: World, now: datetime) -> HopResult:
     parts = state.parts
-    if state.ready_at is None:  # while it is being made, a machine doesn't tell all its parts
+    if state.ready_at is None:  # a machine that is being created does not list all its parts
         machine = await world.machines.view(state.vm)
         parts = machine.parts if machine and machine.parts else parts
     await world.machines.delete(state.vm)
@@ -287,15 +288,15 @@ async def _delete(state: DeleteMachine, world: World, now: datetime) -> HopResul
 
 
 async def _still_there(state: AwaitDeletion, world: World, now: datetime) -> HopResult | None:
-    """The next hop while something of the machine is left; None when all of it is gone."""
+    """The next hop while parts of the machine exist; None when all are deleted."""
     machine = await world.machines.view(state.vm)
     if machine is not None:
         if machine.provisioning_state.lower() == "deleting":
             return Requeue(state, _pause(state.deleted_at, world, now))
-        # The deletion was taken and failed. Nobody else asks again before the machine expires.
+        # The deletion failed. No other code deletes the machine before it expires.
         again = carried(DeleteMachine, state)
         return Requeue(again, DELETE_POLL, note=f"{state.vm} still exists: it is deleted again")
-    # The machine itself is among its parts, and was just looked for.
+    # The machine is one of its parts, and was checked above.
     others = [part for part in state.parts if "/virtualmachines/" not in part.lower()]
     left = await world.machines.remaining(others)
     if not left:
@@ -315,7 +316,7 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
     if waiting is not None:
         return waiting
     reasons = tuple(f"{state.region}: {reason}" for reason in state.reasons)
-    if state.blame is not None and state.blame is not Blame.IMAGE:
+    if state.blame is not None and state.blame is not FailureCause.IMAGE:
         again = _start_over(state, state.blame, reasons, hop.policy.boot)
         if again is not None:
             return again
@@ -325,7 +326,7 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
 
 
 def _facts(state: AwaitDeletion) -> dict[str, Any]:
-    """What was seen, for evidence; what never came to be seen is left out."""
+    """Facts for the evidence. Unknown facts are omitted."""
     facts = {
         "vm": state.vm,
         "region": state.region,
@@ -357,11 +358,11 @@ def _rules(rules: BootRules, region: str) -> dict[str, Any]:
 
 
 def _start_over(
-    state: AwaitDeletion, whose: Blame, reasons: tuple[str, ...], rules: BootRules
+    state: AwaitDeletion, whose: FailureCause, reasons: tuple[str, ...], rules: BootRules
 ) -> Requeue | Stalled | None:
     """The test from the start, or None when an ambiguous failure has had its second chance."""
     tries = state.tries + 1
-    if whose is Blame.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
+    if whose is FailureCause.AMBIGUOUS and tries >= AMBIGUOUS_TRIES:
         return None
     text = "; ".join(reasons)
     if state.machines >= MOST_MACHINES:
@@ -373,5 +374,5 @@ def _start_over(
 
 
 def _renamed(name: str, tries: int) -> str:
-    # A name is free again only some time after deletion; the same 15 characters serve with another end.
+    # Azure releases a name only some time after deletion, so the last character of the name changes.
     return name[:-1] + format(tries % 16, "x")

@@ -1,7 +1,7 @@
-"""Fetch a report that was sent by reference, and hand it to the scan gate.
+"""Download a report that was sent by reference, and pass it to the scan gate.
 
-No row stands behind this command: the report may come before its version is known. What passes by itself is tried
-again until the command's deadline; what does not is refused, and told.
+This command has no row, because a report can arrive before its version is known. Transient faults are retried until the
+command's deadline. Other faults refuse the report, and the refusal is recorded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TIMED_OUT: Final = "not-fetched"
 
 
 async def run(command: Command, world: World, now: datetime) -> HopResult:
-    """Fetch, keep and announce one report, or refuse it. Raises Malformed for a command that orders nothing."""
+    """Download a report and notify the scan gate, or refuse it. Raises Malformed if the command has no order."""
     order = order_of(command)
     if world.policy.covering(command.release) is None:
         return Dropped("the policy no longer covers this definition")
@@ -39,10 +39,10 @@ async def run(command: Command, world: World, now: datetime) -> HopResult:
     return Finished(await scan_finished(ScanFinished(command.release, name, now), world, now=now))
 
 
-async def given_up(command: Command, world: World, now: datetime) -> str:
-    """Refuse a report that failed on every attempt in a way that nobody foresaw. Returns what became of it.
+async def abandon(command: Command, world: World, now: datetime) -> str:
+    """Refuse a report that failed with an unexpected error on every attempt. Returns what was done, for the log.
 
-    Raises Malformed for a command that orders nothing.
+    Raises Malformed if the command has no order.
     """
     order = order_of(command)
     why = RefusalReason(TIMED_OUT, "every attempt to download it failed; see the app's log. Send it again")
@@ -51,7 +51,7 @@ async def given_up(command: Command, world: World, now: datetime) -> str:
 
 
 def order_of(command: Command) -> FetchOrder:
-    """The order that a command carries. Raises Malformed, which shows nothing of the address."""
+    """The order of a command. Raises Malformed with a text that does not contain the URL."""
     match command.state:
         case FetchOrder() as order:
             return order
@@ -62,7 +62,7 @@ def order_of(command: Command) -> FetchOrder:
 
 
 async def _kept(command: Command, order: FetchOrder, world: World, now: datetime) -> str:
-    """The report's name in the store, fetched unless it is there."""
+    """The report's name in the store. The report is downloaded if the store does not have it."""
     scan_format, digest = order.format, order.reference.sha256
     for report in await world.evidence.reports(command.release):
         if report.format == scan_format and digest in report.name:

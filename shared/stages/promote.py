@@ -2,11 +2,11 @@
 
 Publishing clears ``excludeFromLatest`` in exactly the ring's regions, under the definition's lease. It needs proof of
 every gate, by law 2 (nothing promoted without proof), and a prediction of ``latest`` that allows it in every region, by
-law 3 (latest never goes backwards). What was written is read back, the first time in the same hop, until it holds; if
-it doesn't hold after a while, it is written again.
+law 3 (latest never goes backwards). The write is read back, the first time in the same hop, until the read-back agrees.
+If it does not agree after some time, the write is repeated.
 
-Versions have no ETag: where the number was used again between the read and the write, the write showed a version that
-nobody proved. Reading back finds it, and hides it again where it was shown before anything else happens (ADR 4).
+Versions have no ETag. If the version number was reused between the read and the write, the write made a version without
+evidence visible. The read-back detects that, and the next step excludes the version again (ADR 4).
 """
 
 from __future__ import annotations
@@ -20,12 +20,20 @@ from typing import Any, Final
 from shared.domain.approvals import Wait, missing_approvals, publication_wait
 from shared.domain.display import count
 from shared.domain.facts import ProvisioningState, VersionFacts
-from shared.domain.hop_states import AwaitApproval, Bake, LatestChange, Publish, PublishingState, ReadBack, TakeBack
+from shared.domain.hop_states import (
+    AwaitApproval,
+    Bake,
+    LatestChange,
+    Publish,
+    PublishingState,
+    ReadBack,
+    UndoPublication,
+)
 from shared.domain.image import VersionId
 from shared.domain.latest import (
-    Overtaken,
+    NewerPublished,
+    PublicationBlocked,
     PublishPlan,
-    WouldHarm,
     check_publication,
     hidden_in,
     latest_in,
@@ -49,13 +57,13 @@ from shared.scan_gate.verdict import decided, judged
 log = logging.getLogger("ringmaster.promote")
 
 AT_ONCE: Final = timedelta(0)
-HARM_POLL: Final = timedelta(minutes=10)
+BLOCKED_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 HELD_POLL: Final = timedelta(hours=6)
 POLICY_POLL: Final = timedelta(hours=1)
-"""How late a wait for people or the calendar notices a policy that has changed."""
-TAKE_BACK_AFTER: Final = timedelta(seconds=5)
-"""The write that showed the wrong version may still be under way."""
+"""How late a wait for people or the calendar notices that the policy has changed."""
+UNDO_POLL: Final = timedelta(seconds=5)
+"""The write that made the wrong version visible may still be in progress."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
@@ -74,9 +82,9 @@ async def run(hop: Hop) -> HopResult:
         case Publish() as state:
             wait = publication_wait(hop.release, hop.policy, hop.ring, hop.now)
             return _waiting(hop, state, wait) if wait else await _publish(hop, state)
-        case TakeBack() as state:
+        case UndoPublication() as state:
             async with definition_lease(hop, hop.ring.definition):
-                return await _take_back(hop, state)
+                return await _undo_publication(hop, state)
         case ReadBack() as state:
             return await _read_back(hop, state)
         case state:
@@ -86,11 +94,11 @@ async def run(hop: Hop) -> HopResult:
 async def overtaken(
     command: Command, release: Release, policy: DefinitionPolicy | None, world: World, *, now: datetime
 ) -> PublicationFound | Dropped:
-    """What a command of a release that has moved on comes to: a hop of it may have published its ring all the same.
+    """The result of a stale command: one of its hops may have published its ring.
 
-    It wrote while the release was held, say, or died between the write and the row, or another deployment judged the
-    release by a policy that had changed while this one wrote. A number that is used again is another round, which looks
-    for itself.
+    For example, it wrote while the release was held, it crashed between the write and the row, or another deployment
+    evaluated the release by a newer policy at the same time. A reused number starts another release, which checks this
+    itself.
     """
     dropped = Dropped("stale: the release has advanced")
     may_have = isinstance(command.state, PublishingState) and not Moment(now, world.pace).has_passed(command.not_after)
@@ -148,7 +156,7 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
             Outcome.POLICY_CHANGED, f"no valid evidence of {', '.join(missing)}: all gates are evaluated again"
         )
     async with definition_lease(hop, ring.definition):
-        # Whoever revokes holds this lease too: an order that came before it must not be overrun by this write.
+        # A revocation holds the same lease: this write must not overwrite one that was ordered first.
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
             return Dropped("stale: the release has advanced")
@@ -167,26 +175,26 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         if wrong is not None:
             return wrong
         plan = plan_publication(versions, version, ring.region_names)
-        if isinstance(plan, Overtaken):
-            # A hop that wrote, and died or was too slow to say so, may have published it before.
+        if isinstance(plan, NewerPublished):
+            # An earlier hop may have published it, and crashed before it recorded that.
             shown = _shown(version, ring)
             return Redirected(Outcome.SUPERSEDED, f"{plan.by} is already published in {plan.region}", published=shown)
-        if isinstance(plan, WouldHarm):
-            return await _hindered(hop, state, plan, version)
+        if isinstance(plan, PublicationBlocked):
+            return await _blocked(hop, state, plan, version)
         return await _write(hop, state, plan, version)
 
 
-async def _hindered(hop: Hop, state: Publish, plan: WouldHarm, version: VersionFacts) -> HopResult:
+async def _blocked(hop: Hop, state: Publish, plan: PublicationBlocked, version: VersionFacts) -> HopResult:
     text = f"not published: {'; '.join(plan.reasons)}"
     if version.provisioning_state is ProvisioningState.FAILED:
-        return await rewrite_failed(hop, version, state, hinders=text)
+        return await rewrite_failed(hop, version, state, effect=text)
     if hop.is_late:
         return Stalled(f"{text}, until {hop.until}: correct the cause, then resend")
-    return Requeue(state, HARM_POLL, note=text, stalled=text)
+    return Requeue(state, BLOCKED_POLL, note=text, stalled=text)
 
 
 async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFacts) -> HopResult:
-    """Write what was planned, and read it back."""
+    """Write the plan, and read it back."""
     hidden = {region for region in hop.ring.region_names if not version.visible_in(region)}
     if plan.changes:
         await write(version, plan.targets, hop.world, excluded=plan.excluded)
@@ -194,18 +202,18 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
     try:
         step = await _read_back(hop, written)
     except PassingFault as fault:
-        # The write was taken: what follows from it must not begin with another.
-        return Requeue(written, TAKE_BACK_AFTER, note=f"written, but not read back yet: {fault}")
-    if not (isinstance(step, Requeue) and isinstance(step.state, TakeBack)):
+        # Azure accepted the write, so the next step must not write again.
+        return Requeue(written, UNDO_POLL, note=f"written, but not read back yet: {fault}")
+    if not (isinstance(step, Requeue) and isinstance(step.state, UndoPublication)):
         return step
     try:
-        return await _take_back(hop, step.state)
+        return await _undo_publication(hop, step.state)
     except PassingFault:
-        return replace(step, after=TAKE_BACK_AFTER)
+        return replace(step, after=UNDO_POLL)
 
 
 async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
-    """Judge the reports on hand by the ring's own rules, or wait for one that can be."""
+    """Evaluate the stored reports with the ring's rules, or wait for a usable report."""
     on_hand = await reports_on_hand(hop, rules)
     if on_hand.complete:
         verdict = judged(hop, on_hand, rules, await published_baseline(hop, rules))
@@ -222,7 +230,7 @@ async def _scanned(hop: Hop, state: Publish, rules: ScanRules) -> HopResult:
 
 
 def _another(version: VersionFacts, release: Release) -> HopResult | None:
-    """The answer when the version that is there is another than the one that was proven."""
+    """The result if the version in the gallery is not the one with evidence; None if it is."""
     if version.id == release.version:
         return None if is_same(version, release) else _REUSED
     mismatch = copy_mismatch(version, release)
@@ -238,13 +246,13 @@ async def _source_reused(target: VersionId, release: Release, world: World) -> H
 
 
 async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
-    """See with ARM's own answer that the ring resolves ``latest`` to this version."""
+    """Verify with ARM that ``latest`` resolves to this version in the ring."""
     target, regions = hop.target, hop.ring.region_names
     versions = await hop.world.galleries.versions(hop.ring.definition)
     found = next((each for each in versions if each.id == target), None)
     another = _another(found, hop.release) if found else None
     if found is not None and another is not None:
-        return _exposed(found, state) or another
+        return _undo_if_visible(found, state) or another
     wrong = check_publication(versions, target, regions)
     if not wrong:
         facts = {
@@ -265,18 +273,18 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _exposed(found: VersionFacts, state: ReadBack) -> HopResult | None:
-    """The next step when our write showed a version that is not the proven one."""
+def _undo_if_visible(found: VersionFacts, state: ReadBack) -> HopResult | None:
+    """The next step if our write made a version without evidence visible; None if it did not."""
     where = ", ".join(region for region in state.shown if found.visible_in(region))
     if not where:
         return None
     text = f"a version without evidence became visible to latest in {where}: it is being excluded again"
     log.error("%s: %s", found.id.short, text)
-    return Requeue(TakeBack(shown=state.shown), AT_ONCE, note=text, stalled=text)
+    return Requeue(UndoPublication(shown=state.shown), AT_ONCE, note=text, stalled=text)
 
 
-async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
-    """Hide what our write showed and nobody proved, and see that it is hidden. Whoever calls holds the lease."""
+async def _undo_publication(hop: Hop, state: UndoPublication) -> HopResult:
+    """Exclude a version without evidence that our write made visible, and verify it. The caller must hold the lease."""
     found = await hop.world.galleries.version(hop.target)
     if found is None:
         return await confirm_gone(hop.target, hop.world, "the version was deleted while it was being published")
@@ -288,11 +296,11 @@ async def _take_back(hop: Hop, state: TakeBack) -> HopResult:
         return another
     await write(found, hidden_in(found, shown), hop.world, excluded=True)
     text = f"a version without evidence was visible to latest in {', '.join(shown)}: it is excluded again"
-    return Requeue(state, TAKE_BACK_AFTER, note=text, stalled=text)
+    return Requeue(state, UNDO_POLL, note=text, stalled=text)
 
 
 def _shown(version: VersionFacts, ring: Ring) -> str | None:
-    """The ring's name if it is published there, latest or not."""
+    """The ring's name if the version is published there, whether or not it is ``latest``."""
     return ring.name if all(version.visible_in(region) for region in ring.region_names) else None
 
 

@@ -1,9 +1,9 @@
-"""Replication: give a ring its replicas, follow each region, repair those that fail.
+"""Replication: creates the replicas of a ring, monitors each region, and repairs regions that fail.
 
-Every hop reads the version with its replication status and decides from that alone; the state holds only what Azure
-can't tell: how many repairs it accepted and when the last one was, and what a repair took out. A repair is given time
-before a region that still reads Failed counts as failed again. A ring in another gallery is a copy of the version under
-the same number; the copy must be of this very incarnation.
+Each hop reads the version with its replication status and decides from these facts. The state has only what Azure does
+not report: how many repairs it accepted, the time of the last one, and the regions that a repair removed. After a
+repair, a region that is still Failed counts as failed again only some time later. A ring in another gallery has a copy
+of the version with the same number. The copy must be of the same incarnation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.domain.replication import (
     Done,
     FailedElsewhere,
     FailedRegions,
-    Going,
+    InProgress,
     Missing,
     RepairStep,
     first_targets,
@@ -40,19 +40,19 @@ from shared.ports import Hop, Refused
 POLL: Final = timedelta(seconds=45)
 SOONEST: Final = timedelta(seconds=10)
 LATEST: Final = timedelta(minutes=5)
-"""Between these two, the next look comes when the regions should be done by Azure's own percentages."""
+"""Minimum and maximum time between checks. The interval depends on Azure's progress percentages."""
 UNDER_WAY: Final = timedelta(seconds=15)
-"""A write that replicates nothing, as publishing is one, takes about half a minute."""
+"""A write that replicates nothing, such as a publication, takes about 30 seconds."""
 AFTER_WRITE: Final = timedelta(seconds=45)
 NEEDS_PEOPLE: Final = timedelta(minutes=30)
 PATIENCE: Final = timedelta(minutes=5)
-"""How long the first accepted repair may show nothing; each further one twice as long."""
+"""How long the first accepted repair may have no visible effect. The time doubles with each repair."""
 LONGEST_PATIENCE: Final = timedelta(hours=1)
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
 
 
 async def run(hop: Hop) -> HopResult:
-    """One look at a ring's replicas, and at most one write."""
+    """Check the ring's replicas, and write at most once."""
     release, target = hop.release, hop.target
     facts = await hop.world.galleries.version(target, replication=True)
     state = hop.command.state if isinstance(hop.command.state, Replicate) else Replicate(since=hop.now)
@@ -76,7 +76,7 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
     if not is_same(source, hop.release):
         return _REUSED
     if source.provisioning_state is not ProvisioningState.SUCCEEDED:
-        return await _sound_source(hop, state, source)
+        return await _prepare_source(hop, state, source)
     definition = await galleries.definition(ring.definition)
     if definition is None:
         text = (
@@ -90,10 +90,10 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
             location=definition.location,
             targets=first_targets(ring.regions, home=definition.location),
         )
-    return Requeue(_from_zero(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+    return Requeue(_with_progress_reset(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
 
 
-async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
+async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
     release = hop.release
     if source.provisioning_state is not ProvisioningState.FAILED:
@@ -105,15 +105,15 @@ async def _sound_source(hop: Hop, state: Replicate, source: VersionFacts) -> Hop
         fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
             return Requeue(state, AFTER_WRITE, note="the source changed before it was repaired")
-        return await rewrite_failed(hop, fresh, state, hinders="not copied yet")
+        return await rewrite_failed(hop, fresh, state, effect="not copied yet")
 
 
 async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
     ring = hop.ring
     seen = judge_replication(facts, ring.region_names)
     busy = facts.provisioning_state.in_progress
-    if busy or isinstance(seen, Going):
-        # What was asked for shows: a region that fails from now on has failed again.
+    if busy or isinstance(seen, InProgress):
+        # The write has a visible effect: a region that fails from now on has failed again.
         state = replace(state, repaired_at=None)
     wants_more = plan_targets(facts, ring.regions).changes
     if isinstance(seen, Missing) or (wants_more and not isinstance(seen, FailedRegions)):
@@ -128,7 +128,7 @@ async def _follow(hop: Hop, state: Replicate, facts: VersionFacts) -> HopResult:
         case Done():
             rules = {"regions": list(ring.region_names)}
             return Decided(Gate.REPLICATION, Answer.PASS, facts=_seen(facts), rules=rules)
-        case Going(progress):
+        case InProgress(progress):
             what = ", ".join(f"{region} {done} %" for region, done in progress.items())
             looked = replace(state, progress=dict(progress), looked_at=hop.now)
             return _wait(hop, looked, what, after=_until_done(hop, state, progress))
@@ -138,13 +138,13 @@ async def _after_failure(hop: Hop, state: Replicate, details: Mapping[str, str],
     failed = f"failed in {', '.join(details)}"
     if busy:
         return _wait(hop, state, f"{failed}, update still in progress")
-    if (left := _patience(hop, state)) > timedelta(0):
+    if (left := _remaining_wait(hop, state)) > timedelta(0):
         return _wait(hop, state, f"{failed}, repair requested", after=min(left, LATEST))
     return await _repair(hop, state, details)
 
 
 async def _write(hop: Hop, state: Replicate) -> HopResult:
-    """Merge the ring's regions into what is there now, under the lease, and write."""
+    """Merge the ring's regions into the current target regions under the lease, and write them."""
     ring = hop.ring
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target)
@@ -156,11 +156,11 @@ async def _write(hop: Hop, state: Replicate) -> HopResult:
         if plan.changes:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"
-    return Requeue(_from_zero(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
+    return Requeue(_with_progress_reset(hop, state), AFTER_WRITE, note="; ".join((note, *plan.warnings)))
 
 
 async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopResult:
-    """Write again, remove, add again: the next repair of the failed regions, unless enough were accepted."""
+    """The next repair of the failed regions (write again, remove, add again), up to the maximum number of repairs."""
     ring, repairs = hop.ring, hop.policy.replication.repairs
     attempt = state.repairs + (1 if failed else 0)
     details = tuple(f"replication to {region} failed: {words}" for region, words in failed.items())
@@ -175,7 +175,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
             return _REUSED
         if failed and not isinstance(judge_replication(fresh, ring.region_names), FailedRegions):
             return Requeue(state, AFTER_WRITE, note="another function has repaired it")
-        # Where a removal was refused, the same targets are written again instead.
+        # If a removal was refused, the same targets are written again.
         plan = plan_repair(fresh, tuple(failed), 1 if state.refused else attempt, removed=state.removed)
         try:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
@@ -188,7 +188,7 @@ async def _repair(hop: Hop, state: Replicate, failed: Mapping[str, str]) -> HopR
 
 
 def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str]) -> HopResult:
-    """A repair that Azure did not take is none: it is asked for again, less and less often, and people are told."""
+    """Retry a repair that Azure refused, with an increasing delay, and mark the branch as stalled."""
     times = state.refused + 1
     text = "; ".join((f"repair refused: {refused}", *details))
     if hop.is_late:
@@ -198,7 +198,7 @@ def _refused(hop: Hop, state: Replicate, refused: Refused, details: Sequence[str
 
 
 async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
-    """The ring's replicas are complete, and the version failed because of a region that somebody else added."""
+    """The ring's replicas are complete, but the version failed because of a region that another party added."""
     ring = hop.ring
     async with definition_lease(hop, ring.definition):
         fresh = await hop.world.galleries.version(hop.target, replication=True)
@@ -206,11 +206,11 @@ async def _rewrite(hop: Hop, state: Replicate) -> HopResult:
             return Requeue(state, UNDER_WAY, note="the version changed before it was written again")
         if _reused(fresh, hop.release):
             return _REUSED
-        return await rewrite_failed(hop, fresh, state, hinders=f"{ring.name} is blocked")
+        return await rewrite_failed(hop, fresh, state, effect=f"{ring.name} is blocked")
 
 
-def _patience(hop: Hop, state: Replicate) -> timedelta:
-    """How much longer an accepted repair may show nothing, in Azure's time."""
+def _remaining_wait(hop: Hop, state: Replicate) -> timedelta:
+    """How much longer an accepted repair may have no visible effect, in Azure's time."""
     if state.repaired_at is None:
         return timedelta(0)
     given = min(PATIENCE * 2 ** (state.repairs - 1), LONGEST_PATIENCE)
@@ -221,13 +221,13 @@ def _reused(facts: VersionFacts, release: Release) -> bool:
     return facts.id == release.version and not is_same(facts, release)
 
 
-def _from_zero(hop: Hop, state: Replicate) -> Replicate:
-    """The state after a write, from which the first look can tell how fast the regions go."""
+def _with_progress_reset(hop: Hop, state: Replicate) -> Replicate:
+    """The state after a write, with all progress at 0."""
     return replace(state, progress=dict.fromkeys(hop.ring.region_names, 0), looked_at=hop.now)
 
 
 def _until_done(hop: Hop, state: Replicate, progress: Mapping[str, int]) -> timedelta:
-    """When to look next, by how far the regions came since the last look."""
+    """When to check next, from the progress since the last check."""
     if state.looked_at is None:
         return POLL
     passed = (hop.now - state.looked_at) * hop.world.pace
@@ -239,7 +239,7 @@ def _wait(hop: Hop, state: Replicate, what: str, after: timedelta = POLL) -> Req
     bound = hop.policy.replication.complete_within
     late = hop.now - state.since > hop.world.paced(bound)
     hours = bound.total_seconds() / 3600
-    # Azure often completes long after everybody gave up: it is followed on, and people are told.
+    # Replication often completes after the time limit: keep checking, and mark the branch as stalled.
     return Requeue(state, after, stalled=f"not replicated within {hours:g} h: {what}" if late else None)
 
 

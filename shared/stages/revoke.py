@@ -1,13 +1,13 @@
-"""Revocation: make a version ``latest`` nowhere, in every gallery where it may be, and see that it holds.
+"""Revocation: excludes a version from ``latest`` in every gallery where it may be, and verifies that.
 
 Hiding takes the same steps for a version that is visible without proof: its builder or an operator made it visible, or
-it was rejected. It spares the regions in which the version may stay (``rightful_regions``).
+it was rejected. It skips the regions in which the version may stay (``rightful_regions``).
 
-Each image definition that the policy's rings name is looked at, whatever the row says of publications: a ring may have
-been written by a hop that did not live to tell. The write sets every flag, under the definition's lease. What is there
-under the same number and isn't ours (another build, a copy of another one) is left alone. ``latest`` may go back here;
-it goes empty only where the policy says so, and otherwise waits for people. Where only others made the version
-visible, ``latest`` was empty before they did, and may be again.
+All image definitions of the policy's rings are checked, whatever publications the row has: a hop can crash between its
+write and the row. The write sets every flag, under the definition's lease. A version with the same number that is
+another build, or a copy of another build, is not changed. ``latest`` may go back here. It becomes empty only if the
+policy allows that; otherwise the branch stalls. Where only others made the version visible, ``latest`` was empty before
+they did, and may become empty again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
 from shared.domain.image import DefinitionId
@@ -77,7 +78,7 @@ async def _exclude(hop: Hop, state: Exclude) -> HopResult:
                 return _waits(hop, replace(state, left=(*left[1:], left[0]), done=done), definition, due.emptied)
     if len(left) > 1:
         return Requeue(replace(state, left=left[1:], done=done), timedelta(0))
-    # All is written before anything is read back: each minute of a bad version counts.
+    # All definitions are written before any is read back, so that the version is excluded quickly.
     confirm = ConfirmExcluded(left=tuple(done), done=done, allow_empty=state.allow_empty)
     return Requeue(confirm, READ_BACK, note="excluded" if done else None)
 
@@ -135,14 +136,22 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
 def _concluded(hop: Hop, done: Mapping[str, LatestChange], note: str) -> HopResult:
     if hop.command.kind is Kind.HIDE:
         return Decided(Gate.HIDING, Answer.PASS, facts={"latest": done}) if done else Finished()
-    scanned = hop.release.gate_any(Gate.RESCAN)
-    reasons = scanned.reasons if scanned else ()
-    told = (*reasons, note, *_out_of_reach(hop.release, hop.policy))
+    told = (*_why(hop.release), note, *_unmanaged_publications(hop.release, hop.policy))
     return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
 
 
-def _out_of_reach(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
-    """Rings of an earlier policy: where they published may not be written to any more."""
+def _why(release: Release) -> tuple[str, ...]:
+    """Why the version is revoked: in the words of whoever ordered it, or those of the scan that it failed."""
+    ordered = release.taken(Action.REVOKE)[-1:]
+    scanned = release.gate_any(Gate.RESCAN)
+    failed = scanned if scanned and scanned.answer is Answer.REJECT else None
+    if ordered and (failed is None or ordered[0].at > failed.at):
+        return (f"revoked by {ordered[0].actor}: {ordered[0].reason}",)
+    return scanned.reasons if scanned else ()
+
+
+def _unmanaged_publications(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
+    """Publications in rings of an earlier policy, to which Ringmaster may no longer write."""
     names = {ring.name for ring in policy.rings}
     for publication in release.published:
         if publication.ring not in names:

@@ -1,8 +1,9 @@
-"""The scan gate: wait for reports, read them, judge them.
+"""The scan gate: waits for reports, reads and evaluates them.
 
-A report that proves nothing (unreadable, not scanned, of another time) is refused: it is named in the history and the
-release goes on waiting for another, until the deadline of the policy. *Not scanned is never clean.* Where nothing is
-awaited, what is published is judged again (``rescan_verdict``). A held release waits here for a scan that passes.
+A report that is no evidence (unreadable, not a scan, of another time) is refused: the history lists it, and the release
+waits for another report until the policy's deadline. *Not scanned is never clean.* If the release does not wait for a
+scan, the report is a later scan of a published version (``rescan_verdict``). A held release waits for a scan that
+passes.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from shared.scan_gate.usable_reports import outstanding, reports_on_hand
 from shared.scan_gate.verdict import decided, judged
 
 LOOK_AGAIN: Final = timedelta(hours=1)
-"""A report announces itself; this is for the one whose announcement was lost."""
+"""A stored report triggers a hint. This interval finds a report whose hint was lost."""
 
 
 async def run(hop: Hop) -> HopResult:
-    """Judge the newest usable report, or wait for one."""
+    """Evaluate the newest usable reports, or wait for one."""
     command, release = hop.command, hop.release
     if isinstance(command.state, ReportRefused):
-        return _noted(release, command.state.refused[:LONGEST_LINE])  # a message may hold anything
+        return _annotated_once(release, command.state.refused[:LONGEST_LINE])  # a message can have any content
     if release.incarnation is None:
         return Dropped("the version is not validated yet; the report is read after validation")
     if str(Branch(Kind.SCAN)) not in release.pending:
@@ -45,13 +46,13 @@ async def run(hop: Hop) -> HopResult:
         return await decided(hop, Gate.SCAN, on_hand, verdict, rules)
     told = outstanding(on_hand)
     if command.is_hint:
-        return _noted(release, "; ".join(told)) if told else Dropped("the report is not in the store")
+        return _annotated_once(release, "; ".join(told)) if told else Dropped("the report is not in the store")
     return _waiting(hop, told)
 
 
 async def _held(hop: Hop) -> HopResult:
-    """A scan that passes lets a held release go on; any other leaves it as it is."""
-    again = await rescan_verdict.judge_again(hop)
+    """Resume a held release if a scan passes."""
+    again = await rescan_verdict.reevaluate(hop)
     if again.verdict is not None and again.verdict.outcome is ScanOutcome.PASS:
         return await decided(hop, Gate.SCAN, again.on_hand, again.verdict, again.rules)
     if hop.command.is_hint:
@@ -59,14 +60,14 @@ async def _held(hop: Hop) -> HopResult:
     return _waiting(hop, again.on_hand.refused if again.verdict is None else again.verdict.texts)
 
 
-def news(note: str, command: Command, release: Release) -> str | None:
-    """A note, unless the history has it: what is waited for over days is told once."""
+def unless_repeated(note: str, command: Command, release: Release) -> str | None:
+    """The note, or None if the history has it: a wait of days is recorded once."""
     line = f"{command.branch}: {note}"
     return None if any(each.text == line for each in release.history) else note
 
 
-def _noted(release: Release, text: str) -> HopResult:
-    """A line of history, unless it is there: a hint may come twice, and the same report again."""
+def _annotated_once(release: Release, text: str) -> HopResult:
+    """A line for the history, unless it has the line: a hint or a report can arrive twice."""
     return Dropped("already in the history") if any(line.text == text for line in release.history) else Annotated(text)
 
 
@@ -82,4 +83,4 @@ def _waiting(hop: Hop, refused: Sequence[str]) -> HopResult:
         return Decided(Gate.SCAN, Answer.REJECT, reasons, facts={"deadline": deadline.isoformat()}, retryable=True)
     note = "; ".join(refused) or f"waiting for a scan until {deadline:%Y-%m-%d %H:%M} UTC"
     at_least = min(over - hop.now, LOOK_AGAIN)
-    return Requeue(state, timedelta(0), note=news(note, hop.command, hop.release), at_least=at_least)
+    return Requeue(state, timedelta(0), note=unless_repeated(note, hop.command, hop.release), at_least=at_least)

@@ -1,8 +1,8 @@
 """Validation: read the version, its definition, gallery, source and the rings' definitions, and judge the metadata.
 
-It is also where hints arrive ("something wrote this version"): they are answered by looking whether the number still
-has the bearer that was released. Our own promotion writes raise the very same events as a build; they end here, with
-the same incarnation and nothing to do by law 10 (own writes start nothing).
+It also handles hints ("something wrote this version"): it checks whether the version number still has the same
+incarnation. Writes by Ringmaster raise the same events as a build. They have the same incarnation, and end here by
+law 10 (own writes start nothing).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from shared.domain.boot_preflight import tested_regions
 from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
-from shared.domain.hop_states import AwaitVersion, ReadBack, TakeBack
+from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
 from shared.domain.image import DefinitionId
 from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
@@ -39,15 +39,15 @@ POLL: Final = timedelta(seconds=30)
 POLICY_POLL: Final = timedelta(minutes=15)
 ABSENT_POLL: Final = timedelta(seconds=30)
 ABSENT_FOR: Final = timedelta(minutes=15)
-"""An event can overtake what it tells of; a version that isn't there after this was deleted."""
+"""An event can arrive before its version can be read. A version that does not exist after this time was deleted."""
 
 
 async def run(hop: Hop) -> HopResult:
-    """Judge the version's metadata, or answer a hint."""
+    """Validate the version's metadata, or handle a hint."""
     release, policy, world, now = hop.release, hop.policy, hop.world, hop.now
     version = await world.galleries.version(release.version)
     if hop.command.is_hint:
-        return await _looked_again(version, hop)
+        return await _recheck(version, hop)
     state = hop.command.state if isinstance(hop.command.state, AwaitVersion) else AwaitVersion(now)
     since = state.since
     if version is None:
@@ -55,7 +55,7 @@ async def run(hop: Hop) -> HopResult:
             return Requeue(state, ABSENT_POLL, note="the version is not in the gallery yet")
         return await confirm_gone(release.version, world, "the version is not in the gallery")
     if release.incarnation is not None and incarnation_of(version) not in {None, release.incarnation}:
-        # Judged before under another policy: what is known of the former bearer must not pass to this one.
+        # Validated before, under another policy: facts about the previous image must not be used for this one.
         return Redirected(
             Outcome.NUMBER_REUSED, f"another image was built under this version number on {incarnation_of(version)}"
         )
@@ -81,9 +81,10 @@ async def run(hop: Hop) -> HopResult:
 
 
 def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
-    """The version as it is to be judged: one that was validated before did not fail to be made.
+    """The version as validation sees it: one that was validated before was created successfully.
 
-    It is Failed while a region failed to replicate, which is for replication to repair and for no one to reject.
+    Azure reports it as Failed while replication to a region has failed. Replication repairs that; it is no reason to
+    reject the version.
     """
     if release.incarnation is None or version.provisioning_state is not ProvisioningState.FAILED:
         return version
@@ -97,10 +98,10 @@ def _exposed(version: VersionFacts, policy: DefinitionPolicy) -> list[str]:
     return [region for region in version.regions if version.visible_in(region)]
 
 
-async def _looked_again(version: VersionFacts | None, hop: Hop) -> HopResult:
+async def _recheck(version: VersionFacts | None, hop: Hop) -> HopResult:
     release, world = hop.release, hop.world
     if release.incarnation is None and not release.state.is_terminal:
-        # Validation has its own patience with a version that isn't there yet.
+        # Validation itself waits for a version that does not exist yet.
         return Dropped("the version is being validated")
     if version is None:
         if release.state.is_terminal:
@@ -137,9 +138,9 @@ def _shown_again(version: VersionFacts, hop: Hop) -> Redirected | None:
 
 
 def _is_read_back(release: Release) -> bool:
-    """Whether a publication was written and not confirmed yet."""
+    """Whether a publication was written, but not read back yet."""
     promoted = [each for each in release.pending.values() if each.command.kind is Kind.PROMOTE and not each.parked]
-    return any(isinstance(each.command.state, ReadBack | TakeBack) for each in promoted)
+    return any(isinstance(each.command.state, ReadBack | UndoPublication) for each in promoted)
 
 
 async def _facts(version: VersionFacts, hop: Hop) -> ValidationFacts:

@@ -1,1 +1,1 @@
-"""What the timers do: repair what was lost, ask for scans, report on retention."""
+"""The timers: reconciliation, requests for scans, and the retention report."""

@@ -26,7 +26,7 @@ from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Pending, State
 from shared.domain.release_summary import ReleaseSummary
 from shared.engine.commit import send_pending
-from shared.engine.intake import look_again, start
+from shared.engine.intake import request_check, start
 from shared.gallery.incarnation import incarnation_of
 from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
 from shared.timers import rescan_request
@@ -73,7 +73,7 @@ def _listed(names: list[str]) -> str:
 async def run(world: World, *, now: datetime) -> Reconciled:
     """One round. A passing fault of one part doesn't keep the others from their work; the next round tries again."""
     done = Reconciled()
-    for part in (_resend, _find_missed, _sweep, _forget, _ask_for_scans):
+    for part in (_resend, _find_missed, _sweep, _delete_expired_claims, _ask_for_scans):
         try:
             await part(world, now, done)
         except (PassingFault, Refused) as fault:
@@ -131,10 +131,10 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
     rows = {each.version: each async for each in world.ledger.summaries(definition)}
     found = {facts.id: facts for facts in await world.galleries.versions(definition)}
     for facts in found.values():
-        await _compare(facts, rows.get(facts.id), adopted - LOOKBACK, world, now, done)
+        await _compare(facts, rows.get(facts.id), since=adopted - LOOKBACK, world=world, now=now, done=done)
     for version, release in rows.items():
         if version not in found and not release.state.is_terminal:
-            await look_again(version, world, now=now)
+            await request_check(version, world, now=now)
             done.checked.append(version.short)
     await _find_differences(world.policy.definitions[definition], rows, tuple(found.values()), world, done)
 
@@ -170,7 +170,13 @@ async def _find_differences(
 
 
 async def _compare(
-    facts: VersionFacts, release: ReleaseSummary | None, since: datetime, world: World, now: datetime, done: Reconciled
+    facts: VersionFacts,
+    release: ReleaseSummary | None,
+    *,
+    since: datetime,
+    world: World,
+    now: datetime,
+    done: Reconciled,
 ) -> None:
     if release is None:
         # A version without a date is still being created.
@@ -179,7 +185,7 @@ async def _compare(
     elif release.ended_as_gone or (
         _is_settled_on(release) and incarnation_of(facts) not in {None, release.incarnation}
     ):
-        await look_again(facts.id, world, now=now)
+        await request_check(facts.id, world, now=now)
         done.checked.append(facts.id.short)
 
 
@@ -244,7 +250,7 @@ def _is_machine(found: OwnMachine) -> bool:
     return "/virtualmachines/" in found.resource_id.lower()
 
 
-async def _forget(world: World, now: datetime, done: Reconciled) -> None:
+async def _delete_expired_claims(world: World, now: datetime, done: Reconciled) -> None:
     """Claims that guard against replays are of no use after their time."""
     await world.ledger.purge_claims(now=now)
 

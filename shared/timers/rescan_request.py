@@ -1,10 +1,10 @@
-"""Ask scanners to look again at what is published: vulnerabilities are found in images that have not changed.
+"""Requests for scans of published versions: vulnerabilities are found in images that have not changed.
 
-A CloudEvent names the version; scanners that listen scan it and send their report as always. Asked for are versions
-that are ``latest`` in some ring by the ledger, when their last judged scan is older than the policy wants; and those
-that wait for a scan: held ones, ones before a ring whose own rules no report on hand can answer, and new ones that no
-usable report came for in half of the time that they have. Each at most once in a period, over all instances. An event
-that is lost costs a period.
+A CloudEvent names the version. Scanners that subscribe scan it and send their report as usual. A scan is requested for
+versions that are ``latest`` in a ring according to the ledger and whose last evaluated scan is too old, and for
+versions that wait for a scan: held versions, versions before a ring with its own scan rules and no usable report, and
+new versions without a usable report after half of the deadline. There is at most one request in a period, over all
+instances. If an event is lost, the next one follows after a period.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PERIOD: Final = timedelta(days=1)
 
 
 async def run(world: World, *, now: datetime) -> list[str]:
-    """Ask for what is due. Returns the versions that were asked for."""
+    """Request the scans that are due. Returns the versions for which a scan was requested."""
     asked: list[str] = []
     for definition, policy in world.policy.definitions.items():
         # What waits has commands, so its row is read. What is published is settled as a rule, and may be thousands.
@@ -91,7 +91,7 @@ async def _ask(release: ReleaseSummary, why: str, policy: DefinitionPolicy, worl
     last = release.last_scan
     kept = await world.evidence.reports(release.version)
     if kept and (last is None or kept[0].at > last):
-        # A report came and nobody was told: what was hinted got lost.
+        # A report is stored, but its hint was lost.
         state = ReportArrived(kept[0].name)
         await world.queues.send(Command(Kind.SCAN, release.version, seq=0, not_after=now + HINT_LIFE, state=state))
     await world.publisher.publish(

@@ -1,4 +1,4 @@
-"""Retention, as a report: what the policy would no longer keep. Deletes nothing, and knows nothing of who uses what."""
+"""The retention report: versions that no rule of the policy keeps. Nothing is deleted, and usage is not known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.ports import World
 
 
 async def run(world: World, *, now: datetime) -> dict[str, int]:
-    """Judge every covered definition, keep the report as evidence. Returns candidates by definition."""
+    """Evaluate all definitions of the policy, and store the report. Returns the candidates by definition."""
     candidates: dict[str, int] = {}
     for definition, policy in world.policy.definitions.items():
         judged = judge_retention(await world.galleries.versions(definition), policy.retention, now)

@@ -1,4 +1,4 @@
-"""The HTTP API for actions of people and pipelines: ``POST /api/releases/actions``.
+"""The HTTP API for people and pipelines that act: ``POST /api/releases/actions`` and ``GET /api/whoami``.
 
 Who acts is known from App Service Authentication alone, which signs people in and validates the Microsoft Entra tokens
 of clients. A function key authenticates nobody, so it can only read.
@@ -16,7 +16,7 @@ import azure.functions as func
 from shared.codec import Malformed
 from shared.codec.actions import ActionBody, decode_action
 from shared.codec.principals import HEADER as PRINCIPAL
-from shared.codec.principals import decode_principal
+from shared.codec.principals import Principal, decode_principal
 from shared.domain.access import Actor, Role
 from shared.domain.actions import Action, Request
 from shared.domain.image import InvalidId, VersionId
@@ -37,7 +37,7 @@ _NOT_FOUND: Final = frozenset({"not_covered", "unknown_release", "unknown_versio
 
 
 def register(http: func.Blueprint, runtime: Runtime) -> None:
-    """Add the trigger to a blueprint."""
+    """Add the triggers to a blueprint."""
     level = func.AuthLevel.ANONYMOUS if runtime.settings.trusts_platform_auth else func.AuthLevel.FUNCTION
 
     @http.function_name("actions")
@@ -46,10 +46,16 @@ def register(http: func.Blueprint, runtime: Runtime) -> None:
         """Take an action on the release of a version, as the signed-in user."""
         return await respond(take_action(req, runtime, now=utc_now()), include_details=True)
 
+    @http.function_name("whoami")
+    @http.route(route="whoami", methods=["GET"], auth_level=level)
+    async def whoami(req: func.HttpRequest) -> func.HttpResponse:
+        """Return who is signed in, and the user's roles for each definition."""
+        return await respond(identify(req, runtime), include_details=True)
+
 
 async def take_action(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
     """Answer one request: 200 with the release after the action, or an error that says what to do."""
-    actor = authenticate(req, runtime.settings)
+    actor = _actor(authenticate(req, runtime.settings))
     body, key = _body(req), _key(req)
     try:
         version = VersionId.parse(body.version)
@@ -77,8 +83,26 @@ async def take_action(req: func.HttpRequest, runtime: Runtime, *, now: datetime)
     return json_response(200, _taken(taken))
 
 
-def authenticate(req: func.HttpRequest, settings: Settings) -> Actor:
-    """Who acts. Raises HttpError: 403 where nobody can be authenticated, 401 where the caller is not."""
+async def identify(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
+    """Answer 200 with the caller's identity and roles. A definition for which the caller has no role is left out."""
+    principal = authenticate(req, runtime.settings)
+    actor = _actor(principal)
+    policies = (await runtime.world()).policy.definitions.values()
+    roles = {each.name: [role.value for role in Role if each.access.allows(actor, role)] for each in policies}
+    return json_response(
+        200,
+        {
+            "id": actor.id,
+            "name": actor.name,
+            "groups": len(principal.groups),
+            "groupsLeftOut": actor.groups_left_out,
+            "roles": {name: found for name, found in roles.items() if found},
+        },
+    )
+
+
+def authenticate(req: func.HttpRequest, settings: Settings) -> Principal:
+    """Who calls. Raises HttpError: 403 where nobody can be authenticated, 401 where the caller is not."""
     if not settings.trusts_platform_auth:
         raise HttpError(
             403,
@@ -96,6 +120,10 @@ def authenticate(req: func.HttpRequest, settings: Settings) -> Actor:
         raise HttpError(401, "principal_unreadable", str(error)) from error
     if not principal.ids:
         raise HttpError(401, "principal_unreadable", "the token has neither an object id nor an application id")
+    return principal
+
+
+def _actor(principal: Principal) -> Actor:
     return Actor(
         id=principal.ids[0],
         ids=frozenset({*principal.ids, *principal.groups}),

@@ -108,7 +108,7 @@ def _version(req: func.HttpRequest) -> VersionId:
 
 def _check_permission(sent: ScanRequest) -> None:
     name = sent.sender.name
-    if not sent.sender.may_speak_of(sent.version.definition):
+    if not sent.sender.may_send_for(sent.version.definition):
         log.warning("%s may not send reports for %s", name, sent.version.short)
         text = f"{name} may not send reports for {sent.version.definition.gallery.name}/{sent.version.definition.name}"
         raise HttpError(403, "definition_not_allowed", text)

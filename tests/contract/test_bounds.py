@@ -257,7 +257,7 @@ async def test_the_largest_command_travels_beside_its_message(bench: QueueBench)
 
 
 async def test_a_larger_command_is_refused_before_anything_is_sent(bench: QueueBench) -> None:
-    with pytest.raises(TooLarge, match="at most 1024 KiB"):
+    with pytest.raises(TooLarge, match="the maximum is 1024 KiB"):
         await bench.queues.send(padded(LARGEST_BODY + 1))
     await bench.queues.send(command())
     assert len(await bench.receive(Kind.SCAN)) == 1

@@ -17,7 +17,7 @@ from shared.domain.facts import (
 from shared.domain.image import DefinitionId, VersionId, VersionNumber
 from shared.domain.latest import PublishPlan, check_publication, plan_publication
 from shared.domain.policy import RegionTarget
-from shared.domain.replication import Done, FailedRegions, Going, judge_replication, plan_repair, plan_targets
+from shared.domain.replication import Done, FailedRegions, InProgress, judge_replication, plan_repair, plan_targets
 from shared.ports import INCARNATION_TAG, Conflict, ForeignTarget, Refused
 from tests.contract.clock import ManualClock
 from tests.contract.gallery_labs import (
@@ -105,7 +105,7 @@ async def test_a_new_version_is_creating_and_keeps_its_tags_source_and_date(lab:
 
 async def test_a_version_that_is_creating_is_not_done_in_any_region(lab: GalleryLab):
     await lab.build(number("1.0.0"), HIDDEN_HOME)
-    assert isinstance(judge_replication(await seen(lab, number("1.0.0")), [HOME]), Going)
+    assert isinstance(judge_replication(await seen(lab, number("1.0.0")), [HOME]), InProgress)
 
 
 async def test_a_version_is_done_when_every_region_says_completed(lab: GalleryLab):
@@ -179,7 +179,7 @@ async def test_added_regions_replicate_in_their_time(lab: GalleryLab):
     await lab.galleries.write_targets(
         facts, (*facts.targets, RegionTargetFacts("eastus", excluded=True)), excluded=True
     )
-    assert isinstance(judge_replication(await seen(lab, number("1.0.0")), ["eastus"]), Going)
+    assert isinstance(judge_replication(await seen(lab, number("1.0.0")), ["eastus"]), InProgress)
     lab.clock.advance(LONG_ENOUGH)
     assert judge_replication(await seen(lab, number("1.0.0")), ["eastus"]) == Done()
 
@@ -321,7 +321,7 @@ async def test_a_copy_names_its_source(lab: GalleryLab):
 
 async def test_a_copy_replicates_in_its_time(lab: GalleryLab):
     copy = await copied(lab, await settled(lab, "1.0.0"))
-    assert isinstance(judge_replication(await seen(lab, copy), [HOME]), Going)
+    assert isinstance(judge_replication(await seen(lab, copy), [HOME]), InProgress)
     lab.clock.advance(LONG_ENOUGH)
     facts = await seen(lab, copy)
     assert facts.replication is not None

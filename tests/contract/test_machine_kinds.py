@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory.size_list import SIZES
-from shared.domain.boot import Blame, blame
+from shared.domain.boot import FailureCause, failure_cause
 from shared.domain.facts import DefinitionFacts, ProvisioningState, PurchasePlan
 from shared.domain.image_traits import DiskKeys, SecurityType, definition_traits
 from shared.domain.machine_sizes import controller, disk_type, obstacles, security_type
@@ -153,7 +153,7 @@ async def test_what_the_domain_finds_in_the_way_is_refused_as_no_fault_of_the_im
     assert list(obstacles(known, definition_traits(image)))
     with pytest.raises(Refused) as refused:
         await lab.machines.create(await made_for(lab, image, size))
-    assert blame(refused.value.code, refused.value.message) is Blame.CONFIGURATION
+    assert failure_cause(refused.value.code, refused.value.message) is FailureCause.CONFIGURATION
 
 
 @pytest.mark.parametrize("security", [SecurityType.TRUSTED_LAUNCH, SecurityType.CONFIDENTIAL_VM])
@@ -161,7 +161,7 @@ async def test_a_security_type_that_the_definition_does_not_allow_is_refused(lab
     await lab.publish()
     with pytest.raises(Refused) as refused:
         await lab.machines.create(spec(security=security))
-    assert blame(refused.value.code, refused.value.message) is Blame.CONFIGURATION
+    assert failure_cause(refused.value.code, refused.value.message) is FailureCause.CONFIGURATION
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.boot import Blame, MachineFacts, blame
+from shared.domain.boot import FailureCause, MachineFacts, failure_cause
 from shared.domain.console import judge_console
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe, probe_script
@@ -107,26 +107,26 @@ async def test_a_region_without_a_replica_refuses_as_not_replicated(lab: Machine
     await lab.publish()
     with pytest.raises(Refused) as refused:
         await lab.machines.create(spec(region="eastus"))
-    assert blame(refused.value.code, refused.value.message) is Blame.NOT_REPLICATED
+    assert failure_cause(refused.value.code, refused.value.message) is FailureCause.NOT_REPLICATED
 
 
 async def test_an_os_profile_that_the_image_does_not_allow_is_refused_as_our_fault(lab: MachineLab):
     await lab.publish()
     with pytest.raises(Refused) as refused:
         await lab.machines.create(spec(os_state="Specialized"))
-    assert blame(refused.value.code, refused.value.message) is Blame.CONFIGURATION
+    assert failure_cause(refused.value.code, refused.value.message) is FailureCause.CONFIGURATION
 
 
 async def test_an_image_that_was_never_generalized_is_told_by_the_platforms_own_words(lab: MachineLab):
     facts = await made(lab, "never-generalized", after=timedelta(hours=2))
     assert facts.failure_code is not None
-    assert blame(facts.failure_code, facts.failure_message) is Blame.IMAGE
+    assert failure_cause(facts.failure_code, facts.failure_message) is FailureCause.IMAGE
 
 
 async def test_an_image_that_panics_ends_in_an_ambiguous_time_out(lab: MachineLab):
     facts = await made(lab, "panics-at-boot", after=timedelta(hours=2))
     assert facts.failure_code == "OSProvisioningTimedOut"
-    assert blame(facts.failure_code, facts.failure_message) is Blame.AMBIGUOUS
+    assert failure_cause(facts.failure_code, facts.failure_message) is FailureCause.AMBIGUOUS
 
 
 async def test_a_machine_whose_agent_is_silent_is_never_ready(lab: MachineLab):

@@ -2,8 +2,13 @@
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -110,6 +115,45 @@ class App:
         headers = {"x-functions-key": given} if given else {}
         url = f"{self.environment['RINGMASTER_URL']}{path}"
         return self._session.request(method, url, params=params, headers=headers, timeout=30)
+
+    def act(
+        self,
+        who: str | None,
+        image: VersionId,
+        action: str,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> requests.Response:
+        """Ask for an action with the token of one of the people, or of nobody; ``key`` is the idempotency key."""
+        token = {} if who is None else {"authorization": f"Bearer {self.token(who)}"}
+        usual = {"idempotency-key": key or uuid.uuid4().hex, **token}
+        return self._session.post(
+            f"{self.environment['RINGMASTER_URL']}/api/releases/actions",
+            json={"version": str(image), "action": action, **more},
+            headers={**usual, **(headers or {})},
+            timeout=30,
+        )
+
+    def token(self, who: str) -> str:
+        """The token of one of the people, by role."""
+        return self.stack.plan.tokens()[f"{who}@example.com"]
+
+    def ringmaster(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The command line, as its users start it."""
+        told = {name: self.environment[name] for name in ("RINGMASTER_URL", "RINGMASTER_KEY")}
+        root = Path(__file__).parents[2]
+        return subprocess.run(
+            [Path(sys.executable).with_name("ringmaster"), *words],
+            cwd=root,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **told, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def overview(self) -> dict[str, Any]:
         """Every release in short, and the dead letters."""

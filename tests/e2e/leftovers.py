@@ -21,6 +21,11 @@ def secrets_of(stack: Stack) -> dict[str, str]:
     assert account_key is not None
     return {
         **{name: stack.environment[name] for name in names},
+        **(
+            {f"the token of {who}": token for who, token in stack.plan.tokens().items()}
+            if stack.options.sign_in
+            else {}
+        ),
         "Event Grid's system key": stack.plan.event_grid_key(),
         "the storage account's key": account_key[1],
     }

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.host.people import load_people
 from local.scanner.report import report_for
 from local.stack import StackOptions
+from local.stack.services import PEOPLE as PEOPLE_FILE
 from shared.domain.image import VersionId
 
 BUILD, PRODUCTION = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
@@ -18,21 +20,25 @@ IMAGES = f"/subscriptions/{BUILD}/resourceGroups/rg-images/providers/Microsoft.C
 TEST_GROUP = f"/subscriptions/{BUILD}/resourceGroups/rg-ringmaster-test"
 NETWORKS = f"{TEST_GROUP}/providers/Microsoft.Network/virtualNetworks"
 REGIONS = ("westeurope", "northeurope", "eastus2")
-LONG, SHORT = ("journey", "restart"), ("events", "scans", "queues", "routes", "policy", "downtime")
+LONG, ASKED = ("journey", "restart"), ("approvals", "actions")
+SHORT = ("events", "scans", "queues", "routes", "policy", "downtime")
 """One definition for each purpose, so that no version overtakes another's. The policy does not cover ``stranger``.
 
 The long way leads through two rings, one of them in another gallery, with a boot test in each region; the short one
-through one ring in the region that was booted in already.
+through one ring in the region that was booted in already. Where people are asked, that ring wants an approval.
 """
 CHARACTERS = ("clean", "critical-cve", "panics-at-boot")
 PUBLISHED = {"canary": ["westeurope", "northeurope"], "production": ["eastus2"]}
 """Where a version is published at the end of the long way."""
+PEOPLE = {person.account.partition("@")[0]: person for person in load_people(PEOPLE_FILE)}
+"""The people of a stack on which they sign in, by role."""
 MAX_REPORT = 700_000
 """Bytes of the largest report that the app of these tests takes."""
 _LONG_WAY = [
     {"name": "canary", "regions": PUBLISHED["canary"]},
     {"name": "production", "bake": "10m", "gallery": COPIES, "regions": PUBLISHED["production"]},
 ]
+_ASKED_WAY = [{"name": "canary", "regions": ["westeurope"], "bootTest": False, "approval": {"count": 1}}]
 _SHORT_WAY = [{"name": "canary", "regions": ["westeurope"], "bootTest": False}]
 
 
@@ -50,21 +56,33 @@ def policy() -> dict[str, Any]:
             "resourceGroup": "rg-ringmaster-test",
             "subnet": f"{NETWORKS}/vnet-{{region}}/subnets/default",
         },
+        "access": _access(),
         "definitions": [
             {
                 "name": name,
                 "source": f"{GALLERY}/images/{name}",
                 "scan": {"limits": {"critical": 0, "high": 5}, "onlyFixable": True, "deadline": "30d"},
-                "rings": _LONG_WAY if name in LONG else _SHORT_WAY,
+                "rings": _LONG_WAY if name in LONG else _ASKED_WAY if name in ASKED else _SHORT_WAY,
             }
-            for name in (*LONG, *SHORT)
+            for name in (*LONG, *ASKED, *SHORT)
         ],
+    }
+
+
+def _access() -> dict[str, list[str]]:
+    """The roles of the stack's people."""
+    ids = {name: person.id for name, person in PEOPLE.items()}
+    return {
+        "readers": [ids["reader"]],
+        "operators": [ids["operator"]],
+        "approvers": [ids["approver"], ids["builder"]],
+        "admins": [ids["admin"]],
     }
 
 
 def world() -> dict[str, Any]:
     """What there is in Azure before anything happens."""
-    names = (*LONG, *SHORT, "stranger")
+    names = (*LONG, *ASKED, *SHORT, "stranger")
     return {
         "subscriptions": [{"id": BUILD, "name": "Images"}, {"id": PRODUCTION, "name": "Production"}],
         "identities": ["ringmaster", "image-builder"],

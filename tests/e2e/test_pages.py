@@ -8,16 +8,15 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from local.host.people import Person, load_people
-from local.stack.services import PEOPLE
+from local.host.people import Person
 from tests.e2e.app import App
 from tests.e2e.conftest import Running
-from tests.e2e.scene import report, version
+from tests.e2e.scene import PEOPLE, report, version
 
 pytestmark = pytest.mark.stack
 
 REJECTED = version("routes", "0.5.0")
-READER, _, GUEST = load_people(PEOPLE)
+READER, GUEST = PEOPLE["reader"], PEOPLE["guest"]
 FINDINGS = 450
 
 

@@ -41,7 +41,7 @@ class Seen:
     """What everybody got while the policy could not be used, and how it went on."""
 
     people: requests.Response
-    resend: requests.Response
+    action: requests.Response
     scanner: requests.Response
     stranger: requests.Response
     event: requests.Response
@@ -55,14 +55,14 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(running: Running) -> Seen:
     """A policy with faults is deployed while a release waits, and then one without."""
-    with running() as app:
+    with running(sign_in=True) as app:
         app.publish(WAITING)
         app.awaiting_scan(WAITING)
         deploy(app, broken())
         app.publish(MEANWHILE)
         answers = {
             "people": app.ask(),
-            "resend": app.ask("/api/releases/resend", method="POST", version=str(WAITING)),
+            "action": app.act("admin", WAITING, "hold", reason="the policy is unusable"),
             "scanner": app.scan(WAITING, report(WAITING)),
             "stranger": app.scan(WAITING, report(WAITING), headers={"x-ringmaster-signature": None}),
             "event": app.event_grid([written(version("policy", "1.1.1"))]),
@@ -83,7 +83,7 @@ def hint() -> dict[str, Any]:
     return {"v": 1, "kind": "validate", "release": str(WAITING), "seq": 0, "not_after": "2099-01-01T00:00:00Z"}
 
 
-@pytest.mark.parametrize("who", ["people", "resend"])
+@pytest.mark.parametrize("who", ["people", "action"])
 def test_people_get_503_with_every_fault_and_its_line(seen: Seen, who: str) -> None:
     answer = getattr(seen, who)
     problem = answer.json()["error"]

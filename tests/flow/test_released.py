@@ -8,6 +8,8 @@ from shared.domain.lifecycle import missing_proof
 from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
+BOUNDS = {"readyWithinMinutes": DEFINITION.boot.ready_within, "probeWithinMinutes": DEFINITION.boot.probe_within}
+
 
 def released() -> Rehearsal:
     play = Rehearsal()
@@ -60,9 +62,24 @@ def test_the_evidence_of_a_boot_test_names_what_was_seen() -> None:
     (release,) = play.rows()
     for record in (each for each in release.gates if each.gate is Gate.BOOT_TEST):
         facts = play.cloud.evidence.documents()[record.evidence]["facts"]
-        seen = {"vm", "region", "began", "readyAt", "agent", "probe", "nonce", "answers", "console", "deletedAt"}
+        seen = {
+            "vm",
+            "region",
+            "vmSize",
+            "began",
+            "readyAt",
+            "agent",
+            "probe",
+            "nonce",
+            "answers",
+            "console",
+            "deletedAt",
+        }
         assert seen - {"console"} <= set(facts) <= seen
         assert facts["vm"].startswith("rm-")
+        rules = play.cloud.evidence.documents()[record.evidence]["rules"]
+        minutes = {name: within / timedelta(minutes=1) for name, within in BOUNDS.items()}
+        assert rules == {"vmSize": DEFINITION.boot.vm_sizes[0], "serialFail": [], "serialIgnore": [], **minutes}
 
 
 def test_the_copy_in_another_gallery_is_of_the_version() -> None:

@@ -22,6 +22,7 @@ from local.simulation.cloud import Cloud
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.report_source import MemoryReportSource
 from shared.codec import decode_command, encode_release
+from shared.domain.access import Access
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
@@ -39,6 +40,7 @@ SIGNATURE: Final = "sig=hidden"
 that reports are fetched from, and hidden where it is known for one: see ``addresses_in_place``."""
 _ADDRESS: Final = re.compile(r'"(?:url|reportUrl)": ?"https://[^"?]*\?sig=hidden"')
 CI_OBJECT: Final = "0a0b0c0d-0000-4000-8000-00000000000a"
+ADMIN: Final = "0a0b0c0d-0000-4000-8000-00000000000b"
 HOST: Final = "reports.example.com"
 SETTINGS: Final[Settings] = read_settings(
     {
@@ -55,6 +57,7 @@ SETTINGS: Final[Settings] = read_settings(
         "RINGMASTER_MAX_REPORT_BYTES": "2000000",
     }
 )
+NOBODY: Final = Access()
 MINUTES: Final = {"1.0.0": 5, "2.0.0": 8, "3.0.0": 12, "4.0.0": 300}
 """Minutes since it was published, by version: what a release is doing then depends on them."""
 STALLED: Final = "5.0.0"
@@ -96,11 +99,11 @@ def _unforeseen() -> BaseException:
 class App:
     """One worker process of the app."""
 
-    def __init__(self, ledger: MemoryLedger | None = None) -> None:
-        """With the releases of ``moment``, in this ledger where one is given."""
+    def __init__(self, ledger: MemoryLedger | None = None, access: Access = NOBODY) -> None:
+        """With the releases of ``moment``, in this ledger where one is given. ``access`` says who may act."""
         begun = moment()
         self.now = begun.now
-        self.cloud = Cloud(lambda: begun.now, policy_of(SMALL), home=HOME)
+        self.cloud = Cloud(lambda: begun.now, policy_of(replace(SMALL, access=access)), home=HOME)
         for number in NUMBERS:
             self.cloud.galleries.build(_facts(SOURCE.version(VersionNumber.parse(number))), settled=True)
         source = MemoryReportSource(_BODIES, {HOST}, most_bytes=SETTINGS.max_report_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -15,11 +16,25 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.codec import CodecError, decode_command, encode_command
+from shared.codec.principals import HEADER as PRINCIPAL
+from shared.domain.access import Access, Role
+from shared.domain.actions import Action
 from shared.domain.hop_states import FetchOrder, ReportArrived, ReportRefused
 from shared.domain.messages import Command, Kind
 from shared.domain.release import State
 from shared.triggers import event_grid, http_api, storage_queues
-from tests.fuzz.app import REPORT, UNKNOWN, URLS, App, addresses_in_place, moment, run, tell_no_secrets
+from tests.fuzz.app import (
+    ADMIN,
+    CI_OBJECT,
+    REPORT,
+    UNKNOWN,
+    URLS,
+    App,
+    addresses_in_place,
+    moment,
+    run,
+    tell_no_secrets,
+)
 from tests.fuzz.budget import bounded, entrance
 from tests.fuzz.mutation import damaged, damaged_bytes
 from tests.fuzz.test_events import CLOUD, DATA, GRID, SCAN
@@ -195,22 +210,113 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
 
 @entrance
-@given(
-    st.sampled_from(["releases", "resend"]),
-    st.dictionaries(st.sampled_from(["version", "Version", "x"]), st.sampled_from(VERSIONS) | TEXTS),
-)
-def test_people_get_an_answer_or_are_told_what_is_wrong(name: str, params: dict[str, str]) -> None:
+@given(st.dictionaries(st.sampled_from(["version", "Version", "x"]), st.sampled_from(VERSIONS) | TEXTS))
+def test_people_get_an_answer_or_are_told_what_is_wrong(params: dict[str, str]) -> None:
     app = App()
-    call = function(app, name)
+    call = function(app, "releases")
     with bounded(sum(map(len, params.values()))):
         answer = run(call(asked(params)))
     text = answer.get_body().decode()
     tell_no_secrets(text)
     document = json.loads(text)
-    assert answer.status_code in {200, 202, 400, 404, 503}
+    assert answer.status_code in {200, 400, 404, 503}
     assert answer.status_code < 300 or document["error"]["message"]
     app.check()
-    assert name == "resend" or app.same_rows()
+    assert app.same_rows()
+
+
+ORDERS = [
+    {"version": version, "action": action.value, "reason": "a reason"} | more
+    for version in VERSIONS
+    for action in Action
+    for more in (
+        {},
+        {"ring": "canary", "incarnation": "2026-03-02T08:00:00+00:00"},
+        {"at": "2026-03-09T08:00:00Z", "allowEmpty": True},
+        {"dryRun": True},
+    )
+]
+PRINCIPALS = [
+    {"auth_typ": "aad", "claims": [{"typ": typ, "val": val} for typ, val in claims], "name_typ": "n", "role_typ": "r"}
+    for claims in (
+        [("oid", CI_OBJECT), ("preferred_username", "ci@example.com"), ("groups", CI_OBJECT)],
+        [("appid", CI_OBJECT), ("hasgroups", "true")],
+        [("oid", CI_OBJECT), ("oid", ADMIN)],
+        [("name", ADMIN), ("preferred_username", ADMIN)],
+    )
+]
+ADMIN_HEADER = base64.b64encode(
+    json.dumps({"auth_typ": "aad", "claims": [{"typ": "oid", "val": ADMIN}]}).encode()
+).decode()
+
+
+@st.composite
+def principal_headers(draw: st.DrawFn) -> str:
+    """A header as the platform writes it, damaged before or after it was encoded, or any text."""
+    document = draw(damaged_bytes(PRINCIPALS))
+    header = base64.b64encode(document).decode()
+    cut = draw(st.integers(0, len(header)))
+    return draw(st.sampled_from([header, header[:cut], header[cut:]]) | TEXTS)
+
+
+def ordered(body: bytes, principal: str | None, key: str = "key-of-a-request") -> func.HttpRequest:
+    headers = {"content-type": "application/json", "idempotency-key": key}
+    given_headers = headers | ({} if principal is None else {PRINCIPAL: principal})
+    return func.HttpRequest("POST", "https://app.example/api/releases/actions", headers=given_headers, body=body)
+
+
+@entrance
+@given(damaged_bytes(ORDERS), st.none() | principal_headers())
+def test_whoever_is_no_admin_changes_nothing_whatever_is_sent(body: bytes, principal: str | None) -> None:
+    app = App(access=Access({Role.ADMIN: frozenset({ADMIN})}))
+    call = function(app, "actions")
+    with bounded(len(body) + len(principal or "")):
+        answer = run(call(ordered(body, principal)))
+    text = answer.get_body().decode()
+    tell_no_secrets(text)
+    assert answer.status_code in {400, 401, 403, 404}, text
+    assert json.loads(text)["error"]["message"]
+    assert app.untouched()
+
+
+@entrance
+@given(damaged_bytes(ORDERS), st.just("key-of-a-request") | TEXTS)
+def test_an_admins_action_is_taken_or_refused_and_leaves_its_name(body: bytes, key: str) -> None:
+    app = App(access=Access({Role.ADMIN: frozenset({ADMIN})}))
+    call = function(app, "actions")
+    with bounded(len(body)):
+        answer = run(call(ordered(body, ADMIN_HEADER, key)))
+    text = answer.get_body().decode()
+    tell_no_secrets(text)
+    assert answer.status_code in {200, 400, 404, 409}, text
+    app.check()
+    taken = [record for row in app.rows().values() for record in row.actions]
+    if answer.status_code == 200 and "action" in json.loads(text):
+        assert [(each.by, each.evidence) for each in taken] == [(ADMIN, json.loads(text)["evidence"])]
+        assert set(app.cloud.evidence.documents()) >= {taken[0].evidence}
+    else:
+        assert app.untouched()
+
+
+def test_sound_orders_of_an_admin_are_taken() -> None:
+    statuses = Counter[int]()
+    for document in ORDERS:
+        app = App(access=Access({Role.ADMIN: frozenset({ADMIN})}))
+        answer = run(function(app, "actions")(ordered(json.dumps(document).encode(), ADMIN_HEADER)))
+        statuses[answer.status_code] += 1
+    assert statuses[200] > len(ORDERS) / 6
+
+
+@entrance
+@given(st.none() | principal_headers())
+def test_whoever_asks_who_they_are_is_told_or_refused(principal: str | None) -> None:
+    app = App(access=Access({Role.ADMIN: frozenset({ADMIN})}))
+    headers = {} if principal is None else {PRINCIPAL: principal}
+    req = func.HttpRequest("GET", "https://app.example/api/whoami", headers=headers, body=b"")
+    with bounded(len(principal or "")):
+        answer = run(function(app, "whoami")(req))
+    assert answer.status_code in {200, 401}
+    assert answer.status_code == 401 or json.loads(answer.get_body())["roles"] == {}
 
 
 @entrance

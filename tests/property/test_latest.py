@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.facts import VersionFacts
-from shared.domain.latest import Overtaken, PublishPlan, WouldHarm, check_publication, latest_in, plan_publication
+from shared.domain.latest import (
+    NewerPublished,
+    PublicationBlocked,
+    PublishPlan,
+    check_publication,
+    latest_in,
+    plan_publication,
+)
 from tests.property.gallery_facts import REGIONS, definitions, region_subsets
 
 
@@ -102,10 +109,10 @@ def test_a_version_is_overtaken_exactly_when_a_higher_one_is_latest_where_it_sho
     plan = plan_publication(versions, version, regions)
     higher = [r for r in regions if (latest_in(versions, r) or version.id.number) > version.id.number]
     reachable = all(region in version.regions for region in regions)
-    assert isinstance(plan, Overtaken) == (reachable and bool(higher))
+    assert isinstance(plan, NewerPublished) == (reachable and bool(higher))
 
 
 @given(publications())
 def test_every_refusal_has_its_reasons(case):
     plan = plan_publication(*case)
-    assert not isinstance(plan, WouldHarm) or (plan.reasons and all(plan.reasons))
+    assert not isinstance(plan, PublicationBlocked) or (plan.reasons and all(plan.reasons))

@@ -18,6 +18,8 @@ GALLERY = (
 OTHER_GALLERY = GALLERY.replace("000000000001", "000000000009")
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 KEY = "function-key-of-the-double"
+TOKEN = "token-of-the-operator"
+OPERATOR = {"id": "0a0b0c0d-0000-4000-8000-00000000000a", "name": "operator@example.com"}
 
 
 def version_id(name: str, gallery: str = GALLERY) -> str:
@@ -59,13 +61,39 @@ def waiting(what: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def taken(action: str, **more: Any) -> dict[str, Any]:
+    """One action as shared.queries.status writes it."""
+    return {
+        "action": action,
+        "ring": None,
+        "by": OPERATOR,
+        "at": "2026-05-01T11:00:00+00:00",
+        "reason": "",
+        "evidence": f"sub/rg/gal/action-{action}-0123456789abcdef.json",
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An action as it was sent."""
+
+    body: dict[str, Any]
+    idempotency_key: str
+
+
 @dataclass
 class AppDouble:
-    """``with AppDouble(releases=[…]) as app: … app.url``. ``failing`` gives a path another status and body."""
+    """``with AppDouble(releases=[…]) as app: … app.url``.
+
+    ``failing`` gives a path another status and body. The first ``lost`` actions are received and not answered.
+    """
 
     releases: list[dict[str, Any]] = field(default_factory=list)
     letters: list[dict[str, Any]] = field(default_factory=list)
-    resent: int = 0
+    plan: dict[str, Any] = field(default_factory=dict)
+    lost: int = 0
+    posted: list[Posted] = field(default_factory=list)
     failing: Mapping[str, tuple[int, bytes, Mapping[str, str]]] = field(default_factory=dict)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -88,6 +116,29 @@ class AppDouble:
     def environ(self) -> dict[str, str]:
         return {"RINGMASTER_URL": self.url, "RINGMASTER_KEY": KEY}
 
+    @property
+    def operator(self) -> dict[str, str]:
+        """The environment of somebody who can act."""
+        return {**self.environ, "RINGMASTER_TOKEN": TOKEN}
+
+    def act(self, headers: Mapping[str, str], sent: bytes) -> tuple[int, bytes, Mapping[str, str]] | None:
+        """The answer to an action; None where the connection ends instead."""
+        if headers.get("authorization") != f"Bearer {TOKEN}":
+            return 401, b"", {}
+        if headers.get("content-type") != "application/json":
+            return 415, b"", {}
+        body = json.loads(sent)
+        self.posted.append(Posted(body, headers["idempotency-key"]))
+        if len(self.posted) <= self.lost:
+            return None
+        if body.get("dryRun"):
+            return _json(200, self.plan)
+        found = next((each for each in self.releases if each["version_id"] == body["version"]), None)
+        if found is None:
+            return _json(404, {"error": {"code": "unknown_release", "message": "no release exists"}})
+        repeated = len({each.idempotency_key for each in self.posted}) < len(self.posted)
+        return _json(200, {**taken(body["action"]), "repeated": repeated, "release": found})
+
     def answer(self, method: str, address: str, key: str | None) -> tuple[int, bytes, Mapping[str, str]]:
         self.requests.append((method, address, key))
         parts = urlsplit(address)
@@ -97,8 +148,6 @@ class AppDouble:
             return 401, b"", {}
         version = parse_qs(parts.query).get("version", [None])[0]
         found = next((each for each in self.releases if each["version_id"] == version), None)
-        if (method, parts.path) == ("POST", "/api/releases/resend"):
-            return _json(202, {"resent": self.resent})
         if (method, parts.path) != ("GET", "/api/releases"):
             return 404, b"", {}
         if version is None:
@@ -115,8 +164,14 @@ def _json(status: int, document: Any) -> tuple[int, bytes, Mapping[str, str]]:
 def _handler(app: AppDouble) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, body, headers = app.answer(self.command, self.path, self.headers.get("x-functions-key"))
+            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+            answer = app.answer(self.command, self.path, self.headers.get("x-functions-key"))
+            if self.path == "/api/releases/actions" and self.path not in app.failing:
+                answer = app.act({name.lower(): value for name, value in self.headers.items()}, sent)
+            if answer is None:
+                self.close_connection = True
+                return
+            status, body, headers = answer
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -317,30 +317,6 @@ def test_a_name_of_two_releases_exits_3_with_both_ids(ringmaster: Terminal):
     assert OTHER_GALLERY in ringmaster.err
 
 
-# --- resend -----------------------------------------------------------------------------------------------------------
-
-
-def test_resend_posts_the_full_id_and_tells_how_many(ringmaster: Terminal):
-    with AppDouble(RELEASES, resent=2) as app:
-        assert ringmaster("resend", "windows/2.0.0", environ=app.environ) == 0
-        method, address, key = app.requests[-1]
-    assert (method, key) == ("POST", KEY)
-    assert address.startswith("/api/releases/resend?version=%2Fsubscriptions%2F")
-    assert ringmaster.out == "gal_build/windows/2.0.0: 2 sent again\n"
-
-
-def test_resend_of_what_has_not_stalled_says_so(ringmaster: Terminal):
-    with AppDouble(RELEASES) as app:
-        assert ringmaster("resend", "ubuntu/1.0.0", environ=app.environ) == 0
-    assert "no command is stalled" in ringmaster.out
-
-
-def test_resend_of_an_unknown_release_sends_nothing(ringmaster: Terminal):
-    with AppDouble(RELEASES, resent=1) as app:
-        assert ringmaster("resend", version_id("debian/1.0.0"), environ=app.environ) == 3
-        assert [method for method, _, _ in app.requests] == ["GET"]
-
-
 # --- policy check -----------------------------------------------------------------------------------------------------
 
 

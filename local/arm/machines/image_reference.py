@@ -34,7 +34,6 @@ class Image:
     character: str
     host_name: str
     storage: str | None = None
-    distribution: str = "ubuntu"
     plan: Document | None = None
     security: str | None = None
     controllers: tuple[str, ...] = ("SCSI",)
@@ -156,6 +155,7 @@ def from_document(document: Document) -> Image:
         "data_disks": tuple((lun, size) for lun, size in document["data_disks"]),
         "controllers": tuple(document.get("controllers", ("SCSI",))),
     }
+    values.pop("distribution", None)  # stored by earlier versions
     return Image(**values)
 
 

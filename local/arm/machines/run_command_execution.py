@@ -85,14 +85,14 @@ def _take(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         return
     row, found, command = read
     if found is None or (row["command_id"] and command is None):
-        _end(kernel, key, row, command, "Canceled", now)
+        _end(kernel, key, row, command, state="Canceled", now=now)
         return
     if not found.is_agent_ready(now):
         row["failure"] = {
             "code": "VMAgentStatusCommunicationError",
             "message": _AGENT_SILENT.format(name=found.resource.name),
         }
-        _end(kernel, key, row, command, "Failed", now)
+        _end(kernel, key, row, command, state="Failed", now=now)
         return
     row |= {"state": "Running", "started_at": now}
     _say(kernel, row, command, {"executionState": "Running", "output": "", "error": "", "startTime": _stamp(now)})
@@ -103,17 +103,17 @@ def _take(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         kernel.store.table("run_command")[key] = row
         kernel.schedule.at(now + limit, "run_command.look", {"key": key})
         return
-    _start(kernel, key, row, found, command, now)
+    _start(kernel, key, row, found, command, now=now)
 
 
-def _start(kernel: Kernel, key: str, row: Document, found: Machine, command: Resource | None, now: float) -> None:
+def _start(kernel: Kernel, key: str, row: Document, found: Machine, command: Resource | None, *, now: float) -> None:
     if not row.get("script"):
         message = NO_SOURCE
         if row.get("uri") or row.get("command"):
             message = (
                 "Execution failed: the simulator runs 'source.script' only; it fetches no 'scriptUri' or 'commandId'"
             )
-        _end(kernel, key, row, command, "Failed", now, exit_code=3, message=message)
+        _end(kernel, key, row, command, state="Failed", now=now, exit_code=3, message=message)
         return
     names, positions = _parameters(row["parameters"])
     limit = kernel.clock.scaled(row["timeout"] or DEFAULT_TIMEOUT)
@@ -129,7 +129,9 @@ def _start(kernel: Kernel, key: str, row: Document, found: Machine, command: Res
             windows=image is not None and image.os_type.lower() == "windows",
         )
     except sandbox.NoInterpreter as missing:
-        _end(kernel, key, row, command, "Failed", now, exit_code=127, message=str(missing), error=str(missing))
+        _end(
+            kernel, key, row, command, state="Failed", now=now, exit_code=127, message=str(missing), error=str(missing)
+        )
         return
     _runs[key] = (kernel, run)
     kernel.store.table("run_command")[key] = row
@@ -155,13 +157,13 @@ def _look(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     if found is None or found.state == "Deleting" or (row["command_id"] and command is None):
         if run is not None:
             run.kill()
-        _end(kernel, key, row, command, "Canceled", now)
+        _end(kernel, key, row, command, state="Canceled", now=now)
         return
     if found.character.run_commands_hang:
-        _end(kernel, key, row, command, "TimedOut", at)
+        _end(kernel, key, row, command, state="TimedOut", now=at)
         return
     if run is None:  # the simulator was restarted meanwhile
-        _start(kernel, key, row, found, command, now)
+        _start(kernel, key, row, found, command, now=now)
         return
     result = run.poll()
     if result is None:
@@ -174,8 +176,8 @@ def _look(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
         key,
         row,
         command,
-        state,
-        now,
+        state=state,
+        now=now,
         exit_code=result.exit_code,
         message=message,
         output=result.output,
@@ -188,9 +190,9 @@ def _end(
     key: str,
     row: Document,
     command: Resource | None,
+    *,
     state: str,
     now: float,
-    *,
     exit_code: int | None = None,
     message: str = "",
     output: str = "",

@@ -78,14 +78,8 @@ def _source(
     request: Request, location: str, properties: Document, existing: Resource | None
 ) -> tuple[int, Resource | None]:
     """The size in GiB that a disk gets, and the resource that it is made of, if it is one."""
-    creation = properties.get("creationData") or (existing and existing.properties["creationData"])
-    if not isinstance(creation, dict) or "createOption" not in creation:
-        raise bad_parameter("Required parameter 'disk.creationData' is missing (null).", "disk.creationData")
-    option = str(creation["createOption"]).lower()
-    given = properties.get("diskSizeGB") or (existing and existing.properties.get("diskSizeGB"))
-    if option == "empty" and not given:
-        raise bad_parameter("Required parameter 'disk.diskSizeGB' is missing (null).", "disk.diskSizeGB")
-    if option.startswith("upload"):
+    creation, given = _creation_of(properties, existing)
+    if str(creation["createOption"]).lower().startswith("upload"):
         return -(-int(creation.get("uploadSizeBytes", 0)) // GIB) or 1, None
     reference = creation.get("galleryImageReference") or creation.get("imageReference") or {}
     if existing is None and (reference.get("id") or "").lower().count("/versions/") == 1 and _is_gallery(reference):
@@ -94,13 +88,29 @@ def _source(
     source_id = creation.get("sourceResourceId") or reference.get("id") or creation.get("sourceUri") or ""
     if is_platform_image(source_id):
         return int(given or platform_image_gib(source_id)), None
-    if option in ("copy", "fromimage") and source_id.strip("/").lower().startswith("subscriptions/"):
-        same = None if option == "fromimage" else location
-        found = request.kernel.store.get(source_id) or referenced(
-            request.kernel.store, source_id, request.resource_id, same
-        )
-        return int(given or _size_of(found)), found
-    return int(given or 30), None
+    found = _resource(request, location, creation, source_id)
+    return int(given or (_size_of(found) if found else 30)), found
+
+
+def _creation_of(properties: Document, existing: Resource | None) -> tuple[Document, Any]:
+    """The creation data of a disk, and the size that is asked for."""
+    creation = properties.get("creationData") or (existing and existing.properties["creationData"])
+    if not isinstance(creation, dict) or "createOption" not in creation:
+        raise bad_parameter("Required parameter 'disk.creationData' is missing (null).", "disk.creationData")
+    given = properties.get("diskSizeGB") or (existing and existing.properties.get("diskSizeGB"))
+    if str(creation["createOption"]).lower() == "empty" and not given:
+        raise bad_parameter("Required parameter 'disk.diskSizeGB' is missing (null).", "disk.diskSizeGB")
+    return creation, given
+
+
+def _resource(request: Request, location: str, creation: Document, source_id: str) -> Resource | None:
+    """The resource with this id that a disk is copied from."""
+    option = str(creation["createOption"]).lower()
+    if option not in ("copy", "fromimage") or not source_id.strip("/").lower().startswith("subscriptions/"):
+        return None
+    store = request.kernel.store
+    same = None if option == "fromimage" else location
+    return store.get(source_id) or referenced(store, source_id, request.resource_id, same)
 
 
 def _is_gallery(reference: Document) -> bool:

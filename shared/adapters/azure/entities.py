@@ -117,7 +117,7 @@ def summary_of(entity: Mapping[str, Any]) -> ReleaseSummary | None:
     """The summary in an entity, or None when another version of the app has written it, with none or another."""
     summary = entity.get("summary")
     try:
-        return decode_summary(summary.encode()) if isinstance(summary, str) else None
+        return decode_summary(summary.encode(errors="replace")) if isinstance(summary, str) else None
     except CodecError:
         return None
 

@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 from shared.codec import Malformed, TooLarge
 from shared.codec.gzipped import Gunzip
 from shared.domain.addresses import why_not_public
-from shared.domain.limits import MAX_REPORT_BYTES
+from shared.domain.limits import CHUNK_BYTES, MAX_REPORT_BYTES
 from shared.domain.report_reference import InvalidReference, check_url, host_of, shown
 from shared.ports import ReportRefused, Throttled, Unavailable
 
@@ -36,7 +36,6 @@ SECONDS: Final = 180.0
 _CONNECT_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 30.0
 _MOST_REDIRECTS: Final = 3
-_PIECE: Final = 256 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 500, 502, 503, 504})
 _HEADERS: Final = {"Accept": "application/json, */*;q=0.1", "Accept-Encoding": "gzip, identity"}
@@ -157,7 +156,7 @@ class HttpsReportSource:
         taken = 0
         while True:
             async with asyncio.timeout_at(deadline):
-                piece = await answer.content.read(_PIECE)
+                piece = await answer.content.read(CHUNK_BYTES)
             if not piece:
                 break
             taken += len(piece)

@@ -8,7 +8,7 @@ from shared.adapters.memory import characters
 from shared.adapters.memory.galleries import MemoryGalleries, Replication
 from shared.adapters.memory.machines import MemoryMachines
 from shared.adapters.memory.probe_runner import OUTPUT_LIMIT, run_script
-from shared.domain.boot import Blame, blame
+from shared.domain.boot import FailureCause, failure_cause
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,
@@ -165,12 +165,12 @@ async def test_characters_are_cast_by_how_often_a_machine_was_asked_for():
     platform.build()
     with pytest.raises(Refused) as refused:
         await platform.machines.create(spec())
-    assert blame(refused.value.code, refused.value.message) is Blame.CONFIGURATION
+    assert failure_cause(refused.value.code, refused.value.message) is FailureCause.CONFIGURATION
     await platform.machines.create(spec())
     platform.clock.now += HOUR
     machine = await platform.machines.view("rm-1")
     assert machine is not None
-    assert blame(machine.failure_code or "", machine.failure_message) is Blame.PLATFORM
+    assert failure_cause(machine.failure_code or "", machine.failure_message) is FailureCause.PLATFORM
     await platform.machines.create(spec("rm-2"))
     platform.clock.now += HOUR
     machine = await platform.machines.view("rm-2")

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from shared.codec.hop_states import STATES, read_state, state_on_wire
-from shared.domain.boot import Blame
+from shared.domain.boot import FailureCause
 from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProvisioning,
@@ -50,7 +50,7 @@ def test_a_state_of_0_1_0_is_read_and_written_as_it_was(sample: dict[str, Any]) 
 
 
 def test_the_samples_have_every_kind_and_nearly_every_step() -> None:
-    rare = {"ReportRefused", "TakeBack"}
+    rare = {"ReportRefused", "UndoPublication"}
     later = {"AwaitApproval", "BeginRevocation"}  # steps that 0.1.0 did not have
     read = {type(read_state(Kind(each["kind"]), each["state"])).__name__ for each in SAMPLES}
     assert {state.__name__ for states in STATES.values() for state in states} - read == rare | later
@@ -67,7 +67,7 @@ def test_what_is_not_known_is_not_written() -> None:
 
 
 def test_names_on_the_wire_are_those_of_0_1_0() -> None:
-    state = AwaitDeletion(vm="rm-1", region="westeurope", ready_at=NOW, deleted_at=NOW, blame=Blame.IMAGE)
+    state = AwaitDeletion(vm="rm-1", region="westeurope", ready_at=NOW, deleted_at=NOW, blame=FailureCause.IMAGE)
     expected = {"step": "gone", "vm": "rm-1", "region": "westeurope", "blame": "image", "reasons": []}
     assert written(state) == {**expected, "readyAt": "2026-03-01T12:00:00Z", "deletedAt": "2026-03-01T12:00:00Z"}
 

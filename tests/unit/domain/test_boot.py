@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.boot import Blame, MachineFacts, ProbeFacts, blame
+from shared.domain.boot import FailureCause, MachineFacts, ProbeFacts, failure_cause
 
 READY = MachineFacts("rm-0", "Succeeded", os_provisioned=True, running=True, agent_ready=True)
 TIMED_OUT = "OS Provisioning for VM 'rm-0' did not finish in the allotted time."
@@ -32,32 +32,40 @@ def test_a_probe_is_not_finished_in_any_other_state(state):
 @pytest.mark.parametrize(
     ("code", "message", "whose"),
     [
-        ("OSProvisioningClientError", "", Blame.IMAGE),
+        ("OSProvisioningClientError", "", FailureCause.IMAGE),
         # The platform's own word for an image that was never generalized (Azure/azure-cli#29203).
-        ("OSProvisioningTimedOut", f"{TIMED_OUT} However, the VM guest agent was detected running.", Blame.IMAGE),
-        ("OSProvisioningTimedOut", f"{TIMED_OUT} The VM may still finish provisioning.", Blame.AMBIGUOUS),
-        ("VMAgentStatusCommunicationError", "", Blame.AMBIGUOUS),
-        ("OSProvisioningInternalError", "", Blame.AMBIGUOUS),
-        ("AllocationFailed", "", Blame.PLATFORM),
-        ("ZonalAllocationFailed", "", Blame.PLATFORM),
-        ("internalexecutionerror", "", Blame.PLATFORM),
-        ("SkuNotAvailable", "", Blame.CONFIGURATION),
-        ("OperationNotAllowed", "results in exceeding approved standardDSv5Family Cores quota", Blame.CONFIGURATION),
-        ("AuthorizationFailed", "", Blame.CONFIGURATION),
-        ("InvalidParameter", "Parameter 'osProfile' is not allowed.", Blame.CONFIGURATION),
-        ("GalleryImageNotFound", "", Blame.NOT_REPLICATED),
+        (
+            "OSProvisioningTimedOut",
+            f"{TIMED_OUT} However, the VM guest agent was detected running.",
+            FailureCause.IMAGE,
+        ),
+        ("OSProvisioningTimedOut", f"{TIMED_OUT} The VM may still finish provisioning.", FailureCause.AMBIGUOUS),
+        ("VMAgentStatusCommunicationError", "", FailureCause.AMBIGUOUS),
+        ("OSProvisioningInternalError", "", FailureCause.AMBIGUOUS),
+        ("AllocationFailed", "", FailureCause.PLATFORM),
+        ("ZonalAllocationFailed", "", FailureCause.PLATFORM),
+        ("internalexecutionerror", "", FailureCause.PLATFORM),
+        ("SkuNotAvailable", "", FailureCause.CONFIGURATION),
+        (
+            "OperationNotAllowed",
+            "results in exceeding approved standardDSv5Family Cores quota",
+            FailureCause.CONFIGURATION,
+        ),
+        ("AuthorizationFailed", "", FailureCause.CONFIGURATION),
+        ("InvalidParameter", "Parameter 'osProfile' is not allowed.", FailureCause.CONFIGURATION),
+        ("GalleryImageNotFound", "", FailureCause.NOT_REPLICATED),
         (
             "NotFound",
             "The gallery image /subscriptions/s/…/versions/1.0.0 is not available in westus2 region.",
-            Blame.NOT_REPLICATED,
+            FailureCause.NOT_REPLICATED,
         ),
         (
             "InvalidParameter",
             "The requested VM size Standard_D2 is not available in the current region.",
-            Blame.CONFIGURATION,
+            FailureCause.CONFIGURATION,
         ),
-        ("SomethingNew", "", Blame.AMBIGUOUS),
+        ("SomethingNew", "", FailureCause.AMBIGUOUS),
     ],
 )
 def test_the_blame_for_an_error_is_given_by_its_code_and_words(code, message, whose):
-    assert blame(code, message) is whose
+    assert failure_cause(code, message) is whose

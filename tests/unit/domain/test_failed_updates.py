@@ -7,7 +7,7 @@ from shared.domain.replication import (
     Done,
     FailedElsewhere,
     FailedRegions,
-    Going,
+    InProgress,
     RepairStep,
     failing,
     judge_replication,
@@ -40,7 +40,7 @@ def test_a_failed_update_is_repaired_by_the_same_targets_however_often() -> None
 def test_what_still_replicates_is_waited_for_first() -> None:
     states = COMPLETE | {"eastus": RegionState.REPLICATING}
     facts = replace(FAILED, replication=replicated(states))
-    assert isinstance(judge_replication(facts, ["westeurope", "eastus"]), Going)
+    assert isinstance(judge_replication(facts, ["westeurope", "eastus"]), InProgress)
 
 
 def test_a_region_that_is_not_wanted_is_named_when_it_is_why_the_update_failed() -> None:

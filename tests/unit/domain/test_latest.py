@@ -3,7 +3,14 @@
 import pytest
 
 from shared.domain.facts import ProvisioningState, RegionState
-from shared.domain.latest import Overtaken, PublishPlan, WouldHarm, check_publication, latest_in, plan_publication
+from shared.domain.latest import (
+    NewerPublished,
+    PublicationBlocked,
+    PublishPlan,
+    check_publication,
+    latest_in,
+    plan_publication,
+)
 from tests.unit.domain.version_facts import number, replicated, target, version, version_id
 
 HIDDEN = True
@@ -111,7 +118,9 @@ class TestOvertaken:
     def test_by_a_higher_number_that_is_visible_in_a_wanted_region(self):
         old = version("1.5.0", target("westeurope", HIDDEN), target("eastus", HIDDEN))
         newer = version("1.6.0", target("eastus"))
-        assert plan_publication([old, newer], old, ["westeurope", "eastus"]) == Overtaken(number("1.6.0"), "eastus")
+        assert plan_publication([old, newer], old, ["westeurope", "eastus"]) == NewerPublished(
+            number("1.6.0"), "eastus"
+        )
 
     def test_not_by_a_higher_number_that_is_hidden_or_elsewhere(self):
         old = version("1.5.0", target("eastus", HIDDEN))
@@ -122,20 +131,20 @@ class TestOvertaken:
 class TestHarm:
     def test_is_a_wanted_region_without_a_replica(self):
         new = version("2.0.0", target("westeurope", HIDDEN))
-        assert plan_publication([new], new, ["westeurope", "eastus"]) == WouldHarm(
+        assert plan_publication([new], new, ["westeurope", "eastus"]) == PublicationBlocked(
             ("golden/ubuntu/2.0.0 has no replica in eastus",)
         )
 
     def test_is_a_wanted_region_that_is_not_replicated_yet(self):
         new = version("2.0.0", target("eastus", HIDDEN), replication=replicated({"eastus": RegionState.REPLICATING}))
         refused = plan_publication([new], new, ["eastus"])
-        assert isinstance(refused, WouldHarm)
+        assert isinstance(refused, PublicationBlocked)
         assert "replication there is Replicating" in refused.reasons[0]
 
     def test_is_a_version_that_failed(self):
         new = version("2.0.0", target("eastus", HIDDEN), state=ProvisioningState.FAILED)
         refused = plan_publication([new], new, ["eastus"])
-        assert isinstance(refused, WouldHarm)
+        assert isinstance(refused, PublicationBlocked)
         assert "provisioning state is Failed" in refused.reasons[0]
 
 

@@ -9,7 +9,7 @@ from shared.domain.policy import RegionTarget
 from shared.domain.replication import (
     Done,
     FailedRegions,
-    Going,
+    InProgress,
     Missing,
     RepairStep,
     first_targets,
@@ -70,17 +70,17 @@ class TestJudgement:
 
     def test_never_takes_a_succeeded_version_for_a_replicated_one(self):
         facts = version("1.0.0", target("eastus"), state=ProvisioningState.SUCCEEDED)
-        assert judge_replication(facts, ["eastus"]) == Going({"eastus": 0})
+        assert judge_replication(facts, ["eastus"]) == InProgress({"eastus": 0})
 
     def test_takes_a_region_without_a_status_for_one_that_is_not_done(self):
         states = {"eastus": RegionState.COMPLETED}
         facts = version("1.0.0", target("eastus"), target("westus2"), replication=replicated(states))
-        assert judge_replication(facts, ["eastus", "westus2"]) == Going({"westus2": 0})
+        assert judge_replication(facts, ["eastus", "westus2"]) == InProgress({"westus2": 0})
 
     def test_gives_the_progress_of_every_open_region(self):
         states = {"eastus": RegionState.REPLICATING, "westus2": RegionState.COMPLETED}
         facts = version("1.0.0", target("eastus"), target("westus2"), replication=replicated(states))
-        assert judge_replication(facts, ["eastus", "westus2"]) == Going({"eastus": 40})
+        assert judge_replication(facts, ["eastus", "westus2"]) == InProgress({"eastus": 40})
 
     def test_names_failed_regions_with_the_services_words(self):
         states = {"eastus": RegionState.FAILED, "westus2": RegionState.REPLICATING}

@@ -11,7 +11,7 @@ ELSEWHERE = DefinitionId(GalleryId("00000000-0000-4000-8000-000000000002", "rg-i
 
 
 def allowed(pattern: str, definition: DefinitionId = UBUNTU) -> bool:
-    return Sender("ci", definitions=(definition_pattern(pattern),)).may_speak_of(definition)
+    return Sender("ci", definitions=(definition_pattern(pattern),)).may_send_for(definition)
 
 
 @pytest.mark.parametrize("pattern", ["gal_build/ubuntu-22.04", "GAL_BUILD/Ubuntu-22.04", "gal_build/*", "*/ubuntu-*"])
@@ -38,7 +38,7 @@ def test_what_names_no_definition_is_refused(text: str) -> None:
 
 def test_without_limits_a_sender_may_send_all_about_all() -> None:
     assert Sender("ci").may_send("sarif")
-    assert Sender("ci").may_speak_of(UBUNTU)
+    assert Sender("ci").may_send_for(UBUNTU)
 
 
 def test_no_format_at_all_is_not_every_format() -> None:

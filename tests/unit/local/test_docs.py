@@ -91,7 +91,10 @@ def test_the_command_line_reference_names_every_command_with_its_usage():
     for usage in (
         "ringmaster status [--json]",
         "ringmaster explain VERSION [--json]",
-        "ringmaster resend VERSION",
+        "ringmaster resend VERSION [--reason] [--yes] [--json]",
+        "ringmaster approve VERSION [--ring] [--reason] [--yes] [--json]",
+        "ringmaster revoke VERSION [--reason] [--at] [--allow-empty] [--dry-run] [--yes] [--json]",
+        "ringmaster promote VERSION --reason --emergency [--ring] [--yes] [--json]",
         "ringmaster policy check FILE",
     ):
         assert f"```\n{usage}\n```" in text

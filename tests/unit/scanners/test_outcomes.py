@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.cli import report_reading
 from shared.domain.findings import ScanReport
 from shared.scanners import registry
-from shared.scanners.report_json import EXIT_REFUSED, read_document
+from shared.scanners.report_json import report_document
 from shared.scanners.report_refusal import Refusal
 from tests.unit.scanners import independent
 
@@ -118,10 +119,11 @@ def test_a_named_format_reads_what_a_detected_one_reads(outcomes: dict[Path, Sca
 def test_the_command_prints_every_real_report_or_why_not(outcomes: dict[Path, ScanReport | Refusal]) -> None:
     keys = {"format", "scanner", "target", "os", "scanned", "counts", "findings"}
     for path, outcome in outcomes.items():
-        document, code = read_document(path)
-        assert json.loads(json.dumps(document)) == document
+        read = report_reading.read_file(path, None)
+        document, code = json.loads(report_reading.as_json(read)), report_reading.exit_code(read)
         if isinstance(outcome, Refusal):
-            assert (document, code) == ({"refused": outcome.text}, EXIT_REFUSED)
+            assert (document, code) == ({"refused": outcome.text}, report_reading.EXIT_REFUSED)
         else:
+            assert document == report_document(outcome)
             assert (set(document), code) == (keys, 0)
             assert len(document["findings"]) == len(outcome.findings)

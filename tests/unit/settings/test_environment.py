@@ -232,8 +232,8 @@ def test_a_scanner_may_be_held_to_formats_and_definitions() -> None:
     ci = read_settings({**LEAST, "RINGMASTER_WEBHOOK_KEYS": json.dumps(given)}).scanners["ci"]
     definition = DefinitionId(GalleryId("s", "g", "gal"), "ubuntu-22.04")
     assert (ci.may_send("sarif"), ci.may_send("trivy")) == (True, False)
-    assert ci.may_speak_of(definition)
-    assert not ci.may_speak_of(DefinitionId(definition.gallery, "windows"))
+    assert ci.may_send_for(definition)
+    assert not ci.may_send_for(DefinitionId(definition.gallery, "windows"))
 
 
 def test_principals_count_only_where_the_platform_vouches_for_them() -> None:

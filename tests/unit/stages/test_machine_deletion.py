@@ -1,7 +1,6 @@
 """A machine's deletion is taken by Azure and may fail afterwards; whoever waits for it must ask again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -13,10 +12,11 @@ from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Finished, HopResult, Requeue
 from shared.domain.policy import Policy, TestEnvironment
-from shared.ports import World
+from shared.ports import ForeignTarget, World
 from shared.stages import boot_test
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+NAME = "rm-000000000000"
 VERSION = VersionId.parse(
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute"
     "/galleries/g/images/i/versions/1.0.0"
@@ -30,6 +30,7 @@ class FailingDeletions:
         self.failures, self.asked, self.state = failures, 0, "Succeeded"
 
     async def view(self, name: str) -> MachineFacts | None:
+        assert name == NAME
         if self.state == "Gone":
             return None
         shown, self.state = self.state, self._next()
@@ -47,21 +48,25 @@ class FailingDeletions:
         return ()
 
 
-async def cleaned(
-    machines: FailingDeletions, state: DeleteMachine | AwaitDeletion | None = None
-) -> tuple[HopResult, timedelta]:
+async def hop(machines: FailingDeletions, state: DeleteMachine | AwaitDeletion, now: datetime) -> HopResult:
     port = cast(Any, machines)
     policy = Policy(TestEnvironment("s", "rg", "subnet"), {})
     nobody = cast(Any, None)
     world = World(nobody, port, nobody, nobody, nobody, nobody, policy)
-    first = state or DeleteMachine(vm="rm-000000000000")
-    command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=first)
+    command = Command(Kind.CLEAN_UP, VERSION, seq=1, not_after=NOW + timedelta(days=1), state=state)
+    return await boot_test.clean_up(command, world, now)
+
+
+async def cleaned(
+    machines: FailingDeletions, state: DeleteMachine | AwaitDeletion | None = None
+) -> tuple[HopResult, timedelta]:
+    following: Any = state or DeleteMachine(vm=NAME)
     now = NOW
     for _ in range(30):
-        step = await boot_test.clean_up(command, world, now)
+        step = await hop(machines, following, now)
         if not isinstance(step, Requeue):
             return step, now - NOW
-        command, now = replace(command, state=step.state), now + step.after
+        following, now = step.state, now + step.after
     raise AssertionError(f"still waiting after {now - NOW}")
 
 
@@ -104,7 +109,25 @@ class LeavesOne(FailingDeletions):
 async def test_a_machine_is_gone_when_all_that_was_made_with_it_is_gone(left: str) -> None:
     machines = LeavesOne(left)
     machines.state = "Gone"
-    state = AwaitDeletion(vm="rm-000000000000", parts=(MACHINE, DISK, INTERFACE), deleted_at=NOW)
+    state = AwaitDeletion(vm=NAME, parts=(MACHINE, DISK, INTERFACE), deleted_at=NOW)
     step, took = await cleaned(machines, state)
     assert (type(step), machines.left) == (Finished, set())
     assert took > boot_test.PARTS_GRACE
+
+
+class LeavesForeign(LeavesOne):
+    """A machine that leaves a part behind that nothing proves to be ours."""
+
+    async def delete_part(self, resource_id: str) -> None:
+        raise ForeignTarget(f"{resource_id} has no tag")
+
+
+async def test_a_part_that_is_not_proven_ours_is_left_and_told_until_somebody_deletes_it() -> None:
+    machines = LeavesForeign(DISK)
+    machines.state = "Gone"
+    state = AwaitDeletion(vm=NAME, parts=(MACHINE, DISK), deleted_at=NOW)
+    step = await hop(machines, state, NOW + boot_test.PARTS_GRACE + timedelta(seconds=1))
+    assert isinstance(step, Requeue)
+    assert (step.state, step.after) == (state, boot_test.CONFIGURATION_POLL)
+    assert step.stalled is not None
+    assert f"{DISK} has no tag" in step.stalled

@@ -45,7 +45,8 @@ def test_the_app_has_these_functions_and_no_others(triggers: dict[str, dict[str,
         "on_scan_completed",
         "receive_scan",
         "releases",
-        "resend",
+        "actions",
+        "whoami",
         "pages",
         "reconcile",
         "retire",
@@ -84,7 +85,8 @@ def test_timers_run_on_their_schedules(triggers: dict[str, dict[str, Any]], name
     [
         ("receive_scan", "scans/{format}", ["POST"], "ANONYMOUS"),  # its signature is what lets a scanner in
         ("releases", "releases", ["GET"], "FUNCTION"),
-        ("resend", "releases/resend", ["POST"], "FUNCTION"),
+        ("actions", "releases/actions", ["POST"], "FUNCTION"),
+        ("whoami", "whoami", ["GET"], "FUNCTION"),
         ("pages", "pages/{name}", ["GET"], "FUNCTION"),
     ],
 )
@@ -109,8 +111,14 @@ def test_names_of_queues_schedules_and_connection_are_settings() -> None:
     ) == ("other-validate", "other-validate-poison", "RINGMASTER_STORAGE", "*/30 * * * * *")
 
 
-def test_pages_want_no_key_where_readers_sign_in() -> None:
+def test_pages_and_actions_want_no_key_where_people_sign_in() -> None:
     reader = "0a0b0c0d-0000-4000-8000-00000000000a"
     changed = index(RINGMASTER_PAGE_READERS=reader, RINGMASTER_TRUST_EASYAUTH="true")
     levels = {name: trigger["authLevel"] for name, trigger in changed.items() if "authLevel" in trigger}
-    assert levels == {"receive_scan": "ANONYMOUS", "releases": "FUNCTION", "resend": "FUNCTION", "pages": "ANONYMOUS"}
+    assert levels == {
+        "receive_scan": "ANONYMOUS",
+        "releases": "FUNCTION",
+        "actions": "ANONYMOUS",
+        "whoami": "ANONYMOUS",
+        "pages": "ANONYMOUS",
+    }

@@ -7,7 +7,7 @@ scripts in `tools/` read. See `sandbox.py` for how a script gets to see them.
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -213,14 +213,3 @@ def _metadata(model: GuestModel) -> dict[str, str]:
     leaves = {f"imds/compute/{key}": value for key, value in compute.items() if isinstance(value, str)}
     documents = {"imds/instance.json": whole, "imds/compute.json": compute, "imds/network.json": whole["network"]}
     return leaves | {name: json.dumps(value) for name, value in documents.items()}
-
-
-def from_document(document: dict[str, Any]) -> GuestModel:
-    """The model from its stored form."""
-    values: dict[str, Any] = document | {"failed_units": tuple(document["failed_units"])}
-    return GuestModel(**values)
-
-
-def to_document(model: GuestModel) -> dict[str, Any]:
-    """The model for the store."""
-    return asdict(model)

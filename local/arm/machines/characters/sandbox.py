@@ -113,7 +113,16 @@ def start(
         )
     directory = Path(tempfile.mkdtemp(prefix="arm-guest-"))
     try:
-        return _launch(model, script, directory, arguments, variables or {}, seconds, speed, powershell)
+        return _launch(
+            model,
+            script,
+            directory,
+            arguments=arguments,
+            variables=variables or {},
+            seconds=seconds,
+            speed=speed,
+            powershell=powershell,
+        )
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
@@ -123,6 +132,7 @@ def _launch(
     model: guest.GuestModel,
     script: str,
     directory: Path,
+    *,
     arguments: tuple[str, ...],
     variables: dict[str, str],
     seconds: float,

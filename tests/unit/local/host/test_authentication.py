@@ -16,6 +16,7 @@ from local.host import FunctionsHost
 from local.host.authentication import Authentication, is_local_path
 from local.host.people import Person
 from local.host.sessions import COOKIE, LIFETIME, Sessions
+from local.host.tokens import Tokens
 
 READER, GUEST = (
     Person(f"0a0b0c0d-0000-4000-8000-00000000000{digit}", "0a0b0c0d-0000-4000-8000-0000000000ee", account, name)
@@ -29,6 +30,7 @@ CLAIMED = {
     "X-MS-TOKEN-AAD-ID-TOKEN": "token",
     "X-MS-TOKEN-AAD-ACCESS-TOKEN": "token",
 }
+TOKENS = {READER.id: "r" * 32, GUEST.id: "g" * 32}
 PAGE = "/api/pages/release?version=%2Fsubscriptions%2Fx&page=2"
 
 
@@ -61,7 +63,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def browser(clock: Clock) -> AsyncIterator[TestClient[web.Request, web.Application]]:
-    authentication = Authentication([READER, GUEST], Sessions(b"k" * 32), clock)
+    authentication = Authentication([READER, GUEST], Sessions(b"k" * 32), clock, tokens=Tokens(TOKENS))
     app = web.Application(middlewares=[authentication.middleware])
     app.router.add_route("*", "/{tail:.*}", echo)
     # The jar keeps cookies of addresses too, as a browser does.
@@ -117,6 +119,32 @@ async def test_whoever_has_signed_in_cannot_say_to_be_another(browser: Browser) 
     await sign_in(browser, GUEST)
     found = await told(browser, headers=CLAIMED)
     assert found == {name.lower(): value for name, value in GUEST.headers().items()}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
+async def test_the_app_is_told_whose_token_a_client_sends(browser: Browser, scheme: str) -> None:
+    found = await told(browser, headers={**CLAIMED, "Authorization": f"{scheme} {TOKENS[GUEST.id]}"})
+    assert found == {name.lower(): value for name, value in GUEST.headers().items()}
+
+
+async def test_a_token_goes_before_a_session(browser: Browser) -> None:
+    await sign_in(browser)
+    found = await told(browser, headers={"Authorization": f"Bearer {TOKENS[GUEST.id]}"})
+    assert found["x-ms-client-principal-id"] == GUEST.id
+
+
+@pytest.mark.parametrize("token", ["", "unknown", "r" * 31, "r" * 33, "R" * 32, READER.id, "\u00fc" * 32])
+async def test_an_unknown_token_gets_401_and_never_reaches_the_app(browser: Browser, token: str) -> None:
+    await sign_in(browser)
+    answer = await browser.get("/api/pages/releases", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status, await answer.text()) == (401, "")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "SharedKey x", "Bearerx y", ""])
+async def test_another_scheme_is_the_apps_own_business(browser: Browser, header: str) -> None:
+    answer = await browser.get("/api/pages/releases", headers={"Authorization": header})
+    assert (await answer.json())["headers"]["authorization"] == header
 
 
 async def test_the_cookie_is_for_this_host_alone_and_no_script_reads_it(browser: Browser) -> None:

@@ -42,6 +42,11 @@ def test_the_app_reads_the_principal_as_one_of_entra() -> None:
     }
 
 
+def test_a_workload_is_told_with_the_application_its_token_was_issued_to() -> None:
+    headers = Person(ID, TENANT, "pipeline@x.example", "Pipeline", application=OTHER).headers()
+    assert decode_principal(headers[HEADER.upper()]).ids == (ID, OTHER)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -52,6 +57,7 @@ def test_the_app_reads_the_principal_as_one_of_entra() -> None:
         ({"name": " "}, "name must be a non-empty string"),
         ({"groups": GROUP}, "groups must be a list of ids"),
         ({"groups": ["x"]}, "groups must be a list of ids"),
+        ({"application": "pipeline"}, "application is not an id"),
         ({"role": "admin"}, "unknown field 'role'"),
     ],
 )

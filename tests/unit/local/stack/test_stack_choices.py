@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from local.arm.kernel.tokens import DEFAULT_TENANT
+from local.arm.kernel.tokens import DEFAULT_TENANT, identity
 from local.host.people import load_people
 from local.stack import Stack, StackError, StackOptions
+from local.stack.options import PROJECT_ROOT
 from local.stack.record import Record
 from local.stack.services import COMMANDS, PEOPLE, READERS, Plan, app_settings, environment, read_readiness
+from shared.domain.access import Role
 from shared.domain.scan_formats import SCAN_FORMATS
+from shared.policy_file import read_file
 from shared.settings import read_settings
 
 
@@ -50,13 +53,35 @@ def test_people_sign_in_only_where_that_was_chosen(tmp_path: Path) -> None:
     assert read_settings(app_settings(plain)).readers == frozenset()
     command = COMMANDS["host"](signed)
     assert load_people(Path(command[command.index("--people") + 1]))
+    assert command[command.index("--tokens") + 1] == str(tmp_path / "tokens.json")
+    assert "--tokens" not in COMMANDS["host"](plain)
     assert read_settings(app_settings(signed)).readers == {READERS}
 
 
 def test_of_the_people_who_sign_in_some_may_read_pages_and_some_may_not() -> None:
     people = load_people(PEOPLE)
     assert {each.tenant for each in people} == {DEFAULT_TENANT}
-    assert [READERS in each.groups for each in people] == [True, True, False]
+    assert [READERS in each.groups for each in people] == [True, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("file", ["promotion.yaml", "local/demo/policy.yaml"])
+def test_the_sample_policies_have_somebody_for_every_role(file: str) -> None:
+    access = read_file(PROJECT_ROOT / file).access
+    people = {each.account.partition("@")[0]: each for each in load_people(PEOPLE)}
+    holders = {role.value: {name for name, each in people.items() if each.id in access.holders[role]} for role in Role}
+    assert holders == {
+        "reader": set(),
+        "operator": {"operator"},
+        "approver": {"approver", "builder"},
+        "admin": {"admin"},
+    }
+    assert access.holders[Role.READER] == {READERS}
+
+
+def test_the_builder_among_the_people_is_who_builds_in_the_simulator() -> None:
+    builder = next(each for each in load_people(PEOPLE) if each.application)
+    made = identity("image-builder")
+    assert (builder.id, builder.application) == (made.object_id, made.client_id)
 
 
 def test_given_settings_go_before_the_stack_s_own(tmp_path: Path) -> None:

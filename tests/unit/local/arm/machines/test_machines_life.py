@@ -60,15 +60,21 @@ async def test_a_new_machine_answers_201_creating_and_ends_succeeded(
 
 
 async def test_the_agent_becomes_ready_after_provisioning(
-    compute: ComputeManagementClient, image: Images, model: Bodies
+    compute: ComputeManagementClient, image: Images, model: Bodies, watch: Any
 ) -> None:
+    watch.hold()
+
+    async def later() -> Any:
+        watch.advance(0.01)  # twelve seconds of the machine
+        return await view(compute)
+
     await compute.virtual_machines.begin_create_or_update(RG, "probe-1", model(image("slow")), polling=False)  # type: ignore[arg-type]
-    await until(lambda: view(compute), lambda one: "ProvisioningState/creating/OSProvisioningInprogress" in codes(one))
-    early = await until(lambda: view(compute), lambda one: "ProvisioningState/succeeded" in codes(one))
+    await until(later, lambda one: "ProvisioningState/creating/OSProvisioningInprogress" in codes(one))
+    early = await until(later, lambda one: "ProvisioningState/succeeded" in codes(one))
     assert codes(early) == ["ProvisioningState/succeeded", "PowerState/running"]
     assert early.vm_agent.vm_agent_version == "Unknown"
     assert early.vm_agent.statuses[0].message == "VM status blob is found but not yet populated."
-    late = await until(lambda: view(compute), lambda one: one.vm_agent.statuses[0].display_status == "Ready")
+    late = await until(later, lambda one: one.vm_agent.statuses[0].display_status == "Ready")
     assert late.vm_agent.statuses[0].code == "ProvisioningState/succeeded"
     assert late.computer_name == "probe-1"
 

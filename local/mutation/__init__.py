@@ -1,0 +1,1 @@
+"""Mutation testing of the app's decisions: ``make mutate``."""
