@@ -36,12 +36,8 @@ from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
-    ExceptionSection,
-    LimitsSection,
     PolicySection,
-    RingScanSection,
     RingSection,
-    ScanSection,
     TestSection,
 )
 from shared.policy_file.patterns import LinearPattern, compiled
@@ -54,6 +50,7 @@ from shared.policy_file.people_models import (
     clock,
 )
 from shared.policy_file.policy_faults import Path
+from shared.policy_file.scan_models import ExceptionSection, LimitsSection, RingScanSection, ScanSection
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
 DIGEST_FORMAT: Final = 2

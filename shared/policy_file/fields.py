@@ -57,6 +57,10 @@ def between(low: timedelta, high: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+MINUTE_TO_90_DAYS = between(timedelta(minutes=1), timedelta(days=90))
+UP_TO_90_DAYS = between(timedelta(0), timedelta(days=90))
+
+
 def duration_text(value: timedelta) -> str:
     """``90m``: a duration as the file writes it, in the largest unit that holds it whole."""
     seconds = int(value.total_seconds())

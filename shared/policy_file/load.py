@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from shared.domain.policy import Policy
 from shared.policy_file.build import build
 from shared.policy_file.checks import compare
-from shared.policy_file.models import PolicySection, Section, VexSection
+from shared.policy_file.models import PolicySection, Section
 from shared.policy_file.policy_faults import Fault, Path, Places, PolicyFaults, from_pydantic
+from shared.policy_file.scan_models import VexSection
 from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
 from shared.policy_file.vex import VexFaults, read_vex_file
 from shared.policy_file.vex_exceptions import VexSource

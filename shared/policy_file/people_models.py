@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.domain.identifiers import GUID
-from shared.policy_file.fields import Duration, NonBlank, between
+from shared.policy_file.fields import MINUTE_TO_90_DAYS, Duration, NonBlank
 from shared.policy_file.section import Section
 
 Id = Annotated[str, Field(pattern=f"^{GUID}$")]
@@ -85,7 +85,7 @@ class ApprovalSection(Section):
     builder_may_approve: bool = Field(
         False, description="Whether whoever built the version may approve it, where the builder is known"
     )
-    within: Annotated[Duration, between(timedelta(minutes=1), timedelta(days=90))] = Field(
+    within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
         timedelta(days=7), description="How long the release waits for its approvals"
     )
     at_deadline: Literal["hold", "reject", "remind"] = Field(

@@ -281,7 +281,7 @@ def test_every_format_that_is_read_can_be_named_in_a_policy_and_no_other() -> No
     from typing import get_args
 
     from shared.domain.scan_formats import SCAN_FORMATS
-    from shared.policy_file.models import Format
+    from shared.policy_file.scan_models import Format
     from shared.scanners.registry import READERS
 
     assert set(SCAN_FORMATS) == set(READERS) == set(get_args(Format))

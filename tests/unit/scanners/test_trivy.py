@@ -349,7 +349,7 @@ def test_a_body_over_the_bound_is_refused_without_being_read_to_its_end() -> Non
 
 
 def test_every_format_of_the_registry_is_one_that_a_policy_may_name() -> None:
-    from shared.policy_file.models import ScanSection
+    from shared.policy_file.scan_models import ScanSection
 
     schema = ScanSection.model_json_schema(by_alias=True)["properties"]["formats"]["items"]
     assert sorted(schema.get("enum", [schema.get("const")])) == sorted(registry.READERS)
