@@ -132,8 +132,8 @@ def test_the_second_hosts_app_is_the_products_with_another_clock(tmp_path: Path,
     code = """
 import function_app
 from datetime import UTC, datetime
-from shared.triggers import event_grid, http_api, pages, scan_webhook, storage_queues, timer_triggers
-clocks = {each.utc_now for each in (event_grid, http_api, pages, scan_webhook, storage_queues, timer_triggers)}
+from shared.triggers import actions_api, event_grid, pages, scan_webhook, storage_queues, timer_triggers
+clocks = {each.utc_now for each in (actions_api, event_grid, pages, scan_webhook, storage_queues, timer_triggers)}
 (clock,) = clocks
 print(round((clock() - datetime.now(UTC)).total_seconds()), len(function_app.app.get_functions()))
 """
