@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shared.cli import boot_commands
 from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from shared.cli.client import Client
 
 app = typer.Typer(
     name="ringmaster",
     help="Show the releases of image versions and their state, and retry stalled releases.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
-    "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused.",
+    "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused. "
+    "For console judge: 0 clean; 1 bad; 2 inconclusive.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +33,7 @@ policy = typer.Typer(help="Work with policy files.", no_args_is_help=True, rich_
 app.add_typer(policy, name="policy")
 scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(scan, name="scan")
+app.add_typer(boot_commands.console, name="console")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the app's JSON response.")]
 Version = Annotated[
@@ -64,7 +65,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         _print_body(body)
     else:
-        output.show(_console(), output.overview(responses.decode(body, responses.Overview), _session(context).now))
+        overview = responses.decode(body, responses.Overview)
+        output.show(output.terminal(), output.overview(overview, _session(context).now))
 
 
 @app.command()
@@ -76,9 +78,8 @@ def explain(context: typer.Context, version: Version, as_json: Json = False) -> 
     if as_json:
         _print_body(body)
     else:
-        output.show(
-            _console(), output.explanation(responses.decode(body, responses.Explanation), _session(context).now)
-        )
+        explanation = responses.decode(body, responses.Explanation)
+        output.show(output.terminal(), output.explanation(explanation, _session(context).now))
 
 
 @app.command()
@@ -225,13 +226,6 @@ def _resolve(context: typer.Context, version: str) -> str:
         return full
     known = responses.decode(_client(context).overview(), responses.Overview)
     return release_names.resolve(version, known.releases)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # A pipe has no width. Use a wide one, so that lines are not wrapped.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def _print_body(body: bytes) -> None:

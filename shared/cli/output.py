@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -12,6 +13,11 @@ from rich.text import Text
 
 from shared.cli.responses import DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
 from shared.cli.styled_text import format_duration, format_time, relative_time, safe_text, status_text
+
+
+def terminal() -> Console:
+    """The terminal. A pipe has no width: it gets a wide one, so that lines are not wrapped."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
@@ -27,7 +33,7 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
             "No releases. A release starts when a version of an image definition in the policy is created or updated."
         )
     else:
-        table = _table("version", "state", "ring", "published", "waiting for")
+        table = folded_table("version", "state", "ring", "published", "waiting for")
         for each in answer.releases:
             table.add_row(
                 safe_text(each.name),
@@ -82,7 +88,8 @@ def _in_ring(answer: Summary) -> Text:
     return safe_text(f" in ring {answer.ring}") if answer.ring else Text("")
 
 
-def _table(*columns: str) -> Table:
+def folded_table(*columns: str) -> Table:
+    """An empty table whose long values are folded."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -135,7 +142,7 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
     if not rows:
         return
     yield Text("\nMessages that could not be processed", style="bold red")
-    table = _table("time", "queue", "release", "reason", "id")
+    table = folded_table("time", "queue", "release", "reason", "id")
     for each in rows:
         table.add_row(
             format_time(each.at),
@@ -148,7 +155,7 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
 
 
 def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
-    table = _table("work", "next check", "deadline", "attempt", "problem")
+    table = folded_table("work", "next check", "deadline", "attempt", "problem")
     for each in waiting:
         trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
         due = f"{format_time(each.next_look)} ({relative_time(each.next_look, now)})"
@@ -164,7 +171,7 @@ def _common_folder(gates: Iterable[Verdict]) -> str:
 
 
 def _gates_table(gates: Iterable[Verdict], folder: str) -> Table:
-    table = _table("time", "gate", "location", "verdict", "evidence")
+    table = folded_table("time", "gate", "location", "verdict", "evidence")
     for each in gates:
         place = "/".join(part for part in (each.ring, each.region) if part)
         said = Text("\n").join([status_text(each.answer), *(safe_text(reason) for reason in each.reasons)])
