@@ -19,6 +19,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "lifecycle.md": lambda: lifecycle_reference.page(TABLE),
     "cli.md": cli_reference.page,
     "console-patterns.md": boot_reference.console_page,
+    "probe-checks.md": boot_reference.probe_page,
     "settings.md": settings_reference.page,
     "policy.md": reference.markdown,
     "policy.schema.json": reference.json_schema,
