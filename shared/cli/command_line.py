@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Show the releases of image versions and their state, and retry stalled releases.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
     "is invalid; 3 no release, or more than one release, matches. For scan judge: 0 pass; 1 reject; 2 refused. "
-    "For console judge: 0 clean; 1 bad; 2 inconclusive.",
+    "For console judge and probe --run: 0 clean; 1 bad; 2 inconclusive.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,6 +34,7 @@ app.add_typer(policy, name="policy")
 scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(scan, name="scan")
 app.add_typer(boot_commands.console, name="console")
+app.command("probe")(boot_commands.probe)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the app's JSON response.")]
 Version = Annotated[

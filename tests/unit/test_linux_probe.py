@@ -42,21 +42,24 @@ class Machine:
         if age:
             os.utime(file, (self.booted - age, self.booted - age))
 
-    def run(self) -> str:
+    def environment(self) -> dict[str, str]:
+        """For the script: where the root and the tools are."""
         binaries = self.root.parent / "bin"
         if not binaries.exists():
             binaries.mkdir()
             for tool in TOOLS.iterdir():
                 (binaries / tool.name).symlink_to(tool)
-        environment = {
+        return {
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "PROBE_ROOT": str(self.root),
             "SIM_ROOT": str(self.root),
             "SIM_STATE": str(self.state),
             "SIM_SPEED": "1000",
         }
+
+    def run(self) -> str:
         command = ["/bin/sh", "-c", probe_script("Linux", NONCE)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60, check=True)
         assert done.stderr == ""
         return done.stdout
 
