@@ -18,7 +18,6 @@ from shared.domain.console_patterns import (
     MISSING_DEVICE,
     PATTERNS,
     REGISTER_DUMP,
-    ROOT_WAIT,
     PatternSeverity,
 )
 from shared.domain.policy import BootRules, Pattern
@@ -33,7 +32,8 @@ _RESOURCE_DISK: Final = re.compile(MISSING_DEVICE + r".*\bazure[/_]resource")
 temporary disk"), and images mount it with nofail."""
 _FILE_SYSTEMS_MOUNTED: Final = re.compile(r"Reached target (?:\S+ - )?Local File Systems")
 """systemd reaches it when every mount that is not marked nofail succeeded (systemd.special, local-fs.target)."""
-_ROOT_MOUNTED: Final = re.compile(r"VFS: Mounted root|systemd\[1\]|Reached target|Welcome to|\blogin:")
+_ROOT_WAIT: Final = next(each for each in PATTERNS if each.name == "waiting for the root device")
+_ROOT_MOUNTED: Final = re.compile(r"VFS: Mounted root|Switching root|Reached target (?:\S+ - )?Multi-User|\blogin:")
 """What is printed only after the root file system was found."""
 _ESCAPES: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>0-9A-Z]"
@@ -130,7 +130,7 @@ def _without_noise(lines: list[str]) -> list[str]:
         excused = (
             (opened is not None and re.search(REGISTER_DUMP, line))
             or (at < mounted and _RESOURCE_DISK.search(line))
-            or (at < root and re.search(ROOT_WAIT, line))
+            or (at < root and _ROOT_WAIT.matches(line))
         )
         kept.append("" if excused else line)
     return kept

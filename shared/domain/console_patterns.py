@@ -36,7 +36,6 @@ class ConsolePattern:
 
 REGISTER_DUMP: Final = r"\bRIP:\s"
 MISSING_DEVICE: Final = r"Timed out waiting for device"
-ROOT_WAIT: Final = r"Waiting for root device"
 
 _LISA: Final = "LISA, lisa/features/serial_console.py"
 _KOLA: Final = "kola, mantle/kola/harness.go"
@@ -170,7 +169,7 @@ _ROOT: Final = (
     _error(
         "waiting for the root device",
         (
-            ROOT_WAIT,
+            r"Waiting for root device",
             r"dracut-initqueue(?:\[\d+\])?: (?:Warning: )?(?:dracut-initqueue )?[Tt]imeout",
             r"^ALERT!\s+\S+ does not exist",
         ),
@@ -268,7 +267,7 @@ _WINDOWS: Final = (
         "sysprep could not finish",
         (
             r"Windows could not (?:finish|complete) configuring the system|Windows could not complete the installation",
-            r"Windows could not (?:parse or process|configure one or more)|unattend answer file",
+            r"Windows could not (?:parse or process|configure one or more)",
             r"[Ss]ysprep was not able to validate|fatal error occurred while trying to sysprep",
             r"computer restarted unexpectedly or encountered an unexpected error",
         ),
