@@ -74,6 +74,28 @@ def test_the_nonce_of_another_test_proves_nothing():
     assert "the probe did not finish" in judge(output(LINUX, nonce="another")).reasons[0]
 
 
+def test_an_output_whose_beginning_is_lost_proves_nothing():
+    verdict = judge(output(LINUX).split("\n", 1)[1])
+    assert "its beginning is missing" in verdict.reasons[0]
+    assert not verdict.finished
+    assert "its beginning is missing" in judge(output(LINUX, begin="another")).reasons[0]
+
+
+def test_a_check_that_reports_twice_proves_nothing():
+    twice = output(LINUX).replace("systemd=pass running", "systemd=pass running\nsystemd=fail degraded")
+    assert judge(twice).reasons == ("check systemd was reported more than once",)
+
+
+def test_a_new_check_that_fails_is_a_warning_and_one_that_is_skipped_is_none():
+    verdict = judge(output({**LINUX, "swap": "fail /swapfile", "dns": "skip no getent"}))
+    assert (verdict.reasons, verdict.warnings) == ((), ("swap is on the OS disk: /swapfile",))
+    assert (verdict.answers["swap"], verdict.answers["dns"]) == ("fail: /swapfile", "skip: no getent")
+
+
+def test_a_check_that_rejects_may_not_be_skipped():
+    assert judge(output({**LINUX, "systemd": "skip no systemd"})).reasons == ("check systemd was skipped: no systemd",)
+
+
 def test_no_output_at_all_proves_nothing():
     assert judge("").reasons != ()
 
