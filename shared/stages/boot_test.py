@@ -34,9 +34,10 @@ from shared.domain.hop_states import (
 from shared.domain.messages import Command
 from shared.domain.outcomes import Decided, Finished, HopResult, Requeue, Stalled
 from shared.domain.policy import BootRules
-from shared.domain.probe import judge_probe, probe_script
+from shared.domain.probe import judge_probe
 from shared.domain.release import Answer, Gate
 from shared.ports import ForeignTarget, Hop, Refused, World
+from shared.probes import probe_script
 from shared.stages.boot_machine import Choice, choose, traits_for
 
 FIRST_LOOK: Final = timedelta(seconds=75)

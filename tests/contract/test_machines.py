@@ -9,8 +9,9 @@ import pytest
 from shared.domain.boot import FailureCause, MachineFacts, failure_cause
 from shared.domain.console import judge_console
 from shared.domain.policy import BootRules
-from shared.domain.probe import judge_probe, probe_script
+from shared.domain.probe import judge_probe
 from shared.ports import ForeignTarget, Refused
+from shared.probes import probe_script
 from tests.contract.clock import ManualClock
 from tests.contract.machine_labs import (
     GROUP,

@@ -18,24 +18,29 @@ NONCE = "0123456789abcdef"
 MACHINE = "rm-0123456789ab"
 RULES = BootRules()
 GOOD = {
-    "hostname": MACHINE,
-    "boot_id": "6a1c3f0e-0000-4000-8000-000000000000",
-    "machine_id": "0" * 32,
-    "systemd": "running",
-    "failed_units": "",
-    "cloud_init": "done",
-    "root_writable": "yes",
-    "clock": str(int(NOW.timestamp())),
-    "ssh_keys": "3",
+    **dict.fromkeys(LINUX_CHECKS, "pass"),
+    "hostname": f"pass {MACHINE}",
+    "boot_id": "pass 6a1c3f0e-0000-4000-8000-000000000000",
+    "machine_id": f"pass {'0' * 32}",
+    "systemd": "pass running",
+    "cloud_init": "pass done",
+    "root_writable": "pass yes",
+    "clock": f"pass {int(NOW.timestamp())}",
+    "ssh_keys": "pass 3",
 }
 WEIRD = st.text(st.characters(exclude_categories=()), max_size=60)
 lines = st.one_of(
-    st.sampled_from([f"ringmaster {name}={answer}" for name, answer in GOOD.items()]),
-    st.builds("ringmaster {}={}".format, st.sampled_from(list(GOOD)), WEIRD),
+    st.sampled_from([f"{name}={answer}" for name, answer in GOOD.items()]),
+    st.builds("{}={}".format, st.sampled_from(list(GOOD)), WEIRD),
     st.builds(
         "ringmaster done {} checks={}".format, st.sampled_from([NONCE, NONCE.upper(), ""]) | WEIRD, st.integers()
     ),
-    st.builds("ringmaster done {} checks={}".format, st.just(NONCE), st.sampled_from(["8", "٨", "08", "9" * 5000])),
+    st.builds(
+        "ringmaster done {} checks={}".format,
+        st.just(NONCE),
+        st.sampled_from([str(len(LINUX_CHECKS)), "٨", "08", "9" * 5000]),
+    ),
+    st.just(f"ringmaster begin {NONCE}"),
     WEIRD,
 )
 
@@ -45,8 +50,8 @@ def facts(output: str, state: str = "Succeeded", code: int | None = 0) -> ProbeF
 
 
 def whole(answers: dict[str, str]) -> str:
-    told = "".join(f"ringmaster {name}={answer}\n" for name, answer in answers.items())
-    return f"{told}ringmaster done {NONCE} checks={len(LINUX_CHECKS)}\n"
+    told = "".join(f"{name}={answer}\n" for name, answer in answers.items())
+    return f"ringmaster begin {NONCE}\n{told}ringmaster done {NONCE} checks={len(LINUX_CHECKS)}\n"
 
 
 @entrance

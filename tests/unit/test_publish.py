@@ -33,6 +33,7 @@ FOLDERS = {
     "shared/gallery",
     "shared/policy_file",
     "shared/ports",
+    "shared/probes",
     "shared/queries",
     "shared/scan_gate",
     "shared/scanners",
@@ -111,7 +112,9 @@ def test_these_folders_and_files_are_shipped_and_no_others() -> None:
     assert {path for path in shipped() if "/" not in path} == AT_THE_ROOT
     assert {str(PurePosixPath(path).parent) for path in shipped()} - {"."} == FOLDERS
     templates = {path for path in shipped() if path.startswith("shared/web/templates/")}
-    assert {path for path in shipped() if not path.endswith(".py")} == AT_THE_ROOT - {"function_app.py"} | templates
+    scripts = {"shared/probes/linux.sh", "shared/probes/windows.ps1"}
+    others = AT_THE_ROOT - {"function_app.py"} | templates | scripts
+    assert {path for path in shipped() if not path.endswith(".py")} == others
 
 
 def test_the_modules_that_are_shipped_are_those_that_the_functions_reach() -> None:

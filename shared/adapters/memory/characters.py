@@ -37,7 +37,7 @@ class Character:
     console_after: timedelta | None = timedelta(seconds=30)
     """When the console log becomes available."""
     answers: Mapping[str, str | None] = field(default_factory=dict)
-    """Results of the probe that differ from those of a healthy machine. None means no result."""
+    """Lines of the probe (result and detail) that differ from a healthy machine's. None means no line."""
     probe_takes: timedelta | None = timedelta(seconds=12)
     probe_cut: bool = False
     """Whether the output of the probe is truncated."""
@@ -94,10 +94,10 @@ PANICS: Final = Character(
 NO_AGENT: Final = Character("agent never ready", agent_after=None, console=_LOGIN)
 SLOW: Final = Character("slow", provisioned_after=_s(600), agent_after=_s(660), console=_LOGIN)
 DEGRADED: Final = Character(
-    "a unit fails", console=_LOGIN, answers={"systemd": "degraded", "failed_units": "nginx.service"}
+    "a unit fails", console=_LOGIN, answers={"systemd": "fail degraded", "failed_units": "fail nginx.service"}
 )
-KEEPS_ITS_NAME: Final = Character("keeps its host name", console=_LOGIN, answers={"hostname": "builder-vm"})
-READ_ONLY_ROOT: Final = Character("root is read-only", console=_LOGIN, answers={"root_writable": "no"})
+KEEPS_ITS_NAME: Final = Character("keeps its host name", console=_LOGIN, answers={"hostname": "pass builder-vm"})
+READ_ONLY_ROOT: Final = Character("root is read-only", console=_LOGIN, answers={"root_writable": "fail no"})
 PROBE_CUT: Final = Character("probe is cut", console=_LOGIN, probe_cut=True)
 PROBE_HANGS: Final = Character("probe never ends", console=_LOGIN, probe_takes=None)
 NO_CONSOLE: Final = Character("no console", console=_LOGIN, console_after=None)

@@ -1,7 +1,7 @@
 """Runs a probe on a simulated machine.
 
-It is not a shell: it recognizes the probe's own commands (``say NAME …`` and the Windows form, and the completion line)
-and rejects everything else. The results of a healthy machine are computed; the machine's behavior profile can override
+It is not a shell: it recognizes the probe's own commands (``check NAME`` and the Windows form, and the nonce) and
+rejects everything else. The results of a healthy machine are computed; the machine's behavior profile can override
 them.
 """
 
@@ -19,10 +19,10 @@ from shared.adapters.memory.characters import Character
 OUTPUT_LIMIT: Final = 4096
 """How many bytes of a run command's output the instance view holds."""
 
-_LINUX_SAY: Final = re.compile(r"^\s*say ([a-z_]+) ", re.MULTILINE)
-_LINUX_DONE: Final = re.compile(r"^printf 'ringmaster done %s checks=(\d+)\\n' '([^']*)'", re.MULTILINE)
-_WINDOWS_SAY: Final = re.compile(r"^\s*Say '([a-z_]+)' ", re.MULTILINE)
-_WINDOWS_DONE: Final = re.compile(r"^Write-Output 'ringmaster done (\S*) checks=(\d+)'", re.MULTILINE)
+_LINUX_CHECK: Final = re.compile(r"^check ([a-z_]+)$", re.MULTILINE)
+_LINUX_NONCE: Final = re.compile(r"^nonce='([^']*)'$", re.MULTILINE)
+_WINDOWS_CHECK: Final = re.compile(r"^Say '([a-z_]+)' ", re.MULTILINE)
+_WINDOWS_NONCE: Final = re.compile(r"^\$Nonce = '([^']*)'$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +37,39 @@ class RunResult:
 def run_script(script: str, *, machine: str, os_type: str, character: Character, now: datetime) -> RunResult:
     """Run a probe on a machine. The exit code is 127 for a script that is not supported."""
     windows = os_type.lower() == "windows"
-    asked = dict.fromkeys((_WINDOWS_SAY if windows else _LINUX_SAY).findall(script))
-    done = (_WINDOWS_DONE if windows else _LINUX_DONE).search(script)
-    if not asked or done is None:
+    asked = (_WINDOWS_CHECK if windows else _LINUX_CHECK).findall(script)
+    nonce = (_WINDOWS_NONCE if windows else _LINUX_NONCE).search(script)
+    if not asked or nonce is None:
         return RunResult(127, "", "command not found")
     answers = {**(_windows(machine, now) if windows else _linux(machine, now)), **character.answers}
-    lines = [f"ringmaster {name}={answers[name]}" for name in asked if answers.get(name) is not None]
+    told = {name: answers.get(name, "pass") for name in asked}
+    lines = [f"ringmaster begin {nonce[1]}", *(f"{name}={text}" for name, text in told.items() if text is not None)]
     if character.probe_cut:
         return RunResult(0, _tail("\n".join(lines[: len(lines) // 2])))
-    nonce, count = (done[1], done[2]) if windows else (done[2], done[1])
-    return RunResult(0, _tail("\n".join((*lines, f"ringmaster done {nonce} checks={count}", ""))))
+    return RunResult(0, _tail("\n".join((*lines, f"ringmaster done {nonce[1]} checks={len(asked)}", ""))))
 
 
 def _linux(machine: str, now: datetime) -> Mapping[str, str]:
     word = hashlib.sha256(machine.encode()).hexdigest()
     return {
-        "hostname": machine,
-        "boot_id": f"{word[:8]}-{word[8:12]}-4{word[13:16]}-8{word[17:20]}-{word[20:32]}",
-        "machine_id": word[32:64],
-        "systemd": "running",
-        "failed_units": "",
-        "cloud_init": "done",
-        "root_writable": "yes",
-        "clock": str(int(now.timestamp())),
-        "ssh_keys": "3",
+        "hostname": f"pass {machine}",
+        "boot_id": f"pass {word[:8]}-{word[8:12]}-4{word[13:16]}-8{word[17:20]}-{word[20:32]}",
+        "machine_id": f"pass {word[32:64]}",
+        "systemd": "pass running",
+        "cloud_init": "pass done",
+        "root_writable": "pass yes",
+        "clock": f"pass {int(now.timestamp())}",
+        "ssh_keys": "pass 3",
     }
 
 
 def _windows(machine: str, now: datetime) -> Mapping[str, str]:
     return {
-        "hostname": machine.upper(),
-        "boot_time": f"{now:%Y-%m-%dT%H:%M:%S}",
-        "image_state": "IMAGE_STATE_COMPLETE",
-        "agent": "Running",
-        "failed_services": "0",
+        "hostname": f"pass {machine.upper()}",
+        "boot_time": f"pass {now:%Y-%m-%dT%H:%M:%S}",
+        "image_state": "pass IMAGE_STATE_COMPLETE",
+        "agent": "pass Running",
+        "failed_services": "pass 0",
     }
 
 

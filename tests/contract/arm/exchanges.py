@@ -20,8 +20,8 @@ import aiohttp
 from local.arm.kernel.messages import Incoming, Outcome
 from local.arm.server.simulator import ArmSimulator
 from shared.domain.facts import RegionTargetFacts
-from shared.domain.probe import probe_script
 from shared.ports import Conflict, PassingFault, Refused
+from shared.probes import probe_script
 from tests.contract.gallery_labs import HOME, OTHER, SOURCE, ArmLab, gallery_world
 from tests.contract.machine_labs import GROUP, LONGEST, VERSION, ArmMachineLab, arm_machine_lab, spec
 

@@ -18,8 +18,9 @@ from shared.domain.facts import (
 )
 from shared.domain.image import VersionId
 from shared.domain.policy import TestEnvironment
-from shared.domain.probe import linux_probe
+from shared.domain.probe import LINUX_CHECKS
 from shared.ports import Conflict, MachineSpec, Refused, Unavailable
+from shared.probes import probe_script
 from tests.unit.domain.version_facts import DEFINITION, GALLERY, number, version_id
 
 HOME = "westeurope"
@@ -184,7 +185,7 @@ async def test_a_probe_that_hangs_runs_out_of_its_time():
     await platform.machines.create(spec())
     platform.clock.now += HOUR
     await platform.machines.start_probe(
-        "rm-1", "p", region=HOME, script=linux_probe("n"), os_type="Linux", within=timedelta(minutes=15)
+        "rm-1", "p", region=HOME, script=probe_script("Linux", "n"), os_type="Linux", within=timedelta(minutes=15)
     )
     platform.clock.now += timedelta(minutes=14)
     running = await platform.machines.probe("rm-1", "p")
@@ -194,8 +195,8 @@ async def test_a_probe_that_hangs_runs_out_of_its_time():
 
 
 async def test_output_is_cut_to_its_end_as_an_instance_view_is():
-    noisy = characters.Character("noisy", answers={"failed_units": "x" * 10_000})
+    noisy = characters.Character("noisy", answers={"failed_units": f"fail {'x' * 10_000}"})
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    ran = run_script(linux_probe("n"), machine="rm-1", os_type="Linux", character=noisy, now=now)
+    ran = run_script(probe_script("Linux", "n"), machine="rm-1", os_type="Linux", character=noisy, now=now)
     assert len(ran.output.encode()) == OUTPUT_LIMIT
-    assert ran.output.endswith("ringmaster done n checks=8\n")
+    assert ran.output.endswith(f"ringmaster done n checks={len(LINUX_CHECKS)}\n")

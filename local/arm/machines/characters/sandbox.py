@@ -33,7 +33,9 @@ _BORROWED = """
     split stat sum tac tail tee test touch tr true uniq wc which xargs yes
 """
 _LIMITS = 'ulimit -f 16384; ulimit -c 0; ulimit -n 256; exec "$@"'
-_OWNED = re.compile(r"(?<![\w./$}-])/(etc|proc|sys|var|run|boot|home|root|mnt|tmp|usr/lib/os-release)(?![\w.-])")
+_OWNED = re.compile(
+    r"(?<![\w./$}-])/(etc|proc|sys|var|run|boot|home|root|mnt|opt|srv|tmp|usr/lib/os-release)(?![\w.-])"
+)
 _BINARY = re.compile(r"(?<![\w./$}-])/(?:usr/)?(?:local/)?s?bin/([\w.+-]+)")
 
 

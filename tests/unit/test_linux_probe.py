@@ -1,0 +1,299 @@
+"""The Linux probe, run by a real shell: over a clean root it passes, and each seeded fault is found."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.arm.machines.characters import guest, sandbox
+from shared.domain.boot import ProbeFacts
+from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
+from shared.probes import probe_script
+
+NONCE = "8f14e45fceea167a5a36dedd4bea2543"
+TOOLS = Path(sandbox.__file__).parent / "tools"
+MACHINE = "rm-1"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n"
+LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A root directory, what the tools answer, and the time of the boot."""
+
+    root: Path
+    state: Path
+    booted: float
+
+    def write(self, name: str, text: str, *, age: float = 0) -> None:
+        """Write a file; one with an age was written that many seconds before the boot."""
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        if age:
+            os.utime(file, (self.booted - age, self.booted - age))
+
+    def environment(self) -> dict[str, str]:
+        """For the script: where the root and the tools are."""
+        binaries = self.root.parent / "bin"
+        if not binaries.exists():
+            binaries.mkdir()
+            for tool in TOOLS.iterdir():
+                (binaries / tool.name).symlink_to(tool)
+        return {
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PROBE_ROOT": str(self.root),
+            "SIM_ROOT": str(self.root),
+            "SIM_STATE": str(self.state),
+            "SIM_SPEED": "1000",
+        }
+
+    def run(self) -> str:
+        command = ["/bin/sh", "-c", probe_script("Linux", NONCE)]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60, check=True)
+        assert done.stderr == ""
+        return done.stdout
+
+    def judged(self, os_state: str = "Generalized") -> ProbeVerdict:
+        facts = ProbeFacts("Succeeded", 0, self.run())
+        return judge_probe(
+            facts, nonce=NONCE, machine=MACHINE, os_type="Linux", os_state=os_state, now=datetime.now(UTC)
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    now = time.time()
+    made = Machine(tmp_path / "root", tmp_path / "state", now - 600)
+    model = guest.GuestModel(
+        host_name=MACHINE,
+        vm_name=MACHINE,
+        vm_id="6f4a5f0e-0000-4000-8000-000000000001",
+        subscription="s",
+        group="g",
+        location="westeurope",
+        size="Standard_D2s_v5",
+        private_ip="10.0.0.4",
+        mac="60:45:bd:00:00:01",
+        admin="ringmaster",
+        booted_at=made.booted,
+        boot_number=1,
+    )
+    guest.write(model, made.root, made.state, now)
+    made.write("home/ringmaster/.ssh/authorized_keys", "ssh-ed25519 AAAA test\n")
+    made.write("etc/ssl/private/ssl-cert-snakeoil.key", KEY, age=86400)
+    made.write("sys/class/block/sda/size", f"{60 * 1024 * 2048}\n")
+    _partition(made, 60 * 1024)
+    (made.state / "df").write_text(f"Filesystem 1K-blocks\n/dev/root {60 * 1024 * 1024}\n")
+    return made
+
+
+def _partition(machine: Machine, mib: int) -> None:
+    machine.write("sys/class/block/sda1/start", "0\n")
+    machine.write("sys/class/block/sda1/size", f"{mib * 2048}\n")
+
+
+def test_a_clean_root_passes_every_check(machine: Machine) -> None:
+    verdict = machine.judged()
+    assert (verdict.reasons, verdict.warnings) == ((), ())
+    assert {each.result for each in verdict.results.values()} == {Result.PASS}
+
+
+def test_the_script_reports_the_checks_of_the_registry_in_its_order(machine: Machine) -> None:
+    lines = machine.run().splitlines()
+    assert lines[0] == f"ringmaster begin {NONCE}"
+    assert lines[-1] == f"ringmaster done {NONCE} checks={len(LINUX_CHECKS)}"
+    assert [line.partition("=")[0] for line in lines[1:-1]] == list(LINUX_CHECKS)
+
+
+def test_the_windows_script_asks_the_checks_of_the_registry() -> None:
+    assert re.findall(r"^Say '(\w+)' ", probe_script("Windows", NONCE), re.MULTILINE) == list(WINDOWS_CHECKS)
+
+
+def test_the_windows_script_is_one_that_powershell_can_read() -> None:
+    tree_sitter = pytest.importorskip("tree_sitter", reason="needs tree-sitter")
+    grammar = pytest.importorskip("tree_sitter_pwsh", reason="needs tree-sitter-pwsh")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    script = probe_script("Windows", NONCE)
+    assert not parser.parse(script.encode()).root_node.has_error
+    assert parser.parse(script.replace("}", "", 1).encode()).root_node.has_error
+
+
+def _unit(machine: Machine) -> None:
+    (machine.state / "system-state").write_text("degraded")
+    with (machine.state / "units").open("a") as units:
+        units.write("nginx.service failed failed enabled nginx server\n")
+
+
+def _agent(machine: Machine) -> None:
+    (machine.state / "agent").write_text("2.2.40")
+    machine.write("etc/waagent.conf", "AutoUpdate.Enabled=n\n")
+
+
+def _file(name: str, text: str = "x\n", *, age: float = 0) -> Callable[[Machine], None]:
+    return lambda machine: machine.write(name, text, age=age)
+
+
+def _answer(name: str, text: str) -> Callable[[Machine], None]:
+    def seed(machine: Machine) -> None:
+        (machine.state / name).write_text(text)
+
+    return seed
+
+
+def _no_tmp(machine: Machine) -> None:
+    (machine.root / "var/tmp").rmdir()
+
+
+def _swap(path: str, kind: str) -> Callable[[Machine], None]:
+    return _file("proc/swaps", f"Filename Type Size Used Priority\n{path} {kind} 1024 0 -2\n")
+
+
+DAY = 86400
+FAULTS: dict[str, tuple[str, Callable[[Machine], None], str]] = {
+    "fixed host name": ("hostname", _answer("hostname", "builder"), "builder"),
+    "no machine id": ("machine_id", _file("etc/machine-id", ""), ""),
+    "no boot id": ("boot_id", _file("proc/sys/kernel/random/boot_id", ""), ""),
+    "systemd degraded": ("systemd", _unit, "degraded"),
+    "boot not finished": ("systemd", _answer("system-state", "starting"), "starting"),
+    "failed unit": ("failed_units", _unit, "nginx.service"),
+    "cloud-init error": ("cloud_init", _answer("cloud-init", "error"), "error"),
+    "cloud-init running": ("cloud_init", _answer("cloud-init", "running"), "running"),
+    "cloud-init errors": (
+        "cloud_init_errors",
+        _file("var/lib/cloud/data/result.json", '{\n "v1": {\n  "errors": [\n   "(\'ssh\', KeyError)"\n  ]\n }\n}\n'),
+        "KeyError",
+    ),
+    "cloud-init log": (
+        "cloud_init_errors",
+        _file("var/log/cloud-init.log", "util.py[ERROR]: no such module\n"),
+        "no such module",
+    ),
+    "old agent": ("agent_version", _agent, "2.2.40"),
+    "read-only root": ("root_writable", _no_tmp, "no"),
+    "partition not grown": ("disk_grown", lambda machine: _partition(machine, 30 * 1024), "30720 MiB"),
+    "file system not grown": (
+        "disk_grown",
+        _answer("df", f"Filesystem 1K-blocks\n/dev/root {30 * 1024 * 1024}\n"),
+        "30720 of 61440 MiB",
+    ),
+    "swap file": ("swap", _swap("/swapfile", "file"), "/swapfile"),
+    "swap partition": ("swap", _swap("/dev/sda2", "partition"), "/dev/sda2"),
+    "swap volume": ("swap", _swap("/dev/dm-1", "partition"), "/dev/dm-1"),
+    "no DNS": ("dns", _answer("hosts", "127.0.0.1 localhost\n"), "management.azure.com"),
+    "pending reboot": ("pending_reboot", _file("run/reboot-required"), "/run/reboot-required"),
+    "core dump": ("core_dumps", _file("var/lib/systemd/coredump/core.x.zst"), "/var/lib/systemd/coredump/core.x.zst"),
+    "crash": ("core_dumps", _file("var/crash/_usr_bin_x.0.crash"), "_usr_bin_x.0.crash"),
+    "udev rules": ("udev_net_rules", _file("etc/udev/rules.d/70-persistent-net.rules"), "70-persistent-net.rules"),
+    "old host key": ("ssh_key_age", _file("etc/ssh/ssh_host_rsa_key", KEY, age=DAY), "/etc/ssh/ssh_host_rsa_key"),
+    "old machine id": ("machine_id_age", _file("etc/machine-id", "bb\n", age=DAY), "older"),
+    "password": ("password_hashes", _file("etc/shadow", "root:*:1::::::\nbuilder:$6$salt$hash:1::::::\n"), "builder"),
+    "old password": ("password_hashes", _file("etc/shadow", "old:ab1CdEfGhIjKl:1::::::\n"), "old"),
+    "authorized key": (
+        "authorized_keys",
+        _file("root/.ssh/authorized_keys", "ssh-rsa AAAA builder\n", age=DAY),
+        "/root/.ssh/authorized_keys",
+    ),
+    "history": ("shell_history", _file("home/builder/.bash_history"), "/home/builder/.bash_history"),
+    "aws": ("cloud_credentials", _file("root/.aws/credentials"), "/root/.aws/credentials"),
+    "azure": ("cloud_credentials", _file("home/builder/.azure/msal_token_cache.json"), "msal_token_cache.json"),
+    "kube": ("cloud_credentials", _file("root/.kube/config"), "/root/.kube/config"),
+    "docker": ("cloud_credentials", _file("root/.docker/config.json"), "/root/.docker/config.json"),
+    "netrc": ("cloud_credentials", _file("root/.netrc"), "/root/.netrc"),
+    "git": ("cloud_credentials", _file("root/.git-credentials"), "/root/.git-credentials"),
+    "key in home": ("private_keys", _file("home/builder/.ssh/id_rsa", KEY, age=DAY), "/home/builder/.ssh/id_rsa"),
+    "key in /etc": (
+        "private_keys",
+        _file("etc/nginx/tls.key", "-----BEGIN PRIVATE KEY-----\n", age=DAY),
+        "/etc/nginx/tls.key",
+    ),
+    "key in /opt": ("private_keys", _file("opt/app/server.pem", KEY, age=DAY), "/opt/app/server.pem"),
+}
+GOES_WITH = {"systemd": {"failed_units"}, "failed_units": {"systemd"}}
+
+
+@pytest.mark.parametrize(("check", "seed", "detail"), FAULTS.values(), ids=FAULTS)
+def test_a_seeded_fault_is_found_and_nothing_else(
+    machine: Machine, check: str, seed: Callable[[Machine], None], detail: str
+) -> None:
+    seed(machine)
+    verdict = machine.judged()
+    failed = {name: each.detail for name, each in verdict.results.items() if each.result is not Result.PASS}
+    assert verdict.reasons or verdict.warnings
+    if check != "hostname":  # the script does not know the name that the machine was given
+        assert detail in failed.pop(check)
+        assert failed.keys() <= GOES_WITH.get(check, set())
+
+
+def test_every_check_has_a_seeded_fault() -> None:
+    assert {check for check, _, _ in FAULTS.values()} == set(LINUX_CHECKS) - {"clock", "ssh_keys"}
+
+
+def test_what_this_boot_made_and_what_packages_bring_is_not_left_over(machine: Machine) -> None:
+    machine.write("etc/app/new.key", KEY)
+    machine.write("opt/az/lib/python3.12/site-packages/x/tests/key.pem", KEY, age=DAY)
+    machine.write("root/.ssh/authorized_keys", "# none\n\n", age=DAY)
+    machine.write("home/ringmaster/.bash_history", "")
+    machine.write(
+        "proc/swaps", "Filename Type\n/mnt/swapfile file 1 0 -2\n/dev/sdb1 partition 1 0 -2\n/dev/zram0 partition\n"
+    )
+    machine.write("proc/mounts", "/dev/root / ext4 rw 0 0\n/dev/sdb1 /mnt ext4 rw 0 0\n")
+    verdict = machine.judged()
+    assert (verdict.reasons, verdict.warnings) == ((), ())
+
+
+def test_a_specialized_image_keeps_its_keys_and_users(machine: Machine) -> None:
+    machine.write("etc/machine-id", "bb\n", age=DAY)
+    machine.write("etc/ssh/ssh_host_rsa_key", KEY, age=DAY)
+    assert len(machine.judged().warnings) == 2
+    assert machine.judged("Specialized").warnings == ()
+
+
+def test_the_report_stays_within_what_the_platform_keeps(machine: Machine) -> None:
+    for number in range(300):
+        machine.write(f"home/user-{number:04}-with-a-long-name/.bash_history", "x")
+        machine.write(f"home/user-{number:04}-with-a-long-name/.netrc", "x")
+        machine.write(f"home/user-{number:04}-with-a-long-name/.ssh/id", KEY, age=DAY)
+        machine.write(f"var/crash/{number:04}-{'x' * 80}.crash", "x")
+    (machine.state / "units").write_text("".join(f"{'x' * 50}{n}.service failed failed x\n" for n in range(300)))
+    output = machine.run()
+    assert len(output.encode()) < LIMIT
+    assert len(machine.judged().results) == len(LINUX_CHECKS)
+
+
+def test_hostile_names_do_not_forge_lines(machine: Machine) -> None:
+    machine.write("home/x\nsystemd=pass running\n\x1b[31m/.netrc", "x")
+    (machine.state / "system-state").write_text("degraded")
+    output = machine.run()
+    assert "\x1b" not in output
+    assert output.count("\nsystemd=") == 1
+    assert any("systemd is degraded" in reason for reason in machine.judged().reasons)
+
+
+def test_no_root_can_be_without_files(tmp_path: Path) -> None:
+    """Every check reports on a root that has nothing, and the image is rejected."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "state").mkdir()
+    verdict = Machine(tmp_path / "root", tmp_path / "state", time.time()).judged()
+    assert verdict.results.keys() == set(LINUX_CHECKS)
+    assert verdict.finished
+    assert verdict.reasons
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_shells_of_the_field_read_the_script(shell: str) -> None:
+    path = shutil.which(shell)
+    if path is None:
+        pytest.skip(f"needs {shell}")
+    command = [path, "sh", "-n"] if shell == "busybox" else [path, "-n"]
+    done = subprocess.run(command, input=probe_script("Linux", NONCE), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
