@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from local.simulation.action_invariants import ActionInvariants
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
 from local.simulation.laws import Law
 from local.simulation.observations import is_visible, publication_in, regions_of, ring_regions, visible_regions
+from shared.domain.actions import Action
 from shared.domain.facts import RegionState, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
-from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Publication, Release, State
+from shared.domain.policy import DefinitionPolicy, Ring, Skippable
+from shared.domain.release import Gate, Publication, Release, State
 
 SKEW: Final = timedelta(minutes=2)
 """How far two clocks together may be off."""
@@ -35,9 +37,9 @@ class Standing:
 class GalleryInvariants:
     """Checks every write to a gallery."""
 
-    def __init__(self, context: CheckContext) -> None:
+    def __init__(self, context: CheckContext, actions: ActionInvariants) -> None:
         """Begin with galleries that nobody has written to."""
-        self._context = context
+        self._context, self._actions = context, actions
         self._before: dict[int, Standing] = {}
         self._last_write: dict[VersionId, tuple[int, int]] = {}
         """At which call a version was written last, and by which invocation."""
@@ -102,7 +104,9 @@ class GalleryInvariants:
         if command is None or command.kind is not Kind.REVOKE:
             return False
         policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
-        return then is not None or policy.scan.revoke_to_empty
+        orders = self._context.truth.orders
+        is_told = any(version == command.release and each.allow_empty for (version, _, _), each in orders.items())
+        return then is not None or policy.scan.revoke_to_empty or is_told
 
     def _may_hide(self, call: Call, region: str, then: VersionNumber | None) -> bool:
         """Whether the write hides a version that was rejected or is not proven for the region."""
@@ -173,17 +177,19 @@ class GalleryInvariants:
             self._check_region_proof(invocation, facts, region, row)
 
     def _check_region_proof(self, invocation: Invocation, facts: VersionFacts, region: str, row: Release) -> None:
-        image, policy = self._context.truth.original_of(facts) or "", self._context.truth.policies[row.policy_digest]
+        policy = self._context.truth.policies[row.policy_digest]
         rings = [ring for ring in policy.rings if ring.definition == facts.id.definition]
-        lacking = {ring.name: self._lacking(row, image, policy, ring) for ring in rings if region in ring_regions(ring)}
+        here = [ring for ring in rings if region in ring_regions(ring)]
+        lacking = {ring.name: self._lacking(invocation, row, policy, ring) for ring in here}
         if all(lacking.values()):
             what = "; ".join(f"{ring} lacks {', '.join(each)}" for ring, each in lacking.items()) or "no ring names it"
             text = f"{facts.id.short} was published in {region} without complete proof: {what}"
             self._context.broken(Law.PROOF, text, invocation)
 
-    def _lacking(self, row: Release, image: str, policy: DefinitionPolicy, ring: Ring) -> list[str]:
+    def _lacking(self, invocation: Invocation, row: Release, policy: DefinitionPolicy, ring: Ring) -> list[str]:
         """What is not fulfilled and must be before the image is published in a ring."""
-        lacking = self._context.proof.missing(row, image, policy, ring)
+        lacking = self._context.proof.missing(row, row.incarnation or "", policy, ring)
+        lacking.extend(self._actions.unmet(row, policy, ring, invocation.started_at))
         if row.ring != ring.name:
             lacking.append(f"its turn, which {row.ring or 'no ring'} has")
         if not self._has_baked(row, policy, ring):
@@ -198,4 +204,15 @@ class GalleryInvariants:
         else:
             before = publication_in(row, names[index - 1])
             since = self._published_at[row.version, before] if before else None
-        return since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
+        has_baked = since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
+        return has_baked or self._is_bake_skipped(row, policy, ring)
+
+    def _is_bake_skipped(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
+        """Whether the evidence names who skipped the rest of the bake time, and that person ordered it."""
+        allowed = {Action.SKIP_BAKE}
+        if Skippable.BAKE in policy.emergency_skips:
+            allowed.add(Action.EMERGENCY)
+        ordered = {each.by for each in row.actions if each.action in allowed}
+        baked = (each for each in row.gates if each.gate is Gate.BAKE and each.ring == ring.name)
+        found = (self._context.proof.evidence(each.evidence) for each in baked)
+        return any(each is not None and each.document["facts"].get("skippedBy") in ordered for each in found)
