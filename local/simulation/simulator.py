@@ -29,7 +29,7 @@ from local.simulation.workload import OPERATOR_ROUND, Casting, Workload
 from shared.domain.image import VersionId
 from shared.domain.outcomes import HopResult
 from shared.domain.policy import Policy
-from shared.domain.release import Release
+from shared.domain.release import Release, State
 from shared.ports import ForeignTarget, PassingFault, Refused
 
 RECONCILE: Final = timedelta(minutes=15)
@@ -218,7 +218,13 @@ class Simulator:
         has_looked = all(row.updated_at > settled_at + timedelta(minutes=2) for row in waiting)  # by any two clocks
         if len(self.cloud.queues) > len(waiting) or not has_looked:
             return False
-        return all(map(has_ended, rows)) and not self._missed(rows)
+        has_ended_all = all(has_ended(row) or self._is_left_to_people(row) for row in rows)
+        return has_ended_all and not self._missed(rows)
+
+    def _is_left_to_people(self, row: Release) -> bool:
+        """Whether somebody revoked a version whose galleries the policy names no more: people must hide it there."""
+        is_covered = row.version.definition in self.host.world.policy.definitions
+        return row.state is State.REVOKING and not is_covered and all(each.parked for each in row.pending.values())
 
     # --- what workload and scanners need ------------------------------------------------------------------------------
 
