@@ -69,6 +69,17 @@ OPPOSITES: Final = {
     Action.EMERGENCY: Action.HOLD,
 }
 """What somebody else orders at the same moment."""
+FITTING: Final = {
+    State.BAKING: (Action.SKIP_BAKE, Action.EMERGENCY),
+    State.AWAITING_APPROVAL: (Action.EMERGENCY, Action.HOLD),
+    State.PUBLISHING: (Action.EMERGENCY, Action.HOLD),
+    State.REJECTED: (Action.RETRY, Action.RESTORE),
+    State.REVOKED: (Action.RESTORE,),
+    State.RELEASED: (Action.ACKNOWLEDGE, Action.REVOKE),
+}
+"""What somebody orders who sees a release in a state."""
+ATTENTION: Final = timedelta(minutes=10)
+"""How often somebody looks at all releases."""
 TRIES: Final = 3
 """How often somebody sends a request again, with the same key, when no answer came."""
 
@@ -172,11 +183,20 @@ class People:
     timeline: Timeline
     _requests: int = field(default=0)
 
-    def begin(self, scenario: Scenario, rng: Random) -> None:
+    def begin(self, scenario: Scenario, rng: Random, attention: Random) -> None:
         """Plan what people do in a run, and when they begin to finish what waits."""
         for each in intentions(scenario, rng):
             self.timeline.plan(each.looks_at, lambda each=each: self._look(each))
         self.timeline.plan(scenario.span, self.finish)
+        for number in range(1, scenario.span // ATTENTION):
+            self.timeline.plan(number * ATTENTION, lambda: self._attend(attention))
+
+    def _attend(self, rng: Random) -> None:
+        """Look at all releases, and now and then order what fits the state of one."""
+        for row in self.timeline.rows():
+            if rng.random() < 0.04 and row.state in FITTING:
+                action = rng.choice(FITTING[row.state])
+                self._send(row.version, self._request(action, rng.choice(ACTIONS[action][1])))
 
     def _look(self, intention: Intention) -> None:
         row = next((row for row in self.timeline.rows() if row.version == intention.version), None)

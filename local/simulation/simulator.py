@@ -197,7 +197,8 @@ class Simulator:
         self.scheduler.call_later(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
         self.scheduler.call_later(OPERATOR_ROUND, self.workload.operate)
         if self.result.people:
-            People(self.host, self.truth, self.workload, self).begin(self.scenario, self._people_rng)
+            attention = Random(f"attention {self.result.seed}")
+            People(self.host, self.truth, self.workload, self).begin(self.scenario, self._people_rng, attention)
 
     def _is_finished(self) -> bool:
         if self.result.violations:

@@ -24,6 +24,7 @@ from local.simulation.simulator import (
     Simulator,
     simulate,
 )
+from shared.domain.actions import Action
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -89,9 +90,32 @@ def test_every_verdict_comes_up() -> None:
     assert states == {"released", "rejected", "superseded", "revoked"}
 
 
-def test_a_seed_is_the_same_every_time() -> None:
-    one, two = (simulate("7", record_history=True).history for _ in range(2))
+def test_every_action_of_people_is_taken() -> None:
+    missing = set(Action)
+    for seed in range(1, 100):
+        run = Simulator(str(seed), 4, people=True, mutant=NO_MUTANT, record_history=False)
+        run.run()
+        missing -= {record.action for row in run.rows() for record in row.actions}
+        if not missing:
+            return
+    pytest.fail(f"never taken: {sorted(missing)}")
+
+
+@pytest.mark.parametrize("people", [False, True])
+def test_a_seed_is_the_same_every_time(people: bool) -> None:
+    one, two = (simulate("7", people=people, record_history=True).history for _ in range(2))
     assert one == two
+
+
+def test_people_change_no_draw_of_a_seed() -> None:
+    without, with_people = (
+        Simulator("7", 4, people=people, mutant=NO_MUTANT, record_history=False).scenario for people in (False, True)
+    )
+    assert (with_people.builds, with_people.clock_skew, with_people.span) == (
+        without.builds,
+        without.clock_skew,
+        without.span,
+    )
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:
