@@ -59,7 +59,7 @@ class GalleryInvariants:
         if before.facts is not None:
             self._check_regions(call.invocation, before, now.facts)
             self._check_proof(call.invocation, before.facts, now.facts, memory)
-        self._check_latest(call, before, now)
+        self._check_latest(call, before, now, memory)
         self._check_freshness(call.invocation, version, memory)
         self._last_write[version] = (self._context.calls, call.invocation.number)
 
@@ -88,13 +88,15 @@ class GalleryInvariants:
 
     # --- latest and regions -------------------------------------------------------------------------------------------
 
-    def _check_latest(self, call: Call, before: Standing, now: Standing) -> None:
+    def _check_latest(self, call: Call, before: Standing, now: Standing, memory: InvocationMemory) -> None:
+        # A restore may come while a write is under way: what was rejected when the lease was held may be hidden.
+        row = memory.row
         for region, was in before.latest.items():
             then = now.latest.get(region)
             if was is None or (then is not None and then >= was):
                 continue
             is_unproven = was == call.args[0].id.number and self._is_unproven(before.facts)
-            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then):
+            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then, row):
                 text = f"latest in {region} went from {was} to {then or 'nothing'}"
                 self._context.broken(Law.LATEST, text, call.invocation)
 
@@ -103,18 +105,19 @@ class GalleryInvariants:
         command = call.invocation.command
         if command is None or command.kind is not Kind.REVOKE:
             return False
-        policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
-        orders = self._context.truth.orders
-        is_told = any(version == command.release and each.allow_empty for (version, _, _), each in orders.items())
+        row, orders = self._context.rows[command.release], self._context.truth.orders
+        policy = self._context.truth.policies[row.policy_digest]
+        taken = (orders.get((row.version, each.by, each.key)) for each in row.actions)
+        is_told = any(each is not None and each.allow_empty for each in taken)
         return then is not None or policy.scan.revoke_to_empty or is_told
 
-    def _may_hide(self, call: Call, region: str, then: VersionNumber | None) -> bool:
+    def _may_hide(self, call: Call, region: str, then: VersionNumber | None, row: Release | None) -> bool:
         """Whether the write hides a version that was rejected or is not proven for the region."""
         command = call.invocation.command
         if command is None or command.kind is not Kind.HIDE:
             return False
         version: VersionId = call.args[0].id
-        row = self._context.rows[command.release]
+        row = row or self._context.rows[command.release]
         policy = self._context.truth.policies[row.policy_digest]
         rings = [
             ring for ring in policy.rings if ring.definition == version.definition and region in ring_regions(ring)

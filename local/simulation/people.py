@@ -6,7 +6,7 @@ What they do comes from a random generator of its own, so a seed without people 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from random import Random
 from typing import Final
@@ -181,7 +181,7 @@ class People:
     truth: GroundTruth
     workload: Workload
     timeline: Timeline
-    _requests: int = field(default=0)
+    _requests: int = 0
 
     def begin(self, scenario: Scenario, rng: Random, attention: Random) -> None:
         """Plan what people do in a run, and when they begin to finish what waits."""
