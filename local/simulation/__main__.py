@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from local.simulation.pool import simulate_all, simulate_within
+from local.simulation.pool import plays_people, simulate_all, simulate_within
 from local.simulation.silenced_logging import silenced_logging
 from local.simulation.simulator import Result
 
@@ -28,16 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     if options.seed is not None:
-        totals.add(simulate_within(options.seed, options.releases))
+        people = plays_people(options.seed) if options.people is None else options.people
+        totals.add(simulate_within(options.seed, options.releases, people=people))
         if options.history or totals.broken:
-            again = simulate_within(options.seed, options.releases, record_history=True)
+            again = simulate_within(options.seed, options.releases, people=people, record_history=True)
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
-        for result in simulate_all(seeds, options.releases, jobs=options.jobs):
+        for result in simulate_all(seeds, options.releases, people=options.people, jobs=options.jobs):
             totals.add(result)
             if result.violations:
-                again = simulate_within(result.seed, result.releases, record_history=True)
+                again = simulate_within(result.seed, result.releases, people=result.people, record_history=True)
                 print(report(again, whole=options.history), flush=True)
     print(totals.summary())
     return 1 if totals.broken else 0
@@ -81,7 +82,8 @@ class Totals:
 
 def report(result: Result, *, whole: bool = False) -> str:
     """A broken run as text: its seed, its history, the law that it broke and the command that repeats it."""
-    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} --history"
+    people = "--people" if result.people else "--no-people"
+    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {people} --history"
     lines = result.history if whole else result.history[-LAST_LINES:]
     broken = "; ".join(str(violation) for violation in result.violations)
     return "\n".join((f"seed {result.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
@@ -93,6 +95,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
     parser.add_argument("--seed", help="run this seed alone")
     parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
+    parser.add_argument(
+        "--people", action=argparse.BooleanOptionalAction, help="whether people act on releases (in every second seed)"
+    )
     jobs = os.process_cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=jobs, help=f"processes that run seeds ({jobs})")
     parser.add_argument("--history", action="store_true", help="print whole histories")

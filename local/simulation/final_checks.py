@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Final
 
 from local.simulation.cloud import Cloud, run_now
 from local.simulation.ground_truth import GroundTruth
@@ -11,10 +12,14 @@ from local.simulation.laws import Law
 from local.simulation.observations import definitions_written, publication_time, ring_named, visible_regions
 from local.simulation.scanners import CLEAN, Scanners
 from local.simulation.scenario import Build, Scenario
+from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
-from shared.domain.policy import DefinitionPolicy, FailedRescanAction, Policy, VisibleBeforeProof
+from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, FailedRescanAction, Policy, VisibleBeforeProof
 from shared.domain.release import Release, State
+
+ENDS_OR_BEGINS: Final = frozenset({Action.REJECT, Action.REVOKE, Action.RESTORE, Action.RETRY})
+"""Actions after which it is up to people how a release ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,7 @@ class FinalChecks:
         for place, region in () if self._is_left_visible(row.version) else self._visible_unrecorded(row):
             text = f"{place.short} is visible in {region}, and the ledger has no publication there"
             self.broken(Law.LATEST, text)
-        if image.is_good and row.version not in self.scanners.not_clean:
+        if image.is_good and row.version not in self.scanners.not_clean and not self._is_up_to_people(row):
             self._check_good(row, build)
 
     def _check_good(self, row: Release, build: Build) -> None:
@@ -120,6 +125,12 @@ class FinalChecks:
             self.broken(Law.NOTHING_LOST, f"{row.version.short} is good and was rejected: {row.reasons}")
         if row.state is State.SUPERSEDED and not self._can_be_superseded(row.version):
             self.broken(Law.LATEST, f"{row.version.short} is superseded by nothing: {row.history[-1].text}")
+
+    def _is_up_to_people(self, row: Release) -> bool:
+        """Whether people decided how the release ends, or the policy did because they gave no approval in time."""
+        rings = self.truth.policies[row.policy_digest].rings
+        has_deadline = any(each.approval and each.approval.at_deadline is ApprovalDeadline.REJECT for each in rings)
+        return has_deadline or any(each.action in ENDS_OR_BEGINS for each in row.actions)
 
     def _check_last_scan(self, row: Release) -> None:
         """A published version whose last scan fails is revoked where the policy says so, unless the report was lost."""

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from local.simulation.action_invariants import ActionInvariants
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
 from local.simulation.laws import Law
 from local.simulation.observations import is_visible, publication_in, regions_of, ring_regions, visible_regions
+from shared.domain.actions import Action
 from shared.domain.facts import RegionState, VersionFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
-from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Publication, Release, State
+from shared.domain.policy import DefinitionPolicy, Ring, Skippable
+from shared.domain.release import Gate, Publication, Release, State
 
 SKEW: Final = timedelta(minutes=2)
 """How far two clocks together may be off."""
@@ -35,9 +37,9 @@ class Standing:
 class GalleryInvariants:
     """Checks every write to a gallery."""
 
-    def __init__(self, context: CheckContext) -> None:
+    def __init__(self, context: CheckContext, actions: ActionInvariants) -> None:
         """Begin with galleries that nobody has written to."""
-        self._context = context
+        self._context, self._actions = context, actions
         self._before: dict[int, Standing] = {}
         self._last_write: dict[VersionId, tuple[int, int]] = {}
         """At which call a version was written last, and by which invocation."""
@@ -57,7 +59,7 @@ class GalleryInvariants:
         if before.facts is not None:
             self._check_regions(call.invocation, before, now.facts)
             self._check_proof(call.invocation, before.facts, now.facts, memory)
-        self._check_latest(call, before, now)
+        self._check_latest(call, before, now, memory)
         self._check_freshness(call.invocation, version, memory)
         self._last_write[version] = (self._context.calls, call.invocation.number)
 
@@ -86,13 +88,15 @@ class GalleryInvariants:
 
     # --- latest and regions -------------------------------------------------------------------------------------------
 
-    def _check_latest(self, call: Call, before: Standing, now: Standing) -> None:
+    def _check_latest(self, call: Call, before: Standing, now: Standing, memory: InvocationMemory) -> None:
+        # A restore may come while a write is under way: what was rejected when the lease was held may be hidden.
+        row = memory.row
         for region, was in before.latest.items():
             then = now.latest.get(region)
             if was is None or (then is not None and then >= was):
                 continue
             is_unproven = was == call.args[0].id.number and self._is_unproven(before.facts)
-            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then):
+            if not is_unproven and not self._is_revocation(call, then) and not self._may_hide(call, region, then, row):
                 text = f"latest in {region} went from {was} to {then or 'nothing'}"
                 self._context.broken(Law.LATEST, text, call.invocation)
 
@@ -101,16 +105,19 @@ class GalleryInvariants:
         command = call.invocation.command
         if command is None or command.kind is not Kind.REVOKE:
             return False
-        policy = self._context.truth.policies[self._context.rows[command.release].policy_digest]
-        return then is not None or policy.scan.revoke_to_empty
+        row, orders = self._context.rows[command.release], self._context.truth.orders
+        policy = self._context.truth.policies[row.policy_digest]
+        taken = (orders.get((row.version, each.by, each.key)) for each in row.actions)
+        is_told = any(each is not None and each.allow_empty for each in taken)
+        return then is not None or policy.scan.revoke_to_empty or is_told
 
-    def _may_hide(self, call: Call, region: str, then: VersionNumber | None) -> bool:
+    def _may_hide(self, call: Call, region: str, then: VersionNumber | None, row: Release | None) -> bool:
         """Whether the write hides a version that was rejected or is not proven for the region."""
         command = call.invocation.command
         if command is None or command.kind is not Kind.HIDE:
             return False
         version: VersionId = call.args[0].id
-        row = self._context.rows[command.release]
+        row = row or self._context.rows[command.release]
         policy = self._context.truth.policies[row.policy_digest]
         rings = [
             ring for ring in policy.rings if ring.definition == version.definition and region in ring_regions(ring)
@@ -173,17 +180,19 @@ class GalleryInvariants:
             self._check_region_proof(invocation, facts, region, row)
 
     def _check_region_proof(self, invocation: Invocation, facts: VersionFacts, region: str, row: Release) -> None:
-        image, policy = self._context.truth.original_of(facts) or "", self._context.truth.policies[row.policy_digest]
+        policy = self._context.truth.policies[row.policy_digest]
         rings = [ring for ring in policy.rings if ring.definition == facts.id.definition]
-        lacking = {ring.name: self._lacking(row, image, policy, ring) for ring in rings if region in ring_regions(ring)}
+        here = [ring for ring in rings if region in ring_regions(ring)]
+        lacking = {ring.name: self._lacking(invocation, row, policy, ring) for ring in here}
         if all(lacking.values()):
             what = "; ".join(f"{ring} lacks {', '.join(each)}" for ring, each in lacking.items()) or "no ring names it"
             text = f"{facts.id.short} was published in {region} without complete proof: {what}"
             self._context.broken(Law.PROOF, text, invocation)
 
-    def _lacking(self, row: Release, image: str, policy: DefinitionPolicy, ring: Ring) -> list[str]:
+    def _lacking(self, invocation: Invocation, row: Release, policy: DefinitionPolicy, ring: Ring) -> list[str]:
         """What is not fulfilled and must be before the image is published in a ring."""
-        lacking = self._context.proof.missing(row, image, policy, ring)
+        lacking = self._context.proof.missing(row, row.incarnation or "", policy, ring)
+        lacking.extend(self._actions.unmet(row, policy, ring, invocation.started_at))
         if row.ring != ring.name:
             lacking.append(f"its turn, which {row.ring or 'no ring'} has")
         if not self._has_baked(row, policy, ring):
@@ -198,4 +207,15 @@ class GalleryInvariants:
         else:
             before = publication_in(row, names[index - 1])
             since = self._published_at[row.version, before] if before else None
-        return since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
+        has_baked = since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
+        return has_baked or self._is_bake_skipped(row, policy, ring)
+
+    def _is_bake_skipped(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
+        """Whether the evidence names who skipped the rest of the bake time, and that person ordered it."""
+        allowed = {Action.SKIP_BAKE}
+        if Skippable.BAKE in policy.emergency_skips:
+            allowed.add(Action.EMERGENCY)
+        ordered = {each.by for each in row.actions if each.action in allowed}
+        baked = (each for each in row.gates if each.gate is Gate.BAKE and each.ring == ring.name)
+        found = (self._context.proof.evidence(each.evidence) for each in baked)
+        return any(each is not None and each.document["facts"].get("skippedBy") in ordered for each in found)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from local.simulation.observations import publication_time
+from shared.domain.access import Actor
+from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy, Policy
@@ -25,6 +27,17 @@ class ImageTruth:
         return self.boots and self.has_clean_scan
 
 
+@dataclass(frozen=True, slots=True)
+class ActionOrder:
+    """What somebody ordered, and who it was."""
+
+    action: Action
+    by: Actor
+    reason: str
+    allow_empty: bool = False
+    """Whether a revocation may leave a region without any version."""
+
+
 @dataclass(slots=True)
 class GroundTruth:
     """Every policy, every image and every resource of others in a run."""
@@ -35,11 +48,17 @@ class GroundTruth:
     """Every image, by its version and the time at which it was published (ISO 8601)."""
     foreign_resources: set[str] = field(default_factory=set)
     """Resources in the test resource group that are not the app's, by id in lower case."""
+    orders: dict[tuple[VersionId, str, str], ActionOrder] = field(default_factory=dict)
+    """What people ordered, by version, actor and idempotency key."""
     _originals: dict[tuple[VersionId, str | None], str | None] = field(default_factory=dict)
 
     def add_policy(self, policy: Policy) -> None:
         """A policy comes into force."""
         self.policies.update({each.digest: each for each in policy.definitions.values()})
+
+    def add_order(self, version: VersionId, key: str, order: ActionOrder) -> None:
+        """Somebody orders something. The same request again is the same order."""
+        self.orders.setdefault((version, order.by.id, key), order)
 
     def add_copy(self, copy: VersionFacts, original: VersionFacts | None) -> None:
         """The cloud made a copy of an original, or of nothing when that was deleted at that moment."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from local.simulation.action_invariants import ActionInvariants
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
@@ -43,8 +44,9 @@ class Invariants:
     def __init__(self, context: CheckContext) -> None:
         """Begin with a run in which nothing has happened."""
         self._context = context
-        self._galleries = GalleryInvariants(context)
-        self._ledger = LedgerInvariants(context)
+        actions = ActionInvariants(context)
+        self._galleries = GalleryInvariants(context, actions)
+        self._ledger = LedgerInvariants(context, actions)
         self._memories: dict[int, InvocationMemory] = {}
         self._present: dict[int, VersionFacts | None] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from local.simulation.action_invariants import ActionInvariants
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
@@ -31,9 +32,9 @@ type _Sent = tuple[VersionId, CommandKey, int]
 class LedgerInvariants:
     """Checks every row and every command."""
 
-    def __init__(self, context: CheckContext) -> None:
+    def __init__(self, context: CheckContext, actions: ActionInvariants) -> None:
         """Begin with an empty ledger."""
-        self._context = context
+        self._context, self._actions = context, actions
         self._recorded: set[_Sent] = set()
         self._sent: set[_Sent] = set()
         self._waits_since: dict[VersionId, datetime] = {}
@@ -75,6 +76,7 @@ class LedgerInvariants:
 
     def _keep(self, invocation: Invocation, before: Release | None, row: Release) -> None:
         self._context.rows[row.version] = row
+        self._actions.row_written(invocation, before, row)
         for pending in row.pending.values():
             self._recorded.add((row.version, key_of(pending.command), pending.command.seq))
             self._check_mark(invocation, row, pending)

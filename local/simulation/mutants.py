@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from local.simulation.people import PEOPLE
 from local.simulation.simulator import Mutant
+from shared.domain.access import Access, Role
+from shared.domain.actions import Action, ActionRecord
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
@@ -56,13 +59,6 @@ class AnySequence(Release):
         return str(command.branch) in self.pending
 
 
-class NoSequence(_Port):
-    """Rows that accept any command, however old."""
-
-    async def read(self, version: VersionId) -> Stored | None:
-        return _read_as(AnySequence, await self.port.read(version))
-
-
 class AllProven(Release):
     """A release of which every gate counts as passed."""
 
@@ -71,20 +67,6 @@ class AllProven(Release):
         return GateRecord(
             gate, Answer.PASS, self.updated_at, incarnation, self.policy_digest, evidence, ring=ring, region=region
         )
-
-
-class NoProofCheck(_Port):
-    """Rows of which the app's ``missing_proof`` finds nothing missing."""
-
-    async def read(self, version: VersionId) -> Stored | None:
-        return _read_as(AllProven, await self.port.read(version))
-
-
-def _read_as(row_type: type[Release], stored: Stored | None) -> Stored | None:
-    if stored is None:
-        return None
-    values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
-    return Stored(row_type(**values), stored.etag)
 
 
 class NoLease(_Port):
@@ -169,6 +151,72 @@ class NoTimer(_Port):
                 yield stored
 
 
+class NotHeld(Release):
+    """A release that nobody holds, whatever people ordered."""
+
+    @property
+    def hold(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return None
+
+
+class AllApproved(Release):
+    """A release whose ring has the approvals of two people, whatever people ordered."""
+
+    def taken(self, *actions: Action) -> tuple[ActionRecord, ...]:
+        taken = super().taken(*actions)
+        return (*taken, self._approval("one"), self._approval("two")) if Action.APPROVE in actions else taken
+
+    def _approval(self, by: str) -> ActionRecord:
+        incarnation, digest = self.incarnation, self.policy_digest
+        return ActionRecord(
+            Action.APPROVE, datetime.max.replace(tzinfo=UTC), by, by, by, incarnation, digest, by, ring=self.ring
+        )
+
+
+@dataclass
+class ReadAs(_Port):
+    """A ledger whose rows are read as a type that finds something fulfilled which is not."""
+
+    row_type: type[Release]
+
+    async def read(self, version: VersionId) -> Stored | None:
+        stored = await self.port.read(version)
+        if stored is None:
+            return None
+        values = {name: getattr(stored.release, name) for name in Release.__dataclass_fields__}
+        return Stored(self.row_type(**values), stored.etag)
+
+
+class NoKeys(_Port):
+    """Rows in which no action has the idempotency key of its request."""
+
+    async def read(self, version: VersionId) -> Stored | None:
+        stored = await self.port.read(version)
+        return None if stored is None else Stored(_with_keys(stored.release, lambda key: f"{key}~"), stored.etag)
+
+    async def insert(self, release: Release) -> Stored:
+        return await self.port.insert(_with_keys(release, _own_key))
+
+    async def replace(self, stored: Stored, release: Release, *, archive: Release | None = None) -> Stored:
+        return await self.port.replace(stored, _with_keys(release, _own_key), archive=archive)
+
+
+def _own_key(key: str) -> str:
+    return key.removesuffix("~")
+
+
+def _with_keys(release: Release, change: Callable[[str], str]) -> Release:
+    return replace(release, actions=tuple(replace(each, key=change(each.key)) for each in release.actions))
+
+
+def without_roles(policy: Policy) -> Policy:
+    """The policy by which everybody who acts in a run is an administrator."""
+    access = Access({Role.ADMIN: frozenset().union(*(each.ids for each in PEOPLE))})
+    return replace(
+        policy, definitions={source: replace(each, access=access) for source, each in policy.definitions.items()}
+    )
+
+
 def without_hiding(policy: Policy) -> Policy:
     """The policy by which a version that is visible without proof is only warned of."""
     rules = ValidationRules(visible_before_proof=VisibleBeforeProof.WARN)
@@ -192,17 +240,23 @@ def _without_read_back() -> Mutant:
 
 MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "outbox": lambda: Mutant(lambda world: replace(world, ledger=NoOutbox(world.ledger))),
-    "sequence check": lambda: Mutant(lambda world: replace(world, ledger=NoSequence(world.ledger))),
+    "sequence check": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnySequence))),
     "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
     "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
     "read-back": _without_read_back,
     "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
     "proof check": lambda: Mutant(
-        lambda world: replace(world, ledger=NoProofCheck(world.ledger)), change_policy=with_ring_scans
+        lambda world: replace(world, ledger=ReadAs(world.ledger, AllProven)), change_policy=with_ring_scans
     ),
     "hiding": lambda: Mutant(lambda world: replace(world, policy=without_hiding(world.policy))),
     "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
     "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
+    "hold": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, NotHeld)), needs_people=True),
+    "approvals": lambda: Mutant(
+        lambda world: replace(world, ledger=ReadAs(world.ledger, AllApproved)), needs_people=True
+    ),
+    "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs_people=True),
+    "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs_people=True),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

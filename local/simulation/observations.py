@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.messages import Command, Kind
@@ -55,6 +56,12 @@ def waits_for_version(row: Release) -> bool:
 def has_ended(row: Release) -> bool:
     """Whether a release has ended, with no command left to do, except to wait for another version."""
     return row.state in ENDED and (not row.pending or (len(row.pending) == 1 and waits_for_version(row)))
+
+
+def is_held(row: Release) -> bool:
+    """Whether somebody holds a release. A row forgets the actions on an image when its number is used again."""
+    last = [each.action for each in row.actions if each.action in {Action.HOLD, Action.RESUME}][-1:]
+    return last == [Action.HOLD]
 
 
 def publication_in(row: Release, ring: str) -> Publication | None:

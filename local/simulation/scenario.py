@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
 from typing import Final
@@ -40,6 +40,7 @@ from shared.domain.policy import (
     VisibleBeforeProof,
 )
 
+BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
 BUILD: Final = GalleryId(SUBSCRIPTION, "rg-images", "gal_build")
 PRODUCTION: Final = GalleryId("00000000-0000-4000-8000-000000000002", "rg-prod", "gal_prod")

@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
@@ -21,17 +21,17 @@ from local.simulation.instances import Instances
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
 from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
+from local.simulation.people import People, with_people
 from local.simulation.scanners import ReportStore, Scanners
-from local.simulation.scenario import HOME, TEST, Scenario, draw
+from local.simulation.scenario import BEGIN, HOME, TEST, Scenario, draw
 from local.simulation.scheduler import Scheduler
 from local.simulation.workload import OPERATOR_ROUND, Casting, Workload
 from shared.domain.image import VersionId
 from shared.domain.outcomes import HopResult
 from shared.domain.policy import Policy
-from shared.domain.release import Release
+from shared.domain.release import Release, State
 from shared.ports import ForeignTarget, PassingFault, Refused
 
-BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 RECONCILE: Final = timedelta(minutes=15)
 TIME_LIMIT: Final = timedelta(days=4)
 """After the last injected fault, or after operators sent something again: what has not ended by then never will."""
@@ -47,6 +47,8 @@ class Result:
 
     seed: str
     releases: int
+    people: bool = False
+    """Whether people acted on releases."""
     steps: int = 0
     invocations: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -61,6 +63,8 @@ class Mutant:
 
     wrap_world: WorldWrapper
     change_policy: Callable[[Policy], Policy] = lambda policy: policy
+    needs_people: bool = False
+    """Whether it matters only where people act on releases."""
 
 
 NO_MUTANT: Final = Mutant(lambda world: world)
@@ -70,9 +74,16 @@ class StopRun(BaseException):
     """A law is broken: the run ends here."""
 
 
-def simulate(seed: str, releases: int = 4, *, mutant: Mutant = NO_MUTANT, record_history: bool = False) -> Result:
+def simulate(
+    seed: str,
+    releases: int = 4,
+    *,
+    people: bool = False,
+    mutant: Mutant = NO_MUTANT,
+    record_history: bool = False,
+) -> Result:
     """Run a seed until everything has ended or a law is broken."""
-    return Simulator(seed, releases, mutant=mutant, record_history=record_history).run()
+    return Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -81,9 +92,13 @@ class Simulator:
     The texts that seed the generators are part of what a seed means, and are never changed.
     """
 
-    def __init__(self, seed: str, releases: int, *, mutant: Mutant, record_history: bool) -> None:
-        self.result = Result(seed, releases)
-        self.scenario: Scenario = draw(seed, releases).with_policies(mutant.change_policy)
+    def __init__(self, seed: str, releases: int, *, people: bool = False, mutant: Mutant, record_history: bool) -> None:
+        self.result = Result(seed, releases, people or mutant.needs_people)
+        self._people_rng = Random(f"people {seed}")
+        scenario = draw(seed, releases)
+        if self.result.people:
+            scenario = with_people(scenario, self._people_rng)
+        self.scenario: Scenario = scenario.with_policies(mutant.change_policy)
         self.scheduler = Scheduler(BEGIN, Random(f"order {seed}"))
         self.rng = Random(f"host {seed}")
         casting = Casting()
@@ -181,6 +196,9 @@ class Simulator:
             self.plan(action.at, lambda action=action: self.workload.perform(action))
         self.scheduler.call_later(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
         self.scheduler.call_later(OPERATOR_ROUND, self.workload.operate)
+        if self.result.people:
+            attention = Random(f"attention {self.result.seed}")
+            People(self.host, self.truth, self.workload, self).begin(self.scenario, self._people_rng, attention)
 
     def _is_finished(self) -> bool:
         if self.result.violations:
@@ -201,7 +219,13 @@ class Simulator:
         has_looked = all(row.updated_at > settled_at + timedelta(minutes=2) for row in waiting)  # by any two clocks
         if len(self.cloud.queues) > len(waiting) or not has_looked:
             return False
-        return all(map(has_ended, rows)) and not self._missed(rows)
+        has_ended_all = all(has_ended(row) or self._is_left_to_people(row) for row in rows)
+        return has_ended_all and not self._missed(rows)
+
+    def _is_left_to_people(self, row: Release) -> bool:
+        """Whether somebody revoked a version whose galleries the policy names no more: people must hide it there."""
+        is_covered = row.version.definition in self.host.world.policy.definitions
+        return row.state is State.REVOKING and not is_covered and all(each.parked for each in row.pending.values())
 
     # --- what workload and scanners need ------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from local.simulation.calls import Invocation
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost
-from local.simulation.ground_truth import GroundTruth, ImageTruth
+from local.simulation.ground_truth import ActionOrder, GroundTruth, ImageTruth
 from local.simulation.instances import Instances
 from local.simulation.observations import definitions_written
 from local.simulation.scenario import HOME, OPERATOR, SUBSCRIPTION, ActionKind, Build, UserAction
@@ -196,6 +196,7 @@ class Workload:
         """A call of the HTTP API: what it denies is an answer, and no fault."""
         self._requests += 1
         request = Request(action, OPERATOR, f"operator-{self._requests:08}", reason="the cause is corrected")
+        self.truth.add_order(version, request.key, ActionOrder(action, OPERATOR, request.reason))
 
         async def call(world: World, now: datetime, _: Invocation) -> str:
             try:

@@ -100,7 +100,10 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
     (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     # Later scans of published versions.
-    **{(state, O.ALERTED): Next(state, (Send.ANNOUNCE,)) for state in (S.QUALIFYING, *_IN_A_RING, *_STANDING)},
+    **{
+        (state, O.ALERTED): Next(state, (Send.ANNOUNCE,))
+        for state in (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, *_STANDING)
+    },
     **{(state, O.HELD_BACK): Next(S.HELD, (*_ENDED, Send.SCAN)) for state in _IN_A_RING},
     (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE)),
     **{

@@ -26,11 +26,11 @@ class RevokePlan:
     changes: bool
     before: Mapping[str, VersionNumber | None]
     after: Mapping[str, VersionNumber | None]
+    emptied: tuple[str, ...]
+    """Regions in which ``latest`` would become empty.
 
-    @property
-    def emptied(self) -> tuple[str, ...]:
-        """Regions in which ``latest`` would become empty."""
-        return tuple(region for region, now in self.before.items() if now is not None and self.after[region] is None)
+    A failed replication to one region gives the whole version the state *Failed*. Its other regions count all the same.
+    """
 
 
 def plan_revocation(
@@ -43,7 +43,8 @@ def plan_revocation(
     changes = not version.excluded or targets != version.targets
     before = {region: latest_in((*others, version), region) for region in version.regions}
     after = {region: latest_in((*others, hidden), region) for region in version.regions}
-    return RevokePlan(targets, changes, before, after)
+    shown = (region for region in version.regions if version.visible_in(region) and not hidden.visible_in(region))
+    return RevokePlan(targets, changes, before, after, tuple(region for region in shown if after[region] is None))
 
 
 def check_revocation(

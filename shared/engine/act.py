@@ -26,6 +26,8 @@ from shared.ports import Conflict, Stored, World
 
 LONGEST_REASON: Final = 1000
 """Characters."""
+_OUTLASTING: Final = frozenset({Action.HOLD, Action.RESUME, Action.REVOKE})
+"""Actions that a row may get before its validation, and that count after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,16 @@ def _repeated(stored: Stored | None, request: Request) -> Taken | None:
 async def _release(
     stored: Stored | None, version: VersionId, request: Request, policy: DefinitionPolicy, world: World, now: datetime
 ) -> Release:
-    """The row that the action is about. A version that never had a release can be revoked all the same."""
+    """The row that the action is about. A version that never had a release can be revoked all the same.
+
+    Before its validation, a row has no incarnation. An action that outlasts the validation needs it, or it would not
+    count for the image afterwards.
+    """
     release = None if stored is None else stored.release
-    if release is not None and (release.incarnation or request.action is not Action.REVOKE):
-        return release
-    if request.action is not Action.REVOKE:
+    if release is None and request.action is not Action.REVOKE:
         raise ActionDenied("unknown_release", f"no release exists for {version.short}")
+    if release is not None and (release.incarnation or request.action not in _OUTLASTING):
+        return release
     facts = await world.galleries.version(version)
     if facts is None:
         raise ActionDenied("unknown_version", f"{version.short} does not exist in its gallery")

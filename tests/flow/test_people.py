@@ -214,6 +214,18 @@ def test_a_hold_outlasts_a_change_of_the_policy() -> None:
     assert play.wait(5).latest(SOURCE, HOME) is None
 
 
+def test_a_hold_before_the_validation_has_ended_outlasts_it() -> None:
+    down = Misfortune("galleries.version", unavailable, times=3)
+    play = Rehearsal(SMALL, misfortunes=[down])
+    version = play.publish()
+    play.until(lambda: play.has(version))
+    assert play.release(version).incarnation is None
+    play.take(Action.HOLD, version, reason="an incident")
+    assert play.wait(24).latest(SOURCE, HOME) is None
+    play.take(Action.RESUME, version)
+    assert play.run(timedelta(hours=1)).release(version).state is State.RELEASED
+
+
 def test_nobody_holds_twice() -> None:
     play = Rehearsal(SMALL)
     version = play.publish()

@@ -13,7 +13,7 @@ from shared.domain.policy import BootRules, Severity
 from shared.domain.release import Gate, State
 from shared.engine import dispatch, intake
 from shared.timers import reconcile
-from tests.flow.misfortunes import Call, Meanwhile
+from tests.flow.misfortunes import Call, Meanwhile, Misfortune, unavailable
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, WARNING, Rehearsal, ring
 from tests.flow.test_replication import hide
 
@@ -47,6 +47,23 @@ def test_a_changed_policy_can_reject_what_the_former_one_let_pass() -> None:
     play.run()
     release = play.release(version)
     assert (release.state, release.policy_digest) == (State.REJECTED, "strict")
+
+
+def test_a_later_scan_that_fails_while_it_is_validated_again_is_told_at_once() -> None:
+    fails: list[str] = []
+    down = Misfortune("galleries.version", unavailable, times=10**6, function="validate", only=lambda _: bool(fails))
+    play = Rehearsal(DEFINITION, misfortunes=[down])
+    version = play.publish()
+    play.until(lambda: play.has(version) and bool(play.release(version).published))
+    fails.append("validation")
+    play.change_policy(replace(DEFINITION, digest="digest-2"))
+    play.until(lambda: play.release(version).state is State.VALIDATING)
+    play.scan(version, "critical-cve")
+    play.wait(minutes=2)
+    release = play.release(version)
+    assert (release.state, [each.gate for each in release.gates]) == (State.VALIDATING, [Gate.RESCAN])
+    fails.clear()
+    assert play.wait(1).release(version).state is State.REJECTED
 
 
 def test_what_was_published_before_stays_published() -> None:

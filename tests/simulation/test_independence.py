@@ -18,6 +18,7 @@ CHECKS = (
     "ground_truth",
     "proof",
     "check_context",
+    "action_invariants",
     "gallery_invariants",
     "ledger_invariants",
     "invariants",

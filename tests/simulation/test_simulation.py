@@ -13,7 +13,7 @@ import pytest
 
 from local.simulation.__main__ import main, report
 from local.simulation.laws import Law
-from local.simulation.pool import simulate_all, simulate_within
+from local.simulation.pool import plays_people, simulate_all, simulate_within
 from local.simulation.simulator import (
     BEGIN,
     LONGEST,
@@ -24,6 +24,7 @@ from local.simulation.simulator import (
     Simulator,
     simulate,
 )
+from shared.domain.actions import Action
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -32,27 +33,27 @@ SHARES = 8
 SEEDS_IN_A_SHARE = 50
 
 
-def kept_seeds() -> list[tuple[str, int]]:
+def kept_seeds() -> list[tuple[str, int, bool]]:
     lines = [line.split(":")[0].split() for line in KEPT.read_text().splitlines() if line and line[0] != "#"]
-    return [(seed, int(releases)) for seed, releases in lines]
+    return [(seed, int(releases), people == ["people"]) for seed, releases, *people in lines]
 
 
-def holds(seed: str, releases: int = 4) -> Result:
-    result = simulate(seed, releases)
+def holds(seed: str, releases: int = 4, *, people: bool = False) -> Result:
+    result = simulate(seed, releases, people=people)
     if result.violations:
-        pytest.fail(report(simulate(seed, releases, record_history=True)))
+        pytest.fail(report(simulate(seed, releases, people=people, record_history=True)))
     return result
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_law_is_broken_within_the_budget(share: int) -> None:
     for seed in range(FIRST + share * SEEDS_IN_A_SHARE, FIRST + (share + 1) * SEEDS_IN_A_SHARE):
-        holds(str(seed))
+        holds(str(seed), people=plays_people(str(seed)))
 
 
-@pytest.mark.parametrize(("seed", "releases"), kept_seeds())
-def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int) -> None:
-    holds(seed, releases)
+@pytest.mark.parametrize(("seed", "releases", "people"), kept_seeds())
+def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool) -> None:
+    holds(seed, releases, people=people)
 
 
 def test_a_seed_with_many_releases_breaks_no_law() -> None:
@@ -89,9 +90,32 @@ def test_every_verdict_comes_up() -> None:
     assert states == {"released", "rejected", "superseded", "revoked"}
 
 
-def test_a_seed_is_the_same_every_time() -> None:
-    one, two = (simulate("7", record_history=True).history for _ in range(2))
+def test_every_action_of_people_is_taken() -> None:
+    missing = set(Action)
+    for seed in range(1, 100):
+        run = Simulator(str(seed), 4, people=True, mutant=NO_MUTANT, record_history=False)
+        run.run()
+        missing -= {record.action for row in run.rows() for record in row.actions}
+        if not missing:
+            return
+    pytest.fail(f"never taken: {sorted(missing)}")
+
+
+@pytest.mark.parametrize("people", [False, True])
+def test_a_seed_is_the_same_every_time(people: bool) -> None:
+    one, two = (simulate("7", people=people, record_history=True).history for _ in range(2))
     assert one == two
+
+
+def test_people_change_no_draw_of_a_seed() -> None:
+    without, with_people = (
+        Simulator("7", 4, people=people, mutant=NO_MUTANT, record_history=False).scenario for people in (False, True)
+    )
+    assert (with_people.builds, with_people.clock_skew, with_people.span) == (
+        without.builds,
+        without.clock_skew,
+        without.span,
+    )
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:

@@ -42,6 +42,11 @@ def test_a_region_where_it_was_not_latest_is_not_emptied() -> None:
     assert plan_revocation([hidden], hidden).emptied == ()
 
 
+def test_a_region_is_emptied_although_the_replication_to_another_one_failed() -> None:
+    failed = replace(BAD, provisioning_state=ProvisioningState.FAILED)
+    assert plan_revocation([GOOD, failed], failed).emptied == ("westus",)
+
+
 def test_a_newer_version_stays_latest() -> None:
     newer = version("3.0.0", *EVERYWHERE)
     plan = plan_revocation([GOOD, BAD, newer], BAD)
