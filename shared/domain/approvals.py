@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.policy import DefinitionPolicy, Ring, Skippable
 from shared.domain.publish_window import opens_at
-from shared.domain.release import Answer, Gate, Release
+from shared.domain.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ def approvals(release: Release, ring: Ring) -> tuple[ActionRecord, ...]:
 
     A later scan that fails withdraws those that were given before it.
     """
-    failed = [each.at for each in release.gates if each.gate is Gate.RESCAN and each.answer is Answer.REJECT]
-    since = max(failed, default=None)
+    since = release.scan_failed_at
     counted: dict[str, ActionRecord] = {}
     for each in release.taken(Action.APPROVE):
         is_valid = each.policy_digest == release.policy_digest and (since is None or each.at > since)

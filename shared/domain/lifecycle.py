@@ -271,4 +271,5 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
         qualified_at=None,
         actions=release.actions if is_same else (),
         builder=release.builder if is_same else None,
+        scan_failed_at=release.scan_failed_at if is_same else None,
     )

@@ -146,6 +146,8 @@ class Release:
     traceparent: str | None = None
     actions: tuple[ActionRecord, ...] = ()
     """What people did, oldest first."""
+    scan_failed_at: datetime | None = None
+    """When a later scan of this image failed last: approvals that were given before do not count."""
     builder: str | None = None
     """Application or object id of who wrote the version first, in lower case, where the event told."""
 

@@ -173,6 +173,7 @@ def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, mo
             *(each for each in release.warnings if not each.startswith(SINCE)),
             *((f"{SINCE}{result.warning}",) if result.warning else ()),
         ),
+        scan_failed_at=moment.now if decided.answer is Answer.REJECT else release.scan_failed_at,
     )
     if result.outcome is None:
         moved = release.with_history(moment.now, f"a later scan was evaluated: {decided.answer}")

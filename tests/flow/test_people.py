@@ -13,6 +13,7 @@ from shared.domain.policy import ApprovalDeadline, ApprovalRules, DefinitionPoli
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.release import Gate, State
 from shared.engine.apply_action import ActionDenied
+from tests.flow.misfortunes import Misfortune, unavailable
 from tests.flow.rehearsal import (
     ADMIN,
     APPROVER,
@@ -142,6 +143,19 @@ def test_a_scan_that_fails_withdraws_an_approval() -> None:
     play.scan(version, "critical-cve")
     play.wait(1)
     assert play.release(version).gates[-1].gate is Gate.RESCAN
+    play.take(Action.APPROVE, version, SECOND_APPROVER)
+    assert play.wait(2).latest(SOURCE, "eastus") is None
+
+
+def test_a_scan_that_passes_afterwards_does_not_bring_a_withdrawn_approval_back() -> None:
+    play = Rehearsal(with_ring(DEFINITION, 1, approval=ApprovalRules(count=2)))
+    version = play.publish()
+    play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
+    play.take(Action.APPROVE, version, APPROVER)
+    for words in ("critical-cve", "clean"):
+        play.wait(1)
+        play.scan(version, words)
+    play.wait(1)
     play.take(Action.APPROVE, version, SECOND_APPROVER)
     assert play.wait(2).latest(SOURCE, "eastus") is None
 
