@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from shared.domain.boot import FailureCause
 from shared.domain.facts import RegionTargetFacts
+from shared.domain.image import VersionNumber
 from shared.domain.report_reference import ReportReference
 
 type LatestChange = Mapping[str, Mapping[str, str | None]]
@@ -315,6 +316,17 @@ class ConfirmExcluded(RevocationState):
 
 
 # --- what others ask of a state ---------------------------------------------------------------------------------------
+
+
+def latest_change(
+    before: Mapping[str, VersionNumber | None], after: Mapping[str, VersionNumber | None]
+) -> LatestChange:
+    """What ``latest`` is before and after a write, by region, as states and evidence have it."""
+    return {region: {"before": _number(was), "after": _number(after[region])} for region, was in before.items()}
+
+
+def _number(number: VersionNumber | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def carried[S: HopState](into: type[S], state: HopState, **changes: Any) -> S:

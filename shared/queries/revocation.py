@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from shared.domain.hop_states import latest_change
 from shared.domain.image import VersionId
 from shared.domain.release import Release, State
 from shared.domain.revocation import RevokePlan, plan_revocation
@@ -58,12 +59,6 @@ async def _with_incarnation(release: Release, world: World) -> Release:
 def _plan(plan: RevokePlan) -> dict[str, Any]:
     return {
         "changes": plan.changes,
-        "latest": {
-            region: {
-                "before": str(before) if before else None,
-                "after": str(plan.after[region]) if plan.after[region] else None,
-            }
-            for region, before in plan.before.items()
-        },
+        "latest": latest_change(plan.before, plan.after),
         "emptied": list(plan.emptied),
     }

@@ -23,11 +23,11 @@ from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.hop_states import (
     AwaitApproval,
     Bake,
-    LatestChange,
     Publish,
     PublishingState,
     ReadBack,
     UndoPublication,
+    latest_change,
 )
 from shared.domain.image import VersionId
 from shared.domain.latest import (
@@ -198,7 +198,7 @@ async def _write(hop: Hop, state: Publish, plan: PublishPlan, version: VersionFa
     hidden = {region for region in hop.ring.region_names if not version.visible_in(region)}
     if plan.changes:
         await write(version, plan.targets, hop.world, excluded=plan.excluded)
-    written = ReadBack(shown=tuple(sorted(hidden.union(state.shown))), predicted=_predicted(plan))
+    written = ReadBack(shown=tuple(sorted(hidden.union(state.shown))), predicted=latest_change(plan.before, plan.after))
     try:
         step = await _read_back(hop, written)
     except PassingFault as fault:
@@ -310,13 +310,6 @@ def _overtaken(versions: Sequence[VersionFacts], target: VersionId, regions: Seq
         for each in versions
         for region in regions
     )
-
-
-def _predicted(plan: PublishPlan) -> LatestChange:
-    return {
-        region: {"before": str(before) if before else None, "after": str(plan.after[region])}
-        for region, before in plan.before.items()
-    }
 
 
 def _flags(versions: Sequence[VersionFacts], target: VersionId) -> Mapping[str, Any]:

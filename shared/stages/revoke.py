@@ -19,7 +19,7 @@ from typing import Final
 
 from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
-from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange
+from shared.domain.hop_states import BeginRevocation, ConfirmExcluded, Exclude, LatestChange, latest_change
 from shared.domain.image import DefinitionId
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Kind
@@ -27,7 +27,6 @@ from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Redire
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.revocation import (
-    RevokePlan,
     check_revocation,
     plan_revocation,
     published_regions,
@@ -107,7 +106,7 @@ async def _exclude_in(hop: Hop, state: Exclude, definition: DefinitionId, done: 
         plan = plan_revocation(versions, version, kept=due.kept)
         if plan.changes:
             await write(version, plan.targets, hop.world, excluded=True)
-        done[str(definition)] = _predicted(plan)
+        done[str(definition)] = latest_change(plan.before, plan.after)
         return due
 
 
@@ -190,13 +189,3 @@ def _unmanaged_publications(release: Release, policy: DefinitionPolicy) -> Itera
                 f"it was published in {publication.ring} ({where}) as well, which the policy names no more: where that "
                 "ring had a gallery of its own, exclude the version from latest there by hand"
             )
-
-
-def _predicted(plan: RevokePlan) -> LatestChange:
-    return {
-        region: {
-            "before": str(before) if before else None,
-            "after": str(plan.after[region]) if plan.after[region] else None,
-        }
-        for region, before in plan.before.items()
-    }
