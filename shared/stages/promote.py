@@ -65,6 +65,9 @@ POLICY_POLL: Final = timedelta(hours=1)
 UNDO_POLL: Final = timedelta(seconds=5)
 """The write that made the wrong version visible may still be in progress."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
+_APPROVAL_WITHDRAWN: Final = Redirected(
+    Outcome.APPROVAL_WANTED, "new evidence failed, which withdraws the approvals before it"
+)
 
 
 async def run(hop: Hop) -> HopResult:
@@ -150,7 +153,7 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
         return await _scanned(hop, state, ring.scan)
     if missing == (f"{Gate.APPROVAL}/{ring.name}",):
-        return Redirected(Outcome.APPROVAL_WANTED, "new evidence failed, which withdraws the approvals before it")
+        return _APPROVAL_WITHDRAWN
     if missing:
         return Redirected(
             Outcome.POLICY_CHANGED, f"no valid evidence of {', '.join(missing)}: all gates are evaluated again"
@@ -160,6 +163,8 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
         current = await world.ledger.read(release.version)
         if current is None or not current.release.expects(hop.command):
             return Dropped("stale: the release has advanced")
+        if missing_approvals(current.release, hop.policy, ring):
+            return _APPROVAL_WITHDRAWN
         wait = publication_wait(current.release, hop.policy, ring, hop.now)
         if wait:
             return _waiting(hop, state, wait)
