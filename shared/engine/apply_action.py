@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from shared.domain.actions import ROLES, Action, ActionRecord, Request
 from shared.domain.approvals import approvals, missing_approvals
-from shared.domain.hop_states import BeginRevocation, Exclude
+from shared.domain.hop_states import BeginRevocation
 from shared.domain.lifecycle import Outcome, advance, after_bake
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
@@ -253,21 +253,20 @@ def _resend(release: Release, do: _Action) -> Applied:
 
 def _revoke(release: Release, do: _Action) -> Applied:
     if release.state is State.REVOKING and do.request.allow_empty and not may_leave_empty(release):
-        again = order(replace(do.taken(release), seq=release.seq + 1), Send.REVOKE, do.policy, do.moment)
-        return Applied(_allowing_empty(again), do.record)
+        again = _scheduled(do.taken(release), do, "")
+        return Applied(order(again, Send.REVOKE, do.policy, do.moment), do.record)
     if release.state in {State.REVOKING, State.REVOKED}:
         raise Impossible(f"the version is {release.state.value} already", "revoked_already")
     at, text = do.request.at, f"revoked by {do.record.actor}: {do.record.reason}"
-    moved = do.taken(release)
+    moved = _scheduled(do.taken(release), do, text)
     if at is not None and at > do.moment.now:
-        return Applied(_scheduled(moved, do, text), do.record, {"at": at.isoformat()})
+        return Applied(moved, do.record, {"at": at.isoformat()})
     moved = advance(replace(moved, reasons=(text,)), Outcome.REVOKE_ORDERED, do.policy, do.moment, why=text)
-    if do.request.allow_empty:
-        moved = _allowing_empty(moved)
     return Applied(moved, do.record)
 
 
 def _scheduled(release: Release, do: _Action, reason: str) -> Release:
+    """The row with a revocation to begin. The one that follows may leave ``latest`` empty where this one may."""
     due = do.request.at or do.moment.now
     seq = release.seq + 1
     command = Command(
@@ -280,13 +279,6 @@ def _scheduled(release: Release, do: _Action, reason: str) -> Release:
     )
     pending = Pending(command, due, decided_at=do.moment.now)
     return replace(release, seq=seq).with_pending(command.branch, pending)
-
-
-def _allowing_empty(release: Release) -> Release:
-    branch = Branch(Kind.REVOKE)
-    pending = release.pending[str(branch)]
-    command = replace(pending.command, state=Exclude(allow_empty=True))
-    return release.with_pending(branch, replace(pending, command=command))
 
 
 def _restore(release: Release, do: _Action) -> Applied:
