@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.activity import BEFORE, KEPT, LAG, Activity, activity_of
 from shared.domain.boot_preflight import tested_regions
-from shared.domain.facts import GalleryFacts, VersionFacts
+from shared.domain.facts import GalleryFacts, ProvisioningState, VersionFacts
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.machine_sizes import Sizes
 from shared.domain.moment import Moment
@@ -64,6 +64,17 @@ async def gather(
         builder=builder,
         activity=await _activity(version, world, now, needed=bool(policy.validation.builders) and builder is None),
     )
+
+
+def once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
+    """The version as validation sees it: one that was validated before was created successfully.
+
+    Azure reports it as Failed while replication to a region has failed. Replication repairs that; it is no reason to
+    reject the version.
+    """
+    if release.incarnation is None or version.provisioning_state is not ProvisioningState.FAILED:
+        return version
+    return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
 def awaits_activity_log(facts: ValidationFacts, policy: DefinitionPolicy, moment: Moment) -> bool:

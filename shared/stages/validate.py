@@ -8,11 +8,10 @@ law 10 (own writes start nothing).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
+from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
 from shared.domain.image import DefinitionId
 from shared.domain.image_traits import traits_of, written, written_for_ring
@@ -28,7 +27,7 @@ from shared.domain.validation_facts import ValidationFacts
 from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.gallery.lease import READ_BACK
-from shared.gallery.validation_facts import awaits_activity_log, gather
+from shared.gallery.validation_facts import awaits_activity_log, gather, once_provisioned
 from shared.ports import Hop
 
 POLL: Final = timedelta(seconds=30)
@@ -68,7 +67,7 @@ async def run(hop: Hop) -> HopResult:
             Outcome.EXPOSED,
             f"in {', '.join(_exposed(version, policy))}: it is excluded from latest before it is evaluated",
         )
-    facts = await gather(_once_provisioned(version, release), policy, world, release=release, now=now)
+    facts = await gather(once_provisioned(version, release), policy, world, release=release, now=now)
     if awaits_activity_log(facts, policy, hop.moment):
         return Requeue(state, LOG_POLL, note="the Activity Log does not say yet who created the version")
     verdict = validate(facts, policy, now=now, waiting_since=since)
@@ -77,17 +76,6 @@ async def run(hop: Hop) -> HopResult:
         # The version is complete: the wait for that begins anew, should it be updated meanwhile.
         return Requeue(AwaitVersion(now), POLICY_POLL, note=told, stalled=f"you must correct the policy: {told}")
     return _decided(version, facts, verdict, policy)
-
-
-def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
-    """The version as validation sees it: one that was validated before was created successfully.
-
-    Azure reports it as Failed while replication to a region has failed. Replication repairs that; it is no reason to
-    reject the version.
-    """
-    if release.incarnation is None or version.provisioning_state is not ProvisioningState.FAILED:
-        return version
-    return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
 def _exposed(version: VersionFacts, policy: DefinitionPolicy) -> list[str]:
