@@ -21,7 +21,7 @@ class MemoryActivityLog:
     def __init__(self, clock: Callable[[], datetime], *, late: timedelta = LATE) -> None:
         """``late`` is how long after its event a record can be read."""
         self._clock = clock
-        self._late = late
+        self.late = late
         self._records: dict[VersionId, list[ActivityRecord]] = {}
         self.refuses = False
         """Whether the app may not read the log."""
@@ -42,4 +42,4 @@ class MemoryActivityLog:
         if since < now - KEPT:
             raise Refused("BadRequest", "The start time cannot be more than 90 days in the past.", 400)
         found = self._records.get(version, ())
-        return [each for each in found if since <= each.at <= until and each.at + self._late <= now]
+        return [each for each in found if since <= each.at <= until and each.at + self.late <= now]
