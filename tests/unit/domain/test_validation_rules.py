@@ -296,7 +296,7 @@ def test_no_rule_that_needs_a_key_is_applied_without_it() -> None:
 
 
 class TestSeverity:
-    LOWERED = [case for case in CASES if not RULES[case.code].locked]
+    LOWERED = tuple(case for case in CASES if not RULES[case.code].locked)
 
     @pytest.mark.parametrize("case", LOWERED, ids=str)
     def test_a_rule_that_is_off_finds_nothing(self, case: Case) -> None:
