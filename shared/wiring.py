@@ -25,6 +25,7 @@ def build_world(settings: Settings) -> World:
     from shared.adapters.azure.ledger import AzureLedger
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
+    from shared.adapters.azure.usage import AzureUsage
 
     path = APP / settings.policy
     policy = read_file(path, name=path.name)
@@ -42,6 +43,7 @@ def build_world(settings: Settings) -> World:
         own_writers=settings.own_writers,
         pace=settings.pace,
         report_source=_report_source(settings),
+        usage=AzureUsage(arm),
     )
 
 

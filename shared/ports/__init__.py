@@ -34,6 +34,7 @@ from shared.ports.port_errors import (
 from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
+from shared.ports.usage import GraphQuestion, NoUsage, Usage
 from shared.ports.world import World
 
 __all__ = [
@@ -44,11 +45,13 @@ __all__ = [
     "Evidence",
     "ForeignTarget",
     "Galleries",
+    "GraphQuestion",
     "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",
     "NoReportSource",
+    "NoUsage",
     "OwnMachine",
     "PassingFault",
     "Publisher",
@@ -61,5 +64,6 @@ __all__ = [
     "StoredReport",
     "Throttled",
     "Unavailable",
+    "Usage",
     "World",
 ]
