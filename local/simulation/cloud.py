@@ -15,6 +15,7 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
 from shared.adapters.memory.queues import MemoryQueues
+from shared.adapters.memory.usage import MemoryUsage
 from shared.domain.facts import DefinitionFacts, GalleryFacts, ProvisioningState
 from shared.domain.image import DefinitionId
 from shared.domain.policy import Policy
@@ -44,6 +45,7 @@ class Cloud:
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
         self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.usage = MemoryUsage(page_size=10)
         for definition in sorted(definitions_of(policy) - set(absent)):
             self.add_definition(definition, home)
         self.world = World(
@@ -55,6 +57,7 @@ class Cloud:
             self.publisher,
             policy,
             own_writers=frozenset(own_writers),
+            usage=self.usage,
             nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],
         )
 

@@ -34,6 +34,7 @@ _DEV_CENTER: Final = re.compile(
 )
 """An image as a dev center names it; a project writes the gallery before it: ``~gallery~name~image``."""
 _SUBSCRIPTION: Final = re.compile(r"/subscriptions/([^/]+)")
+_REASONS_TOLD: Final = 3
 _UNIQUE_NAME: Final = re.compile(r"([0-9a-f-]{36})-(.+)")
 
 
@@ -171,9 +172,14 @@ class InUse:
         """The result in a line."""
         counted = Counter(each.kind for each in self.users)
         kinds = ", ".join(f"{count} {label(kind)}" for kind, count in sorted(counted.items()))
-        known = "complete" if self.is_complete else f"incomplete: {'; '.join(self.incomplete)}"
+        known = "complete" if self.is_complete else f"incomplete: {_bounded(self.incomplete)}"
         users = f"{len(self.users)} users ({kinds})" if kinds else "no users found"
         return f"{users}, {len(self.descendants)} descendants; the look is {known}"
+
+
+def _bounded(reasons: tuple[str, ...]) -> str:
+    more = len(reasons) - _REASONS_TOLD
+    return "; ".join((*reasons[:_REASONS_TOLD], *((f"{more} more",) if more > 0 else ())))
 
 
 def label(kind: str) -> str:

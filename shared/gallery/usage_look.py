@@ -16,7 +16,7 @@ from shared.domain.look import Look, with_failure, with_page, with_providers
 from shared.domain.orders import MACHINE_PREFIX
 from shared.domain.policy import DefinitionPolicy, Policy, TestEnvironment
 from shared.domain.release import Release
-from shared.domain.usage import GRAPH, MOST_NAMED, PROVIDERS, Coverage, Lookup, Mention
+from shared.domain.usage import GRAPH, MOST_NAMED, PROVIDERS, Coverage, Looked, Lookup, Mention
 from shared.gallery.incarnation import copy_mismatch
 from shared.gallery.revocation_scope import definitions_of
 from shared.ports import GraphQuestion, Refused, World
@@ -54,7 +54,13 @@ async def subject_of(version: VersionId, release: Release | None, world: World) 
     names: list[tuple[str, GalleryId]] = []
     limits: list[str] = []
     for gallery in dict.fromkeys(each.definition.gallery for each in versions):
-        facts = await world.galleries.gallery(gallery)
+        try:
+            facts = await world.galleries.gallery(gallery)
+        except Refused as refused:
+            limits.append(
+                f"gallery {gallery.name} cannot be read, so who else may use it is unknown: {refused}"
+            )
+            continue
         if facts is None:
             continue
         names += [(name, gallery) for name in facts.sharing.public_names]
@@ -72,7 +78,10 @@ async def _copies(
         target = definition.version(version.number)
         if target == version:
             continue
-        facts = await world.galleries.version(target)
+        try:
+            facts = await world.galleries.version(target)
+        except Refused:
+            facts = None
         if facts is None or release is None or release.incarnation is None or copy_mismatch(facts, release) is None:
             found.append(target)
     return found
@@ -101,11 +110,23 @@ async def read_next(look: Look, subject: Subject, world: World, *, now: datetime
 
 
 def found_users(
-    subject: Subject, mentions: Iterable[Mention], coverage: Collection[Coverage], test: TestEnvironment
+    subject: Subject, mentions: Iterable[Mention], coverage: Collection[Coverage], policy: Policy, now: datetime
 ) -> InUse:
-    """Who uses the version. Ringmaster's own test machines, which are deleted with their tests, are left out."""
-    others = (each for each in mentions if not _is_test_machine(each.resource, test))
-    return trace(subject.versions, others, coverage, public_names=dict(subject.public_names), limits=subject.limits)
+    """Who uses the version. Ringmaster's own test machines, which are deleted with their tests, are left out.
+
+    A subscription that the policy names and the look did not reach is marked.
+    """
+    others = (each for each in mentions if not _is_test_machine(each.resource, policy.test))
+    reached = {each.subscription for each in coverage}
+    missed = (each for each in policy.looked_at.subscriptions if each not in reached)
+    marked = (Coverage(each, PROVIDERS, Looked.FAILED, now, reason="not looked at") for each in missed)
+    return trace(
+        subject.versions,
+        others,
+        (*coverage, *marked),
+        public_names=dict(subject.public_names),
+        limits=subject.limits,
+    )
 
 
 def _is_test_machine(resource: str, test: TestEnvironment) -> bool:

@@ -36,6 +36,7 @@ QUEUES = {
     "replicate": "image-replicate",
     "boot_test": "image-boot-test",
     "promote": "image-promote",
+    "in_use": "image-in-use",
 }
 
 
