@@ -57,9 +57,7 @@ async def subject_of(version: VersionId, release: Release | None, world: World) 
         try:
             facts = await world.galleries.gallery(gallery)
         except Refused as refused:
-            limits.append(
-                f"gallery {gallery.name} cannot be read, so who else may use it is unknown: {refused}"
-            )
+            limits.append(f"gallery {gallery.name} cannot be read, so who else may use it is unknown: {refused}")
             continue
         if facts is None:
             continue

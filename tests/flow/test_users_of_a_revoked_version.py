@@ -241,7 +241,10 @@ class TestDescendants:
         app = listed(play, APP.version(VersionNumber(1, 0, 0)), SOURCE.version(VersionNumber(1, 0, 0)))
         version = play.publish()
         play.run()
-        revoked(play, version)
+        play.take(Action.REVOKE, version)
+        play.until(lambda: crashed.struck)
+        play.host.reconcile_every(timedelta(minutes=5))
+        play.run()
         row = play.release(app)
         assert (crashed.struck, row.state) == (True, State.REVOKED)
         assert sum("revocation ordered" in line.text for line in row.history) == 1
