@@ -19,8 +19,8 @@ app = typer.Typer(
     help="Show the releases of image versions and their state, and act on them: approve, hold, revoke and more.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
     "is invalid; 3 no release, or more than one release, matches; 4 the app refused the action, or you did not confirm "
-    "it. For in-use: 0 complete; 1 incomplete. For scan judge: 0 pass; 1 reject; 2 refused. For console judge and probe --run: 0 clean; 1 bad; 2 "
-    "inconclusive.",
+    "it. For in-use: 0 complete; 1 incomplete. For scan judge: 0 pass; 1 reject; 2 refused. For console judge and "
+    "probe --run: 0 clean; 1 bad; 2 inconclusive.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
