@@ -26,6 +26,7 @@ def build_world(settings: Settings) -> World:
     from shared.adapters.azure.ledger import AzureLedger
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
+    from shared.adapters.azure.usage import AzureUsage
 
     path = APP / settings.policy
     policy = read_file(path, name=path.name)
@@ -44,6 +45,7 @@ def build_world(settings: Settings) -> World:
         pace=settings.pace,
         report_source=_report_source(settings),
         activity_log=AzureActivityLog(arm),
+        usage=AzureUsage(arm),
     )
 
 

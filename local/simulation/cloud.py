@@ -16,6 +16,7 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
 from shared.adapters.memory.queues import MemoryQueues
+from shared.adapters.memory.usage import MemoryUsage
 from shared.domain.facts import DefinitionFacts, GalleryFacts, ProvisioningState
 from shared.domain.image import DefinitionId
 from shared.domain.policy import Policy
@@ -51,6 +52,7 @@ class Cloud:
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
         self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.usage = MemoryUsage(page_size=10)
         for definition in sorted(definitions_of(policy) - set(absent)):
             self.add_definition(definition, home)
         self.world = World(
@@ -63,6 +65,7 @@ class Cloud:
             policy,
             own_writers=frozenset(own_writers),
             activity_log=self.activity_log,
+            usage=self.usage,
             nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],
         )
 

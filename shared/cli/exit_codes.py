@@ -6,6 +6,7 @@ from typing import Final
 
 SUCCESS: Final = 0
 POLICY_INVALID: Final = 1
+INCOMPLETE: Final = 1
 REQUEST_FAILED: Final = 2
 RELEASE_NOT_FOUND: Final = 3
 ACTION_REFUSED: Final = 4

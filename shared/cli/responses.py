@@ -206,6 +206,46 @@ class GalleryPlan(msgspec.Struct):
     emptied: list[str] = []
 
 
+class User(msgspec.Struct):
+    """A resource that uses a version."""
+
+    id: str
+    kind: str
+    name: str
+    refers: str
+    subscription: str = ""
+    location: str = ""
+    generation: int = 0
+    via: str | None = None
+    instances: int | None = None
+    power: str | None = None
+    source: str = "list"
+
+
+class Descendant(msgspec.Struct):
+    """A resource that was made from a version."""
+
+    id: str
+    kind: str
+    generation: int
+    parent: str = ""
+    covered: bool = False
+
+
+class InUse(msgspec.Struct, rename="camel"):
+    """Who uses a version, and whether everything could be looked at."""
+
+    version: str
+    complete: bool
+    incomplete: list[str] = []
+    waived: list[str] = []
+    counts: dict[str, int] = {}
+    users: list[User] = []
+    users_left_out: int = 0
+    descendants: list[Descendant] = []
+    descendants_left_out: int = 0
+
+
 class RevocationPlan(msgspec.Struct, rename="camel"):
     """What a revocation would do."""
 
@@ -214,6 +254,8 @@ class RevocationPlan(msgspec.Struct, rename="camel"):
     galleries: list[GalleryPlan] = []
     leaves_empty: list[str] = []
     allowed_to_leave_empty: bool = False
+    in_use: InUse | None = None
+    descendants: str = "report"
 
 
 class Identity(msgspec.Struct, rename="camel"):

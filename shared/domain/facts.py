@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.image import DefinitionId, GalleryId, VersionId
+from shared.domain.usage import Sharing
 
 
 class ProvisioningState(StrEnum):
@@ -215,6 +216,7 @@ class GalleryFacts:
     id: GalleryId
     provisioning_state: ProvisioningState
     location: str
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 class SourceKind(StrEnum):

@@ -17,11 +17,13 @@ from shared.domain.policy import (
     ApprovalRules,
     BootRules,
     DefinitionPolicy,
+    DescendantRule,
     FailedRescanAction,
     Policy,
     RegionTarget,
     ReplicationRules,
     RetentionRules,
+    RevocationRules,
     Ring,
     ScanException,
     ScanRules,
@@ -30,11 +32,13 @@ from shared.domain.policy import (
     TestEnvironment,
 )
 from shared.domain.publish_window import Freeze, Window
+from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
+    InUseSection,
     PolicySection,
     RingSection,
     TestSection,
@@ -66,10 +70,24 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
         )
         for number, section in enumerate(document.definitions)
     ]
-    return Policy(test, {definition.source: definition for definition in definitions}, access=_access(document.access))
+    return Policy(
+        test,
+        {definition.source: definition for definition in definitions},
+        access=_access(document.access),
+        in_use=_in_use(document.in_use),
+    )
+
+
+def _in_use(section: InUseSection) -> InUseRules:
+    return InUseRules(
+        subscriptions=tuple(dict.fromkeys(each.lower() for each in section.subscriptions)),
+        waived={each.type: each.reason for each in section.waive},
+        resource_graph=section.resource_graph,
+    )
 
 
 def _test(section: TestSection) -> TestEnvironment:
@@ -240,8 +258,9 @@ _UNORDERED: Final = {
     "sources",
     "kinds",
 }
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
-"""Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation"}
+"""Who may act, and when, and what follows a revocation: a change decides nothing anew about an image, so that its
+evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
     "severities": {},

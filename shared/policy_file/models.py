@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
+from shared.domain.usage import KINDS
 from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
     MINUTE_TO_90_DAYS,
@@ -154,6 +155,57 @@ class RetentionSection(Section):
     )
 
 
+class RevocationSection(Section):
+    """What follows when a version is revoked."""
+
+    descendants: Literal["report", "revoke"] = Field(
+        "report",
+        description="What to do with image versions that were made from the revoked one, directly or over several "
+        "generations: name them in the evidence (`report`), or revoke those of definitions in this file too (`revoke`)",
+    )
+
+
+class WaivedTypeSection(Section):
+    """A resource type that is not looked at. You can write just its name."""
+
+    type: str = Field(
+        description="Resource type, as `Microsoft.Batch/batchAccounts`. Types below it are waived with it"
+    )
+    reason: str = Field("", max_length=500, description="Why nothing there uses these images. Results show it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value.lower() not in KINDS:
+            raise ValueError(f"{value[:120]!r} is no type that is looked at. Those are listed in docs/in-use.md")
+        return value.lower()
+
+
+class InUseSection(Section):
+    """Where to look for resources that use an image version."""
+
+    subscriptions: list[Annotated[str, Field(pattern=f"^{GUID}$")]] = Field(
+        default_factory=list,
+        description="Subscription ids. List every subscription that may use the images. Left out: the subscriptions "
+        "that this file names (those of galleries and of `test`)",
+    )
+    waive: list[WaivedTypeSection] = Field(
+        default_factory=list,
+        description="Resource types that are not looked at. A type that cannot be listed and is not waived makes the "
+        "result incomplete",
+    )
+    resource_graph: bool = Field(
+        True,
+        description="Whether to ask Azure Resource Graph for further users. It can add users, and never makes a result "
+        "complete",
+    )
+
+
 class DefinitionSection(Section):
     """An image definition whose new versions are released."""
 
@@ -180,6 +232,9 @@ class DefinitionSection(Section):
     emergency: EmergencySection = Field(
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
+    )
+    revocation: RevocationSection = Field(
+        default_factory=lambda: RevocationSection.model_validate({}), description="What follows a revocation"
     )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in this definition until an expiry date"
@@ -216,6 +271,10 @@ class PolicySection(Section):
         default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
     )
     freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
+    in_use: InUseSection = Field(
+        default_factory=lambda: InUseSection.model_validate({}),
+        description="Where to look for resources that use an image version",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in every definition until an expiry date"
     )

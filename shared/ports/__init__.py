@@ -35,6 +35,7 @@ from shared.ports.port_errors import (
 from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
+from shared.ports.usage import GraphQuestion, NoUsage, Usage
 from shared.ports.world import World
 
 __all__ = [
@@ -46,12 +47,14 @@ __all__ = [
     "Evidence",
     "ForeignTarget",
     "Galleries",
+    "GraphQuestion",
     "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",
     "NoActivityLog",
     "NoReportSource",
+    "NoUsage",
     "OwnMachine",
     "PassingFault",
     "Publisher",
@@ -64,5 +67,6 @@ __all__ = [
     "StoredReport",
     "Throttled",
     "Unavailable",
+    "Usage",
     "World",
 ]

@@ -9,6 +9,7 @@ import azure.functions as func
 from shared.domain.image import InvalidId, VersionId
 from shared.ports import Refused
 from shared.queries import status, validation
+from shared.queries.in_use import in_use
 from shared.triggers import actions_api, scan_webhook
 from shared.triggers.http_responses import HttpError, error_response, json_response, respond
 from shared.triggers.runtime import Runtime, utc_now
@@ -33,6 +34,12 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         """Judge the metadata of the version in ``?version=`` by the present policy, and change nothing."""
         return await respond(judge(req, runtime, now=utc_now()), include_details=True)
 
+    @http.function_name("users")
+    @http.route(route="in-use", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def users(req: func.HttpRequest) -> func.HttpResponse:
+        """Return who uses the version in ``?version=``, and whether everything could be looked at."""
+        return await respond(_in_use(req, runtime, now=utc_now()), include_details=True)
+
     return http
 
 
@@ -54,6 +61,10 @@ def _version(req: func.HttpRequest) -> VersionId:
         return VersionId.parse(req.params.get("version", ""))
     except InvalidId as error:
         raise HttpError(400, "invalid_version", str(error)) from error
+
+
+async def _in_use(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
+    return json_response(200, await in_use(_version(req), await runtime.world(), now=now))
 
 
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:

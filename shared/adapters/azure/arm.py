@@ -151,23 +151,35 @@ class Arm:
 
         ``where`` is ARM's ``$filter``.
         """
-        url, query = f"{self._base_url}{path}", {"api-version": api_version}
-        if where is not None:
-            query["$filter"] = where
+        link: str | None = None
         seen: set[str] = set()
         while True:
             try:
-                page = await self._json("GET", url, what, query)
+                items, link = await self.page(path, api_version, what, link=link, where=where)
             except Refused as refused:
                 if refused.status == 404:
                     return
                 raise
-            for item in _items(page, what):
+            for item in items:
                 yield item
-            url, query = text(page.get("nextLink")), {}
-            if not url:
+            if link is None:
                 return
-            self.check_next(url, seen, what)
+            self.check_next(link, seen, what)
+
+    async def page(
+        self, path: str, api_version: str, what: str, *, link: str | None = None, where: str | None = None
+    ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        """One page of a list, and the link to the next one: the first page, or the one that ``link`` names."""
+        query = {"api-version": api_version, **({} if where is None else {"$filter": where})}
+        if link is not None:
+            self.check_next(link, set(), what)
+        url = link or f"{self._base_url}{path}"
+        page = await self._json("GET", url, what, {} if link else query)
+        return _items(page, what), text(page.get("nextLink")) or None
+
+    async def post(self, path: str, api_version: str, body: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+        """Ask something that is sent in a body, and read the answer."""
+        return await self._json("POST", f"{self._base_url}{path}", what, {"api-version": api_version}, body)
 
     def check_next(self, url: str, seen: set[str], what: str) -> None:
         """Check the URL of the next page. Raises Unavailable if it is not on the ARM endpoint or was already read."""
@@ -187,18 +199,20 @@ class Arm:
         self._monitor.clear()
         self._generic = None
 
-    async def _json(self, method: str, url: str, what: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+    async def _json(
+        self, method: str, url: str, what: str, query: Mapping[str, str], content: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         from azure.core.rest import HttpRequest
 
         with translate_arm_errors(what):
-            answer = await self._send(HttpRequest(method, url, params=dict(query)))
+            answer = await self._send(HttpRequest(method, url, params=dict(query), json=content))
         body = _body(answer)
         if answer.status_code >= 300:
             error = body.get("error") if isinstance(body, dict) else None
             raise error_from_response(
                 answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what
             )
-        if method == "GET" and not isinstance(body, dict):
+        if method != "DELETE" and not isinstance(body, dict):
             raise Unavailable(f"{what}: HTTP {answer.status_code} without a JSON object")
         return body if isinstance(body, dict) else {}
 

@@ -36,6 +36,7 @@ QUEUES = {
     "replicate": "image-replicate",
     "boot_test": "image-boot-test",
     "promote": "image-promote",
+    "in_use": "image-in-use",
 }
 
 
@@ -48,6 +49,7 @@ def test_the_app_has_these_functions_and_no_others(triggers: dict[str, dict[str,
         "validation",
         "actions",
         "whoami",
+        "users",
         "pages",
         "reconcile",
         "retire",
@@ -121,6 +123,7 @@ def test_pages_and_actions_want_no_key_where_people_sign_in() -> None:
         "receive_scan": "ANONYMOUS",
         "releases": "FUNCTION",
         "validation": "FUNCTION",
+        "users": "FUNCTION",
         "actions": "ANONYMOUS",
         "whoami": "ANONYMOUS",
         "pages": "ANONYMOUS",
