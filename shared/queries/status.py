@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from shared.codec import CodecError
 from shared.domain.actions import ActionRecord
 from shared.domain.approvals import approvals, missing_approvals
 from shared.domain.hop_states import deadline_of, step_of
@@ -50,7 +51,10 @@ async def explanation(version: VersionId, world: World) -> dict[str, Any] | None
 async def _validation(release: Release, world: World) -> dict[str, Any] | None:
     """The rules that the last validation applied, and what they found, from its evidence. None without evidence."""
     record = release.gate(Gate.VALIDATION)
-    document = await world.evidence.get(record.evidence) if record is not None and record.evidence else None
+    try:
+        document = await world.evidence.get(record.evidence) if record is not None and record.evidence else None
+    except CodecError:  # the row still tells the rest
+        return None
     if document is None:
         return None
     facts: dict[str, Any] = document.get("facts") or {}
