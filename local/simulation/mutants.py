@@ -87,6 +87,26 @@ class NoMerge(_Port):
         await self.port.write_targets(version, wanted, excluded=excluded)
 
 
+class NotHidden(_Port):
+    """A replica that is added is visible to ``latest`` at once: its ring is published ahead of its turn."""
+
+    async def write_targets(
+        self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
+    ) -> None:
+        shown = [each if each.region in version.regions else replace(each, excluded=False) for each in targets]
+        await self.port.write_targets(version, shown, excluded=excluded)
+
+
+class AnyRing(Release):
+    """A release in which the verdict of a gate in one ring counts in every ring, as for a ring ahead."""
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        found = super().gate(gate, ring, region)
+        rings = {each.ring: each.region for each in self.gates if ring and each.gate is gate and each.ring}
+        others = (super(AnyRing, self).gate(gate, name, place) for name, place in rings.items())
+        return found or next((each for each in others if each is not None), None)
+
+
 @dataclass
 class NoReadBack(_Port):
     """Reads return what was written, whether or not it is there."""
@@ -243,6 +263,8 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "sequence check": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnySequence))),
     "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
     "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
+    "hiding of replicas": lambda: Mutant(lambda world: replace(world, galleries=NotHidden(world.galleries))),
+    "proof of each ring": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnyRing))),
     "read-back": _without_read_back,
     "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
     "proof check": lambda: Mutant(

@@ -86,6 +86,8 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
             yield Text.assemble("revoked in ", safe_text(where, "red"))
         else:
             yield Text.assemble("published in ", safe_text(where, "green"))
+    for ring, how_far in answer.ahead.items():
+        yield safe_text(f"filled ahead: {ring} ({how_far})")
     for reason in answer.reasons:
         yield safe_text(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
     for warning in answer.warnings:
