@@ -66,7 +66,7 @@ class ReleaseRun:
     ahead: Ahead = Ahead.NEXT
 
 
-def policy(ahead: Ahead) -> dict[str, Any]:
+def policy(ahead: Ahead = Ahead.NEXT) -> dict[str, Any]:
     """The policy of the release."""
     networks = f"/subscriptions/{SOURCE}/resourceGroups/{TEST_GROUP}/providers/Microsoft.Network/virtualNetworks"
     return {
