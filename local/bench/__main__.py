@@ -23,6 +23,7 @@ from local.bench import (
     own_speed,
     page_rendering,
     retention_plan,
+    revocation,
     scan_report,
     simulated,
     throughput,
@@ -56,6 +57,7 @@ def _one_release(options: Options) -> Mapping[str, Figure]:
 
 MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("retention",): lambda _: {"retention": retention_plan.measure()},
+    ("revocation",): lambda _: {"revocation": revocation.measure()},
     ("growth",): lambda _: {"growth": growth.measure()},
     ("simulated",): lambda _: {"simulated": simulated.measure()},
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},
