@@ -88,7 +88,7 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
         )
         return Requeue(state, NEEDS_PEOPLE, note=text, stalled=text)
     if _comes_later(hop, source, definition):
-        return Requeue(state, AFTER_WRITE, note=f"not copied yet: the source has no replica in {definition.location}")
+        return _not_copied(hop, state, f"not copied yet: the source has no replica in {definition.location}")
     async with definition_lease(hop, ring.definition):
         await galleries.copy_version(
             source,
@@ -113,6 +113,12 @@ def _comes_later(hop: Hop, source: VersionFacts, definition: DefinitionFacts) ->
     )
 
 
+def _not_copied(hop: Hop, state: Replicate, note: str) -> Requeue:
+    """Look at the source again. The first look is told: the source of a ring ahead can be updated for long."""
+    told = state.looked_at is not None
+    return Requeue(replace(state, looked_at=hop.now), AFTER_WRITE, note=None if told else note)
+
+
 async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
     """Azure copies only a version whose last update succeeded: wait for one under way, and repair one that failed."""
     release = hop.release
@@ -120,7 +126,7 @@ async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> H
         note = f"not copied yet: the source is {source.provisioning_state.value}"
         if hop.is_late:
             return Stalled(f"{note}, until {hop.until}: wait until the source has succeeded, then resend")
-        return Requeue(state, AFTER_WRITE, note=note)
+        return _not_copied(hop, state, note)
     async with definition_lease(hop, release.version.definition):
         fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
