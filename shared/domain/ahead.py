@@ -26,6 +26,10 @@ only a limit of six hours. Where a replication takes longer, the publication wai
 """
 
 
+KEPT: Final = "filled ahead and not published: "
+"""How the warning of replicas begins that a release leaves behind."""
+
+
 def has_passed(release: Release, gate: Gate, ring: str | None = None, region: str | None = None) -> bool:
     """Whether a gate has a passing verdict, with evidence, of this incarnation under this policy."""
     record = release.gate(gate, ring, region)
@@ -129,7 +133,5 @@ def replicas_kept(release: Release, policy: DefinitionPolicy) -> Iterator[str]:
     begun = {*standing(release), *(each.ring for each in release.gates if each.gate is Gate.REPLICATION)}
     for ring in policy.rings:
         if ring.name in begun and ring.name != release.ring and not release.published_in(ring.name):
-            yield (
-                f"{ring.name} was filled ahead and is not published: its hidden replicas in "
-                f"{', '.join(ring.region_names)} are kept, and cost money until you delete the version"
-            )
+            where = ", ".join(ring.region_names)
+            yield f"{KEPT}{ring.name}. Its hidden replicas in {where} are kept, and cost money until you delete them"

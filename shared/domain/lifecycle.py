@@ -16,12 +16,12 @@ The diagram in ``docs/lifecycle.md`` is drawn from this table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.ahead import has_passed, is_filling, replicas_kept
+from shared.domain.ahead import KEPT, has_passed, is_filling, replicas_kept
 from shared.domain.approvals import missing_approvals
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Kind
@@ -194,8 +194,8 @@ def _moved(
     moved = replace(release, state=follows.state)
     if outcome is Outcome.QUALIFIED:
         moved = replace(moved, qualified_at=moment.now)
-    if policy is not None and follows.state in _ENDED_UNPUBLISHED:
-        moved = replace(moved, warnings=tuple(dict.fromkeys((*moved.warnings, *replicas_kept(release, policy)))))
+    if policy is not None:
+        moved = replace(moved, warnings=tuple(_warnings(release, follows.state, policy)))
     if Send.CLEAN_UP in follows.sends:
         moved = order_clean_up(moved, moment)
     if Send.ANNOUNCE in follows.sends:
@@ -207,6 +207,14 @@ def _moved(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
         )
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
+
+
+def _warnings(release: Release, state: State, policy: DefinitionPolicy) -> Iterator[str]:
+    """The warnings in the state that follows: of replicas that were made ahead, when they are left behind."""
+    begins_anew = not (state.is_terminal or state is State.REVOKING)
+    yield from (each for each in release.warnings if not (begins_anew and each.startswith(KEPT)))
+    if state in _ENDED_UNPUBLISHED and release.state in _OPEN:
+        yield from replicas_kept(release, policy)
 
 
 def _advanced(
