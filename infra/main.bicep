@@ -242,6 +242,17 @@ module sizeAccess 'app/size-access.bicep' = {
   }
 }
 
+module subscriptionAccess 'app/subscription-access.bicep' = [
+  for topic in imageSubscriptions: {
+    name: '${name}-subscription-${uniqueString(topic.subscriptionId)}'
+    scope: subscription(topic.subscriptionId)
+    params: {
+      roleName: '${name}-${suffix}'
+      principalId: identity.properties.principalId
+    }
+  }
+]
+
 module testNetworks 'app/test-network.bicep' = [
   for region in testRegions: {
     name: '${name}-test-network-${region}'

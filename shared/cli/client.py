@@ -64,6 +64,10 @@ class Client:
         """Return the response body with the details of one release, by its full resource id."""
         return self._request("GET", f"/api/releases?version={quote(version, safe='')}")
 
+    def validation(self, version: str) -> bytes:
+        """Return the response body with the verdict on a version's metadata, by its full resource id."""
+        return self._request("GET", f"/api/validation?version={quote(version, safe='')}")
+
     def whoami(self) -> bytes:
         """Return the response body with the identity and roles of the user whose token is sent."""
         return self._request("GET", _WHOAMI, headers=self._identity())

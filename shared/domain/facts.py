@@ -241,3 +241,14 @@ class SourceFacts:
     os_state: str | None = None
     hyper_v_generation: str | None = None
     architecture: str | None = None
+    unread: bool = False
+    """Whether the app may not read it. Then nothing but its kind and id is known."""
+    power: str | None = None
+    """Of a virtual machine: ``deallocated``, ``running`` and the like (``PowerState/`` of the instance view)."""
+    created_at: datetime | None = None
+    """``timeCreated`` of a machine or disk, ``publishedDate`` of an image version."""
+    used_at: datetime | None = None
+    """``lastOwnershipUpdateTime`` of the (OS) disk: when it was last attached or detached, or its machine was last
+    started or deallocated."""
+    password_login: bool | None = None
+    """Of a Linux machine: whether it was provisioned with password authentication."""

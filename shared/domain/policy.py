@@ -17,6 +17,8 @@ from shared.domain.access import Access
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
+from shared.domain.validation_policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
+from shared.domain.validation_rule import RuleSeverity
 
 
 class Severity(StrEnum):
@@ -148,6 +150,19 @@ class ValidationRules:
     visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.HIDE
     ready_within: timedelta = timedelta(hours=8)
     """How long a version may be in the state Creating. Azure documents up to six hours for replication."""
+    severities: Mapping[str, RuleSeverity] = field(default_factory=dict[str, RuleSeverity])
+    """By id, rules of validation that have another severity than their own."""
+    waivers: tuple[Waiver, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Approved sources: ids of resources, or of what contains them; ``*`` stands for any text within a segment. Empty
+    for any source."""
+    builders: frozenset[str] = frozenset()
+    """Application and object ids that may create versions, in lower case; empty for anybody."""
+    numbers: NumberRules | None = None
+    end_of_life: EndOfLifeRules | None = None
+    owner: OwnerRules | None = None
+    headroom: int = 10
+    """Share of a limit of Azure that must be left, in per cent."""
 
 
 @dataclass(frozen=True, slots=True)

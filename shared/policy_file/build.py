@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -29,11 +29,10 @@ from shared.domain.policy import (
     Severity,
     Skippable,
     TestEnvironment,
-    ValidationRules,
-    VisibleBeforeProof,
 )
 from shared.domain.publish_window import Freeze, Window
 from shared.policy_file.boot_fields import DEFAULT_SIZES
+from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
@@ -134,7 +133,7 @@ def _definition(
     section: DefinitionSection, exceptions: tuple[ScanException, ...], test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
-    validation, boot, retention = section.validation, section.boot, section.retention
+    boot, retention = section.boot, section.retention
     scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
@@ -142,15 +141,7 @@ def _definition(
         rings=tuple(_ring(ring, source, scan) for ring in section.rings),
         scan=scan,
         digest="",
-        validation=ValidationRules(
-            required_tags={
-                name: None if text is None else compiled(text) for name, text in validation.required_tags.items()
-            },
-            min_disk_gb=validation.min_disk_gb,
-            max_disk_gb=validation.max_disk_gb,
-            visible_before_proof=VisibleBeforeProof(validation.visible_before_proof),
-            ready_within=validation.ready_within,
-        ),
+        validation=validation_rules(section.validation),
         boot=BootRules(
             vm_sizes=boot.vm_size[DEFAULT_SIZES],
             vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
@@ -226,11 +217,6 @@ def _exception(section: ExceptionSection) -> ScanException:
     return ScanException(section.id, section.owner, section.reason, end_of_day(section.expires), section.package)
 
 
-def end_of_day(day: date) -> datetime:
-    """The last moment of a day, in UTC."""
-    return datetime.combine(day, time.max, UTC)
-
-
 def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     """SHA-256 (hex) over everything that can change a verdict, whatever the file's order, casing and comments."""
     canonical = {
@@ -243,9 +229,33 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
-_UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
+_UNORDERED: Final = {
+    "regions",
+    "formats",
+    "exceptions",
+    "required",
+    "no_new",
+    "serial_fail",
+    "serial_ignore",
+    "waivers",
+    "versions",
+    "sources",
+    "kinds",
+}
 _NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "ahead"}
 """Who may act, and what happens when: a change decides nothing anew about an image, so its evidence still holds."""
+_ADDED: Final[dict[str, Any]] = {
+    "approval": None,
+    "severities": {},
+    "waivers": [],
+    "sources": [],
+    "builders": [],
+    "numbers": None,
+    "end_of_life": None,
+    "owner": None,
+    "headroom": 10,
+}
+"""Fields that were added later, with their defaults: a policy without them has the digest that it had before."""
 
 
 def _canonical(value: Any, name: str = "") -> Any:
@@ -258,11 +268,10 @@ def _canonical(value: Any, name: str = "") -> Any:
             _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
             for field in fields(value)
         }
-        # A ring without approvals has the digest that it had before there were any.
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and (name, part) != ("approval", None)
+            if name not in _NO_VERDICT and (name not in _ADDED or part != _ADDED[name])
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from shared.domain.identifiers import GUID
-from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
+from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
     MINUTE_TO_90_DAYS,
     UP_TO_90_DAYS,
@@ -32,6 +32,7 @@ from shared.policy_file.people_models import (
 )
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
+from shared.policy_file.validation_models import ValidationSection
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
@@ -96,38 +97,6 @@ class RingSection(Section):
         if self.gallery is not None and self.definition is not None:
             raise ValueError("set gallery or definition, not both")
         return self
-
-
-class ValidationSection(Section):
-    """Checks of a version's metadata. They run before all other gates."""
-
-    required_tags: dict[str, Pattern | None] = Field(
-        default_factory=dict,
-        description="Tag names, each with a regular expression (RE2) for the whole value, or null for any value",
-    )
-    min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
-    max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
-    visible_before_proof: Literal["hide", "warn", "reject"] = Field(
-        "hide",
-        description="What to do with a version that is visible to `latest` before all its gates have passed: `hide` "
-        "excludes it from `latest` before it is evaluated, and everywhere again when it is rejected, or superseded "
-        "without evidence; `warn` and `reject` only evaluate, and hide nothing",
-    )
-    ready_within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
-        timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ValidationSection:
-        if self.min_disk_gb > self.max_disk_gb:
-            raise ValueError("minDiskGB is larger than maxDiskGB")
-        return self
-
-    @field_validator("required_tags")
-    @classmethod
-    def _tag_names(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        check_tag_names(value)
-        return value
 
 
 class BootSection(Section):

@@ -17,6 +17,7 @@ Rules that hold for every port:
     0:00:17
 """
 
+from shared.ports.activity_log import ActivityLog, NoActivityLog
 from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.hop import Hop
@@ -39,6 +40,7 @@ from shared.ports.world import World
 __all__ = [
     "INCARNATION_TAG",
     "NO_TAGS",
+    "ActivityLog",
     "Conflict",
     "DeadLetter",
     "Evidence",
@@ -48,6 +50,7 @@ __all__ = [
     "Ledger",
     "MachineSpec",
     "Machines",
+    "NoActivityLog",
     "NoReportSource",
     "OwnMachine",
     "PassingFault",

@@ -60,6 +60,7 @@ NEEDED_ACTIONS = {
         "Microsoft.Compute/snapshots/read",
     },
     "size-access.bicep": {"Microsoft.Compute/skus/read"},
+    "subscription-access.bicep": {"Microsoft.Insights/eventtypes/values/read", "Microsoft.Compute/galleries/read"},
     "test-access.bicep": {
         "Microsoft.Compute/virtualMachines/read",
         "Microsoft.Compute/virtualMachines/write",
@@ -322,11 +323,14 @@ def test_only_built_in_roles_for_data_are_assigned():
 
 def test_no_right_reaches_further_than_a_resource_or_the_group_it_is_meant_for():
     # Sizes are listed for a subscription alone: that role has this one action (NEEDED_ACTIONS).
-    whole_group = {"source-access.bicep", "test-access.bicep", "size-access.bicep"}
+    whole_group = {"source-access.bicep", "test-access.bicep", "size-access.bicep", "subscription-access.bicep"}
     for each in placed("Microsoft.Authorization/roleAssignments"):
         scoped = each.resource.body.get("scope") is not None
         assert scoped or each.file.path.name in whole_group, f"{each.file.path.name}:{each.resource.line}"
-    assert {name for name, file in FILES.items() if file.scope != "resourceGroup"} == {"app/size-access.bicep"}
+    assert {name for name, file in FILES.items() if file.scope != "resourceGroup"} == {
+        "app/size-access.bicep",
+        "app/subscription-access.bicep",
+    }
 
 
 def test_nobody_comes_in_to_test_machines():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.core import AsyncARMPipelineClient
+    from azure.mgmt.monitor.aio import MonitorManagementClient
 
 PUBLIC_CLOUD: Final = "https://management.azure.com"
 CONNECT_SECONDS: Final = 5
@@ -83,6 +84,7 @@ class Arm:
         self._scopes = tuple(scopes or (f"{self._base_url}/.default",))
         self._transport = transport or _transport
         self._compute: dict[str, ComputeManagementClient] = {}
+        self._monitor: dict[str, MonitorManagementClient] = {}
         self._generic: AsyncARMPipelineClient | None = None
         self._open = AsyncExitStack()
 
@@ -102,6 +104,24 @@ class Arm:
             )
             self._open.push_async_callback(client.close)
             self._compute[subscription] = client
+        return client
+
+    def monitor(self, subscription: str) -> MonitorManagementClient:
+        """The monitor client of a subscription."""
+        client = self._monitor.get(subscription)
+        if client is None:
+            from azure.mgmt.monitor.aio import MonitorManagementClient
+
+            client = MonitorManagementClient(
+                self._credential,
+                subscription,
+                base_url=self._base_url,
+                credential_scopes=list(self._scopes),
+                policies=self._policies(),
+                transport=self._transport(),
+            )
+            self._open.push_async_callback(client.close)
+            self._monitor[subscription] = client
         return client
 
     async def get(self, path: str, api_version: str, what: str) -> Mapping[str, Any] | None:
@@ -164,6 +184,7 @@ class Arm:
         """Close all clients."""
         await self._open.aclose()
         self._compute.clear()
+        self._monitor.clear()
         self._generic = None
 
     async def _json(self, method: str, url: str, what: str, query: Mapping[str, str]) -> Mapping[str, Any]:
