@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +37,8 @@ class MachineFacts:
     failure_message: str = ""
     parts: tuple[str, ...] = ()
     """Resource ids of the machine, its disks and NICs."""
+    provisioned_in: timedelta | None = None
+    """How long provisioning took by Azure's own clock; None while it is not known."""
 
     @property
     def ready(self) -> bool:

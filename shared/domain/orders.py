@@ -155,7 +155,7 @@ def _ordered(release: Release, order: _Order, moment: Moment) -> Release:
 def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment) -> Iterator[_Order]:
     # The last ring of a release that ended long ago may be none of the policy's any more.
     ring = next((each for each in policy.rings if each.name == release.ring), None)
-    boot_within = policy.boot.ready_within + policy.boot.probe_within
+    boot_within = policy.boot.longest
     match send, ring:
         case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
             return  # need no policy; see order_clean_up and order_announcement

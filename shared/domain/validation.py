@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.boot_preflight import NO_SIZE, preflight
+from shared.domain.boot_preflight import NO_SIZE, preflight, without_twin
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,
@@ -310,6 +310,8 @@ def _machines(version: VersionFacts, facts: ValidationFacts, policy: DefinitionP
         )
     definitions = {**facts.ring_definitions, policy.source: facts.definition}
     yield from preflight(version, definitions, facts.sizes, policy)
+    if facts.definition is not None:
+        yield from without_twin(facts.definition, policy)
 
 
 def _tags(version: VersionFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:

@@ -11,11 +11,13 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
+from shared.domain.console_patterns import PatternSeverity
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
+    ConsoleRule,
     DefinitionPolicy,
     FailedRescanAction,
     Policy,
@@ -27,12 +29,14 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     Skippable,
+    SlowBoot,
     TestEnvironment,
+    Twins,
     ValidationRules,
     VisibleBeforeProof,
 )
 from shared.domain.publish_window import Freeze, Window
-from shared.policy_file.boot_fields import DEFAULT_SIZES
+from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
@@ -158,6 +162,16 @@ def _definition(
             probe_within=boot.probe_within,
             serial_fail=tuple(map(compiled, boot.serial_fail)),
             serial_ignore=tuple(map(compiled, boot.serial_ignore)),
+            console=ConsoleRule(boot.console),
+            console_patterns={
+                name: None if severity == IGNORED else PatternSeverity(severity)
+                for name, severity in boot.console_patterns.items()
+            },
+            reboot=boot.reboot,
+            reboot_within=boot.reboot_within,
+            twins=Twins(boot.twins),
+            max_slowdown=boot.max_slowdown,
+            on_slow_boot=SlowBoot(boot.on_slow_boot),
         ),
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
@@ -172,6 +186,7 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
         boot_test=section.boot_test,
+        reboot=section.reboot,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
         windows=tuple(map(_window, section.windows)),
@@ -242,6 +257,18 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
+_LATER: Final[dict[str, Any]] = {
+    "approval": None,
+    "console": ConsoleRule.EXPECTED.value,
+    "console_patterns": {},
+    "reboot": True,
+    "reboot_within": BootRules().reboot_within.total_seconds(),
+    "twins": Twins.COMPARED.value,
+    "max_slowdown": None,
+    "on_slow_boot": SlowBoot.WARN.value,
+}
+"""Fields that came later, with their defaults as they are in the canonical form. With its default, such a field is left
+out: a policy keeps its digest, and its releases under way their evidence."""
 _NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
 """Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
 
@@ -256,11 +283,10 @@ def _canonical(value: Any, name: str = "") -> Any:
             _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
             for field in fields(value)
         }
-        # A ring without approvals has the digest that it had before there were any.
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and (name, part) != ("approval", None)
+            if name not in _NO_VERDICT and not (name in _LATER and part == _LATER[name])
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}
