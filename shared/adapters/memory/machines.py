@@ -195,7 +195,7 @@ class MemoryMachines:
         machine, now = self._find(name), self._clock()
         if machine is None:
             raise Refused("ResourceNotFound", f"the machine {name} does not exist", 404)
-        if machine.deleted is not None or machine.is_restarting(now):
+        if machine.deleted is not None:
             raise Conflict(f"another operation on {name} is in progress")
         machine.restarted.append(now)
 
