@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from local.simulation.pool import plays_people, simulate_all, simulate_within
+from local.simulation.pool import plays_boots, plays_people, simulate_all, simulate_within
 from local.simulation.silenced_logging import silenced_logging
 from local.simulation.simulator import Result
 
@@ -29,16 +29,19 @@ def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     if options.seed is not None:
         people = plays_people(options.seed) if options.people is None else options.people
-        totals.add(simulate_within(options.seed, options.releases, people=people))
+        boots = plays_boots(options.seed) if options.boots is None else options.boots
+        totals.add(simulate_within(options.seed, options.releases, people=people, boots=boots))
         if options.history or totals.broken:
-            again = simulate_within(options.seed, options.releases, people=people, record_history=True)
+            again = simulate_within(options.seed, options.releases, people=people, boots=boots, record_history=True)
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
-        for result in simulate_all(seeds, options.releases, people=options.people, jobs=options.jobs):
+        modes = {"people": options.people, "boots": options.boots}
+        for result in simulate_all(seeds, options.releases, **modes, jobs=options.jobs):
             totals.add(result)
             if result.violations:
-                again = simulate_within(result.seed, result.releases, people=result.people, record_history=True)
+                modes = {"people": result.people, "boots": result.boots}
+                again = simulate_within(result.seed, result.releases, **modes, record_history=True)
                 print(report(again, whole=options.history), flush=True)
     print(totals.summary())
     return 1 if totals.broken else 0
@@ -82,8 +85,8 @@ class Totals:
 
 def report(result: Result, *, whole: bool = False) -> str:
     """A broken run as text: its seed, its history, the law that it broke and the command that repeats it."""
-    people = "--people" if result.people else "--no-people"
-    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {people} --history"
+    modes = f"{'--people' if result.people else '--no-people'} {'--boots' if result.boots else '--no-boots'}"
+    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {modes} --history"
     lines = result.history if whole else result.history[-LAST_LINES:]
     broken = "; ".join(str(violation) for violation in result.violations)
     return "\n".join((f"seed {result.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
@@ -97,6 +100,11 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
     parser.add_argument(
         "--people", action=argparse.BooleanOptionalAction, help="whether people act on releases (in every second seed)"
+    )
+    parser.add_argument(
+        "--boots",
+        action=argparse.BooleanOptionalAction,
+        help="whether boot tests restart and compare machines (in every third seed)",
     )
     jobs = os.process_cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=jobs, help=f"processes that run seeds ({jobs})")

@@ -18,7 +18,7 @@ from shared.domain.actions import Action, ActionRecord
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, Policy, Twins, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.ports import OwnMachine, PassingFault, Stored
 
@@ -224,6 +224,18 @@ def without_hiding(policy: Policy) -> Policy:
     return replace(policy, definitions=changed)
 
 
+def with_boot_rules(**rules: Any) -> Callable[[Policy], Policy]:
+    """The policy with other rules of the boot test."""
+
+    def change(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, boot=replace(each.boot, **rules)) for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return change
+
+
 def with_ring_scans(policy: Policy) -> Policy:
     """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
     return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
@@ -257,6 +269,10 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     ),
     "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs_people=True),
     "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs_people=True),
+    "twins": lambda: Mutant(lambda world: world, change_policy=with_boot_rules(twins=Twins.IGNORED), needs_boots=True),
+    "restart of machines": lambda: Mutant(
+        lambda world: world, change_policy=with_boot_rules(reboot=False), needs_boots=True
+    ),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

@@ -24,12 +24,13 @@ def simulate_within(
     releases: int,
     *,
     people: bool = False,
+    boots: bool = False,
     seconds: float = PATIENCE,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed. One that is not done within a time is broken off, and its result says so. For the main thread."""
-    simulator = Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history)
+    simulator = Simulator(seed, releases, people=people, boots=boots, mutant=mutant, record_history=record_history)
 
     def stop(*_: object) -> NoReturn:
         raise OutOfTime
@@ -51,12 +52,20 @@ def plays_people(seed: str) -> bool:
     return seed.isdecimal() and int(seed) % 2 == 0
 
 
-def simulate_all(seeds: Sequence[str], releases: int, *, people: bool | None = None, jobs: int) -> Iterator[Result]:
+def plays_boots(seed: str) -> bool:
+    """Whether boot tests restart and compare machines in a seed where nobody says so: in every third one."""
+    return seed.isdecimal() and int(seed) % 3 == 0
+
+
+def simulate_all(
+    seeds: Sequence[str], releases: int, *, people: bool | None = None, boots: bool | None = None, jobs: int
+) -> Iterator[Result]:
     """Every seed's result, in the order of the seeds, however many processes run them.
 
-    ``people`` is whether people act on releases; None for every second seed.
+    ``people`` is whether people act on releases; None for every second seed. ``boots`` is whether boot tests restart
+    and compare machines; None for every third seed.
     """
-    run = functools.partial(_simulated, releases=releases, people=people)
+    run = functools.partial(_simulated, releases=releases, people=people, boots=boots)
     if jobs == 1 or len(seeds) < 2 * CHUNK:
         yield from map(run, seeds)
         return
@@ -66,8 +75,13 @@ def simulate_all(seeds: Sequence[str], releases: int, *, people: bool | None = N
         yield from pool.map(run, seeds, chunksize=CHUNK)
 
 
-def _simulated(seed: str, releases: int, people: bool | None) -> Result:
-    return simulate_within(seed, releases, people=plays_people(seed) if people is None else people)
+def _simulated(seed: str, releases: int, people: bool | None, boots: bool | None) -> Result:
+    return simulate_within(
+        seed,
+        releases,
+        people=plays_people(seed) if people is None else people,
+        boots=plays_boots(seed) if boots is None else boots,
+    )
 
 
 def _initialize() -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from local.simulation.boots import with_boots
 from local.simulation.calls import Call, Injection, Invocation
 from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
@@ -49,6 +50,8 @@ class Result:
     releases: int
     people: bool = False
     """Whether people acted on releases."""
+    boots: bool = False
+    """Whether boot tests restarted machines and compared them."""
     steps: int = 0
     invocations: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -65,6 +68,8 @@ class Mutant:
     change_policy: Callable[[Policy], Policy] = lambda policy: policy
     needs_people: bool = False
     """Whether it matters only where people act on releases."""
+    needs_boots: bool = False
+    """Whether it matters only where boot tests restart machines and compare them."""
 
 
 NO_MUTANT: Final = Mutant(lambda world: world)
@@ -79,11 +84,12 @@ def simulate(
     releases: int = 4,
     *,
     people: bool = False,
+    boots: bool = False,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed until everything has ended or a law is broken."""
-    return Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history).run()
+    return Simulator(seed, releases, people=people, boots=boots, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -92,10 +98,21 @@ class Simulator:
     The texts that seed the generators are part of what a seed means, and are never changed.
     """
 
-    def __init__(self, seed: str, releases: int, *, people: bool = False, mutant: Mutant, record_history: bool) -> None:
-        self.result = Result(seed, releases, people or mutant.needs_people)
+    def __init__(
+        self,
+        seed: str,
+        releases: int,
+        *,
+        people: bool = False,
+        boots: bool = False,
+        mutant: Mutant,
+        record_history: bool,
+    ) -> None:
+        self.result = Result(seed, releases, people or mutant.needs_people, boots or mutant.needs_boots)
         self._people_rng = Random(f"people {seed}")
         scenario = draw(seed, releases)
+        if self.result.boots:
+            scenario = with_boots(scenario, Random(f"boots {seed}"))
         if self.result.people:
             scenario = with_people(scenario, self._people_rng)
         self.scenario: Scenario = scenario.with_policies(mutant.change_policy)

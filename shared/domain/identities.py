@@ -89,9 +89,9 @@ class BootedMachine:
     vm: str
     region: str = ""
     size: str = ""
-    identities: Mapping[str, str] = field(default_factory=dict[str, str])
+    identities: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     """Digests by name. Empty for a specialized image, whose machines share their identities by design."""
-    seconds: Mapping[str, int] = field(default_factory=dict[str, int])
+    seconds: Mapping[str, int] = field(default_factory=dict[str, int], hash=False)
     """Azure's time for each phase."""
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from local.simulation.__main__ import main, report
+from local.simulation.boots import CHARACTERS
 from local.simulation.laws import Law
-from local.simulation.pool import plays_people, simulate_all, simulate_within
+from local.simulation.pool import plays_boots, plays_people, simulate_all, simulate_within
 from local.simulation.simulator import (
     BEGIN,
     LONGEST,
@@ -33,27 +34,27 @@ SHARES = 8
 SEEDS_IN_A_SHARE = 20
 
 
-def kept_seeds() -> list[tuple[str, int, bool]]:
+def kept_seeds() -> list[tuple[str, int, bool, bool]]:
     lines = [line.split(":")[0].split() for line in KEPT.read_text().splitlines() if line and line[0] != "#"]
-    return [(seed, int(releases), people == ["people"]) for seed, releases, *people in lines]
+    return [(seed, int(releases), "people" in modes, "boots" in modes) for seed, releases, *modes in lines]
 
 
-def holds(seed: str, releases: int = 4, *, people: bool = False) -> Result:
-    result = simulate(seed, releases, people=people)
+def holds(seed: str, releases: int = 4, *, people: bool = False, boots: bool = False) -> Result:
+    result = simulate(seed, releases, people=people, boots=boots)
     if result.violations:
-        pytest.fail(report(simulate(seed, releases, people=people, record_history=True)))
+        pytest.fail(report(simulate(seed, releases, people=people, boots=boots, record_history=True)))
     return result
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_law_is_broken_within_the_budget(share: int) -> None:
     for seed in range(FIRST + share * SEEDS_IN_A_SHARE, FIRST + (share + 1) * SEEDS_IN_A_SHARE):
-        holds(str(seed), people=plays_people(str(seed)))
+        holds(str(seed), people=plays_people(str(seed)), boots=plays_boots(str(seed)))
 
 
-@pytest.mark.parametrize(("seed", "releases", "people"), kept_seeds())
-def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool) -> None:
-    holds(seed, releases, people=people)
+@pytest.mark.parametrize(("seed", "releases", "people", "boots"), kept_seeds())
+def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool, boots: bool) -> None:
+    holds(seed, releases, people=people, boots=boots)
 
 
 def test_a_seed_with_many_releases_breaks_no_law() -> None:
@@ -116,6 +117,26 @@ def test_people_change_no_draw_of_a_seed() -> None:
         without.clock_skew,
         without.span,
     )
+
+
+def test_boot_tests_change_no_draw_of_a_seed() -> None:
+    without, with_boots = (
+        Simulator("7", 4, people=False, boots=boots, mutant=NO_MUTANT, record_history=False).scenario
+        for boots in (False, True)
+    )
+    assert [(each.version, each.at, each.scans) for each in with_boots.builds] == [
+        (each.version, each.at, each.scans) for each in without.builds
+    ]
+    assert not any(each.boot.reboot for each in without.policy.definitions.values())
+    assert all(each.boot.reboot for each in with_boots.policy.definitions.values())
+
+
+def test_every_image_that_only_boot_tests_tell_apart_comes_up() -> None:
+    missing = {each.name for _, _, characters in CHARACTERS for each in characters}
+    for seed in range(1, 60):
+        run = Simulator(str(seed), 4, people=False, boots=True, mutant=NO_MUTANT, record_history=False)
+        missing -= {each.name for build in run.scenario.builds for each in build.characters}
+    assert missing == set()
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:

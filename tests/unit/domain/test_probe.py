@@ -26,6 +26,7 @@ LINUX = {
     "ssh_keys": "pass 3",
 }
 WINDOWS = {
+    **dict.fromkeys(WINDOWS_CHECKS, "pass none"),
     "hostname": "pass RM-1",
     "boot_time": "pass 2026-03-01T11:58:00",
     "image_state": "pass IMAGE_STATE_COMPLETE",
@@ -52,7 +53,7 @@ def test_a_complete_answer_with_the_nonce_passes():
 
 
 def test_a_complete_answer_of_windows_passes_with_its_line_ends():
-    verdict = judge(output(WINDOWS, checks=5, end="\r\n"), os_type="Windows")
+    verdict = judge(output(WINDOWS, checks=len(WINDOWS_CHECKS), end="\r\n"), os_type="Windows")
     assert verdict.reasons == ()
 
 
@@ -113,7 +114,7 @@ def test_every_check_of_linux_must_be_answered(check):
 @pytest.mark.parametrize("check", WINDOWS_CHECKS)
 def test_every_check_of_windows_must_be_answered(check):
     answers = {name: value for name, value in WINDOWS.items() if name != check}
-    assert f"check {check} returned no result" in judge(output(answers, checks=5), os_type="Windows").reasons
+    assert f"check {check} returned no result" in judge(output(answers, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_an_unhealthy_linux_is_named(answer, value, reason):
     ],
 )
 def test_an_unhealthy_windows_is_named(answer, value, reason):
-    (said,) = judge(output({**WINDOWS, answer: value}, checks=5), os_type="Windows").reasons
+    (said,) = judge(output({**WINDOWS, answer: value}, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
     assert reason in said
 
 
