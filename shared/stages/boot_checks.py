@@ -41,7 +41,7 @@ CONSOLE_TRIES: Final = 12
 """A console log appears with a delay: how often it is read where it is needed, which takes three minutes."""
 EXPECTED_TRIES: Final = 4
 """How often it is read where a blank console is a warning. The machine has been up for a while by then."""
-FIRST_LOOK_AGAIN: Final = timedelta(seconds=50)
+FIRST_LOOK_AGAIN: Final = timedelta(seconds=45)
 """Few machines are ready again sooner."""
 BLANK: Final = "nothing readable is on the serial console"
 

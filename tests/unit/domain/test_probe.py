@@ -114,7 +114,10 @@ def test_every_check_of_linux_must_be_answered(check):
 @pytest.mark.parametrize("check", WINDOWS_CHECKS)
 def test_every_check_of_windows_must_be_answered(check):
     answers = {name: value for name, value in WINDOWS.items() if name != check}
-    assert f"check {check} returned no result" in judge(output(answers, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
+    assert (
+        f"check {check} returned no result"
+        in judge(output(answers, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
+    )
 
 
 @pytest.mark.parametrize(
