@@ -45,10 +45,11 @@ test: .venv/.installed-dev ## run all tests (TESTS= selects tests, ARGS= replace
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder) $(TESTS)
 
-simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= PEOPLE=yes|no)
+simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= PEOPLE=yes|no BOOTS=yes|no)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)") \
-	  $(if $(PEOPLE),$(if $(filter no,$(PEOPLE)),--no-people,--people))
+	  $(if $(PEOPLE),$(if $(filter no,$(PEOPLE)),--no-people,--people)) \
+	  $(if $(BOOTS),$(if $(filter no,$(BOOTS)),--no-boots,--boots))
 
 chaos: .venv/.installed ## run releases with faults while hosts are killed, and count the results (RELEASES= KILLS= SEED= SPEED= HOSTS=2 SKEW= OUTAGE=)
 	@$(RUN) -m local.azurite install >/dev/null
