@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -19,11 +19,13 @@ from shared.domain.policy import (
     BootRules,
     ConsoleRule,
     DefinitionPolicy,
+    DescendantRule,
     FailedRescanAction,
     Policy,
     RegionTarget,
     ReplicationRules,
     RetentionRules,
+    RevocationRules,
     Ring,
     ScanException,
     ScanRules,
@@ -32,14 +34,15 @@ from shared.domain.policy import (
     SlowBoot,
     TestEnvironment,
     Twins,
-    ValidationRules,
-    VisibleBeforeProof,
 )
 from shared.domain.publish_window import Freeze, Window
+from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
+from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
+    InUseSection,
     PolicySection,
     RingSection,
     TestSection,
@@ -71,10 +74,24 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
         )
         for number, section in enumerate(document.definitions)
     ]
-    return Policy(test, {definition.source: definition for definition in definitions}, access=_access(document.access))
+    return Policy(
+        test,
+        {definition.source: definition for definition in definitions},
+        access=_access(document.access),
+        in_use=_in_use(document.in_use),
+    )
+
+
+def _in_use(section: InUseSection) -> InUseRules:
+    return InUseRules(
+        subscriptions=tuple(dict.fromkeys(each.lower() for each in section.subscriptions)),
+        waived={each.type: each.reason for each in section.waive},
+        resource_graph=section.resource_graph,
+    )
 
 
 def _test(section: TestSection) -> TestEnvironment:
@@ -136,7 +153,7 @@ def _definition(
     section: DefinitionSection, exceptions: tuple[ScanException, ...], test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
-    validation, boot, retention = section.validation, section.boot, section.retention
+    boot, retention = section.boot, section.retention
     scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
@@ -144,15 +161,7 @@ def _definition(
         rings=tuple(_ring(ring, source, scan) for ring in section.rings),
         scan=scan,
         digest="",
-        validation=ValidationRules(
-            required_tags={
-                name: None if text is None else compiled(text) for name, text in validation.required_tags.items()
-            },
-            min_disk_gb=validation.min_disk_gb,
-            max_disk_gb=validation.max_disk_gb,
-            visible_before_proof=VisibleBeforeProof(validation.visible_before_proof),
-            ready_within=validation.ready_within,
-        ),
+        validation=validation_rules(section.validation),
         boot=BootRules(
             vm_sizes=boot.vm_size[DEFAULT_SIZES],
             vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
@@ -239,11 +248,6 @@ def _exception(section: ExceptionSection) -> ScanException:
     return ScanException(section.id, section.owner, section.reason, end_of_day(section.expires), section.package)
 
 
-def end_of_day(day: date) -> datetime:
-    """The last moment of a day, in UTC."""
-    return datetime.combine(day, time.max, UTC)
-
-
 def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     """SHA-256 (hex) over everything that can change a verdict, whatever the file's order, casing and comments."""
     canonical = {
@@ -256,9 +260,32 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
-_UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
-_LATER: Final[dict[str, Any]] = {
+_UNORDERED: Final = {
+    "regions",
+    "formats",
+    "exceptions",
+    "required",
+    "no_new",
+    "serial_fail",
+    "serial_ignore",
+    "waivers",
+    "versions",
+    "sources",
+    "kinds",
+}
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation"}
+"""Who may act, and when, and what follows a revocation: a change decides nothing anew about an image, so that its
+evidence still holds."""
+_ADDED: Final[dict[str, Any]] = {
     "approval": None,
+    "severities": {},
+    "waivers": [],
+    "sources": [],
+    "builders": [],
+    "numbers": None,
+    "end_of_life": None,
+    "owner": None,
+    "headroom": 10,
     "console": ConsoleRule.EXPECTED.value,
     "console_patterns": {},
     "reboot": True,
@@ -267,10 +294,7 @@ _LATER: Final[dict[str, Any]] = {
     "max_slowdown": None,
     "on_slow_boot": SlowBoot.WARN.value,
 }
-"""Fields that came later, with their defaults as they are in the canonical form. With its default, such a field is left
-out: a policy keeps its digest, and its releases under way their evidence."""
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
-"""Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
+"""Fields that were added later, with their defaults: a policy without them has the digest that it had before."""
 
 
 def _canonical(value: Any, name: str = "") -> Any:
@@ -286,7 +310,7 @@ def _canonical(value: Any, name: str = "") -> Any:
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and not (name in _LATER and part == _LATER[name])
+            if name not in _NO_VERDICT and (name not in _ADDED or part != _ADDED[name])
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}
