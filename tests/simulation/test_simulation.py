@@ -20,7 +20,6 @@ from local.simulation.scenario import draw
 from local.simulation.simulator import (
     BEGIN,
     LONGEST,
-    NO_MUTANT,
     TIME_LIMIT,
     Mutant,
     Result,
@@ -205,7 +204,7 @@ def test_a_seed_that_hangs_is_a_finding_with_its_seed() -> None:
 
 
 def test_a_release_that_is_sent_again_has_a_new_deadline() -> None:
-    run = Simulator("1", 1, mutant=NO_MUTANT, record_history=False)
+    run = Simulator("1", 1, modes=Modes())
     faults_end = BEGIN + run.scenario.span
     assert run.deadline() == faults_end + TIME_LIMIT
     run.workload.last_resent = faults_end + timedelta(days=1)
