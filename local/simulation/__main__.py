@@ -36,15 +36,19 @@ def _run(options: argparse.Namespace) -> int:
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
-        modes = {"people": options.people, "boots": options.boots}
-        for result in simulate_all(seeds, options.releases, **modes, jobs=options.jobs):
+        played = {"people": options.people, "boots": options.boots}
+        for result in simulate_all(seeds, options.releases, **played, jobs=options.jobs):
             totals.add(result)
             if result.violations:
-                modes = {"people": result.people, "boots": result.boots}
-                again = simulate_within(result.seed, result.releases, **modes, record_history=True)
+                again = _again(result)
                 print(report(again, whole=options.history), flush=True)
     print(totals.summary())
     return 1 if totals.broken else 0
+
+
+def _again(result: Result) -> Result:
+    """The same run, with its history."""
+    return simulate_within(result.seed, result.releases, people=result.people, boots=result.boots, record_history=True)
 
 
 class Totals:
