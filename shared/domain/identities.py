@@ -33,13 +33,13 @@ IDENTITIES: Final = (
     Identity(
         "machine_id",
         "the machine id",
-        "empty /etc/machine-id as the last step of the build (`cloud-init clean --machine-id`)",
+        "empty it as the last step of the build (`cloud-init clean --machine-id`)",
         survives=True,
     ),
     Identity(
         "host_keys",
         "the SSH host key",
-        "delete the host keys as the last step of the build (`rm /etc/ssh/ssh_host_*`)",
+        "delete the keys as the last step of the build (`rm /etc/ssh/ssh_host_*`)",
         survives=True,
     ),
     Identity("boot_id", "the boot id", "find out why the kernel has no random numbers at boot"),
@@ -76,10 +76,14 @@ class Shared:
         return _BY_CHECK[self.name.partition(":")[0]]
 
     @property
+    def item(self) -> str:
+        """Which of several, such as ``ed25519``; empty where there is one."""
+        return self.name.partition(":")[2]
+
+    @property
     def words(self) -> str:
         """Such as ``the SSH host key ed25519``."""
-        item = self.name.partition(":")[2]
-        return f"{self.identity.words} {item}".rstrip()
+        return f"{self.identity.words} {self.item}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ second sees the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
 
 from shared.domain.identities import Shared, shared
 from shared.domain.outcomes import Decided
@@ -34,16 +35,16 @@ def _reasons(release: Release, decided: Decided, place: str) -> Iterator[str]:
         other = record.machine
         if machine is None or other is None or other.vm == machine.vm or record.incarnation != release.incarnation:
             continue
-        for each in shared(machine.identities, other.identities):
-            if each.name not in told:
-                told.add(each.name)
-                yield text(each, f"{machine.vm} ({place})", f"{other.vm} ({place_of(record)})")
+        found = [each for each in shared(machine.identities, other.identities) if each.name not in told]
+        told |= {each.name for each in found}
+        yield from texts(found, f"{machine.vm} ({place})", f"{other.vm} ({place_of(record)})")
 
 
-def text(found: Shared, one: str, other: str) -> str:
-    """Why an image is rejected whose machines share an identity."""
-    remedy = found.identity.remedy
-    return f"{found.words} is the same on {one} and {other}, so that the image was not generalized: {remedy}"
+def texts(found: Iterable[Shared], one: str, other: str) -> Iterator[str]:
+    """Why an image is rejected whose machines share identities: a text for each, with the items that are shared."""
+    for identity, group in groupby(found, key=lambda each: each.identity):
+        items = ", ".join(each.item for each in group if each.item)
+        yield f"{identity.words}{f' ({items})' if items else ''} is the same on {one} and {other}: {identity.remedy}"
 
 
 def place_of(record: GateRecord) -> str:

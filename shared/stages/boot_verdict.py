@@ -72,8 +72,8 @@ def _second(state: AwaitDeletion, machine: BootedMachine) -> Requeue:
 
 
 def _shared(machine: BootedMachine, twin: BootedMachine) -> tuple[str, ...]:
-    pairs = shared(twin.identities, machine.identities)
-    return tuple(twins.text(each, machine.vm, f"{twin.vm} (smoke test)") for each in pairs)
+    found = shared(twin.identities, machine.identities)
+    return tuple(twins.texts(found, machine.vm, f"{twin.vm} (smoke test)"))
 
 
 def _facts(state: AwaitDeletion, generalized: bool) -> dict[str, Any]:
