@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from random import Random
 from typing import Final
@@ -27,6 +27,7 @@ from shared.domain.access import Access, Actor, Role
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
+    DayLimit,
     DefinitionPolicy,
     FailedRescanAction,
     Policy,
@@ -35,10 +36,12 @@ from shared.domain.policy import (
     Ring,
     ScanRules,
     Severity,
+    Supersede,
     TestEnvironment,
     ValidationRules,
     VisibleBeforeProof,
 )
+from shared.domain.publish_window import Window
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
@@ -189,7 +192,8 @@ def draw(seed: str, releases: int) -> Scenario:
         scanner_response_rate=rng.choice((0.0, 0.5, 1.0)),
         span=span + timedelta(hours=2),
     )
-    return _with_visible(scenario, Random(f"visible {seed}"))
+    scenario = _with_visible(scenario, Random(f"visible {seed}"))
+    return _with_calendar(scenario, Random(f"calendar {seed}"))
 
 
 def _with_visible(scenario: Scenario, rng: Random) -> Scenario:
@@ -202,6 +206,31 @@ def _with_visible(scenario: Scenario, rng: Random) -> Scenario:
         return replace(policy, definitions=changed)
 
     return replace(scenario, builds=builds).with_policies(ruled)
+
+
+def _with_calendar(scenario: Scenario, rng: Random) -> Scenario:
+    """The scenario with bake times that count in some hours, a maximum of rings a day, and rules of succession."""
+    drawn = {source: _calendar(rng) for source in sorted(scenario.policy.definitions)}
+
+    def ruled(policy: Policy) -> Policy:
+        changed = {source: drawn[source](each) for source, each in policy.definitions.items()}
+        return replace(policy, definitions=changed)
+
+    return scenario.with_policies(ruled)
+
+
+def _calendar(rng: Random) -> Callable[[DefinitionPolicy], DefinitionPolicy]:
+    opens = rng.choice((8, 9, 10))
+    hours = Window(frozenset(range(7)), time(opens), time(opens + rng.choice((1, 3, 8))), "UTC")
+    bake_in = hours if rng.random() < 0.2 else None
+    rule = rng.choice((*[Supersede.BOTH] * 5, *Supersede))
+    limit = DayLimit(2) if rule is not Supersede.QUEUE and rng.random() < 0.2 else None
+
+    def ruled(definition: DefinitionPolicy) -> DefinitionPolicy:
+        rings = tuple(replace(ring, bake_in=bake_in if ring.bake else None) for ring in definition.rings)
+        return replace(definition, rings=rings, supersede=rule, max_rings_per_day=limit)
+
+    return ruled
 
 
 def _policy(rng: Random) -> Policy:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.actions import Action, ActionRecord
+from shared.domain.display import count
 from shared.domain.policy import DefinitionPolicy, Ring, Skippable
-from shared.domain.publish_window import opens_at
+from shared.domain.publish_window import is_same_day, next_day, opens_at
 from shared.domain.release import Release
 
 
@@ -58,4 +59,18 @@ def publication_wait(release: Release, policy: DefinitionPolicy, ring: Ring, now
     at, why = opens_at(ring.windows, policy.freezes, now)
     if at is None:
         return Wait(f"{ring.name} has no publish window within a year; correct its windows in the policy")
-    return Wait(f"waiting for {why}", at) if at > now else None
+    if at > now:
+        return Wait(f"waiting for {why}", at)
+    return _day_wait(release, policy, ring, now)
+
+
+def _day_wait(release: Release, policy: DefinitionPolicy, ring: Ring, now: datetime) -> Wait | None:
+    """A further ring waits for the next day when as many were published today as may be."""
+    limit = policy.max_rings_per_day
+    if limit is None or release.published_in(ring.name):
+        return None
+    today = [each.ring for each in release.published if is_same_day(each.at, now, limit.zone)]
+    if len(today) < limit.rings:
+        return None
+    text = f"{', '.join(today)} {'was' if len(today) == 1 else 'were'} published today, and the policy allows"
+    return Wait(f"{text} {count(limit.rings, 'ring')} a day ({limit.zone})", next_day(now, limit.zone))

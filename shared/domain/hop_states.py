@@ -357,3 +357,8 @@ def machine_of(state: HopState) -> str | None:
 def deadline_of(state: HopState) -> datetime | None:
     """When a step gives up waiting, where it has a bound of its own."""
     return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe | AwaitApproval) else None
+
+
+def waits_for(state: HopState) -> str | None:
+    """What a step waits for beside its next look, for people; None where there is nothing to say."""
+    return (state.waits_for or None) if isinstance(state, Publish) else None

@@ -29,6 +29,7 @@ from shared.domain.limits import MAX_TAG_VALUE
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
+from shared.domain.publish_window import HORIZON, after_hours_of
 from shared.domain.release import Pending, Release, State
 
 MARGIN: Final = timedelta(hours=24)
@@ -204,4 +205,7 @@ def _baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, moment: Mo
     index = names.index(ring.name)
     before = release.published_in(names[index - 1]) if index else None
     since = before.at if before else release.qualified_at or moment.now
-    return since + ring.bake / moment.pace
+    wait = ring.bake / moment.pace
+    if ring.bake_in is None:
+        return since + wait
+    return after_hours_of(ring.bake_in, since, wait) or since + HORIZON

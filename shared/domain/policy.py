@@ -90,7 +90,7 @@ class Skippable(StrEnum):
     BAKE = "bake"
     APPROVAL = "approval"
     WINDOW = "window"
-    """Publish windows and freezes."""
+    """Publish windows, freezes, the maximum number of rings a day, and the wait for an older version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ class Ring:
     definition: DefinitionId
     regions: tuple[RegionTarget, ...]
     bake: timedelta = timedelta(0)
+    bake_in: Window | None = None
+    """The hours in which the bake time counts; None for all."""
     boot_test: bool = True
     scan: ScanRules | None = None
     """Scan rules of the ring, by which the stored reports are evaluated again before publication."""
@@ -237,6 +239,25 @@ class RetentionRules:
     min_age: timedelta = timedelta(days=30)
 
 
+class Supersede(StrEnum):
+    """What happens to the release of a version when a newer version of its definition is under way."""
+
+    BOTH = "both"
+    """Both go on. Whichever is published first, the older one is never published after the newer one."""
+    NEWEST = "newest"
+    """The older one ends when the newer one has passed scan and smoke test."""
+    QUEUE = "queue"
+    """The newer one is not published before the older one has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """How many rings a release may be published in on one day of a time zone."""
+
+    rings: int
+    zone: str = "UTC"
+
+
 @dataclass(frozen=True, slots=True)
 class DefinitionPolicy:
     """The policy for one source image definition."""
@@ -256,6 +277,8 @@ class DefinitionPolicy:
     freezes: tuple[Freeze, ...] = ()
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
+    max_rings_per_day: DayLimit | None = None
+    supersede: Supersede = Supersede.BOTH
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""

@@ -16,6 +16,7 @@ from shared.domain.policy import (
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
+    DayLimit,
     DefinitionPolicy,
     FailedRescanAction,
     Policy,
@@ -27,11 +28,12 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     Skippable,
+    Supersede,
     TestEnvironment,
     ValidationRules,
     VisibleBeforeProof,
 )
-from shared.domain.publish_window import Freeze, Window
+from shared.domain.publish_window import Freeze
 from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
@@ -42,12 +44,11 @@ from shared.policy_file.models import (
 )
 from shared.policy_file.patterns import LinearPattern, compiled
 from shared.policy_file.people_models import (
-    DAYS,
     AccessSection,
     ApprovalSection,
+    DayLimitSection,
     FreezeSection,
-    WindowSection,
-    clock,
+    window_of,
 )
 from shared.policy_file.policy_faults import Path
 from shared.policy_file.scan_models import ExceptionSection, LimitsSection, RingScanSection, ScanSection
@@ -67,6 +68,8 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            max_rings_per_day=_day_limit(section.max_rings_per_day),
+            supersede=Supersede(section.supersede),
         )
         for number, section in enumerate(document.definitions)
     ]
@@ -100,14 +103,8 @@ def _freezes(sections: Iterable[FreezeSection], definition: str) -> tuple[Freeze
     )
 
 
-def _window(section: WindowSection) -> Window:
-    return Window(
-        days=frozenset(map(DAYS.index, section.days)),
-        opens=clock(section.opens),
-        closes=clock(section.closes),
-        zone=section.time_zone,
-        holidays=frozenset(section.holidays),
-    )
+def _day_limit(section: DayLimitSection | None) -> DayLimit | None:
+    return None if section is None else DayLimit(section.rings, section.time_zone)
 
 
 def _approval(section: ApprovalSection) -> ApprovalRules:
@@ -171,10 +168,11 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         definition=ring_target(source, section.gallery, section.definition),
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
+        bake_in=None if section.bake_in is None else window_of(section.bake_in),
         boot_test=section.boot_test,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
-        windows=tuple(map(_window, section.windows)),
+        windows=tuple(map(window_of, section.windows)),
     )
 
 
@@ -242,8 +240,11 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "max_rings_per_day", "supersede"}
 """Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
+
+_LATER: Final = {"approval", "bake_in"}
+"""Keys of a ring that came later: a ring without them has the digest that it had before there were any."""
 
 
 def _canonical(value: Any, name: str = "") -> Any:
@@ -256,11 +257,10 @@ def _canonical(value: Any, name: str = "") -> Any:
             _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
             for field in fields(value)
         }
-        # A ring without approvals has the digest that it had before there were any.
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and (name, part) != ("approval", None)
+            if name not in _NO_VERDICT and not (name in _LATER and part is None)
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}
@@ -271,6 +271,6 @@ def _canonical(value: Any, name: str = "") -> Any:
         return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True)) if name in _UNORDERED else parts
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat()
     return value.value if isinstance(value, Enum) else value

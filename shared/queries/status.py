@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.actions import ActionRecord
 from shared.domain.approvals import approvals, missing_approvals
-from shared.domain.hop_states import deadline_of, step_of
+from shared.domain.hop_states import deadline_of, step_of, waits_for
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import GateRecord, Pending, Release
@@ -74,6 +74,7 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
         "next_look": pending.due.isoformat(),
         "deadline": _deadline(pending).isoformat(),
         "attempt": pending.command.attempt,
+        "waits_for": waits_for(pending.command.state),
         "stalled": pending.stalled,
         "fault": pending.fault,
         "sent": pending.sent,
