@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.evidence import MemoryEvidence
 from shared.adapters.memory.galleries import MemoryGalleries, Replication, ReplicationPlan
+from shared.adapters.memory.health import MemoryHealth
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
@@ -44,6 +45,7 @@ class Cloud:
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
         self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.health = MemoryHealth(clock)
         for definition in sorted(definitions_of(policy) - set(absent)):
             self.add_definition(definition, home)
         self.world = World(
@@ -55,6 +57,7 @@ class Cloud:
             self.publisher,
             policy,
             own_writers=frozenset(own_writers),
+            health=self.health,
             nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],
         )
 

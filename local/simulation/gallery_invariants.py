@@ -11,10 +11,12 @@ from local.simulation.calendar_invariants import SKEW, CalendarInvariants, time_
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
+from local.simulation.health_invariants import HealthInvariants
 from local.simulation.laws import Law
 from local.simulation.observations import is_visible, publication_in, regions_of, ring_regions, visible_regions
 from shared.domain.actions import Action
 from shared.domain.facts import RegionState, VersionFacts
+from shared.domain.health_rules import OnBreach
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
 from shared.domain.policy import DefinitionPolicy, Ring, Skippable
@@ -42,6 +44,7 @@ class GalleryInvariants:
         """At which call a version was written last, and by which invocation."""
         self._published_at: dict[tuple[VersionId, Publication], datetime] = {}
         self._calendar = CalendarInvariants()
+        self.health = HealthInvariants(context)
         self._qualified_at: dict[tuple[VersionId, str], datetime] = {}
         """By version and policy digest."""
 
@@ -64,6 +67,7 @@ class GalleryInvariants:
     def row_written(self, invocation: Invocation, row: Release) -> None:
         """A row was written: remember since when its ring bakes. A function reads its clock once, when it starts."""
         self._calendar.row_written(invocation, row)
+        self.health.row_written(invocation, row)
         for publication in row.published:
             self._published_at.setdefault((row.version, publication), invocation.started_at)
         policy = self._context.truth.policies[row.policy_digest]
@@ -123,9 +127,16 @@ class GalleryInvariants:
         ]
         if any(publication_in(row, ring.name) for ring in rings):
             may_be_empty = then is not None or policy.scan.revoke_to_empty
-            return row.state is State.REJECTED and may_be_empty
+            return (row.state is State.REJECTED or self._hides_for_health(row, rings)) and may_be_empty
         return row.state is State.REJECTED or all(
             self._context.proof.missing(row, row.incarnation or "", policy, ring) for ring in rings
+        )
+
+    def _hides_for_health(self, row: Release, rings: list[Ring]) -> bool:
+        """Whether the health of a ring failed, and the policy says to hide the version there."""
+        return any(
+            ring.health is not None and ring.health.on_breach is OnBreach.HIDE and self.health.is_failed(row, ring.name)
+            for ring in rings
         )
 
     def _is_unproven(self, facts: VersionFacts | None) -> bool:
@@ -197,6 +208,7 @@ class GalleryInvariants:
         if not self._has_baked(row, policy, ring):
             lacking.append("its bake time")
         lacking.extend(self._calendar.unmet(row, policy, ring, invocation.started_at))
+        lacking.extend(self.health.unmet(row, policy, ring))
         return lacking
 
     def _has_baked(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:

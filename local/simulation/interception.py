@@ -12,7 +12,7 @@ from local.simulation.calls import NO_DELAY, NO_INJECTION, Call, Injector, Invoc
 from local.simulation.scheduler import Sleep, Task
 from shared.ports import World
 
-PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
+PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher", "health")
 
 
 class CallObserver(Protocol):

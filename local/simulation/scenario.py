@@ -6,12 +6,13 @@ The text that seeds a random generator, and the order of its draws, is part of w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from random import Random
 from typing import Final
 
+from shared.adapters.common.fleet import FleetMachine
 from shared.adapters.memory.characters import (
     KEEPS_ITS_NAME,
     LEAVES_DISK,
@@ -23,7 +24,9 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.adapters.memory.galleries import Replication
+from shared.adapters.memory.health import Fleet, FleetPlan
 from shared.domain.access import Access, Actor, Role
+from shared.domain.health_rules import HealthRules, OnBreach, OnUnknown, ScaleSetRules, ShareLimit
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     BootRules,
@@ -42,6 +45,7 @@ from shared.domain.policy import (
     VisibleBeforeProof,
 )
 from shared.domain.publish_window import Window
+from shared.ports import FleetQuestion
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
@@ -59,6 +63,8 @@ TEST: Final = TestEnvironment(
 )
 
 
+INSTANCES_NEEDED: Final = 5
+"""From how many instances on the health of a ring is known."""
 VISIBLE: Final = 0.15
 """The share of versions whose builders leave them visible to ``latest``."""
 
@@ -154,6 +160,8 @@ class Scenario:
     """The probability that scanners respond to a request for a scan."""
     span: timedelta
     """Until when builders build, users act and faults are injected."""
+    fleet: FleetPlan = field(default_factory=lambda: lambda _question, _now: Fleet())
+    """What runs a version in a ring."""
 
     def replicates_everywhere(self, version: VersionId) -> bool:
         """Whether this version and its copies are replicated to every region in the end."""
@@ -193,7 +201,8 @@ def draw(seed: str, releases: int) -> Scenario:
         span=span + timedelta(hours=2),
     )
     scenario = _with_visible(scenario, Random(f"visible {seed}"))
-    return _with_calendar(scenario, Random(f"calendar {seed}"))
+    scenario = _with_calendar(scenario, Random(f"calendar {seed}"))
+    return _with_health(scenario, seed)
 
 
 def _with_visible(scenario: Scenario, rng: Random) -> Scenario:
@@ -231,6 +240,58 @@ def _calendar(rng: Random) -> Callable[[DefinitionPolicy], DefinitionPolicy]:
         return replace(definition, rings=rings, supersede=rule, max_rings_per_day=limit)
 
     return ruled
+
+
+def _with_health(scenario: Scenario, seed: str) -> Scenario:
+    """The scenario with rings whose health is watched, and with what runs in them."""
+    rng = Random(f"health {seed}")
+    drawn = {source: _health(rng) for source in sorted(scenario.policy.definitions)}
+
+    def ruled(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, rings=tuple(replace(ring, health=drawn[source]) for ring in each.rings))
+            for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return replace(scenario.with_policies(ruled), fleet=_fleets(seed))
+
+
+def _health(rng: Random) -> HealthRules | None:
+    rules = HealthRules(
+        watch_for=timedelta(minutes=rng.choice((10, 30))),
+        every=timedelta(minutes=5),
+        minimum=INSTANCES_NEEDED,
+        failure_threshold=rng.choice((1, 2)),
+        on_breach=rng.choice(tuple(OnBreach)),
+        on_unknown=rng.choice(tuple(OnUnknown)),
+        scale_sets=ScaleSetRules(ids=("scale-set",), unhealthy=ShareLimit(0.1)),
+    )
+    return rules if rng.random() < 0.4 else None
+
+
+def _fleets(seed: str) -> FleetPlan:
+    """What runs a version in a ring: most are healthy, some few, and some sick for some hours."""
+    asked_first: dict[tuple[VersionId, tuple[str, ...]], datetime] = {}
+
+    def plan(question: FleetQuestion, now: datetime) -> Fleet:
+        place = (question.version, question.regions)
+        since = asked_first.setdefault(place, now)
+        rng = Random(f"fleet {seed} {question.version} {question.regions}")
+        kind = rng.choices(("healthy", "few", "sick", "sick later"), (60, 15, 15, 10))[0]
+        lasts, begins = timedelta(hours=rng.choice((1, 4))), timedelta(minutes=10 if kind == "sick later" else 0)
+        is_sick = kind.startswith("sick") and begins <= now - since < lasts
+        few = kind == "few" and now - since < lasts
+        good, bad = (INSTANCES_NEEDED - 1, 0) if few else (10, 10) if is_sick else (20, 0)
+        codes = ["HealthState/healthy"] * good + ["HealthState/unhealthy"] * bad
+        return Fleet(
+            tuple(
+                FleetMachine(f"vm-{number}", question.version, HOME, "Succeeded", code, in_scale_set=True)
+                for number, code in enumerate(codes)
+            )
+        )
+
+    return plan
 
 
 def _policy(rng: Random) -> Policy:

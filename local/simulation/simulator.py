@@ -110,6 +110,7 @@ class Simulator:
             casting=casting,
             own_writers=(OWN_WRITER,) if self.scenario.knows_own_writes else (),
         )
+        self.cloud.health.plan = self.scenario.fleet
         faults_end_at = BEGIN + self.scenario.span
         self.fault_injection = FaultInjection.drawn(self.scheduler, Random(f"weather {seed}"), faults_end_at)
         self.truth = GroundTruth()

@@ -40,6 +40,7 @@ from shared.domain.hop_states import (
     ReportRefused,
     UndoPublication,
     UnreadableState,
+    Watch,
 )
 from shared.domain.identifiers import SHA256
 from shared.domain.messages import Kind
@@ -56,6 +57,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
     Kind.HIDE: (Exclude, ConfirmExcluded),
+    Kind.HEALTH: (Watch,),
     Kind.ANNOUNCE: (Announce,),
 }
 """The states that a command of each kind can have."""

@@ -21,6 +21,7 @@ from shared.domain.hop_states import (
     NoState,
     Publish,
     RevocationState,
+    Watch,
     carried,
     machine_of,
 )
@@ -58,6 +59,7 @@ class Send(StrEnum):
     BAKE = "bake"
     AWAIT_APPROVAL = "await approval"
     PUBLISH = "publish"
+    WATCH = "watch health"
     ANNOUNCE = "announce"
     CLEAN_UP = "delete test machines"
     REVOKE = "revoke"
@@ -92,6 +94,13 @@ def order_announcement(release: Release, outcome: str, moment: Moment) -> Releas
     """
     branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
     return _ordered(release, _Order(branch, Announce(outcome), ANNOUNCE_WITHIN), moment)
+
+
+def order_watch(release: Release, ring: str, policy: DefinitionPolicy, moment: Moment) -> Release:
+    """The row with an order to watch the health of a published ring, if the policy wants that."""
+    for each in _watches(release, ring, policy, moment):
+        release = _ordered(release, each, moment)
+    return release
 
 
 def order_clean_up(release: Release, moment: Moment) -> Release:
@@ -180,12 +189,28 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
             yield _Order(Branch(Kind.PROMOTE, ring.name), AwaitApproval(moment.after(within)), within)
         case Send.PUBLISH, Ring():
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
+        case Send.WATCH, _:
+            published = ring if release.state is State.RELEASED else policy.ring_before(release.ring or "")
+            if published is not None:
+                yield from _watches(release, published.name, policy, moment)
         case Send.REVOKE, _:
             yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
         case Send.HIDE, _:
             yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
         case _:
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
+
+
+def _watches(release: Release, name: str, policy: DefinitionPolicy, moment: Moment) -> Iterator[_Order]:
+    ring = next((each for each in policy.rings if each.name == name), None)
+    if ring is None or ring.health is None or release.published_in(name) is None:
+        return
+    until = moment.after(ring.health.watch_for)
+    following = policy.ring_after(ring.name)
+    if following is not None:
+        until = max(until, _baked_at(release, policy, following, moment))
+    wait = min(ring.health.every / moment.pace, until - moment.now)
+    yield _Order(Branch(Kind.HEALTH, ring.name), Watch(until=until), AT_ONCE, wait)
 
 
 def _test(release: Release, ring: str | None, region: str | None) -> CreateMachine:

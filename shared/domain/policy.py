@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.access import Access
+from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
@@ -89,6 +90,8 @@ class Skippable(StrEnum):
 
     BAKE = "bake"
     APPROVAL = "approval"
+    HEALTH = "health"
+    """The health of the ring before: one that failed, or is not known yet."""
     WINDOW = "window"
     """Publish windows, freezes, the maximum number of rings a day, and the wait for an older version."""
 
@@ -114,6 +117,8 @@ class Ring:
     approval: ApprovalRules | None = None
     windows: tuple[Window, ...] = ()
     """When the ring may be published; empty for always."""
+    health: HealthRules | None = None
+    """How what follows the ring is watched after its publication; None for not at all."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -286,6 +291,12 @@ class DefinitionPolicy:
             if ring.name == name:
                 return ring
         raise KeyError(name)
+
+    def ring_before(self, name: str) -> Ring | None:
+        """The ring before one; None before the first, and for one that the policy does not have."""
+        names = [ring.name for ring in self.rings]
+        index = names.index(name) if name in names else 0
+        return self.rings[index - 1] if index else None
 
     def ring_after(self, name: str | None) -> Ring | None:
         """The ring that follows, or the first one for None; None after the last."""

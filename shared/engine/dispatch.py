@@ -29,7 +29,7 @@ from shared.domain.release import Release, State
 from shared.engine.commit import commit, drop_stale
 from shared.engine.fold import backoff
 from shared.ports import Hop, PassingFault, World
-from shared.stages import announce, boot_test, fetch_report, promote, replicate, revoke, scan, validate
+from shared.stages import announce, boot_test, fetch_report, health, promote, replicate, revoke, scan, validate
 
 type Stage = Callable[[Hop], Awaitable[HopResult]]
 
@@ -41,6 +41,7 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.PROMOTE: promote.run,
     Kind.REVOKE: revoke.run,
     Kind.HIDE: revoke.run,
+    Kind.HEALTH: health.run,
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
 """Branches that can get hints, which are commands without a row. All other commands are recorded in a row."""
@@ -112,6 +113,8 @@ def _not_covered(command: Command, release: Release) -> HopResult:
         return revoke.NOT_COVERED
     if command.kind is Kind.HIDE:
         return Finished("not hidden: the policy no longer covers this definition")
+    if command.kind is Kind.HEALTH and release.state.is_terminal:
+        return Finished("health not watched any more: the policy no longer covers this definition")
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.state.is_terminal:

@@ -36,6 +36,7 @@ from shared.domain.policy import (
 from shared.domain.publish_window import Freeze
 from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
+from shared.policy_file.health_models import health_of
 from shared.policy_file.models import (
     DefinitionSection,
     PolicySection,
@@ -173,6 +174,7 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
         windows=tuple(map(window_of, section.windows)),
+        health=health_of(section.health) if section.health else None,
     )
 
 
@@ -243,7 +245,7 @@ _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "
 _NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "max_rings_per_day", "supersede"}
 """Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
 
-_LATER: Final = {"approval", "bake_in"}
+_LATER: Final = {"approval", "bake_in", "health"}
 """Keys of a ring that came later: a ring without them has the digest that it had before there were any."""
 
 

@@ -25,6 +25,7 @@ from shared.policy_file.fields import (
     between,
     duration_text,
 )
+from shared.policy_file.health_models import HealthSection
 from shared.policy_file.people_models import (
     AccessSection,
     ApprovalSection,
@@ -100,6 +101,11 @@ class RingSection(Section):
     )
     windows: list[WindowSection] = Field(
         default_factory=list, description="When it may be published. Left out: at any time"
+    )
+
+    health: HealthSection | None = Field(
+        None,
+        description="How what follows the ring is watched after its publication. Left out: not at all",
     )
 
     @model_validator(mode="after")

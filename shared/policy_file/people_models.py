@@ -151,9 +151,9 @@ class FreezeSection(Section):
 class EmergencySection(Section):
     """What an emergency promotion may skip. Proofs (validation, scan, boot test, replication) are never skipped."""
 
-    skip: list[Literal["bake", "approval", "window"]] = Field(
+    skip: list[Literal["bake", "approval", "window", "health"]] = Field(
         default_factory=list,
         description="`bake`: the rest of the bake time; `approval`: missing approvals; `window`: publish windows, "
-        "freezes, the maximum number of rings a day, and the wait for an older version. Left out: no emergency "
-        "promotion",
+        "freezes, the maximum number of rings a day, and the wait for an older version; `health`: the health of the "
+        "ring before, failed or not known yet. Left out: no emergency promotion",
     )

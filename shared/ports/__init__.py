@@ -19,6 +19,7 @@ Rules that hold for every port:
 
 from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.galleries import INCARNATION_TAG, Galleries
+from shared.ports.health import FleetQuestion, Health, NoHealth
 from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import NO_TAGS, Machines, MachineSpec, OwnMachine
@@ -42,12 +43,15 @@ __all__ = [
     "Conflict",
     "DeadLetter",
     "Evidence",
+    "FleetQuestion",
     "ForeignTarget",
     "Galleries",
+    "Health",
     "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",
+    "NoHealth",
     "NoReportSource",
     "OwnMachine",
     "PassingFault",

@@ -11,6 +11,7 @@ from datetime import timedelta
 from shared.domain.policy import Policy
 from shared.ports.evidence import Evidence
 from shared.ports.galleries import Galleries
+from shared.ports.health import Health, NoHealth
 from shared.ports.ledger import Ledger
 from shared.ports.machines import Machines
 from shared.ports.publisher import Publisher
@@ -34,6 +35,7 @@ class World:
     pace: float = 1.0
     """Every wait is divided by this number. It is 1 in production, and the simulator's speed in the local stack."""
     report_source: ReportSource = field(default_factory=NoReportSource)
+    health: Health = field(default_factory=NoHealth)
     large: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a large report is in memory. A worker process handles many messages at once, and has memory for one
     such report.

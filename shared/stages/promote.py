@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.approvals import Wait, is_skipped, missing_approvals, publication_wait
+from shared.domain.approvals import Wait, health_wait, is_skipped, missing_approvals, missing_health, publication_wait
 from shared.domain.display import count
 from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.hop_states import (
@@ -61,6 +61,7 @@ AT_ONCE: Final = timedelta(0)
 BLOCKED_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
 QUEUE_POLL: Final = timedelta(minutes=10)
+SHORTEST_POLL: Final = timedelta(minutes=1)
 HELD_POLL: Final = timedelta(hours=6)
 POLICY_POLL: Final = timedelta(hours=1)
 """How late a wait for people or the calendar notices that the policy has changed."""
@@ -80,6 +81,9 @@ async def run(hop: Hop) -> HopResult:
             if hop.now < due:
                 # A queue hides a message for seven days at most, so a longer bake takes several.
                 return Requeue(state, timedelta(0), at_least=due - hop.now)
+            health = health_wait(hop.release, hop.policy, hop.ring)
+            if health is not None:
+                return _waiting(hop, state, health)
             rules: dict[str, Any] = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
             if hop.ring.bake_in is not None:
                 rules["bakeIn"] = str(hop.ring.bake_in)
@@ -146,7 +150,7 @@ async def overtaken(
     return PublicationFound(ring.name)
 
 
-def _waiting(hop: Hop, state: Publish, wait: Wait) -> Requeue:
+def _waiting(hop: Hop, state: Bake | Publish, wait: Wait) -> Requeue:
     """Look again when the wait is over, or at times where only people end it: ``resume`` sends the command itself."""
     within = PUBLISH_WITHIN / hop.world.pace
     told = wait.why if wait.until is None else f"{wait.why}, until {wait.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -155,7 +159,8 @@ def _waiting(hop: Hop, state: Publish, wait: Wait) -> Requeue:
     if wait.until is None:
         return Requeue(waiting, HELD_POLL, note=note, stalled=told, within=within)
     # A window is open by the wall clock, whatever the pace.
-    return Requeue(waiting, AT_ONCE, note=note, at_least=min(wait.until - hop.now, POLICY_POLL), within=within)
+    at_least = max(SHORTEST_POLL / hop.world.pace, min(wait.until - hop.now, POLICY_POLL))
+    return Requeue(waiting, AT_ONCE, note=note, at_least=at_least, within=within)
 
 
 def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
@@ -181,6 +186,9 @@ def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
 async def _publish(hop: Hop, state: Publish) -> HopResult:
     release, world, ring, target = hop.release, hop.world, hop.ring, hop.target
     missing = missing_proof(release, hop.policy, ring)
+    before = missing_health(release, hop.policy, ring)
+    if before is not None and release.published_in(before.name):
+        return Redirected(Outcome.HEALTH_WANTED, f"there is no verdict on the health of {before.name}")
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
         return await _scanned(hop, state, ring.scan)
     if missing == (f"{Gate.APPROVAL}/{ring.name}",):
