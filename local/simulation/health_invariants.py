@@ -41,6 +41,8 @@ class HealthInvariants:
         self._fleets: dict[int, FleetFacts] = {}
         """What an invocation was really told, by its number."""
         self._verdicts: dict[tuple[VersionId, str | None, str], _Verdict] = {}
+        self._failed: dict[tuple[VersionId, str | None, str], datetime] = {}
+        """When the health of a ring failed last. Only a person settles that; a later verdict does not."""
 
     def fleet_read(self, call: Call, found: FleetFacts) -> None:
         """A function read a fleet."""
@@ -54,14 +56,16 @@ class HealthInvariants:
             place = (row.version, record.incarnation, record.ring)
             if self._verdicts.get(place) != _Verdict(record.answer, record.at):
                 self._verdicts[place] = _Verdict(record.answer, record.at)
+                if record.answer is Answer.REJECT:
+                    self._failed[place] = record.at
                 self._check_verdict(invocation, row, record)
 
     def unmet(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> Iterator[str]:
         """What the health of rings has against the publication of a ring."""
         settled = [each.at for each in row.actions if each.action in SETTLES]
-        for (version, incarnation, name), verdict in self._verdicts.items():
+        for (version, incarnation, name), failed_at in self._failed.items():
             is_own = (version, incarnation) == (row.version, row.incarnation)
-            if is_own and verdict.answer is Answer.REJECT and not any(at > verdict.at - SKEW for at in settled):
+            if is_own and not any(at > failed_at - SKEW for at in settled):
                 yield f"somebody who decides on the failed health of {name}"
         names = [each.name for each in policy.rings]
         index = names.index(ring.name)
@@ -97,6 +101,7 @@ class HealthInvariants:
         if rules is None or rules.scale_sets is None or found is None:
             return
         counted = found.instances
-        if counted.total < rules.minimum or counted.share > rules.scale_sets.unhealthy.most:
+        judged = counted.good + counted.bad
+        if judged < rules.minimum or counted.bad > rules.scale_sets.unhealthy.most * judged:
             text = f"the health of {record.ring} passed for {row.version.short} with {counted.good} good and "
             self._context.broken(Law.PROOF, f"{text}{counted.bad} bad instances", invocation)

@@ -372,7 +372,9 @@ def machine_of(state: HopState) -> str | None:
 
 
 def deadline_of(state: HopState) -> datetime | None:
-    """When a step gives up waiting, where it has a bound of its own."""
+    """When a step gives up waiting, where it has a bound of its own; of a watch, when it ends."""
+    if isinstance(state, Watch):
+        return state.until
     return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe | AwaitApproval) else None
 
 

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.health import Tally
 from shared.ports import Health
 from tests.contract.clock import ManualClock
-from tests.contract.gallery_labs import SUBSCRIPTION, arm_lab
+from tests.contract.gallery_labs import arm_lab
 from tests.contract.health_labs import (
     BEFORE,
     GROUP,
@@ -83,4 +83,3 @@ async def test_a_scale_set_that_is_not_there_leaves_the_facts_incomplete(lab: He
     gone = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/gone".lower()
     found = await port(lab).fleet(question(lab.clock.now, scale_sets=(gone,), machine_subscriptions=()))
     assert len(found.incomplete) == 1
-    assert SUBSCRIPTION

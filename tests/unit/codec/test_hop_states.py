@@ -20,6 +20,7 @@ from shared.domain.hop_states import (
     NoState,
     ReadConsole,
     UnreadableState,
+    Watch,
     deadline_of,
     machine_of,
     step_of,
@@ -115,3 +116,10 @@ def test_what_names_no_machine_has_none(raw: dict[str, Any]) -> None:
 
 def test_a_revocation_at_its_start_is_written_as_0_1_0_needs_it() -> None:
     assert written(ConfirmExcluded(left=("d",))) == {"step": "read back", "left": ["d"], "done": {}, "reads": 0}
+
+
+def test_a_watch_is_written_with_its_end_and_what_it_has_seen() -> None:
+    watch = Watch(until=NOW, failures=1)
+    assert written(watch) == {"until": "2026-03-01T12:00:00Z", "failures": 1}
+    assert read_state(Kind.HEALTH, written(watch)) == watch
+    assert deadline_of(watch) == NOW
