@@ -184,7 +184,8 @@ def _hold(release: Release, do: _Action) -> Applied:
 def _resume(release: Release, do: _Action) -> Applied:
     failed = [each.ring for each in release.health_failures if each.ring]
     accepted = [*failed, *_unknown_health(release)]
-    if accepted and release.state not in _NOT_PUBLISHED:
+    # Whoever lifts a hold has not decided about the health: that takes another resume.
+    if accepted and release.hold is None and release.state not in _NOT_PUBLISHED:
         return _accept_health(do.taken(release), do, accepted)
     if release.hold is None:
         text = " A scan holds it: it goes on when a scan passes." if release.state is State.HELD else ""

@@ -160,6 +160,13 @@ class TestBreach:
         with pytest.raises(ActionDenied, match="needs a reason"):
             play.take(Action.RESUME, version, reason="")
 
+    def test_whoever_lifts_a_hold_has_not_accepted_it(self) -> None:
+        play, _, version = breached(watched())
+        play.take(Action.HOLD, version)
+        play.take(Action.RESUME, version)
+        play.wait(hours=30)
+        assert (rings(play.release(version)), len(play.release(version).health_failures)) == (["canary"], 1)
+
     def test_a_retry_watches_again(self) -> None:
         play, fleets, version = breached(watched())
         fleets.counts.clear()
