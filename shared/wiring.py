@@ -19,6 +19,7 @@ APP = Path(__file__).resolve().parent.parent
 
 def build_world(settings: Settings) -> World:
     """Every port over Azure. Raises PolicyFaults when the policy can't be used."""
+    from shared.adapters.azure.activity_log import AzureActivityLog
     from shared.adapters.azure.arm import Arm
     from shared.adapters.azure.evidence import AzureEvidence
     from shared.adapters.azure.galleries import AzureGalleries
@@ -27,6 +28,7 @@ def build_world(settings: Settings) -> World:
     from shared.adapters.azure.log_query import LogQueries
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
+    from shared.adapters.azure.usage import AzureUsage
 
     path = APP / settings.policy
     policy = read_file(path, name=path.name)
@@ -45,6 +47,8 @@ def build_world(settings: Settings) -> World:
         pace=settings.pace,
         report_source=_report_source(settings),
         health=AzureHealth(arm, LogQueries(credential)),
+        activity_log=AzureActivityLog(arm),
+        usage=AzureUsage(arm),
     )
 
 

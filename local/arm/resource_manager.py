@@ -21,6 +21,7 @@ from local.arm.kernel.store import Store
 from local.arm.kernel.throttling import Limit, compute_throttled
 from local.arm.machines import (
     boot_diagnostics,
+    listed_types,
     managed_images,
     run_commands,
     scale_set_health,
@@ -74,6 +75,7 @@ ROUTES = (
     storage_accounts.routes,
     scale_sets.routes,
     scale_set_health.routes,
+    listed_types.routes,
 )
 """What the simulator answers, by module."""
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from local.simulation.people import PEOPLE
 from local.simulation.scenario import INSTANCES_NEEDED
 from local.simulation.simulator import Mutant
+from shared.adapters.memory.usage import COMPUTE
 from shared.domain.access import Access, Role
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.facts import RegionTargetFacts, VersionFacts
@@ -23,7 +24,8 @@ from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
-from shared.ports import FleetQuestion, OwnMachine, PassingFault, Stored
+from shared.domain.usage import SCALE_SETS, Lookup, UsagePage
+from shared.ports import FleetQuestion, OwnMachine, PassingFault, Refused, Stored
 
 
 @dataclass
@@ -63,9 +65,14 @@ class AnySequence(Release):
 
 
 class AllProven(Release):
-    """A release of which every gate counts as passed."""
+    """A release of which every gate counts as passed that only ``missing_proof`` asks for.
+
+    A ring's replicas and boot tests are left out if they have passed: without them, nothing would be published at all.
+    """
 
     def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        if ring is not None and gate in {Gate.REPLICATION, Gate.BOOT_TEST}:
+            return super().gate(gate, ring, region)
         incarnation, evidence = self.incarnation or "", "assumed"
         return GateRecord(
             gate, Answer.PASS, self.updated_at, incarnation, self.policy_digest, evidence, ring=ring, region=region
@@ -88,6 +95,26 @@ class NoMerge(_Port):
         known = {target.region: target for target in version.targets}
         wanted = [each for each in targets if each != known.get(each.region) or each.region == version.location]
         await self.port.write_targets(version, wanted, excluded=excluded)
+
+
+class NotHidden(_Port):
+    """A replica that is added is visible to ``latest`` at once: its ring is published ahead of its turn."""
+
+    async def write_targets(
+        self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
+    ) -> None:
+        shown = [each if each.region in version.regions else replace(each, excluded=False) for each in targets]
+        await self.port.write_targets(version, shown, excluded=excluded)
+
+
+class AnyRing(Release):
+    """A release in which the verdict of a gate in one ring counts in every ring, as for a ring ahead."""
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        found = super().gate(gate, ring, region)
+        rings = {each.ring: each.region for each in self.gates if ring and each.gate is gate and each.ring}
+        others = (super(AnyRing, self).gate(gate, name, place) for name, place in rings.items())
+        return found or next((each for each in others if each is not None), None)
 
 
 @dataclass
@@ -231,6 +258,30 @@ def _with_keys(release: Release, change: Callable[[str], str]) -> Release:
     return replace(release, actions=tuple(replace(each, key=change(each.key)) for each in release.actions))
 
 
+class NoInstances(_Port):
+    """Scale sets have no list of instances: only their models are looked at."""
+
+    async def page(self, lookup: Lookup) -> UsagePage:
+        page: UsagePage = await self.port.page(lookup)
+        return replace(page, below=()) if lookup.kind == SCALE_SETS else page
+
+
+class NoRefusal(_Port):
+    """What may not be read counts as empty."""
+
+    async def registered(self, subscription: str) -> Sequence[str]:
+        try:
+            return await self.port.registered(subscription)
+        except Refused:
+            return [COMPUTE]
+
+    async def page(self, lookup: Lookup) -> UsagePage:
+        try:
+            return await self.port.page(lookup)
+        except Refused:
+            return UsagePage()
+
+
 def without_roles(policy: Policy) -> Policy:
     """The policy by which everybody who acts in a run is an administrator."""
     access = Access({Role.ADMIN: frozenset().union(*(each.ids for each in PEOPLE))})
@@ -284,6 +335,8 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "sequence check": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnySequence))),
     "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
     "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
+    "hiding of replicas": lambda: Mutant(lambda world: replace(world, galleries=NotHidden(world.galleries))),
+    "proof of each ring": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnyRing))),
     "read-back": _without_read_back,
     "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
     "proof check": lambda: Mutant(
@@ -304,6 +357,10 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "failed health": lambda: Mutant(
         lambda world: replace(world, ledger=NoFailure(world.ledger)), change_policy=with_health
     ),
+    "instances of scale sets": lambda: Mutant(
+        lambda world: replace(world, usage=NoInstances(world.usage)), needs_people=True
+    ),
+    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs_people=True),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

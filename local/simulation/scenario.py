@@ -29,6 +29,7 @@ from shared.domain.access import Access, Actor, Role
 from shared.domain.health_rules import HealthRules, OnBreach, OnUnknown, ScaleSetRules, ShareLimit
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
+    Ahead,
     BootRules,
     DayLimit,
     DefinitionPolicy,
@@ -184,8 +185,8 @@ class Scenario:
         return Policy(TEST, named)
 
 
-def draw(seed: str, releases: int) -> Scenario:
-    """The scenario of a seed. It is the same on every machine."""
+def draw(seed: str, releases: int, *, ahead: bool = True) -> Scenario:
+    """The scenario of a seed. It is the same on every machine. Without ``ahead``, no ring is filled ahead."""
     rng = Random(f"scenario {seed}")
     policy = _policy(rng)
     span = timedelta(minutes=30 + 20 * releases)
@@ -201,8 +202,22 @@ def draw(seed: str, releases: int) -> Scenario:
         span=span + timedelta(hours=2),
     )
     scenario = _with_visible(scenario, Random(f"visible {seed}"))
+    scenario = _with_rings_ahead(scenario, Random(f"ahead {seed}") if ahead else None)
     scenario = _with_calendar(scenario, Random(f"calendar {seed}"))
     return _with_health(scenario, seed)
+
+
+def _with_rings_ahead(scenario: Scenario, rng: Random | None) -> Scenario:
+    """The scenario with policies that fill rings ahead. What changes a policy may change this as well."""
+
+    def ruled(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, ahead=rng.choice(tuple(Ahead)) if rng else Ahead.NONE)
+            for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return scenario.with_policies(ruled)
 
 
 def _with_visible(scenario: Scenario, rng: Random) -> Scenario:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from local.simulation.calls import Call, Injection, Invocation
 from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
+from local.simulation.consumers import Consumers
 from local.simulation.fault_injection import FaultInjection, UnexpectedError
 from local.simulation.final_checks import FinalChecks
 from local.simulation.functions_host import FunctionsHost, InvocationResult, WorldWrapper
@@ -49,6 +50,8 @@ class Result:
     releases: int
     people: bool = False
     """Whether people acted on releases."""
+    ahead: bool = True
+    """Whether policies could fill rings ahead."""
     steps: int = 0
     invocations: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -79,11 +82,12 @@ def simulate(
     releases: int = 4,
     *,
     people: bool = False,
+    ahead: bool = True,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed until everything has ended or a law is broken."""
-    return Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history).run()
+    return Simulator(seed, releases, people=people, ahead=ahead, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -92,10 +96,19 @@ class Simulator:
     The texts that seed the generators are part of what a seed means, and are never changed.
     """
 
-    def __init__(self, seed: str, releases: int, *, people: bool = False, mutant: Mutant, record_history: bool) -> None:
-        self.result = Result(seed, releases, people or mutant.needs_people)
+    def __init__(
+        self,
+        seed: str,
+        releases: int,
+        *,
+        people: bool = False,
+        ahead: bool = True,
+        mutant: Mutant,
+        record_history: bool,
+    ) -> None:
+        self.result = Result(seed, releases, people or mutant.needs_people, ahead)
         self._people_rng = Random(f"people {seed}")
-        scenario = draw(seed, releases)
+        scenario = draw(seed, releases, ahead=ahead)
         if self.result.people:
             scenario = with_people(scenario, self._people_rng)
         self.scenario: Scenario = scenario.with_policies(mutant.change_policy)
@@ -126,6 +139,7 @@ class Simulator:
         self.workload = Workload(
             self.cloud, self.host, self.truth, casting, self, self.rng, self.instances, self.scanners.plan_scans
         )
+        self.consumers = Consumers(self.cloud, Random(f"consumers {seed}"))
 
     def _host(self, store: ReportStore, wrap_world: WorldWrapper) -> FunctionsHost:
         host = FunctionsHost(
@@ -193,6 +207,7 @@ class Simulator:
             self.truth.foreign_resources.add(f"{disks}/{name}")
         for build in self.scenario.builds:
             self.plan(build.at, lambda build=build: self.workload.build(build))
+            self.consumers.begin_to_use(build.version)
         for action in self.scenario.actions:
             self.plan(action.at, lambda action=action: self.workload.perform(action))
         self.scheduler.call_later(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
@@ -334,6 +349,7 @@ class Simulator:
             scanners=self.scanners,
             policy=self.host.world.policy,
             builds=self.workload.builds,
+            consumers=self.consumers,
             disturbed=self.workload.disturbed,
             rows={row.version: row for row in self.rows()},
             has_lost_messages=bool(self.fault_injection.counts["message lost"]),

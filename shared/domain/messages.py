@@ -33,6 +33,7 @@ class Kind(StrEnum):
     REVOKE = "revoke"
     HIDE = "hide"
     HEALTH = "health"
+    IN_USE = "in_use"
     ANNOUNCE = "announce"
     CLEAN_UP = "clean_up"
 
@@ -42,14 +43,16 @@ class Kind(StrEnum):
 
         A revocation can be ordered for later, and the health of a published ring is watched, beside all states.
         """
-        return self not in {
+        beside = {
             Kind.HIDE,
             Kind.HEALTH,
             Kind.ANNOUNCE,
             Kind.CLEAN_UP,
             Kind.FETCH_REPORT,
             Kind.REVOKE,
+            Kind.IN_USE,
         }
+        return self not in beside
 
 
 class Branch(NamedTuple):

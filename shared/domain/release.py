@@ -58,6 +58,8 @@ class Gate(StrEnum):
     REVOCATION = "revocation"
     HIDING = "hiding"
     HEALTH = "health"
+    IN_USE = "in_use"
+    """Who uses a revoked version. It decides on nothing."""
 
     @property
     def words(self) -> str:

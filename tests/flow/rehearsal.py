@@ -127,6 +127,8 @@ class Rehearsal:
         self.scheduler = Scheduler(BEGIN)
         self.misfortunes = Misfortunes(self.scheduler.clock, misfortunes)
         self.characters: dict[VersionNumber, Sequence[Character]] = {}
+        self.characters_in: dict[str, Character] = {}
+        """What machines of a region are, whatever their image."""
         self.cloud = Cloud(
             self.scheduler.clock,
             policy_of(*(definitions or (DEFINITION,))),
@@ -169,6 +171,7 @@ class Rehearsal:
         events: Sequence[timedelta] = (timedelta(minutes=4),),
         excluded: bool = True,
         regions: Sequence[str] = (HOME,),
+        writer: str = "builder",
     ) -> VersionId:
         """A builder publishes a version now; its events come after these times, a scan's report after its own."""
         version = definition.version(VersionNumber.parse(number))
@@ -184,8 +187,9 @@ class Rehearsal:
                 os_disk_gb=30,
             )
         )
+        self.cloud.activity_log.record(version, writer)
         for wait in events:
-            self._plan(wait, lambda: self.event(version))
+            self._plan(wait, lambda: self.event(version, writer))
         if scan is not None:
             self._plan(scan_after, lambda: self.scan(version, scan))
         return version
@@ -345,6 +349,8 @@ class Rehearsal:
     # --- the platform -------------------------------------------------------------------------------------------------
 
     def _cast(self, spec: MachineSpec, asked: int) -> Character:
+        if spec.region in self.characters_in:
+            return self.characters_in[spec.region]
         characters = self.characters[spec.image.number]
         return characters[min(asked, len(characters)) - 1]
 
