@@ -44,6 +44,7 @@ from shared.domain.hop_states import (
     RevokeDescendants,
     UndoPublication,
     UnreadableState,
+    Watch,
 )
 from shared.domain.identifiers import SHA256
 from shared.domain.messages import Kind
@@ -68,6 +69,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
     Kind.HIDE: (Exclude, ConfirmExcluded),
+    Kind.HEALTH: (Watch,),
     Kind.IN_USE: (ListUsers, RevokeDescendants, RecordUsers),
     Kind.ANNOUNCE: (Announce,),
 }

@@ -260,6 +260,8 @@ class Bake(HopState):
     """Wait for the ring's bake time."""
 
     STEP: ClassVar[str | None] = "bake"
+    waits_for: str = ""
+    """What it waits for after the bake time: the health of the ring before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,21 @@ class UndoPublication(PublishingState):
     """Exclude a version without evidence that a write made visible."""
 
     STEP: ClassVar[str | None] = "take back"
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(HopState):
+    """Look at the health of a published ring."""
+
+    until: datetime
+    """When the watch ends, if the health is known."""
+    failures: int = 0
+    """Looks one after the other, up to the last one, that failed."""
+    unknown: str = ""
+    """Why the health was unknown after the end of the watch; empty before, and where it was not."""
 
 
 # --- revocation -------------------------------------------------------------------------------------------------------
@@ -425,5 +442,12 @@ _WITH_DEADLINE: Final = (AwaitScan, AwaitProvisioning, AwaitProbe, AwaitReboot, 
 
 
 def deadline_of(state: HopState) -> datetime | None:
-    """When a step gives up waiting, where it has a bound of its own."""
+    """When a step gives up waiting, where it has a bound of its own; of a watch, when it ends."""
+    if isinstance(state, Watch):
+        return state.until
     return state.deadline if isinstance(state, _WITH_DEADLINE) else None
+
+
+def waits_for(state: HopState) -> str | None:
+    """What a step waits for beside its next look, for people; None where there is nothing to say."""
+    return (state.waits_for or None) if isinstance(state, Bake | Publish) else None

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from shared.domain.access import Access
 from shared.domain.console_patterns import PatternSeverity
+from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
@@ -103,8 +104,10 @@ class Skippable(StrEnum):
 
     BAKE = "bake"
     APPROVAL = "approval"
+    HEALTH = "health"
+    """The health of the ring before: one that failed, or is not known yet."""
     WINDOW = "window"
-    """Publish windows and freezes."""
+    """Publish windows, freezes, the maximum number of rings a day, and the wait for an older version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class Ring:
     definition: DefinitionId
     regions: tuple[RegionTarget, ...]
     bake: timedelta = timedelta(0)
+    bake_in: Window | None = None
+    """The hours in which the bake time counts; None for all."""
     boot_test: bool = True
     reboot: bool = True
     """Whether the machines of the ring are restarted, where the definition's rules say so."""
@@ -128,6 +133,8 @@ class Ring:
     approval: ApprovalRules | None = None
     windows: tuple[Window, ...] = ()
     """When the ring may be published; empty for always."""
+    health: HealthRules | None = None
+    """How what follows the ring is watched after its publication; None for not at all."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -315,6 +322,25 @@ class RetentionRules:
     min_age: timedelta = timedelta(days=30)
 
 
+class Supersede(StrEnum):
+    """What happens to the release of a version when a newer version of its definition is under way."""
+
+    BOTH = "both"
+    """Both go on. Whichever is published first, the older one is never published after the newer one."""
+    NEWEST = "newest"
+    """The older one ends when the newer one has passed scan and smoke test."""
+    QUEUE = "queue"
+    """The newer one is not published before the older one has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """How many rings a release may be published in on one day of a time zone."""
+
+    rings: int
+    zone: str = "UTC"
+
+
 class DescendantRule(StrEnum):
     """What to do with the versions that were made from a revoked one."""
 
@@ -350,6 +376,8 @@ class DefinitionPolicy:
     freezes: tuple[Freeze, ...] = ()
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
+    max_rings_per_day: DayLimit | None = None
+    supersede: Supersede = Supersede.BOTH
     revocation: RevocationRules = field(default_factory=RevocationRules)
     ahead: Ahead = Ahead.NEXT
 
@@ -359,6 +387,12 @@ class DefinitionPolicy:
             if ring.name == name:
                 return ring
         raise KeyError(name)
+
+    def ring_before(self, name: str) -> Ring | None:
+        """The ring before one; None before the first, and for one that the policy does not have."""
+        names = [ring.name for ring in self.rings]
+        index = names.index(name) if name in names else 0
+        return self.rings[index - 1] if index else None
 
     def ring_after(self, name: str | None) -> Ring | None:
         """The ring that follows, or the first one for None; None after the last."""

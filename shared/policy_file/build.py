@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, time, timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -19,6 +19,7 @@ from shared.domain.policy import (
     ApprovalRules,
     BootRules,
     ConsoleRule,
+    DayLimit,
     DefinitionPolicy,
     DescendantRule,
     FailedRescanAction,
@@ -33,14 +34,16 @@ from shared.domain.policy import (
     Severity,
     Skippable,
     SlowBoot,
+    Supersede,
     TestEnvironment,
     Twins,
 )
-from shared.domain.publish_window import Freeze, Window
+from shared.domain.publish_window import Freeze
 from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
 from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
+from shared.policy_file.health_models import health_of
 from shared.policy_file.models import (
     DefinitionSection,
     InUseSection,
@@ -50,12 +53,11 @@ from shared.policy_file.models import (
 )
 from shared.policy_file.patterns import LinearPattern, compiled
 from shared.policy_file.people_models import (
-    DAYS,
     AccessSection,
     ApprovalSection,
+    DayLimitSection,
     FreezeSection,
-    WindowSection,
-    clock,
+    window_of,
 )
 from shared.policy_file.policy_faults import Path
 from shared.policy_file.scan_models import ExceptionSection, LimitsSection, RingScanSection, ScanSection
@@ -75,6 +77,8 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            max_rings_per_day=_day_limit(section.max_rings_per_day),
+            supersede=Supersede(section.supersede),
             revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
             ahead=Ahead(section.ahead),
         )
@@ -123,14 +127,8 @@ def _freezes(sections: Iterable[FreezeSection], definition: str) -> tuple[Freeze
     )
 
 
-def _window(section: WindowSection) -> Window:
-    return Window(
-        days=frozenset(map(DAYS.index, section.days)),
-        opens=clock(section.opens),
-        closes=clock(section.closes),
-        zone=section.time_zone,
-        holidays=frozenset(section.holidays),
-    )
+def _day_limit(section: DayLimitSection | None) -> DayLimit | None:
+    return None if section is None else DayLimit(section.rings, section.time_zone)
 
 
 def _approval(section: ApprovalSection) -> ApprovalRules:
@@ -196,11 +194,13 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         definition=ring_target(source, section.gallery, section.definition),
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
+        bake_in=None if section.bake_in is None else window_of(section.bake_in),
         boot_test=section.boot_test,
         reboot=section.reboot,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
-        windows=tuple(map(_window, section.windows)),
+        windows=tuple(map(window_of, section.windows)),
+        health=health_of(section.health) if section.health else None,
     )
 
 
@@ -275,11 +275,22 @@ _UNORDERED: Final = {
     "sources",
     "kinds",
 }
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation", "ahead"}
+_NO_VERDICT: Final = {
+    "access",
+    "windows",
+    "freezes",
+    "emergency_skips",
+    "max_rings_per_day",
+    "supersede",
+    "revocation",
+    "ahead",
+}
 """Who may act, what happens when, and what follows a revocation: a change decides nothing anew about an image, so that
 its evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
+    "bake_in": None,
+    "health": None,
     "severities": {},
     "waivers": [],
     "sources": [],
@@ -323,6 +334,6 @@ def _canonical(value: Any, name: str = "") -> Any:
         return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True)) if name in _UNORDERED else parts
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat()
     return value.value if isinstance(value, Enum) else value

@@ -5,12 +5,13 @@ Descriptions are the reference: ``docs/policy.md`` and ``docs/policy.schema.json
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
+from shared.domain.publish_window import after_hours_of
 from shared.domain.usage import KINDS
 from shared.policy_file.boot_fields import DEFAULT_SIZES, ConsolePatterns, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
@@ -23,13 +24,17 @@ from shared.policy_file.fields import (
     RegionName,
     SubnetText,
     between,
+    duration_text,
 )
+from shared.policy_file.health_models import HealthSection
 from shared.policy_file.people_models import (
     AccessSection,
     ApprovalSection,
+    DayLimitSection,
     EmergencySection,
     FreezeSection,
     WindowSection,
+    window_of,
 )
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
@@ -37,6 +42,8 @@ from shared.policy_file.validation_models import ValidationSection
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""A time before every holiday that a policy names."""
 _MINUTE_TO_6_HOURS = between(timedelta(minutes=1), timedelta(hours=6))
 
 
@@ -83,6 +90,11 @@ class RingSection(Section):
         description="Bake time: how long to wait before the ring is published, after the previous ring was published "
         "(for the first ring: after the scan and the smoke test passed)",
     )
+    bake_in: WindowSection | None = Field(
+        None,
+        description="The hours in which the bake time counts, such as office hours: `8h` is then one working day. "
+        "Left out: all hours",
+    )
     boot_test: bool = Field(
         True, description="Whether to boot a VM from the replica in each region before the ring is published"
     )
@@ -96,10 +108,26 @@ class RingSection(Section):
         default_factory=list, description="When it may be published. Left out: at any time"
     )
 
+    health: HealthSection | None = Field(
+        None,
+        description="How what follows the ring is watched after its publication. Left out: not at all",
+    )
+
     @model_validator(mode="after")
     def _one_target(self) -> RingSection:
         if self.gallery is not None and self.definition is not None:
             raise ValueError("set gallery or definition, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _bake_ends(self) -> RingSection:
+        hours = self.bake_in
+        if hours is None:
+            return self
+        if self.bake == timedelta(0):
+            raise ValueError("bakeIn needs a bake time: set bake")
+        if after_hours_of(window_of(hours), LONG_AGO, self.bake) is None:
+            raise ValueError(f"a bake time of {duration_text(self.bake)} in these hours takes more than 400 days")
         return self
 
 
@@ -280,6 +308,15 @@ class DefinitionSection(Section):
     emergency: EmergencySection = Field(
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
+    )
+    max_rings_per_day: DayLimitSection | None = Field(
+        None, description="How many rings each release may be published in on one day. Left out: any number"
+    )
+    supersede: Literal["both", "newest", "queue"] = Field(
+        "both",
+        description="What happens to a release when a newer version is released as well. `both`: both go on. `newest`: "
+        "the older release ends when the newer version has passed its scan and smoke test. `queue`: the newer version "
+        "is not published before the older release has ended. An older version is never published after a newer one",
     )
     revocation: RevocationSection = Field(
         default_factory=lambda: RevocationSection.model_validate({}), description="What follows a revocation"
