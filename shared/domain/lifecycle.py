@@ -16,14 +16,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.approvals import missing_approvals
+from shared.domain.event_details import details_of
+from shared.domain.events import EVENTS, RING_PUBLISHED, STARTED
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import Send, order, order_announcement, order_clean_up
-from shared.domain.policy import DefinitionPolicy, Ring, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, EventDetail, Ring, VisibleBeforeProof
 from shared.domain.release import Gate, Publication, Release, State
 
 
@@ -150,6 +152,8 @@ def first(
     """A new release: the row that is inserted for a new version that the policy covers."""
     now = moment.now
     release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent, builder=builder)
+    if policy.events is EventDetail.ALL:
+        release = order_announcement(release, STARTED, moment, details={"builder": builder})
     return order(release, Send.VALIDATE, policy, moment).with_history(now, "started")
 
 
@@ -160,10 +164,12 @@ def advance(
     moment: Moment,
     *,
     why: str = "",
+    facts: Mapping[str, Any] | None = None,
 ) -> Release:
     """The release after an outcome, with its new pending commands.
 
-    ``policy`` may be None only where a release ends: the policy may no longer cover it. Raises NoSuchTransition.
+    ``policy`` may be None only where a release ends: the policy may no longer cover it. ``facts`` are those of the
+    verdict, for the event. Raises NoSuchTransition.
     """
     follows = TABLE.get((release.state, outcome))
     if follows is None:
@@ -173,8 +179,10 @@ def advance(
         moved = replace(moved, qualified_at=moment.now)
     if Send.CLEAN_UP in follows.sends:
         moved = order_clean_up(moved, moment)
-    if Send.ANNOUNCE in follows.sends:
-        moved = order_announcement(moved, outcome.name.lower(), moment)
+    if Send.ANNOUNCE in follows.sends or (policy and policy.events is EventDetail.ALL):
+        for about in announced(outcome):
+            details = details_of(about, moved, policy, moment, facts or {})
+            moved = order_announcement(moved, about, moment, why=why, details=details)
     if policy is not None:
         moved = _advanced(moved, outcome, follows, policy, moment)
     elif not follows.state.is_terminal:
@@ -182,6 +190,14 @@ def advance(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
         )
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
+
+
+def announced(outcome: Outcome) -> tuple[str, ...]:
+    """What is announced of an outcome. The last ring is published like any other, and ends the release."""
+    about = outcome.name.lower()
+    if outcome is Outcome.LAST_RING_PUBLISHED:
+        return (RING_PUBLISHED, about)
+    return (about,) if about in EVENTS else ()
 
 
 def _advanced(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from shared.domain.events import STALLED, UNSTALLED
 from shared.domain.hop_states import (
     Announce,
     AwaitApproval,
@@ -40,8 +41,10 @@ MACHINE_PREFIX: Final = "rm-"
 MAX_MACHINE_NAME: Final = 15
 """Characters of a computer name on Windows ("Naming rules and restrictions for Azure resources": virtual machines)."""
 AT_ONCE: Final = timedelta(0)
-EMERGENCY: Final = "emergency"
-"""What an announcement of an emergency promotion is about."""
+LONGEST_WHY: Final = 500
+"""Characters of the reason in an announcement, and in a line of the history. The evidence has all of it."""
+LONGEST_STALL: Final = 1000
+"""Characters of the reason of a stall in an announcement."""
 JUDGE_AGAIN_AFTER: Final = timedelta(seconds=10)
 """While a policy is rolled out, two instances begin a release anew by turns. This keeps them from a hot loop."""
 
@@ -84,13 +87,43 @@ def order(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment
     return release
 
 
-def order_announcement(release: Release, outcome: str, moment: Moment) -> Release:
-    """The row with an order to announce an outcome.
+def order_announcement(
+    release: Release, about: str, moment: Moment, *, why: str = "", details: Mapping[str, Any] | None = None
+) -> Release:
+    """The row with an order to announce something that happened with the row's last sequence number.
 
-    Two announcements of one release may be on their way at once, so each is a branch of its own.
+    Two announcements of one release may be on their way at once, so each is a branch of its own. Its name becomes the
+    id of the event: the same transition has the same one, and no other event of the version ever has it.
     """
-    branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
-    return _ordered(release, _Order(branch, Announce(outcome), ANNOUNCE_WITHIN), moment)
+    branch = Branch(Kind.ANNOUNCE, release.ring, f"{release.seq}-{about}")
+    state = Announce(about, moment.now, release.state.value, why[:LONGEST_WHY], details or {})
+    return _ordered(release, _Order(branch, state, ANNOUNCE_WITHIN), moment)
+
+
+def announce_beside(
+    release: Release, about: str, moment: Moment, *, why: str = "", details: Mapping[str, Any] | None = None
+) -> Release:
+    """The same for something that is no transition: it gets a sequence number of its own."""
+    return order_announcement(replace(release, seq=release.seq + 1), about, moment, why=why, details=details)
+
+
+def announce_stalls(before: Release, after: Release, moment: Moment) -> Release:
+    """The row after a write, with an order to announce that the release needs attention from now on, or no longer."""
+    was, now = attention(before), attention(after)
+    if bool(was) == bool(now):
+        return after
+    about, stalls = (STALLED, now) if now else (UNSTALLED, was)
+    shown = {branch: reason[:LONGEST_STALL] for branch, reason in stalls.items()}
+    return announce_beside(after, about, moment, why="; ".join(stalls.values()), details={"stalls": shown})
+
+
+def attention(release: Release) -> Mapping[str, str]:
+    """Branches that people must look at, with the reason.
+
+    Announcements are left out: one that the topic refuses could not be announced either.
+    """
+    announcing = {branch for branch, each in release.pending.items() if each.command.kind is Kind.ANNOUNCE}
+    return {branch: reason for branch, reason in release.stalls.items() if branch not in announcing}
 
 
 def order_clean_up(release: Release, moment: Moment) -> Release:

@@ -59,6 +59,15 @@ class RegionTarget:
     storage: str = "Standard_LRS"
 
 
+class EventDetail(StrEnum):
+    """Which events are published about a release."""
+
+    ALL = "all"
+    """Every transition."""
+    MILESTONES = "milestones"
+    """What consumers and people must know: publications, ends, approvals, holds, revocations and stalls."""
+
+
 class ApprovalDeadline(StrEnum):
     """What follows when the approvals of a ring are not complete in time."""
 
@@ -256,6 +265,7 @@ class DefinitionPolicy:
     freezes: tuple[Freeze, ...] = ()
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
+    events: EventDetail = EventDetail.ALL
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""

@@ -20,6 +20,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Command
 from shared.domain.moment import Moment
+from shared.domain.orders import LONGEST_WHY, announce_stalls
 from shared.domain.outcomes import (
     Annotated,
     Decided,
@@ -37,8 +38,6 @@ from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
-LONGEST_WHY: Final = 500
-"""Maximum length of the reasons in a line of the history, in characters. The row and the evidence have all of them."""
 SINCE: Final = "since it was published: "
 """Prefix of the warning of a later scan. The warning of the next scan replaces it."""
 
@@ -62,6 +61,13 @@ def fold(
     release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
 ) -> Folded:
     """The row after a hop. The row must expect the command, or the command must be a hint."""
+    folded = _fold(release, command, result, policy, moment)
+    return replace(folded, release=announce_stalls(release, folded.release, moment))
+
+
+def _fold(
+    release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
+) -> Folded:
     now = moment.now
     match result:
         case Requeue():
@@ -148,18 +154,18 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     if result.gate is Gate.PUBLICATION and result.answer is Answer.PASS:
         release = _with_publication(release, policy, command.ring or "", moment.now)
     if result.gate is Gate.HIDING:
-        return Folded(_hidden(release, policy, moment), record.evidence, document)
+        return Folded(_hidden(release, result, policy, moment), record.evidence, document)
     outcome = _outcome(release, result, policy, command.ring)
-    moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
+    moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY], facts=result.facts)
     return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
 
 
-def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
+def _hidden(release: Release, result: Decided, policy: DefinitionPolicy, moment: Moment) -> Release:
     """The row of a hidden version. A rejected one is published only where the policy does not reach any more."""
     if release.state is State.REJECTED:
         names = {ring.name for ring in policy.rings}
         release = replace(release, published=tuple(each for each in release.published if each.ring not in names))
-    return advance(release, Outcome.HIDDEN, policy, moment)
+    return advance(release, Outcome.HIDDEN, policy, moment, facts=result.facts)
 
 
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:

@@ -212,6 +212,11 @@ class DefinitionSection(Section):
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
     )
+    events: Literal["all", "milestones"] = Field(
+        "all",
+        description="Which CloudEvents are published about its releases: `all` publishes one for every transition; "
+        "`milestones` leaves out those that only tell progress. `docs/events.md` lists both",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in this definition until an expiry date"
     )

@@ -99,9 +99,7 @@ async def _resend(world: World, now: datetime, done: Reconciled) -> None:
             key: replace(each, sent=False, due=max(each.due, now)) if key in overdue else each
             for key, each in stored.release.pending.items()
         }
-        sent = await send_pending(
-            Stored(replace(stored.release, pending=pending), stored.etag), world, now=now, older=True
-        )
+        sent = await send_pending(Stored(replace(stored.release, pending=pending), stored.etag), world, now=now)
         if sent:
             done.resent += [f"{stored.release.version.short} {key}" for key in overdue]
 
