@@ -64,6 +64,10 @@ class Client:
         """Return the response body with the details of one release, by its full resource id."""
         return self._request("GET", f"/api/releases?version={quote(version, safe='')}")
 
+    def latest(self, definition: str) -> bytes:
+        """Return the response body with what each kind of consumer gets as the latest version of a definition."""
+        return self._request("GET", f"/api/latest?definition={quote(definition, safe='')}")
+
     def whoami(self) -> bytes:
         """Return the response body with the identity and roles of the user whose token is sent."""
         return self._request("GET", _WHOAMI, headers=self._identity())

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli import action_commands, boot_commands
+from shared.cli import action_commands, boot_commands, definition_commands
 from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
 from shared.cli.session import Json, Session, Version, client_of, console, print_body, resolve, session_of
 
@@ -62,6 +62,7 @@ def explain(context: typer.Context, version: Version, as_json: Json = False) -> 
 
 
 action_commands.register(app)
+definition_commands.register(app)
 
 
 @policy.command("check")

@@ -156,6 +156,34 @@ class RevocationPlan(msgspec.Struct, rename="camel"):
     allowed_to_leave_empty: bool = False
 
 
+class LatestRow(msgspec.Struct, rename="camel"):
+    """What each kind of consumer gets in a region; None for nothing."""
+
+    region: str
+    ring: str | None = None
+    arm: str | None = None
+    scale_set_upgrades: str | None = None
+    newest_date: str | None = None
+    highest_number: str | None = None
+    own_flag: str | None = None
+
+
+class LatestTable(msgspec.Struct):
+    """The latest version of one image definition."""
+
+    definition: str
+    gallery: str
+    regions: list[LatestRow] = []
+    warnings: list[str] = []
+
+
+class Latest(msgspec.Struct):
+    """The latest version in every image definition that a definition's rings publish in."""
+
+    name: str
+    definitions: list[LatestTable] = []
+
+
 class Identity(msgspec.Struct, rename="camel"):
     """Who the app says that the user is, and the user's roles by name of the definition."""
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import azure.functions as func
 
 from shared.domain.image import InvalidId, VersionId
+from shared.domain.policy import DefinitionPolicy
+from shared.ports import World
 from shared.queries import status
+from shared.queries.latest import latest_table, policy_named
 from shared.triggers import actions_api, scan_webhook
 from shared.triggers.http_responses import error_response, json_response, respond
 from shared.triggers.runtime import Runtime
+
+type Query = Callable[[DefinitionPolicy, World], Awaitable[dict[str, Any]]]
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -24,7 +32,22 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         """Return all releases, or the details of the one in ``?version=``."""
         return await respond(_releases(req, runtime), include_details=True)
 
+    @http.function_name("latest")
+    @http.route(route="latest", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def latest(req: func.HttpRequest) -> func.HttpResponse:
+        """Return what each kind of consumer gets as the latest version of the one in ``?definition=``."""
+        return await respond(_of_definition(req, runtime, latest_table), include_details=True)
+
     return http
+
+
+async def _of_definition(req: func.HttpRequest, runtime: Runtime, query: Query) -> func.HttpResponse:
+    name = req.params.get("definition") or ""
+    world = await runtime.world()
+    policy = policy_named(name, world)
+    if policy is None:
+        return error_response(404, "unknown_definition", f"the policy has no definition {name[:400]!r}")
+    return json_response(200, await query(policy, world))
 
 
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:

@@ -157,3 +157,13 @@ def test_a_policy_that_wants_milestones_hears_no_progress() -> None:
     assert Counter(each.type.rpartition(".")[2] for each in play.cloud.publisher.published()) == Counter(
         {"Published": 3, "Released": 1}
     )
+
+
+def test_a_publication_warns_where_consumers_that_sort_by_date_take_another_version() -> None:
+    play = Rehearsal(SMALL)
+    newer = play.publish("2.0.0", events=(timedelta(hours=6),), scan_after=timedelta(hours=6))
+    play.wait(minutes=30)
+    play.publish("1.0.1")
+    play.wait(3)
+    release = play.run().release(newer)
+    assert [each for each in release.warnings if "take the newest published date" in each and "get 1.0.1" in each]
