@@ -65,6 +65,7 @@ class Summary(msgspec.Struct):
     published: dict[str, list[str]] = {}
     waiting_for: list[Waiting] = []
     stalled: dict[str, str] = {}
+    drift: list[str] = []
     seconds: float = 0.0
     settled: bool = False
     hold: Action | None = None

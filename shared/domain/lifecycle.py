@@ -284,6 +284,7 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
         gates=(),
         reasons=(),
         warnings=(),
+        drift=None,
         qualified_at=None,
         actions=release.actions if is_same else (),
         builder=release.builder if is_same else None,

@@ -117,6 +117,25 @@ def announce_stalls(before: Release, after: Release, moment: Moment) -> Release:
     return announce_beside(after, about, moment, why="; ".join(stalls.values()), details={"stalls": shown})
 
 
+def order_repair(release: Release, ring: str, moment: Moment, *, stalled: str | None = None) -> Release:
+    """The row of an ended release with an order to replicate a published ring again, after which it is published.
+
+    ``stalled`` parks the order: people must send it.
+    """
+    branch, seq = Branch(Kind.REPLICATE, ring), release.seq + 1
+    moved = _ordered(replace(release, seq=seq), _Order(branch, NoState(), PUBLISH_WITHIN), moment)
+    if stalled is None:
+        return moved
+    parked = replace(moved.pending[str(branch)], sent=True, stalled=stalled, parked=True)
+    return moved.with_pending(branch, parked).with_history(moment.now, f"{branch} stalled: {stalled}")
+
+
+def order_republication(release: Release, ring: str, moment: Moment) -> Release:
+    """The row of an ended release whose repaired ring is to be published again."""
+    order = _Order(Branch(Kind.PROMOTE, ring), Publish(), PUBLISH_WITHIN)
+    return _ordered(replace(release, seq=release.seq + 1), order, moment)
+
+
 def attention(release: Release) -> Mapping[str, str]:
     """Branches that people must look at, with the reason.
 

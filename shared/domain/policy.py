@@ -68,6 +68,13 @@ class EventDetail(StrEnum):
     """What consumers and people must know: publications, ends, approvals, holds, revocations and stalls."""
 
 
+class DriftAction(StrEnum):
+    """What Ringmaster does when a gallery no longer has what it published."""
+
+    REPORT = "report"
+    REPAIR = "repair"
+
+
 class ApprovalDeadline(StrEnum):
     """What follows when the approvals of a ring are not complete in time."""
 
@@ -266,6 +273,7 @@ class DefinitionPolicy:
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
     events: EventDetail = EventDetail.ALL
+    drift: DriftAction = DriftAction.REPORT
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""

@@ -35,6 +35,7 @@ from shared.domain.outcomes import (
 )
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
+from shared.engine.repair import is_repair, repair_ended, repaired
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
@@ -72,6 +73,12 @@ def _fold(
     match result:
         case Requeue():
             return Folded(_requeued(release, command, result, moment))
+        case Decided() if is_repair(release, command):
+            record, document = recorded(release, result, command.ring, command.region, now)
+            moved = repaired(release, command, result, record, moment)
+            return Folded(moved, record.evidence, document)
+        case Redirected(outcome, why) if is_repair(release, command) and outcome is not Outcome.NUMBER_REUSED:
+            return Folded(repair_ended(release, command, why, moment))
         case Decided():
             return _decided(release, command, result, _needed(policy), moment)
         case Rechecked():

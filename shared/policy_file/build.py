@@ -17,6 +17,7 @@ from shared.domain.policy import (
     ApprovalRules,
     BootRules,
     DefinitionPolicy,
+    DriftAction,
     EventDetail,
     FailedRescanAction,
     Policy,
@@ -69,6 +70,7 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
             events=EventDetail(section.events),
+            drift=DriftAction(section.drift),
         )
         for number, section in enumerate(document.definitions)
     ]
@@ -244,7 +246,7 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "events"}
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "events", "drift"}
 """Who may act, when, and what is told: a change decides nothing anew about an image, so that its evidence holds."""
 
 

@@ -212,6 +212,13 @@ class DefinitionSection(Section):
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
     )
+    drift: Literal["report", "repair"] = Field(
+        "report",
+        description="What to do when a gallery no longer has what Ringmaster published: a region was removed, a "
+        "replica count lowered, a version hidden, a copy deleted. `report` tells it; `repair` also replicates and "
+        "publishes the newest published version of the ring again, at most three times a day. What others wrote is "
+        "only reported",
+    )
     events: Literal["all", "milestones"] = Field(
         "all",
         description="Which CloudEvents are published about its releases: `all` publishes one for every transition; "
