@@ -80,7 +80,7 @@ FETCHES = whole(FetchOrder, format=st.just("trivy"), sha256=st.just("0" * 64))
 def states(kind: Kind) -> st.SearchStrategy[HopState]:
     """Every state that a kind of command can carry, and objects that are none."""
     own = {FetchOrder: FETCHES, Announce: ANNOUNCEMENTS}
-    typed = [own.get(each) or whole(each) for each in STATES[kind]]
+    typed = [own[each] if each in own else whole(each) for each in STATES[kind]]
     odd = st.dictionaries(texts, plain, max_size=4).map(lambda raw: read_state(kind, raw))
     return st.one_of(*typed, odd)
 
