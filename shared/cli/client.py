@@ -68,6 +68,10 @@ class Client:
         """Return the response body with what each kind of consumer gets as the latest version of a definition."""
         return self._request("GET", f"/api/latest?definition={quote(definition, safe='')}")
 
+    def failover(self, definition: str) -> bytes:
+        """Return the response body with what a failover to a definition's standing twins needs."""
+        return self._request("GET", f"/api/failover?definition={quote(definition, safe='')}")
+
     def whoami(self) -> bytes:
         """Return the response body with the identity and roles of the user whose token is sent."""
         return self._request("GET", _WHOAMI, headers=self._identity())

@@ -185,6 +185,25 @@ class Latest(msgspec.Struct):
     definitions: list[LatestTable] = []
 
 
+class Twin(msgspec.Struct, rename="camel"):
+    """A standing twin, and what it lacks."""
+
+    ring: str
+    complete: bool
+    point_to: str
+    instead_of: list[str] = []
+    regions: list[str] = []
+    version: str | None = None
+    missing: list[str] = []
+
+
+class Failover(msgspec.Struct):
+    """The standing twins of a definition."""
+
+    name: str
+    twins: list[Twin] = []
+
+
 class Identity(msgspec.Struct, rename="camel"):
     """Who the app says that the user is, and the user's roles by name of the definition."""
 

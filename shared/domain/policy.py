@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -110,6 +110,19 @@ class Skippable(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """What is created from an image in one region at the same time."""
+
+    machines: int = 0
+    """Outside of scale sets."""
+    scale_sets: tuple[int, ...] = ()
+    """The instances of each scale set."""
+    headroom_percent: int = 20
+    image_gb: float | None = None
+    """The size that the image occupies, for the cost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """One named step of a rollout.
 
@@ -128,6 +141,9 @@ class Ring:
     approval: ApprovalRules | None = None
     windows: tuple[Window, ...] = ()
     """When the ring may be published; empty for always."""
+    fleet: Fleet | None = None
+    standby: bool = False
+    """Whether the ring is a standing twin, to which consumers go when the other rings' galleries are lost."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -306,6 +322,15 @@ class TestEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices of stored replicas, as of a day: for a GB and a month, by storage account type."""
+
+    as_of: date
+    currency: str
+    per_gb_month: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The whole policy: one test environment and the definitions that are released."""
 
@@ -313,6 +338,7 @@ class Policy:
     definitions: Mapping[DefinitionId, DefinitionPolicy]
     access: Access = field(default_factory=Access)
     """Who may do what everywhere."""
+    prices: Prices | None = None
 
     def covering(self, version: VersionId) -> DefinitionPolicy | None:
         """The policy of the version's definition, or None if the policy does not cover it.

@@ -20,7 +20,9 @@ from shared.domain.policy import (
     DriftAction,
     EventDetail,
     FailedRescanAction,
+    Fleet,
     Policy,
+    Prices,
     RegionTarget,
     ReplicationRules,
     RetentionRules,
@@ -38,7 +40,9 @@ from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     DefinitionSection,
+    FleetSection,
     PolicySection,
+    PricesSection,
     RingSection,
     TestSection,
 )
@@ -74,11 +78,26 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
         )
         for number, section in enumerate(document.definitions)
     ]
-    return Policy(test, {definition.source: definition for definition in definitions}, access=_access(document.access))
+    return Policy(
+        test,
+        {definition.source: definition for definition in definitions},
+        access=_access(document.access),
+        prices=_prices(document.prices),
+    )
 
 
 def _test(section: TestSection) -> TestEnvironment:
     return TestEnvironment(section.subscription.lower(), section.resource_group, section.subnet)
+
+
+def _prices(section: PricesSection | None) -> Prices | None:
+    return (
+        Prices(
+            section.as_of, section.currency, {str(storage): price for storage, price in section.per_gb_month.items()}
+        )
+        if section
+        else None
+    )
 
 
 def _access(section: AccessSection) -> Access:
@@ -179,7 +198,13 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
         windows=tuple(map(_window, section.windows)),
+        fleet=_fleet(section.fleet) if section.fleet else None,
+        standby=section.standby,
     )
+
+
+def _fleet(section: FleetSection) -> Fleet:
+    return Fleet(section.vms, tuple(section.scale_sets), section.headroom_percent, section.image_gb)
 
 
 def _ring_scan(section: RingScanSection, rules: ScanRules) -> ScanRules:
@@ -246,7 +271,7 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
 _UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "events", "drift"}
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "events", "drift", "fleet", "standby"}
 """Who may act, when, and what is told: a change decides nothing anew about an image, so that its evidence holds."""
 
 

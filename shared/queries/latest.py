@@ -24,19 +24,22 @@ async def latest_table(policy: DefinitionPolicy, world: World) -> dict[str, Any]
     """Return one table for each image definition that the rings publish in."""
     tables: list[dict[str, Any]] = []
     for definition in reversed(definitions_of(policy)):
-        regions = _regions(policy, definition)
-        found = latest_readers(await _versions(definition, regions, world), regions)
+        regions = regions_of(policy, definition)
+        found = latest_readers(await versions_with_candidates(definition, regions, world), regions)
         tables.append(_table(definition, policy, found))
     return {"name": policy.name, "definitions": tables}
 
 
-def _regions(policy: DefinitionPolicy, definition: DefinitionId) -> tuple[str, ...]:
+def regions_of(policy: DefinitionPolicy, definition: DefinitionId) -> tuple[str, ...]:
+    """The regions of the rings that publish in an image definition."""
     return region_names(
         region for ring in policy.rings if ring.definition == definition for region in ring.region_names
     )
 
 
-async def _versions(definition: DefinitionId, regions: Sequence[str], world: World) -> Sequence[VersionFacts]:
+async def versions_with_candidates(
+    definition: DefinitionId, regions: Sequence[str], world: World
+) -> Sequence[VersionFacts]:
     """The versions of a definition, with the replication of those that could be ``latest``.
 
     A list has no replication. Each candidate that turns out not to be replicated leaves its place to the next one, so

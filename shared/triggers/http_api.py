@@ -11,6 +11,7 @@ from shared.domain.image import InvalidId, VersionId
 from shared.domain.policy import DefinitionPolicy
 from shared.ports import World
 from shared.queries import status
+from shared.queries.failover import failover_plan
 from shared.queries.latest import latest_table, policy_named
 from shared.triggers import actions_api, scan_webhook
 from shared.triggers.http_responses import error_response, json_response, respond
@@ -37,6 +38,12 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
     async def latest(req: func.HttpRequest) -> func.HttpResponse:
         """Return what each kind of consumer gets as the latest version of the one in ``?definition=``."""
         return await respond(_of_definition(req, runtime, latest_table), include_details=True)
+
+    @http.function_name("failover")
+    @http.route(route="failover", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def failover(req: func.HttpRequest) -> func.HttpResponse:
+        """Return what a failover to the standing twins of the one in ``?definition=`` needs."""
+        return await respond(_of_definition(req, runtime, failover_plan), include_details=True)
 
     return http
 

@@ -56,3 +56,20 @@ def test_latest_as_json_is_the_apps_answer(ringmaster: Terminal):
     with answering("/api/latest", LATEST) as app:
         ringmaster("latest", "ubuntu", "--json", environ=app.environ)
     assert json.loads(ringmaster.out) == LATEST
+
+
+TWIN = {"ring": "twin", "complete": True, "pointTo": "/…/gal_dr/…", "insteadOf": ["/…/gal/…"], "version": "1.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("twins", "code", "said"),
+    [
+        ([TWIN], 0, "Point consumers to /…/gal_dr/…"),
+        ([TWIN | {"complete": False, "missing": ["1.1.0 is not published"]}], 1, "missing: 1.1.0 is not published"),
+        ([], 1, "No ring of ubuntu is a standing twin"),
+    ],
+)
+def test_failover_plan_fails_unless_a_twin_is_complete(ringmaster: Terminal, twins: Any, code: int, said: str):
+    with answering("/api/failover", {"name": "ubuntu", "twins": twins}) as app:
+        assert ringmaster("failover", "plan", "ubuntu", environ=app.environ) == code
+    assert said in ringmaster.out
