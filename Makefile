@@ -40,10 +40,11 @@ down: .venv/.installed ## stop the local stack
 status: .venv/.installed ## show which services of the local stack are running
 	@$(RUN) -m local.stack status
 
-# In the order of the folders: the longest test, chaos, begins first, so that no worker waits for it at the end.
+# More workers than processors, because stacks mostly wait. In the order of the folders: the longest test, chaos, begins
+# first, so that no worker waits for it at the end.
 test: .venv/.installed-dev ## run all tests (TESTS= selects tests, ARGS= replaces pytest options)
 	@$(RUN) -m local.azurite install >/dev/null
-	$(RUN) -m pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder) $(TESTS)
+	$(RUN) -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder) $(TESTS)
 
 simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= PEOPLE=yes|no)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \

@@ -63,13 +63,13 @@ param scanSenders string[] = []
 @description('Name of the vault\'s secret with the keys of the scan webhook. Create the secret first: the app does not start if it cannot read the setting.')
 param webhookKeysSecret string = ''
 
-@description('Principals that may send reports with a Microsoft Entra token, by object id or application id; see RINGMASTER_WEBHOOK_PRINCIPALS in docs/settings.md. Together with entraClientId, it turns on App Service Authentication.')
+@description('Principals that may send reports with a Microsoft Entra token, by object id or application id; see RINGMASTER_WEBHOOK_PRINCIPALS in docs/settings.md. Requires entraClientId.')
 param webhookPrincipals object = {}
 
-@description('Who may read the pages in a browser: object ids of users or groups, application ids, or a tenant id for everyone in the tenant (RINGMASTER_PAGE_READERS). Together with entraClientId, it turns on App Service Authentication. If it is empty, the pages require the function key in a header.')
+@description('Who may read the pages in a browser: object ids of users or groups, application ids, or a tenant id for everyone in the tenant (RINGMASTER_PAGE_READERS). Requires entraClientId. If it is empty, the pages require the function key in a header.')
 param pageReaders string[] = []
 
-@description('Application (client) id of the app registration for tokens and sign-in. Required with webhookPrincipals and pageReaders.')
+@description('Application (client) id of the app registration for tokens and sign-in. It turns on App Service Authentication. Required with webhookPrincipals and pageReaders, and for everybody who acts on releases (`access` in the policy).')
 param entraClientId string = ''
 
 @description('Issuer of the tokens. For a registration with tokens of version 1, omit /v2.0.')

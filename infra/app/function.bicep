@@ -19,9 +19,10 @@ param furtherSettings object
 param maximumInstances int
 param instanceMemoryMB int
 
-// App Service Authentication is turned on, and trusted by the app, only in this case. With principals or readers but
-// without a registration it stays off; the app then reports the error and does not start.
-var trustsEntra = (!empty(webhookPrincipals) || !empty(pageReaders)) && !empty(entraClientId)
+// App Service Authentication is turned on, and trusted by the app, only with a registration. People who act on releases
+// need it, whether or not there are page readers. With principals or readers but without a registration it stays off;
+// the app then reports the error and does not start.
+var trustsEntra = !empty(entraClientId)
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
   name: identityName

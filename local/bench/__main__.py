@@ -22,6 +22,7 @@ from local.bench import (
     growth,
     page_rendering,
     retention_plan,
+    revocation,
     scan_report,
     simulated,
     throughput,
@@ -51,6 +52,7 @@ def _one_release(options: Options) -> Mapping[str, Figure]:
 
 MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("retention",): lambda _: {"retention": retention_plan.measure()},
+    ("revocation",): lambda _: {"revocation": revocation.measure()},
     ("growth",): lambda _: {"growth": growth.measure()},
     ("simulated",): lambda _: {"simulated": simulated.measure()},
     ("scan_report",): lambda _: {"scan_report": scan_report.measure()},

@@ -323,6 +323,8 @@ class ConfirmExcluded(RevocationState):
 
     STEP: ClassVar[str | None] = "read back"
     reads: int = 0
+    replicas: tuple[str, ...] = ()
+    """What was done about the replicas of the versions that take over, for people."""
 
 
 # --- what others ask of a state ---------------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.facts import RegionTargetFacts, VersionFacts
+from shared.domain.hop_states import LatestChange
 from shared.domain.image import DefinitionId, VersionId, VersionNumber
 from shared.domain.latest import hidden_in, latest_in
 from shared.domain.lifecycle import missing_proof
-from shared.domain.policy import DefinitionPolicy
+from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring
 from shared.domain.release import Release, State
+from shared.domain.replication import plan_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,27 @@ def check_revocation(
         if found.excluded
         else (*reasons, f"{version.short} is still not excluded from latest in its publishing profile")
     )
+
+
+def short_of_replicas(
+    versions: Sequence[VersionFacts], change: LatestChange, rings: Sequence[Ring]
+) -> tuple[tuple[VersionFacts, tuple[RegionTarget, ...]], ...]:
+    """Versions that ``latest`` resolves to after a ``change``, and the regions where a ring asks for more replicas.
+
+    An older version that takes over may have fewer replicas than the machines of its ring need, because nothing
+    followed it before. ``rings`` are those of the definition.
+    """
+    wanted: dict[str, dict[str, RegionTarget]] = {}
+    for target in (target for ring in rings for target in ring.regions):
+        latest = change.get(target.name)
+        if latest is None or latest["after"] is None or latest["after"] == latest["before"]:
+            continue
+        regions = wanted.setdefault(latest["after"], {})
+        known = regions.get(target.name)
+        if known is None or known.replicas < target.replicas:
+            regions[target.name] = target
+    found = ((each, tuple(wanted.get(str(each.id.number), {}).values())) for each in versions)
+    return tuple((each, regions) for each, regions in found if plan_targets(each, regions).changes)
 
 
 def published_regions(release: Release, policy: DefinitionPolicy, definition: DefinitionId) -> frozenset[str]:

@@ -8,6 +8,9 @@ write and the row. The write sets every flag, under the definition's lease. A ve
 another build, or a copy of another build, is not changed. ``latest`` may go back here. It becomes empty only if the
 policy allows that; otherwise the branch stalls. Where only others made the version visible, ``latest`` was empty before
 they did, and may become empty again.
+
+The version that takes over gets the replicas that the rings ask for, once the bad one is hidden. That holds nothing up:
+where it cannot be done, the verdict says so.
 """
 
 from __future__ import annotations
@@ -26,18 +29,22 @@ from shared.domain.messages import Kind
 from shared.domain.outcomes import Decided, Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
+from shared.domain.replication import plan_targets
 from shared.domain.revocation import (
     check_revocation,
     plan_revocation,
     published_regions,
     rightful_regions,
+    short_of_replicas,
 )
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.revocation_scope import definitions_of, released_version
-from shared.ports import Hop, PassingFault
+from shared.ports import Hop, PassingFault, Refused
 
 EMPTY_POLL: Final = timedelta(minutes=10)
 FAULT_POLL: Final = timedelta(seconds=15)
+REPLICA_TRIES: Final = 5
+"""How often the replicas of the version that takes over are written, if galleries do not answer."""
 NOT_COVERED: Final = Stalled(
     "the policy no longer covers this definition, so Ringmaster may not write to its galleries: exclude the version "
     "from latest yourself, or add the definition to the policy again and resend"
@@ -106,8 +113,13 @@ async def _exclude_in(hop: Hop, state: Exclude, definition: DefinitionId, done: 
         plan = plan_revocation(versions, version, kept=due.kept)
         if plan.changes:
             await write(version, plan.targets, hop.world, excluded=True)
-        done[str(definition)] = latest_change(plan.before, plan.after)
+        done[str(definition)] = _change(done.get(str(definition), {}), latest_change(plan.before, plan.after))
         return due
+
+
+def _change(earlier: LatestChange, change: LatestChange) -> LatestChange:
+    """The change over all writes of a revocation: the first one knows what ``latest`` was before."""
+    return {region: {**each, "before": earlier.get(region, each)["before"]} for region, each in change.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +163,59 @@ async def _confirm(hop: Hop, state: ConfirmExcluded) -> HopResult:
     versions = await hop.world.galleries.versions(definition)
     kept = rightful_regions(hop.release, hop.policy, definition)
     wrong = list(check_revocation(versions, definition.version(hop.release.version.number), kept=kept))
-    if not wrong and len(state.left) == 1:
-        return _concluded(hop, state.done, "")
-    if not wrong:
-        return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     reads = state.reads + 1
+    if not wrong:
+        try:
+            state = replace(state, replicas=(*state.replicas, *await _raise_replicas(hop, state, definition, versions)))
+        except PassingFault as fault:
+            if reads < REPLICA_TRIES:
+                asked = fault.retry_after or timedelta(0)
+                return Requeue(replace(state, reads=reads), FAULT_POLL, note=str(fault), at_least=asked)
+            state = replace(state, replicas=(*state.replicas, _not_raised(definition, fault)))
+        if len(state.left) == 1:
+            return _concluded(hop, state.done, *state.replicas)
+        return Requeue(replace(state, left=state.left[1:], reads=0), timedelta(0))
     if reads >= WRITE_AGAIN_AFTER:
         note = f"the read-back differs, so it is written again: {'; '.join(wrong)}"
         return Requeue(Exclude(allow_empty=state.allow_empty), timedelta(0), note=note)
     return Requeue(replace(state, reads=reads), READ_BACK)
 
 
-def _concluded(hop: Hop, done: Mapping[str, LatestChange], note: str) -> HopResult:
+async def _raise_replicas(
+    hop: Hop, state: ConfirmExcluded, definition: DefinitionId, versions: Sequence[VersionFacts]
+) -> list[str]:
+    """Give the versions that take over the replicas that the rings ask for. Raises PassingFault."""
+    if hop.command.kind is not Kind.REVOKE:
+        return []
+    rings = [ring for ring in hop.policy.rings if ring.definition == definition]
+    told: list[str] = []
+    for version, regions in short_of_replicas(versions, state.done[str(definition)], rings):
+        try:
+            async with definition_lease(hop, definition):
+                fresh = await hop.world.galleries.version(version.id)
+                plan = plan_targets(fresh, regions) if fresh else None
+                if fresh and plan and plan.changes:
+                    await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
+        except Refused as refused:
+            told.append(_not_raised(definition, refused))
+            continue
+        counts = ", ".join(f"{region.replicas} in {region.name}" for region in regions)
+        told.append(f"{version.id.short} takes over in {definition.gallery.name}: replicas raised to {counts}")
+    return told
+
+
+def _not_raised(definition: DefinitionId, fault: PassingFault | Refused) -> str:
+    return (
+        f"the replicas of the version that takes over in {definition.gallery.name} could not be raised to what the "
+        f"rings ask for: {fault}. Raise them with az sig image-version update"
+    )
+
+
+def _concluded(hop: Hop, done: Mapping[str, LatestChange], *notes: str) -> HopResult:
     if hop.command.kind is Kind.HIDE:
         return Decided(Gate.HIDING, Answer.PASS, facts={"latest": done}) if done else Finished()
-    told = (*_why(hop.release), note, *_unmanaged_publications(hop.release, hop.policy))
-    return Decided(Gate.REVOCATION, Answer.PASS, tuple(each for each in told if each), facts={"latest": done})
+    told = (*_why(hop.release), *notes, *_unmanaged_publications(hop.release, hop.policy))
+    return Decided(Gate.REVOCATION, Answer.PASS, told, facts={"latest": done})
 
 
 def _why(release: Release) -> tuple[str, ...]:

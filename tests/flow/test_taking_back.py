@@ -1,12 +1,14 @@
 """Taking a bad version back, restoring it, and trying again what was not its fault."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from local.simulation.cloud import run_now
 from shared.domain.actions import Action
-from shared.domain.image import VersionId
-from shared.domain.release import State
+from shared.domain.image import VersionId, VersionNumber
+from shared.domain.release import Gate, State
 from shared.engine.apply_action import ActionDenied
 from tests.flow.misfortunes import Misfortune, unavailable
 from tests.flow.rehearsal import ADMIN, APPROVER, DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal
@@ -28,6 +30,45 @@ def test_a_bad_version_is_latest_nowhere_after_one_command() -> None:
     play.run()
     assert {play.latest(SOURCE, HOME), play.latest(PRODUCTION, "eastus2")} == {"1.0.0"}
     assert play.release(bad).state is State.REVOKED
+
+
+def replicas(play: Rehearsal, version: VersionId) -> dict[str, int]:
+    facts = run_now(play.cloud.galleries.version(version))
+    assert facts is not None
+    return {target.region: target.replicas for target in facts.targets}
+
+
+def revoked_after_the_ring_grew(*misfortunes: Misfortune) -> tuple[Rehearsal, VersionId, VersionId]:
+    """The ring asks for more replicas since the older version was released; then the newer one is revoked."""
+    play, good = released(play=Rehearsal(SMALL, misfortunes=misfortunes))
+    targets = tuple(replace(target, replicas=3) for target in SMALL.rings[0].regions)
+    play.change_policy(replace(SMALL, rings=(replace(SMALL.rings[0], regions=targets),), digest="digest-2"))
+    _, bad = released("1.1.0", play)
+    play.take(Action.REVOKE, bad)
+    play.run()
+    return play, good, bad
+
+
+def test_an_older_version_that_takes_over_gets_the_replicas_of_its_ring() -> None:
+    play, good, bad = revoked_after_the_ring_grew()
+    assert replicas(play, good) == {"westeurope": 3, "northeurope": 3}
+    assert any("replicas raised to 3 in westeurope" in reason for reason in play.gate(bad, Gate.REVOCATION).reasons)
+
+
+def test_replicas_that_cannot_be_raised_do_not_hold_a_revocation_up() -> None:
+    good = SOURCE.version(VersionNumber.parse("1.0.0"))
+    play, _, bad = revoked_after_the_ring_grew(
+        Misfortune(
+            "galleries.write_targets",
+            unavailable,
+            times=10**6,
+            only=lambda call: (
+                any(target.replicas == 3 for target in call.args[1]) and call.args[0].id.number.minor == 0
+            ),
+        )
+    )
+    assert (play.release(bad).state, replicas(play, good)["westeurope"]) == (State.REVOKED, 1)
+    assert any("could not be raised" in reason for reason in play.gate(bad, Gate.REVOCATION).reasons)
 
 
 def test_a_revocation_that_would_leave_a_region_empty_waits_for_people() -> None:

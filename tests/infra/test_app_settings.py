@@ -86,12 +86,12 @@ def _holds(node: Node, given: set[str]) -> bool:
 @pytest.mark.parametrize("principals", [(), ("webhookPrincipals",)])
 @pytest.mark.parametrize("readers", [(), ("pageReaders",)])
 @pytest.mark.parametrize("registration", [(), ("entraClientId",)])
-def test_authentication_is_on_for_whoever_is_named_and_never_without_a_registration(
+def test_authentication_is_on_with_a_registration_whoever_is_named(
     principals: tuple[str, ...], readers: tuple[str, ...], registration: tuple[str, ...]
 ):
     condition = FILES["app/function.bicep"].variables["trustsEntra"]
     on = _holds(condition, {*principals, *readers, *registration})
-    assert on == (bool(principals or readers) and bool(registration))
+    assert on == bool(registration)
 
 
 def test_readers_without_a_registration_that_vouches_for_them_keep_the_app_from_starting():

@@ -23,6 +23,7 @@ from shared.codec import (
     encode_release,
 )
 from shared.codec.hop_states import STATES, read_state
+from shared.domain.actions import ActionRecord
 from shared.domain.facts import RegionTargetFacts
 from shared.domain.hop_states import Announce, FetchOrder, HopState
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
@@ -92,7 +93,15 @@ for part in (GateRecord, Publication, HistoryEntry):
     st.register_type_strategy(part, whole(part))
 st.register_type_strategy(Command, commands)
 st.register_type_strategy(Pending, whole(Pending))
-releases = whole(Release, seq=naturals)
+few = {
+    "gates": st.lists(whole(GateRecord), max_size=2).map(tuple),
+    "published": st.lists(whole(Publication), max_size=2).map(tuple),
+    "history": st.lists(whole(HistoryEntry), max_size=2).map(tuple),
+    "actions": st.lists(whole(ActionRecord), max_size=2).map(tuple),
+    "pending": st.dictionaries(texts, whole(Pending), max_size=2),
+}
+"""Collections of records: the second one is read as the third would be, and drawing them is what takes time."""
+releases = whole(Release, seq=naturals, **few)
 junk = st.recursive(
     scalars | st.text(max_size=20) | st.binary(max_size=8) | st.just(float("nan")) | st.just(object()),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -6,10 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.hop_states import latest_change
 from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules
 from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
-from shared.domain.revocation import check_revocation, plan_revocation, published_regions, rightful_regions
+from shared.domain.revocation import (
+    check_revocation,
+    plan_revocation,
+    published_regions,
+    rightful_regions,
+    short_of_replicas,
+)
 
 DEFINITION = DefinitionId.parse(
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/d"
@@ -35,6 +42,33 @@ def test_latest_goes_back_where_an_older_version_is_and_empty_where_none_is() ->
     plan = plan_revocation([GOOD, BAD], BAD)
     assert plan.after == {"eastus": GOOD.id.number, "westus": None}
     assert plan.emptied == ("westus",)
+
+
+class TestReplicas:
+    RINGS = (Ring("canary", DEFINITION, (RegionTarget("eastus", 3), RegionTarget("westus", 2))),)
+
+    def short(self, older: VersionFacts) -> list[tuple[str, list[RegionTarget]]]:
+        plan = plan_revocation([older, BAD], BAD)
+        found = short_of_replicas([older, BAD], latest_change(plan.before, plan.after), self.RINGS)
+        return [(str(each.id.number), list(regions)) for each, regions in found]
+
+    def test_what_takes_over_with_fewer_replicas_than_its_ring_asks_for_is_told(self) -> None:
+        assert self.short(GOOD) == [("1.0.0", [RegionTarget("eastus", 3)])]
+
+    def test_what_takes_over_with_as_many_needs_nothing(self) -> None:
+        assert self.short(version("1.0.0", RegionTargetFacts("eastus", 3))) == []
+
+    def test_a_region_that_becomes_empty_has_nothing_to_raise(self) -> None:
+        assert self.short(version("1.0.0", RegionTargetFacts("centralus"))) == []
+
+    def test_where_latest_does_not_change_nothing_is_raised(self) -> None:
+        newer = version("3.0.0", RegionTargetFacts("eastus"), RegionTargetFacts("westus"))
+        assert self.short(newer) == []
+
+    def test_of_two_rings_with_the_same_region_the_larger_count_is_meant(self) -> None:
+        rings = (*self.RINGS, Ring("all", DEFINITION, (RegionTarget("eastus", 5),)))
+        change = {"eastus": {"before": "2.0.0", "after": "1.0.0"}}
+        assert short_of_replicas([GOOD], change, rings) == ((GOOD, (RegionTarget("eastus", 5),)),)
 
 
 def test_a_region_where_it_was_not_latest_is_not_emptied() -> None:

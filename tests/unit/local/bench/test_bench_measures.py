@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bench import growth, page_rendering, retention_plan, scan_report, timer_reads
+from local.bench import growth, page_rendering, retention_plan, revocation, scan_report, timer_reads
 from local.bench.__main__ import main
 from local.bench.function_apps import linked_app
 from local.bench.made_report import write_report
@@ -39,6 +39,11 @@ def test_retention_says_that_machines_are_not_looked_at() -> None:
     figure = retention_plan.measure(50)
     assert (figure.parts["versions"], figure.parts["machines"]) == (50, 0)
     assert "machines" in figure.notes[0]
+
+
+def test_a_revocation_writes_each_gallery_once() -> None:
+    figure = revocation.measure()
+    assert figure.parts["requests"]["write_targets"] == figure.parts["galleries"]
 
 
 def test_a_round_of_the_timer_reads_a_fraction_of_the_rows() -> None:
