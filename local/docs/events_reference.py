@@ -89,6 +89,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "stalls": {"replicate/canary": "not replicated within 8 h: westeurope 40 %"},
     "skips": ["bake"],
     "repair": False,
+    "writers": [{"id": "00000000-0000-4000-8000-0000000000b1", "name": "deploy-pipeline"}],
     "findings": [
         {
             "kind": "replicas_lowered",

@@ -31,7 +31,7 @@ class By:
     """Who ordered something."""
 
     id: str
-    """Object id in Microsoft Entra."""
+    """Object id or application id in Microsoft Entra."""
     name: str = ""
     """Name, for people."""
 
@@ -276,6 +276,12 @@ class Revoked(ReleaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsersListed(ReleaseEvent):
+    TYPE: ClassVar = "Ringmaster.Release.UsersListed"
+    WHEN: ClassVar = "The users of a revoked version were listed. `ringmaster in-use` and the evidence have the list."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restored(Ordered):
     TYPE: ClassVar = "Ringmaster.Release.Restored"
     WHEN: ClassVar = "A person ordered that a revoked or rejected version is released again, from the start."
@@ -307,6 +313,10 @@ class DriftFound(ReleaseEvent):
     WHEN: ClassVar = "The gallery no longer has what Ringmaster published. Sent once for the same differences."
     findings: tuple[Finding, ...] = ()
     """The differences."""
+    writers: tuple[By, ...] = ()
+    """Who else wrote or deleted these versions since the release last changed, in the last 24 hours, by the Activity
+    Log. A record can be 20 minutes
+    late, so whoever did it may be missing; empty, too, if the app may not read the log."""
     repair: bool = False
     """Whether Ringmaster repairs them."""
 
@@ -349,6 +359,7 @@ EVENTS: Final[Mapping[str, type[ReleaseEvent]]] = {
     "alerted": RescanFailed,
     "revoke_ordered": RevocationStarted,
     "revoked": Revoked,
+    "users_listed": UsersListed,
     "restore_ordered": Restored,
     "exposed": Exposed,
     "hidden": Hidden,

@@ -4,15 +4,18 @@ The timer has read the lists of versions and the summaries of releases for other
 that seems to differ is read. What differs is written into the row with an event and, where it is to be repaired, with
 the command that repairs it: replicate the ring, then publish it (``engine.repair``).
 
-Who made the change is in Azure's Activity Log, not in the lists.
+Who else wrote the version in the last day is read from the Activity Log, only for news.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from shared.domain.activity import ActivityRecord
 from shared.domain.drift import (
     REPAIRS_A_DAY,
     Expected,
@@ -26,13 +29,18 @@ from shared.domain.drift import (
 )
 from shared.domain.events import DRIFT_FOUND, DRIFT_REPAIRED
 from shared.domain.image import VersionId
+from shared.domain.latest import latest_in
 from shared.domain.moment import Moment
 from shared.domain.orders import LONGEST_WHY, announce_beside, announce_stalls, order_repair
 from shared.domain.policy import DefinitionPolicy, DriftAction
-from shared.domain.release import DriftFinding, DriftRecord, Release, State
+from shared.domain.release import DriftFinding, DriftKind, DriftRecord, Release, State
 from shared.domain.release_summary import ReleaseSummary
 from shared.engine.commit import send_pending
-from shared.ports import Conflict, World
+from shared.ports import Conflict, PassingFault, Refused, World
+
+log = logging.getLogger("ringmaster.drift")
+
+LOOKBACK: Final = timedelta(hours=24)
 
 
 async def run(
@@ -64,7 +72,11 @@ async def _compare(
     if is_known and _ring_to_repair(before, findings, policy) is None:
         return []
     moment = Moment(now, world.pace)
-    after = _told(before, findings, policy, moment) if findings else _cleared(before, moment)
+    if findings:
+        writers = await _writers(before, findings, policy, listed, world, now)
+        after = _told(before, findings, policy, moment, writers)
+    else:
+        after = _cleared(before, moment)
     try:
         written = await world.ledger.replace(stored, announce_stalls(before, after, moment))
     except Conflict:
@@ -78,10 +90,46 @@ def _expected(release: Release, policy: DefinitionPolicy) -> Expected:
     return Expected(release.version.number, published, release.policy_digest == policy.digest)
 
 
-def _told(release: Release, findings: tuple[DriftFinding, ...], policy: DefinitionPolicy, moment: Moment) -> Release:
+async def _writers(
+    release: Release,
+    findings: Sequence[DriftFinding],
+    policy: DefinitionPolicy,
+    listed: Listed,
+    world: World,
+    now: datetime,
+) -> tuple[ActivityRecord, ...]:
+    """Who else wrote or deleted what differs, by the Activity Log, as far as it can be read."""
+    rings = {ring.name: ring.definition for ring in policy.rings}
+    own = release.version.number
+    targets: dict[VersionId, None] = {}
+    for each in findings:
+        definition = rings[each.ring]
+        is_foreign = each.kind is DriftKind.FOREIGN_LATEST and each.region is not None
+        number = latest_in(listed.get(definition, ()), each.region or "") if is_foreign else own
+        targets[definition.version(number or own)] = None
+    since = max(now - LOOKBACK, release.updated_at)  # what was written before that was not drift
+    found: dict[tuple[str, ...], ActivityRecord] = {}
+    for target in targets:
+        try:
+            records = await world.activity_log.writes(target, since=since, until=now)
+        except (PassingFault, Refused) as fault:
+            log.warning("who changed %s is not known: %s", target.short, fault)
+            continue
+        found |= {each.ids: each for each in records if each.ids and world.own_writers.isdisjoint(each.ids)}
+    return tuple(found.values())
+
+
+def _told(
+    release: Release,
+    findings: tuple[DriftFinding, ...],
+    policy: DefinitionPolicy,
+    moment: Moment,
+    writers: Sequence[ActivityRecord],
+) -> Release:
     """The row with the findings and their event, and with a repair where one is due."""
     ring = _ring_to_repair(release, findings, policy)
-    text = "; ".join(each.text for each in findings)
+    who = ", ".join(each.caller or each.ids[0] for each in writers)
+    text = "; ".join(each.text for each in findings) + (f" (written by {who} in the last 24 hours)" if who else "")
     repairs = recent_repairs(release.drift, moment.now)
     has_left = repairs_left(release.drift, moment.now) > 0
     if ring is not None and has_left:
@@ -99,6 +147,7 @@ def _told(release: Release, findings: tuple[DriftFinding, ...], policy: Definiti
             for each in findings
         ],
         "repair": ring is not None and has_left,
+        "writers": [{"id": each.object_id or each.ids[0], "name": each.caller} for each in writers],
     }
     moved = replace(release, drift=record).with_history(moment.now, f"drift found: {text}"[:LONGEST_WHY])
     moved = announce_beside(moved, DRIFT_FOUND, moment, why=text, details=details)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import azure.functions as func
 
 from shared.domain.image import InvalidId, VersionId
 from shared.domain.policy import DefinitionPolicy
-from shared.ports import World
-from shared.queries import status
+from shared.ports import Refused, World
+from shared.queries import status, validation
 from shared.queries.failover import failover_plan
+from shared.queries.in_use import in_use
 from shared.queries.latest import latest_table, policy_named
 from shared.triggers import actions_api, scan_webhook
-from shared.triggers.http_responses import error_response, json_response, respond
-from shared.triggers.runtime import Runtime
+from shared.triggers.http_responses import HttpError, error_response, json_response, respond
+from shared.triggers.runtime import Runtime, utc_now
 
 type Query = Callable[[DefinitionPolicy, World], Awaitable[dict[str, Any]]]
 
@@ -45,6 +47,18 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         """Return what a failover to the standing twins of the one in ``?definition=`` needs."""
         return await respond(_of_definition(req, runtime, failover_plan), include_details=True)
 
+    @http.function_name("validation")
+    @http.route(route="validation", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def validate(req: func.HttpRequest) -> func.HttpResponse:
+        """Judge the metadata of the version in ``?version=`` by the present policy, and change nothing."""
+        return await respond(judge(req, runtime, now=utc_now()), include_details=True)
+
+    @http.function_name("users")
+    @http.route(route="in-use", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def users(req: func.HttpRequest) -> func.HttpResponse:
+        """Return who uses the version in ``?version=``, and whether everything could be looked at."""
+        return await respond(_in_use(req, runtime, now=utc_now()), include_details=True)
+
     return http
 
 
@@ -57,13 +71,34 @@ async def _of_definition(req: func.HttpRequest, runtime: Runtime, query: Query) 
     return json_response(200, await query(policy, world))
 
 
+async def judge(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
+    """Answer 200 with the verdict, also for a version that would be rejected, or 404 for one that is not covered."""
+    version = _version(req)
+    world = await runtime.world()
+    try:
+        found = await validation.validation(version, world, now=now)
+    except Refused as refused:
+        raise HttpError(502, "azure_refused", str(refused)) from refused
+    if found is None:
+        raise HttpError(404, "not_covered", f"the policy does not cover {version.short}")
+    return json_response(200, found)
+
+
+def _version(req: func.HttpRequest) -> VersionId:
+    try:
+        return VersionId.parse(req.params.get("version", ""))
+    except InvalidId as error:
+        raise HttpError(400, "invalid_version", str(error)) from error
+
+
+async def _in_use(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
+    return json_response(200, await in_use(_version(req), await runtime.world(), now=now))
+
+
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     if not req.params.get("version"):  # the host leaves out a parameter without a value
         return json_response(200, await status.overview(await runtime.world()))
-    try:
-        version = VersionId.parse(req.params["version"])
-    except InvalidId as error:
-        return error_response(400, "invalid_version", str(error))
+    version = _version(req)
     found = await status.explanation(version, await runtime.world())
     return (
         json_response(200, found)

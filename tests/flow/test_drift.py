@@ -102,6 +102,24 @@ def test_a_version_of_somebody_else_that_is_latest_is_told() -> None:
     assert play.latest(PRODUCTION, "eastus2") == "9.0.0"
 
 
+def test_who_else_wrote_the_version_is_named() -> None:
+    play, version = released(REPORTED)
+    play.cloud.activity_log.late = timedelta(0)
+    play.cloud.activity_log.record(version, "0b0b0b0b-0000-4000-8000-00000000000b")
+    rewrite(play, version, fewer)
+    play.wait(1)
+    (event,) = told(play, "DriftFound")
+    assert [each["id"] for each in event.data["writers"]] == ["0b0b0b0b-0000-4000-8000-00000000000b"]
+
+
+def test_a_log_that_may_not_be_read_hides_no_drift() -> None:
+    play, version = released(REPORTED)
+    play.cloud.activity_log.refuses = True
+    rewrite(play, version, fewer)
+    play.wait(1)
+    assert [event.data["writers"] for event in told(play, "DriftFound")] == [[]]
+
+
 def test_a_newer_version_of_ours_is_no_drift() -> None:
     play, _ = released(REPORTED)
     play.publish("1.1.0")

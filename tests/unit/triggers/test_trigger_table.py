@@ -36,6 +36,7 @@ QUEUES = {
     "replicate": "image-replicate",
     "boot_test": "image-boot-test",
     "promote": "image-promote",
+    "in_use": "image-in-use",
 }
 
 
@@ -47,8 +48,10 @@ def test_the_app_has_these_functions_and_no_others(triggers: dict[str, dict[str,
         "releases",
         "latest",
         "failover",
+        "validation",
         "actions",
         "whoami",
+        "users",
         "pages",
         "reconcile",
         "retire",
@@ -87,6 +90,7 @@ def test_timers_run_on_their_schedules(triggers: dict[str, dict[str, Any]], name
     [
         ("receive_scan", "scans/{format}", ["POST"], "ANONYMOUS"),  # its signature is what lets a scanner in
         ("releases", "releases", ["GET"], "FUNCTION"),
+        ("validation", "validation", ["GET"], "FUNCTION"),
         ("actions", "releases/actions", ["POST"], "FUNCTION"),
         ("whoami", "whoami", ["GET"], "FUNCTION"),
         ("pages", "pages/{name}", ["GET"], "FUNCTION"),
@@ -122,6 +126,8 @@ def test_pages_and_actions_want_no_key_where_people_sign_in() -> None:
         "releases": "FUNCTION",
         "latest": "FUNCTION",
         "failover": "FUNCTION",
+        "validation": "FUNCTION",
+        "users": "FUNCTION",
         "actions": "ANONYMOUS",
         "whoami": "ANONYMOUS",
         "pages": "ANONYMOUS",
