@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.domain.hop_states import UnreadableState
+from shared.domain.events import EVENTS
+from shared.domain.hop_states import Announce
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.outcomes import Dropped, HopResult, PublicationFound
@@ -77,9 +78,12 @@ async def send_pending(stored: Stored, world: World, *, now: datetime, since: in
     waiting = [
         (key, each) for key, each in stored.release.pending.items() if not each.sent and each.command.seq > since
     ]
-    # Announcements are last: a topic that takes long must not delay the release.
+    # Announcements are last: a topic that takes long must not delay the release. One that failed is not asked again.
+    is_answering = True
     for key, pending in sorted(waiting, key=lambda each: each[1].command.kind is Kind.ANNOUNCE):
-        is_published = await _is_published(pending, stored, world, now)
+        is_announcement = pending.command.kind is Kind.ANNOUNCE
+        is_published = is_announcement and is_answering and await _is_published(pending, stored, world, now)
+        is_answering = is_published if is_announcement else is_answering
         if is_published or await _is_sent(key, pending, stored, world, now):
             handled[key] = _Handled(pending.command.seq, is_published)
     if handled:
@@ -96,10 +100,11 @@ class _Handled:
 
 
 async def _is_published(pending: Pending, stored: Stored, world: World, now: datetime) -> bool:
-    """Whether this is an announcement that the topic took."""
+    """Whether the topic took an announcement."""
     command = pending.command
-    if command.kind is not Kind.ANNOUNCE or isinstance(command.state, UnreadableState) or pending.due > now:
-        return False
+    known = isinstance(command.state, Announce) and command.state.outcome in EVENTS
+    if not known or pending.due > now:
+        return False  # what a newer app ordered stalls in the queue, where people see it
     try:
         await announce.run(command, stored.release, world, now)
     except (PassingFault, Refused) as fault:

@@ -8,6 +8,8 @@ from typing import Any
 from shared.adapters.memory.galleries import Replication
 from shared.domain.actions import Action
 from shared.domain.image import VersionId
+from shared.domain.moment import Moment
+from shared.domain.orders import order_announcement
 from shared.domain.policy import EventDetail
 from shared.domain.release import State
 from shared.ports import Refused
@@ -88,6 +90,18 @@ def test_what_happened_while_the_topic_was_away_is_told_as_it_was_then() -> None
     play.run()
     (validated,) = told(play, "Validated")
     assert (validated.data["state"], validated.at < BEGIN + timedelta(hours=1)) == ("qualifying", True)
+
+
+def test_an_announcement_of_a_newer_app_keeps_the_timer_from_nothing() -> None:
+    play = Rehearsal(SMALL)
+    version = play.publish(scan_after=timedelta(hours=10))
+    play.wait(1)
+    stored = play.stored(version)
+    newer = order_announcement(replace(stored.release, seq=99), "unheard_of", Moment(play.scheduler.now))
+    play.do(lambda world, _: world.ledger.replace(stored, newer))
+    play.wait(15)
+    release = play.release(version)
+    assert (release.state, list(release.stalls)) == (State.RELEASED, ["announce/99-unheard_of"])
 
 
 # --- what an event says -----------------------------------------------------------------------------------------------
