@@ -79,15 +79,13 @@ class ReleaseEvent:
     state: str
     """State of the release after the event."""
     sequence: int
-    """Sequence number of the release's row. Of two events of one release, the higher one is later. It does not restart
-    when a version number is reused."""
+    """Of two events of one version, the one with the higher number is later, also when its number is reused."""
     incarnation: str | None = None
-    """`publishedDate` of the image version, which differs when a number is reused; null before validation has read
-    it."""
+    """`publishedDate` of the image version, which differs when a number is reused; null before validation."""
     policy: str = ""
     """Digest of the policy under which the release is evaluated."""
     ring: str | None = None
-    """The ring that the release is in; null before the first one."""
+    """The ring that the release is in, or that the event is about; null before the first one."""
     why: str = ""
     """Why, in a sentence, or the reason that a person gave; at most 1,000 characters."""
     reasons: tuple[str, ...] = ()
@@ -130,6 +128,12 @@ class InRegions(ReleaseEvent):
 class Replicated(InRegions):
     TYPE: ClassVar = "Ringmaster.Release.Replicated"
     WHEN: ClassVar = "The version has its replicas in every region of the ring."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicatedAhead(InRegions):
+    TYPE: ClassVar = "Ringmaster.Release.ReplicatedAhead"
+    WHEN: ClassVar = "The version has its replicas in a ring ahead, whose turn it is not yet."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +337,7 @@ EVENTS: Final[Mapping[str, type[ReleaseEvent]]] = {
     "qualified": Qualified,
     "replicated": Replicated,
     "replicated_untested": Replicated,
+    "ahead_replicated": ReplicatedAhead,
     "ring_tested": Tested,
     "baked": Baked,
     "approval_wanted": ApprovalWanted,

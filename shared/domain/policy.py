@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.access import Access
+from shared.domain.fleet import Fleet, Prices
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
@@ -103,6 +104,16 @@ class ApprovalRules:
     at_deadline: ApprovalDeadline = ApprovalDeadline.HOLD
 
 
+class Ahead(StrEnum):
+    """Which rings get their replicas and boot tests before it is their turn. Publications keep their order."""
+
+    NONE = "none"
+    NEXT = "next"
+    """The next ring, while this one bakes or waits for approval."""
+    ALL = "all"
+    """Every ring, right after qualification: one write for all rings of a version."""
+
+
 class Skippable(StrEnum):
     """A condition that an emergency promotion may skip, where the policy names it."""
 
@@ -110,19 +121,6 @@ class Skippable(StrEnum):
     APPROVAL = "approval"
     WINDOW = "window"
     """Publish windows and freezes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """What is created from an image in one region at the same time."""
-
-    machines: int = 0
-    """Outside of scale sets."""
-    scale_sets: tuple[int, ...] = ()
-    """The instances of each scale set."""
-    headroom_percent: int = 20
-    image_gb: float | None = None
-    """The size that the image occupies, for the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +321,7 @@ class DefinitionPolicy:
     events: EventDetail = EventDetail.ALL
     drift: DriftAction = DriftAction.REPORT
     revocation: RevocationRules = field(default_factory=RevocationRules)
+    ahead: Ahead = Ahead.NEXT
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""
@@ -352,15 +351,6 @@ class TestEnvironment:
     def subnet_in(self, region: str) -> str:
         """The subnet for boot-test machines of a region."""
         return self.subnet.replace("{region}", region)
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Prices of stored replicas, as of a day: for a GB and a month, by storage account type."""
-
-    as_of: date
-    currency: str
-    per_gb_month: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

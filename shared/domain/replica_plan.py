@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from shared.domain.policy import DefinitionPolicy, Fleet, Prices, Ring
+from shared.domain.fleet import Fleet, Prices
+from shared.domain.policy import DefinitionPolicy, Ring
 
 MACHINES_PER_REPLICA: Final = 20
 INSTANCES_PER_REPLICA: Final = 600

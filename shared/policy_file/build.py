@@ -11,8 +11,10 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
+from shared.domain.fleet import Fleet, Prices
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
+    Ahead,
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
@@ -21,9 +23,7 @@ from shared.domain.policy import (
     DriftAction,
     EventDetail,
     FailedRescanAction,
-    Fleet,
     Policy,
-    Prices,
     RegionTarget,
     ReplicationRules,
     RetentionRules,
@@ -79,6 +79,7 @@ def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) 
             events=EventDetail(section.events),
             drift=DriftAction(section.drift),
             revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
+            ahead=Ahead(section.ahead),
         )
         for number, section in enumerate(document.definitions)
     ]
@@ -289,13 +290,14 @@ _NO_VERDICT: Final = {
     "freezes",
     "emergency_skips",
     "revocation",
+    "ahead",
     "events",
     "drift",
     "fleet",
     "standby",
 }
-"""Who may act, and when, what follows a revocation, and what is told or planned: a change decides nothing anew about an
-image, so that its evidence still holds."""
+"""Who may act, what happens when, what follows a revocation, and what is told or planned: a change decides nothing anew
+about an image, so that its evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
     "severities": {},

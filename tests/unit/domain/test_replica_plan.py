@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from shared.domain.fleet import Fleet, Prices
 from shared.domain.image import DefinitionId, GalleryId
-from shared.domain.policy import DefinitionPolicy, Fleet, Prices, RegionTarget, Ring, ScanRules
+from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules
 from shared.domain.replica_plan import cost_notes, monthly_cost, plan_replicas, replica_notes, replicas_for
 
 SOURCE = DefinitionId(GalleryId("00000000-0000-4000-8000-000000000001", "rg", "gal"), "ubuntu")
