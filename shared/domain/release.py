@@ -126,6 +126,38 @@ class Publication:
     at: datetime
 
 
+class DriftKind(StrEnum):
+    """A way in which a gallery can differ from what was published."""
+
+    REGION_REMOVED = "region_removed"
+    REPLICAS_LOWERED = "replicas_lowered"
+    STORAGE_CHANGED = "storage_changed"
+    HIDDEN = "hidden"
+    COPY_DELETED = "copy_deleted"
+    FOREIGN_LATEST = "foreign_latest"
+    """``latest`` resolves to a higher number that somebody else wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """One difference, and whether Ringmaster can repair it."""
+
+    kind: DriftKind
+    ring: str
+    region: str | None
+    text: str
+    repairable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """What differs now, since when, and when repairs began. ``findings`` is empty once nothing differs."""
+
+    at: datetime
+    findings: tuple[DriftFinding, ...] = ()
+    repairs: tuple[datetime, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One line of a release's history."""
@@ -161,6 +193,8 @@ class Release:
     """What people did, oldest first."""
     scan_failed_at: datetime | None = None
     """When a later scan of this image failed last: approvals that were given before do not count."""
+    drift: DriftRecord | None = None
+    """How the galleries differ from what was published; None if they never did."""
     builder: str | None = None
     """Application or object id of who wrote the version first, in lower case, where the event told."""
 

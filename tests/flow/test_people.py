@@ -180,7 +180,10 @@ def test_a_missing_approval_is_asked_for_again_where_the_policy_says_so() -> Non
     play, _ = waiting(with_ring(SMALL, 0, approval=rules))
     play.wait(24 * 5)
     types = [each.type for each in play.cloud.publisher.published()]
-    assert (types.count("Ringmaster.ApprovalWanted"), types.count("Ringmaster.ApprovalOverdue")) == (1, 2)
+    assert (types.count("Ringmaster.Release.ApprovalWanted"), types.count("Ringmaster.Release.ApprovalOverdue")) == (
+        1,
+        2,
+    )
 
 
 def test_a_person_who_rejects_ends_the_release() -> None:
