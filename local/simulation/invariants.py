@@ -26,6 +26,7 @@ EFFECTS: Final = frozenset(
         "galleries.copy_version",
         "machines.create",
         "machines.start_probe",
+        "machines.restart",
         "machines.delete",
         "machines.delete_part",
         "ledger.insert",

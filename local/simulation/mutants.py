@@ -22,7 +22,7 @@ from shared.domain.health import FleetFacts
 from shared.domain.health_rules import HealthRules, OnUnknown, ScaleSetRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, Policy, Twins, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.domain.usage import SCALE_SETS, Lookup, UsagePage
 from shared.ports import FleetQuestion, OwnMachine, PassingFault, Refused, Stored
@@ -316,6 +316,18 @@ def with_health(policy: Policy) -> Policy:
     )
 
 
+def with_boot_rules(**rules: Any) -> Callable[[Policy], Policy]:
+    """The policy with other rules of the boot test."""
+
+    def change(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, boot=replace(each.boot, **rules)) for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return change
+
+
 def with_ring_scans(policy: Policy) -> Policy:
     """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
     return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
@@ -345,12 +357,16 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "hiding": lambda: Mutant(lambda world: replace(world, policy=without_hiding(world.policy))),
     "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
     "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
-    "hold": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, NotHeld)), needs_people=True),
+    "hold": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, NotHeld)), needs=("people",)),
     "approvals": lambda: Mutant(
-        lambda world: replace(world, ledger=ReadAs(world.ledger, AllApproved)), needs_people=True
+        lambda world: replace(world, ledger=ReadAs(world.ledger, AllApproved)), needs=("people",)
     ),
-    "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs_people=True),
-    "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs_people=True),
+    "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs=("people",)),
+    "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs=("people",)),
+    "twins": lambda: Mutant(lambda world: world, change_policy=with_boot_rules(twins=Twins.IGNORED), needs=("boots",)),
+    "restart of machines": lambda: Mutant(
+        lambda world: world, change_policy=with_boot_rules(reboot=False), needs=("boots",)
+    ),
     "unknown health": lambda: Mutant(
         lambda world: replace(world, health=FewAreMany(world.health)), change_policy=with_health
     ),
@@ -358,9 +374,9 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
         lambda world: replace(world, ledger=NoFailure(world.ledger)), change_policy=with_health
     ),
     "instances of scale sets": lambda: Mutant(
-        lambda world: replace(world, usage=NoInstances(world.usage)), needs_people=True
+        lambda world: replace(world, usage=NoInstances(world.usage)), needs=("people",)
     ),
-    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs_people=True),
+    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs=("people",)),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

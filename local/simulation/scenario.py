@@ -81,6 +81,8 @@ FAST: Final = Character(
     _seconds(8),
     console=((_seconds(1), "Linux version 6.8.0"), (_seconds(9), "login: ")),
     probe_takes=_seconds(2),
+    restart_takes=_seconds(2),
+    back_after=_seconds(4),
     deletion_takes=_seconds(5),
 )
 """Fast, since polls that find nothing new test no law; the other characters take as long as on the platform."""
@@ -318,7 +320,7 @@ def _policy(rng: Random) -> Policy:
             source,
             _rings(rng, source),
             _scan_rules(rng),
-            boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
+            boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40))), reboot=False),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
             access=ACCESS,

@@ -242,7 +242,7 @@ def _boot_test(
     release: Release, policy: DefinitionPolicy, ring: str | None = None, region: str | None = None
 ) -> _Order:
     state = CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
-    return _Order(Branch(Kind.BOOT_TEST, ring, region), state, policy.boot.ready_within + policy.boot.probe_within)
+    return _Order(Branch(Kind.BOOT_TEST, ring, region), state, policy.boot.longest)
 
 
 def _replication(policy: DefinitionPolicy, ring: Ring, moment: Moment) -> _Order:

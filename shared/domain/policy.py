@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.access import Access
+from shared.domain.console_patterns import PatternSeverity
 from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.publish_window import Freeze, Window
@@ -125,6 +126,8 @@ class Ring:
     bake_in: Window | None = None
     """The hours in which the bake time counts; None for all."""
     boot_test: bool = True
+    reboot: bool = True
+    """Whether the machines of the ring are restarted, where the definition's rules say so."""
     scan: ScanRules | None = None
     """Scan rules of the ring, by which the stored reports are evaluated again before publication."""
     approval: ApprovalRules | None = None
@@ -226,6 +229,34 @@ class ScanRules:
     """Whether to revoke a version even if ``latest`` is then empty in a region."""
 
 
+class Twins(StrEnum):
+    """What to do about identities that two machines of one version share."""
+
+    COMPARED = "compared"
+    """Compare the machines of all boot tests of a release, and reject the version."""
+    PAIR = "pair"
+    """As ``COMPARED``, and the smoke test boots a second machine."""
+    IGNORED = "ignored"
+
+
+class ConsoleRule(StrEnum):
+    """What a blank serial console means."""
+
+    REQUIRED = "required"
+    """The test fails. It is repeated once on a fresh machine."""
+    EXPECTED = "expected"
+    """A warning, if everything else passed."""
+    IGNORED = "ignored"
+    """The console is not read."""
+
+
+class SlowBoot(StrEnum):
+    """What to do with a version that boots slower than the published one."""
+
+    WARN = "warn"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, slots=True)
 class BootRules:
     """Settings and time limits of boot tests."""
@@ -244,6 +275,27 @@ class BootRules:
     serial_fail: tuple[Pattern, ...] = ()
     """Additional patterns of console lines that fail the test."""
     serial_ignore: tuple[Pattern, ...] = ()
+    console: ConsoleRule = ConsoleRule.EXPECTED
+    console_patterns: Mapping[str, PatternSeverity | None] = field(default_factory=dict[str, PatternSeverity | None])
+    """Other severities of built-in patterns, by name; None for a pattern that is ignored."""
+    reboot: bool = True
+    """Whether the machine is restarted, and must come back with the same identity and pass the probe again."""
+    reboot_within: timedelta = timedelta(minutes=15)
+    """Time limit from the restart until the agent is ready again."""
+    twins: Twins = Twins.COMPARED
+    max_slowdown: float | None = None
+    """How many times as long as the published version a boot may take; None if boot times are not compared."""
+    on_slow_boot: SlowBoot = SlowBoot.WARN
+
+    @property
+    def longest(self) -> timedelta:
+        """The longest time that one machine of a test is needed for."""
+        again = self.reboot_within + self.probe_within if self.reboot else timedelta(0)
+        return self.ready_within + self.probe_within + again
+
+    def reboots(self, ring: Ring | None) -> bool:
+        """Whether the machines of a ring, or of the smoke test (None), are restarted."""
+        return self.reboot and (ring is None or ring.reboot)
 
     def sizes_in(self, region: str) -> tuple[str, ...]:
         """The sizes that are tried in a region, in order."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.identities import IDENTITIES
+
 
 class CheckSeverity(StrEnum):
     """What a failed check does to the verdict."""
@@ -45,6 +47,18 @@ def _left(check: str, proves: str, failure: str, remedy: str) -> ProbeCheck:
     return ProbeCheck(check, CheckSeverity.WARN, proves, failure, remedy, generalized=True)
 
 
+def _identity(check: str, what: str) -> ProbeCheck:
+    """A digest, which is compared with those of the other machines of the version: see ``identities``."""
+    remedy = next(each.remedy for each in IDENTITIES if each.check == check)
+    return _warn(
+        check,
+        f"No other test machine of the version has this machine's {what}. The verdict compares all machines, and "
+        "rejects the version where two share it.",
+        f"the {what} cannot be read: {{detail}}",
+        f"Generalize the image: {remedy}.",
+    )
+
+
 _DEPROVISION: Final = "Run `waagent -deprovision+user -force` as the last step before the capture."
 
 LINUX: Final = (
@@ -62,10 +76,13 @@ LINUX: Final = (
     ),
     _reject(
         "machine_id",
-        "The machine has an identifier.",
+        "The machine has an identifier, of which a digest is compared with those of all other test machines.",
         "/etc/machine-id has no identifier ({detail})",
         "Leave an empty /etc/machine-id in the image, so that systemd writes one at the first boot.",
     ),
+    _identity("host_keys", "SSH host keys"),
+    _identity("random_seed", "stored random seed"),
+    _identity("dhcp_id", "DHCP identity"),
     _reject(
         "systemd",
         "The boot has finished, and no unit failed.",
@@ -214,6 +231,11 @@ WINDOWS: Final = (
         "{detail} core services are not running",
         "Set the services to start automatically.",
     ),
+    _identity("machine_sid", "machine SID"),
+    _identity("machine_guid", "MachineGuid"),
+    _identity("rdp_certificate", "certificate for RDP"),
+    _identity("winrm_certificate", "certificate for WinRM"),
+    _identity("wsus_client_id", "WSUS client id"),
 )
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.actions import Action, ActionRecord
+from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
 
@@ -91,6 +92,8 @@ class GateRecord:
     region: str | None = None
     retryable: bool = False
     """Whether a rejection says nothing against the image: a missing scan, a replication that failed."""
+    machine: BootedMachine | None = None
+    """The machine of a boot test that passed."""
 
 
 def health_warning(ring: str) -> str:

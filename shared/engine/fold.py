@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain import twins
 from shared.domain.evidence_names import evidence_folder
 from shared.domain.health_rules import OnBreach
 from shared.domain.lifecycle import (
@@ -155,6 +156,7 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     if result.gate is Gate.HEALTH:
         return _watched(release, command, result, policy, moment)
     ring = command.ring if result.gate is not Gate.VALIDATION else None
+    result = twins.compared(release, result, twins.place_in(ring, command.region), policy.boot)
     record, document = recorded(release, result, ring, command.region, moment.now)
     release = replace(
         release.with_pending(command.branch, None),
@@ -267,6 +269,7 @@ def recorded(
         ring=ring,
         region=region,
         retryable=decided.retryable,
+        machine=decided.machine,
     )
     return record, document
 

@@ -11,12 +11,14 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
+from shared.domain.console_patterns import PatternSeverity
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
     Ahead,
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
+    ConsoleRule,
     DayLimit,
     DefinitionPolicy,
     DescendantRule,
@@ -31,12 +33,14 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     Skippable,
+    SlowBoot,
     Supersede,
     TestEnvironment,
+    Twins,
 )
 from shared.domain.publish_window import Freeze
 from shared.domain.usage import InUseRules
-from shared.policy_file.boot_fields import DEFAULT_SIZES
+from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
 from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.health_models import health_of
@@ -167,6 +171,16 @@ def _definition(
             probe_within=boot.probe_within,
             serial_fail=tuple(map(compiled, boot.serial_fail)),
             serial_ignore=tuple(map(compiled, boot.serial_ignore)),
+            console=ConsoleRule(boot.console),
+            console_patterns={
+                name: None if severity == IGNORED else PatternSeverity(severity)
+                for name, severity in boot.console_patterns.items()
+            },
+            reboot=boot.reboot,
+            reboot_within=boot.reboot_within,
+            twins=Twins(boot.twins),
+            max_slowdown=boot.max_slowdown,
+            on_slow_boot=SlowBoot(boot.on_slow_boot),
         ),
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
@@ -182,6 +196,7 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         bake=section.bake,
         bake_in=None if section.bake_in is None else window_of(section.bake_in),
         boot_test=section.boot_test,
+        reboot=section.reboot,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
         windows=tuple(map(window_of, section.windows)),
@@ -284,6 +299,13 @@ _ADDED: Final[dict[str, Any]] = {
     "end_of_life": None,
     "owner": None,
     "headroom": 10,
+    "console": ConsoleRule.EXPECTED.value,
+    "console_patterns": {},
+    "reboot": True,
+    "reboot_within": BootRules().reboot_within.total_seconds(),
+    "twins": Twins.COMPARED.value,
+    "max_slowdown": None,
+    "on_slow_boot": SlowBoot.WARN.value,
 }
 """Fields that were added later, with their defaults: a policy without them has the digest that it had before."""
 

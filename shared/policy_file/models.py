@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from shared.domain.identifiers import GUID
 from shared.domain.publish_window import after_hours_of
 from shared.domain.usage import KINDS
-from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes
+from shared.policy_file.boot_fields import DEFAULT_SIZES, ConsolePatterns, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
     MINUTE_TO_90_DAYS,
     UP_TO_90_DAYS,
@@ -98,6 +98,9 @@ class RingSection(Section):
     boot_test: bool = Field(
         True, description="Whether to boot a VM from the replica in each region before the ring is published"
     )
+    reboot: bool = Field(
+        True, description="Whether to restart the test VMs of the ring. `false` in the definition's `boot` goes first"
+    )
     approval: ApprovalSection | None = Field(
         None, description="Whose approval it needs before it is published. Left out: nobody's"
     )
@@ -162,6 +165,42 @@ class BootSection(Section):
     )
     serial_ignore: list[Pattern] = Field(
         default_factory=list, description="Regular expressions (RE2) of console lines to ignore"
+    )
+    console: Literal["required", "expected", "ignored"] = Field(
+        "expected",
+        description="What a blank serial console means when everything else passed: `required` repeats the test once, "
+        "and then rejects the version; `expected` is a warning; `ignored` does not read the console. Windows clients "
+        "and kernels without `console=ttyS0` write nothing to it",
+    )
+    console_patterns: ConsolePatterns = Field(
+        default_factory=dict,
+        description="Other severities of built-in console patterns, by name: `error` fails the test, `warning` is "
+        "shown, `ignored` turns the pattern off. The names are in console-patterns.md",
+    )
+    reboot: bool = Field(
+        True,
+        description="Whether to restart the test VM after the checks. It must be ready again, pass the checks again, "
+        "and keep its machine id and SSH host keys. This takes one to two minutes",
+    )
+    reboot_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
+        timedelta(minutes=15), description="Time limit from the restart until the VM's agent is ready again"
+    )
+    twins: Literal["compared", "pair", "ignored"] = Field(
+        "compared",
+        description="What to do about identities that VMs of one version share (machine id, SSH host keys, machine "
+        "SID and others): `compared` compares the VMs of the smoke test and of all rings, and rejects the version; "
+        "`pair` also boots a second VM in the smoke test, for policies without boot tests before the first "
+        "publication; `ignored` accepts them. Specialized images are not compared",
+    )
+    max_slowdown: Annotated[float, Field(gt=1, le=100)] | None = Field(
+        None,
+        description="How many times as long as the published version, in the same region and VM size, the VM may take "
+        "to be provisioned, to have its agent ready, or to restart. A difference below 30 seconds does not count. "
+        "Left out: the times are recorded and not compared",
+    )
+    on_slow_boot: Literal["warn", "reject"] = Field(
+        "warn",
+        description="What to do with a version that exceeds `maxSlowdown`: `warn`, or `reject` after a second VM",
     )
 
 

@@ -45,6 +45,14 @@ booted() { # when this boot began, in seconds since the epoch
   [ -n "$up" ] && echo $(($(date +%s) - up))
 }
 
+digest() { # of the standard input: it can be compared with another, and tells nothing of the value
+  sha256sum | cut -c1-16
+}
+
+items() { # pass with what was found, or with what it means that nothing was
+  echo "pass ${1:-$2}"
+}
+
 older() { # whether a file was written before this boot
   [ -n "$boot" ] && [ "$(stat -c %Y "$1")" -lt $((boot - margin)) ]
 }
@@ -77,7 +85,49 @@ check_hostname() { value "$(hostname || cat "$R"/proc/sys/kernel/hostname)" 'non
 
 check_boot_id() { value "$(cat "$R"/proc/sys/kernel/random/boot_id)" 'none'; }
 
-check_machine_id() { value "$(cat "$R"/etc/machine-id)" 'none'; }
+check_machine_id() {
+  id="$(cat "$R"/etc/machine-id)"
+  case "$id" in
+    '' | uninitialized) echo 'fail none' ;;
+    *) value "$(printf '%s' "$id" | digest)" 'no sha256sum' ;;
+  esac
+}
+
+check_host_keys() {
+  items "$(for file in "$R"/etc/ssh/ssh_host_*_key; do
+    [ -s "$file" ] || continue
+    kind="${file##*/ssh_host_}"
+    # The public part without its comment, which has the host's name.
+    key="$(awk '{ print $2; exit }' "$file".pub)"
+    printf '%s:%s ' "${kind%_key}" "$(printf '%s' "${key:-$(cat "$file")}" | digest)"
+  done)" 'none'
+}
+
+check_random_seed() {
+  items "$(for file in "$R"/var/lib/systemd/random-seed "$R"/var/lib/urandom/random-seed; do
+    if [ -s "$file" ]; then
+      digest <"$file"
+      break
+    fi
+  done)" 'none'
+}
+
+check_dhcp_id() { # without any of these, it is made from the machine id
+  items "$(
+    line="$(cat "$R"/var/lib/dhcp/*.leases "$R"/var/lib/dhclient/*.leases | grep -m 1 'default-duid')"
+    [ -z "$line" ] || printf 'dhclient:%s ' "$(printf '%s' "$line" | digest)"
+    line="$(cat "$R"/etc/systemd/networkd.conf "$R"/etc/systemd/networkd.conf.d/*.conf | grep -m 1 '^DUIDRawData=')"
+    [ -z "$line" ] || printf 'networkd:%s ' "$(printf '%s' "$line" | digest)"
+    for file in "$R"/var/lib/dhcpcd/duid "$R"/etc/dhcpcd.duid; do
+      if [ -s "$file" ]; then
+        printf 'dhcpcd:%s ' "$(digest <"$file")"
+        break
+      fi
+    done
+    file="$R"/var/lib/NetworkManager/secret_key
+    if [ -s "$file" ]; then printf 'NetworkManager:%s ' "$(digest <"$file")"; fi
+  )" 'made from the machine id'
+}
 
 check_systemd() {
   state="$(systemctl is-system-running)"
@@ -264,6 +314,9 @@ printf 'ringmaster begin %s\n' "$nonce"
 check hostname
 check boot_id
 check machine_id
+check host_keys
+check random_seed
+check dhcp_id
 check systemd
 check failed_units
 check cloud_init

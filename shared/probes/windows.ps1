@@ -14,6 +14,13 @@ function Say($Id, $Passed, $Detail) {
     Write-Output ('{0}={1} {2}' -f $Id, $Result, $Text)
 }
 
+# It can be compared with that of another machine, and tells nothing of the value.
+function Get-Digest($Value) {
+    if (-not $Value) { return 'none' }
+    $Hash = [Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::UTF8.GetBytes([string]$Value))
+    [BitConverter]::ToString($Hash).Replace('-', '').Substring(0, 16).ToLowerInvariant()
+}
+
 Write-Output "ringmaster begin $Nonce"
 Say 'hostname' ([bool]$env:COMPUTERNAME) $env:COMPUTERNAME
 $BootTime = (Get-CimInstance Win32_OperatingSystem).LastBootUpTime
@@ -25,4 +32,14 @@ Say 'agent' ($Agent -eq 'Running') $Agent
 $Core = Get-Service RdAgent, Dnscache, EventLog -ErrorAction SilentlyContinue
 $Stopped = ($Core | Where-Object Status -ne 'Running' | Measure-Object).Count
 Say 'failed_services' ($Stopped -eq 0) $Stopped
+$Account = Get-CimInstance Win32_UserAccount -Filter 'LocalAccount=True' | Select-Object -First 1
+Say 'machine_sid' $true (Get-Digest $(if ($Account) { $Account.SID -replace '-[0-9]+$', '' }))
+Say 'machine_guid' $true (Get-Digest ((Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Cryptography').MachineGuid))
+$Terminal = Get-CimInstance -Namespace root/cimv2/TerminalServices -ClassName Win32_TSGeneralSetting -ErrorAction SilentlyContinue
+Say 'rdp_certificate' $true (Get-Digest (($Terminal | Select-Object -First 1).SSLCertificateSHA1Hash))
+$Listener = Get-ChildItem WSMan:\localhost\Listener -ErrorAction SilentlyContinue | Where-Object Keys -Contains 'Transport=HTTPS'
+$Certificate = $Listener | Get-ChildItem | Where-Object Name -EQ 'CertificateThumbprint' | Select-Object -First 1
+Say 'winrm_certificate' $true (Get-Digest $Certificate.Value)
+$Update = Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate' -ErrorAction SilentlyContinue
+Say 'wsus_client_id' $true (Get-Digest $Update.SusClientId)
 Write-Output "ringmaster done $Nonce checks=$($script:Checks)"

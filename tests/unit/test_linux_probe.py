@@ -16,6 +16,7 @@ import pytest
 
 from local.arm.machines.characters import guest, sandbox
 from shared.domain.boot import ProbeFacts
+from shared.domain.identities import read
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
 from shared.probes import probe_script
 
@@ -218,6 +219,8 @@ FAULTS: dict[str, tuple[str, Callable[[Machine], None], str]] = {
     ),
     "key in /opt": ("private_keys", _file("opt/app/server.pem", KEY, age=DAY), "/opt/app/server.pem"),
 }
+COMPARED = {"host_keys", "random_seed", "dhcp_id"}
+"""What one machine alone cannot show."""
 GOES_WITH = {"systemd": {"failed_units"}, "failed_units": {"systemd"}}
 
 
@@ -235,7 +238,41 @@ def test_a_seeded_fault_is_found_and_nothing_else(
 
 
 def test_every_check_has_a_seeded_fault() -> None:
-    assert {check for check, _, _ in FAULTS.values()} == set(LINUX_CHECKS) - {"clock", "ssh_keys"}
+    assert {check for check, _, _ in FAULTS.values()} == set(LINUX_CHECKS) - {"clock", "ssh_keys"} - COMPARED
+
+
+IDENTIFYING = {
+    "machine_id": ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+    "host_keys:ed25519": ("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAAC3Nz root@builder\n"),
+    "random_seed": ("var/lib/systemd/random-seed", "seed"),
+    "dhcp_id:dhclient": ("var/lib/dhcp/dhclient.leases", 'default-duid "\\000\\001\\000";\n'),
+    "dhcp_id:networkd": ("etc/systemd/networkd.conf", "[DHCPv4]\nDUIDRawData=00:00:ab\n"),
+    "dhcp_id:dhcpcd": ("var/lib/dhcpcd/duid", "00:01\n"),
+    "dhcp_id:NetworkManager": ("var/lib/NetworkManager/secret_key", "nm-v2:secret"),
+}
+
+
+@pytest.mark.parametrize(("name", "file"), IDENTIFYING.items(), ids=IDENTIFYING)
+def test_an_identity_is_reported_as_a_digest_and_never_as_its_value(
+    machine: Machine, name: str, file: tuple[str, str]
+) -> None:
+    before = read(machine.judged().answers)
+    machine.write(*file)
+    after = read(machine.judged().answers)
+    assert {each for each in after if after[each] != before.get(each)} == {name}
+    assert all(word not in machine.run() for word in file[1].split() if len(word) > 8)
+
+
+def test_the_comment_of_a_host_key_is_no_part_of_its_identity(machine: Machine) -> None:
+    machine.write("etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3Nz root@one\n")
+    one = read(machine.judged().answers)
+    machine.write("etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3Nz root@two\n")
+    assert read(machine.judged().answers) == one
+
+
+def test_a_host_key_without_a_public_part_has_an_identity(machine: Machine) -> None:
+    machine.write("etc/ssh/ssh_host_dsa_key", KEY)
+    assert "host_keys:dsa" in read(machine.judged().answers)
 
 
 def test_what_this_boot_made_and_what_packages_bring_is_not_left_over(machine: Machine) -> None:

@@ -56,7 +56,13 @@ def test_a_state_of_0_1_0_is_read_and_written_as_it_was(sample: dict[str, Any]) 
 def test_the_samples_have_every_kind_and_nearly_every_step() -> None:
     rare = {"ReportRefused", "UndoPublication"}
     # Steps that 0.1.0 did not have.
-    later = {"AwaitApproval", "BeginRevocation", "Watch", *(state.__name__ for state in STATES[Kind.IN_USE])}
+    later = {
+        "AwaitApproval",
+        "AwaitReboot",
+        "BeginRevocation",
+        "Watch",
+        *(state.__name__ for state in STATES[Kind.IN_USE]),
+    }
     read = {type(read_state(Kind(each["kind"]), each["state"])).__name__ for each in SAMPLES}
     assert {state.__name__ for states in STATES.values() for state in states} - read == rare | later
 
@@ -89,7 +95,7 @@ def test_names_on_the_wire_are_those_of_0_1_0() -> None:
             {"step": "console", "vm": "rm-1", "failure": {"blame": "me", "text": ""}},
             "`$.failure.blame`",
         ),
-        (Kind.BOOT_TEST, {}, "create, provision, probe, console, delete, gone"),
+        (Kind.BOOT_TEST, {}, "create, provision, probe, reboot, console, delete, gone"),
         (Kind.PROMOTE, {"step": ["publish"]}, "bake, await approval, publish, read back, take back"),
         (Kind.REPLICATE, {"since": "2026-03-01T12:00:00Z", "removed": [{"region": 1}]}, "`$.removed[0].region`"),
         (Kind.SCAN, {"deadline": "soon"}, "`$.deadline`"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.adapters.memory.characters import CLEAN
-from shared.adapters.memory.probe_runner import run_script
+from shared.adapters.memory.probe_runner import RunningGuest, run_script
 from shared.domain.boot import ProbeFacts
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe
 from shared.probes import probe_script
@@ -26,6 +26,7 @@ LINUX = {
     "ssh_keys": "pass 3",
 }
 WINDOWS = {
+    **dict.fromkeys(WINDOWS_CHECKS, "pass none"),
     "hostname": "pass RM-1",
     "boot_time": "pass 2026-03-01T11:58:00",
     "image_state": "pass IMAGE_STATE_COMPLETE",
@@ -52,7 +53,7 @@ def test_a_complete_answer_with_the_nonce_passes():
 
 
 def test_a_complete_answer_of_windows_passes_with_its_line_ends():
-    verdict = judge(output(WINDOWS, checks=5, end="\r\n"), os_type="Windows")
+    verdict = judge(output(WINDOWS, checks=len(WINDOWS_CHECKS), end="\r\n"), os_type="Windows")
     assert verdict.reasons == ()
 
 
@@ -113,7 +114,10 @@ def test_every_check_of_linux_must_be_answered(check):
 @pytest.mark.parametrize("check", WINDOWS_CHECKS)
 def test_every_check_of_windows_must_be_answered(check):
     answers = {name: value for name, value in WINDOWS.items() if name != check}
-    assert f"check {check} returned no result" in judge(output(answers, checks=5), os_type="Windows").reasons
+    assert (
+        f"check {check} returned no result"
+        in judge(output(answers, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_an_unhealthy_linux_is_named(answer, value, reason):
     ],
 )
 def test_an_unhealthy_windows_is_named(answer, value, reason):
-    (said,) = judge(output({**WINDOWS, answer: value}, checks=5), os_type="Windows").reasons
+    (said,) = judge(output({**WINDOWS, answer: value}, checks=len(WINDOWS_CHECKS)), os_type="Windows").reasons
     assert reason in said
 
 
@@ -173,7 +177,7 @@ def test_a_wrong_clock_is_a_warning():
 @pytest.mark.parametrize("os_type", ["Linux", "Windows"])
 def test_the_script_carries_the_nonce_and_asks_every_check(os_type):
     script = probe_script(os_type, NONCE)
-    ran = run_script(script, machine="rm-1", os_type=os_type, character=CLEAN, now=NOW)
+    ran = run_script(script, RunningGuest("rm-1", "image", os_type, CLEAN, NOW), NOW)
     assert judge(ran.output, os_type=os_type).reasons == ()
 
 
