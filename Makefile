@@ -46,7 +46,7 @@ test: .venv/.installed-dev ## run all tests (TESTS= selects tests, ARGS= replace
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder) $(TESTS)
 
-simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= MODES=people,boots,ahead|none)
+simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= MODES=people,boots,ahead,calendar,health|none)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)") \
 	  $(if $(MODES),--modes "$(MODES)")

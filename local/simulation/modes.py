@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,10 @@ class Modes:
     """Boot tests restart machines and compare them."""
     ahead: bool = False
     """Policies may fill rings ahead of their turn."""
+    calendar: bool = False
+    """Bake times count in some hours, days have a maximum of rings, and versions queue or supersede each other."""
+    health: bool = False
+    """What follows a published ring is watched."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -35,4 +40,8 @@ class Modes:
     def of(cls, seed: str) -> Modes:
         """The modes of a seed where nobody says so: every second one plays people, every third one boots."""
         number = int(seed) if seed.isdecimal() else 1
-        return cls(people=number % 2 == 0, boots=number % 3 == 0, ahead=True)
+        return cls(people=number % 2 == 0, boots=number % 3 == 0, ahead=True, calendar=True, health=True)
+
+
+USUAL: Final = Modes(ahead=True, calendar=True, health=True)
+"""What most seeds play."""

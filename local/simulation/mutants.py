@@ -297,6 +297,18 @@ def without_hiding(policy: Policy) -> Policy:
     return replace(policy, definitions=changed)
 
 
+def with_boot_rules(**rules: Any) -> Callable[[Policy], Policy]:
+    """The policy with other rules of the boot test."""
+
+    def change(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, boot=replace(each.boot, **rules)) for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return change
+
+
 def with_health(policy: Policy) -> Policy:
     """The policy by which the health of every ring is watched, and stops further rings when it fails."""
     rules = HealthRules(
@@ -314,18 +326,6 @@ def with_health(policy: Policy) -> Policy:
             for source, each in policy.definitions.items()
         },
     )
-
-
-def with_boot_rules(**rules: Any) -> Callable[[Policy], Policy]:
-    """The policy with other rules of the boot test."""
-
-    def change(policy: Policy) -> Policy:
-        changed = {
-            source: replace(each, boot=replace(each.boot, **rules)) for source, each in policy.definitions.items()
-        }
-        return replace(policy, definitions=changed)
-
-    return change
 
 
 def with_ring_scans(policy: Policy) -> Policy:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
 from typing import Final
 
-from shared.adapters.common.fleet import FleetMachine
 from shared.adapters.memory.characters import (
     KEEPS_ITS_NAME,
     LEAVES_DISK,
@@ -26,12 +25,10 @@ from shared.adapters.memory.characters import (
 from shared.adapters.memory.galleries import Replication
 from shared.adapters.memory.health import Fleet, FleetPlan
 from shared.domain.access import Access, Actor, Role
-from shared.domain.health_rules import HealthRules, OnBreach, OnUnknown, ScaleSetRules, ShareLimit
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
     Ahead,
     BootRules,
-    DayLimit,
     DefinitionPolicy,
     FailedRescanAction,
     Policy,
@@ -40,13 +37,10 @@ from shared.domain.policy import (
     Ring,
     ScanRules,
     Severity,
-    Supersede,
     TestEnvironment,
     ValidationRules,
     VisibleBeforeProof,
 )
-from shared.domain.publish_window import Window
-from shared.ports import FleetQuestion
 
 BEGIN: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SUBSCRIPTION: Final = "00000000-0000-4000-8000-000000000001"
@@ -187,7 +181,7 @@ class Scenario:
         return Policy(TEST, named)
 
 
-def draw(seed: str, releases: int, *, ahead: bool = True) -> Scenario:
+def draw(seed: str, releases: int, *, ahead: bool) -> Scenario:
     """The scenario of a seed. It is the same on every machine. Without ``ahead``, no ring is filled ahead."""
     rng = Random(f"scenario {seed}")
     policy = _policy(rng)
@@ -204,9 +198,7 @@ def draw(seed: str, releases: int, *, ahead: bool = True) -> Scenario:
         span=span + timedelta(hours=2),
     )
     scenario = _with_visible(scenario, Random(f"visible {seed}"))
-    scenario = _with_rings_ahead(scenario, Random(f"ahead {seed}") if ahead else None)
-    scenario = _with_calendar(scenario, Random(f"calendar {seed}"))
-    return _with_health(scenario, seed)
+    return _with_rings_ahead(scenario, Random(f"ahead {seed}") if ahead else None)
 
 
 def _with_rings_ahead(scenario: Scenario, rng: Random | None) -> Scenario:
@@ -232,83 +224,6 @@ def _with_visible(scenario: Scenario, rng: Random) -> Scenario:
         return replace(policy, definitions=changed)
 
     return replace(scenario, builds=builds).with_policies(ruled)
-
-
-def _with_calendar(scenario: Scenario, rng: Random) -> Scenario:
-    """The scenario with bake times that count in some hours, a maximum of rings a day, and rules of succession."""
-    drawn = {source: _calendar(rng) for source in sorted(scenario.policy.definitions)}
-
-    def ruled(policy: Policy) -> Policy:
-        changed = {source: drawn[source](each) for source, each in policy.definitions.items()}
-        return replace(policy, definitions=changed)
-
-    return scenario.with_policies(ruled)
-
-
-def _calendar(rng: Random) -> Callable[[DefinitionPolicy], DefinitionPolicy]:
-    opens = rng.choice((8, 9, 10))
-    hours = Window(frozenset(range(7)), time(opens), time(opens + rng.choice((1, 3, 8))), "UTC")
-    bake_in = hours if rng.random() < 0.2 else None
-    rule = rng.choice((*[Supersede.BOTH] * 5, *Supersede))
-    limit = DayLimit(2) if rule is not Supersede.QUEUE and rng.random() < 0.2 else None
-
-    def ruled(definition: DefinitionPolicy) -> DefinitionPolicy:
-        rings = tuple(replace(ring, bake_in=bake_in if ring.bake else None) for ring in definition.rings)
-        return replace(definition, rings=rings, supersede=rule, max_rings_per_day=limit)
-
-    return ruled
-
-
-def _with_health(scenario: Scenario, seed: str) -> Scenario:
-    """The scenario with rings whose health is watched, and with what runs in them."""
-    rng = Random(f"health {seed}")
-    drawn = {source: _health(rng) for source in sorted(scenario.policy.definitions)}
-
-    def ruled(policy: Policy) -> Policy:
-        changed = {
-            source: replace(each, rings=tuple(replace(ring, health=drawn[source]) for ring in each.rings))
-            for source, each in policy.definitions.items()
-        }
-        return replace(policy, definitions=changed)
-
-    return replace(scenario.with_policies(ruled), fleet=_fleets(seed))
-
-
-def _health(rng: Random) -> HealthRules | None:
-    rules = HealthRules(
-        watch_for=timedelta(minutes=rng.choice((10, 30))),
-        every=timedelta(minutes=5),
-        minimum=INSTANCES_NEEDED,
-        failure_threshold=rng.choice((1, 2)),
-        on_breach=rng.choice(tuple(OnBreach)),
-        on_unknown=rng.choice(tuple(OnUnknown)),
-        scale_sets=ScaleSetRules(ids=("scale-set",), unhealthy=ShareLimit(0.1)),
-    )
-    return rules if rng.random() < 0.4 else None
-
-
-def _fleets(seed: str) -> FleetPlan:
-    """What runs a version in a ring: most are healthy, some few, and some sick for some hours."""
-    asked_first: dict[tuple[VersionId, tuple[str, ...]], datetime] = {}
-
-    def plan(question: FleetQuestion, now: datetime) -> Fleet:
-        place = (question.version, question.regions)
-        since = asked_first.setdefault(place, now)
-        rng = Random(f"fleet {seed} {question.version} {question.regions}")
-        kind = rng.choices(("healthy", "few", "sick", "sick later"), (60, 15, 15, 10))[0]
-        lasts, begins = timedelta(hours=rng.choice((1, 4))), timedelta(minutes=10 if kind == "sick later" else 0)
-        is_sick = kind.startswith("sick") and begins <= now - since < lasts
-        few = kind == "few" and now - since < lasts
-        good, bad = (INSTANCES_NEEDED - 1, 0) if few else (10, 10) if is_sick else (20, 0)
-        codes = ["HealthState/healthy"] * good + ["HealthState/unhealthy"] * bad
-        return Fleet(
-            tuple(
-                FleetMachine(f"vm-{number}", question.version, HOME, "Succeeded", code, in_scale_set=True)
-                for number, code in enumerate(codes)
-            )
-        )
-
-    return plan
 
 
 def _policy(rng: Random) -> Policy:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from local.simulation.boots import with_boots
+from local.simulation.calendar_and_health import with_calendar, with_health
 from local.simulation.calls import Call, Injection, Invocation
 from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
@@ -22,7 +23,7 @@ from local.simulation.ground_truth import GroundTruth, ImageTruth
 from local.simulation.instances import Instances
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
-from local.simulation.modes import Modes
+from local.simulation.modes import USUAL, Modes
 from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
 from local.simulation.people import People, with_people
 from local.simulation.scanners import ReportStore, Scanners
@@ -84,9 +85,8 @@ def simulate(
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
-    """Run a seed until everything has ended or a law is broken. ``modes`` None: only rings are filled ahead."""
-    modes = modes or Modes(ahead=True)
-    return Simulator(seed, releases, modes=modes, mutant=mutant, record_history=record_history).run()
+    """Run a seed until everything has ended or a law is broken. ``modes`` None: the usual ones."""
+    return Simulator(seed, releases, modes=modes or USUAL, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -108,6 +108,10 @@ class Simulator:
         self.result = Result(seed, releases, modes)
         self._people_rng = Random(f"people {seed}")
         scenario = draw(seed, releases, ahead=modes.ahead)
+        if modes.calendar:
+            scenario = with_calendar(scenario, Random(f"calendar {seed}"))
+        if modes.health:
+            scenario = with_health(scenario, seed)
         if modes.boots:
             scenario = with_boots(scenario, Random(f"boots {seed}"))
         if modes.people:

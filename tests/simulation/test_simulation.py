@@ -14,7 +14,7 @@ import pytest
 from local.simulation.__main__ import main, report
 from local.simulation.boots import CHARACTERS
 from local.simulation.laws import Law
-from local.simulation.modes import Modes
+from local.simulation.modes import USUAL, Modes
 from local.simulation.pool import simulate_all, simulate_within
 from local.simulation.scenario import draw
 from local.simulation.simulator import (
@@ -131,7 +131,7 @@ def test_rings_ahead_change_no_other_draw_of_a_seed() -> None:
 
 @pytest.mark.parametrize("ahead", list(Ahead))
 def test_rings_are_filled_in_every_way(ahead: Ahead) -> None:
-    drawn = (each for seed in range(1, 20) for each in draw(str(seed), 4).policy.definitions.values())
+    drawn = (each for seed in range(1, 20) for each in draw(str(seed), 4, ahead=True).policy.definitions.values())
     assert ahead in {each.ahead for each in drawn}
 
 
@@ -196,7 +196,7 @@ class HangsInVersion:
 
 def test_a_seed_that_hangs_is_a_finding_with_its_seed() -> None:
     mutant = Mutant(lambda world: replace(world, galleries=HangsInVersion(world.galleries)))
-    result = simulate_within("1", 2, modes=Modes(ahead=True), seconds=1, mutant=mutant, record_history=True)
+    result = simulate_within("1", 2, modes=USUAL, seconds=1, mutant=mutant, record_history=True)
     assert [violation.law for violation in result.violations] == [Law.COST]
     assert "BROKEN: law 13 (cost is bounded)" in report(result)
     assert "no end within 1 s of real time" in report(result)
