@@ -134,6 +134,7 @@ def test_a_slow_machine_is_waited_for() -> None:
 
 def test_consumers_are_told_of_each_ring_and_of_the_end() -> None:
     told = [each.type.rpartition(".")[2] for each in released().cloud.publisher.published()]
+    told = [each for each in told if each != "ReplicatedAhead"]
     ring = ["Replicated", "Tested", "Baked", "Published"]
     assert told == ["Started", "Validated", "Qualified", *ring, *ring, *ring, "Released"]
 

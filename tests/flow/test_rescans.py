@@ -219,7 +219,7 @@ class TestRevoke:
         release = play.run().release(version)
         assert (release.state, self.latest(play)) == (State.REVOKED, {FIRST})
         assert BAD in release.reasons[0]
-        assert told(play)[-2:] == ["RevocationStarted", "Revoked"]
+        assert told(play)[-3:] == ["RevocationStarted", "Revoked", "UsersListed"]
 
     def test_it_takes_minutes(self) -> None:
         play, version = released(self.REVOKING)
