@@ -14,11 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
+
+BUILDERS: Final = "builders"
+"""Name of the trait with the ids of whoever created the version, separated by spaces."""
 
 HISTORY_KEPT = 120
 
@@ -217,6 +221,12 @@ class Release:
     def taken(self, *actions: Action) -> tuple[ActionRecord, ...]:
         """The records of these actions that were taken on this incarnation, oldest first."""
         return tuple(each for each in self.actions if each.action in actions and each.incarnation == self.incarnation)
+
+    @property
+    def builders(self) -> frozenset[str]:
+        """Every id under which whoever built the version is known: from the event, and from the Activity Log."""
+        told = {self.builder.lower()} if self.builder else set[str]()
+        return frozenset(told.union(self.traits.get(BUILDERS, "").split()))
 
     @property
     def hold(self) -> ActionRecord | None:

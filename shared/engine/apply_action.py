@@ -126,8 +126,8 @@ def _approve(release: Release, do: _Action) -> Applied:
     actor = do.request.actor
     if rules.approvers and rules.approvers.isdisjoint(actor.ids):
         raise Forbidden(f"{ring.name} names its approvers, and {actor} is none of them", "not_an_approver")
-    builder = release.builder or release.traits.get("builder")
-    if not rules.builder_may_approve and builder and builder in actor.ids:
+    builders = release.builders
+    if not rules.builder_may_approve and not builders.isdisjoint({*actor.ids, actor.name.lower()}):
         raise Forbidden(f"{actor} built this version, and a builder may not approve {ring.name}", "builder")
     if any(each.by == actor.id for each in approvals(release, ring)):
         raise Impossible(f"{actor} has approved {ring.name} already", "approved_already")
@@ -136,7 +136,7 @@ def _approve(release: Release, do: _Action) -> Applied:
     left = missing_approvals(release, do.policy, ring)
     if release.state is State.AWAITING_APPROVAL and left == 0:
         release = advance(release, Outcome.APPROVED, do.policy, do.moment)
-    facts = {"needed": rules.count, "missing": left, "builder": builder or "unknown"}
+    facts = {"needed": rules.count, "missing": left, "builder": ", ".join(sorted(builders)) or "unknown"}
     return Applied(release, do.record, facts)
 
 

@@ -107,6 +107,16 @@ def test_whoever_built_the_version_may_not_approve_it() -> None:
         play.take(Action.APPROVE, version, builder)
 
 
+def test_whoever_built_a_version_whose_event_was_lost_is_known_from_the_activity_log() -> None:
+    play = Rehearsal(APPROVED)
+    version = play.publish(events=())
+    play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
+    assert play.release(version).builder is None
+    builder = replace(APPROVER, ids=APPROVER.ids | {"builder"})
+    with pytest.raises(ActionDenied, match="a builder may not approve"):
+        play.take(Action.APPROVE, version, builder)
+
+
 @pytest.mark.parametrize("who", [READER, OPERATOR])
 def test_whoever_lacks_the_role_is_told_which(who: Actor) -> None:
     play, version = waiting()
