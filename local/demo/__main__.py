@@ -6,12 +6,14 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import ssl
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,10 @@ from local.demo.builder import Builder, builder
 from local.demo.demo_run import DemoRun
 from local.demo.follow import Follower
 from local.demo.later_scan import SecondScanner
+from local.demo.people import People
 from local.demo.scan_evidence import scan_evidence, why_it_passed
-from local.demo.scenario import STORIES, faults, world
-from local.demo.verdict import Result, calls_by_version, judge, judge_latest, left_behind
+from local.demo.scenario import APPROVED, FREEZE_SECONDS, STORIES, faults, world
+from local.demo.verdict import Result, calls_by_version, judge, judge_latest, judge_people, left_behind
 from local.stack import Stack, StackError, StackOptions
 from local.stack.options import PROJECT_ROOT
 
@@ -59,13 +62,14 @@ async def run(stack: Stack, console: Console) -> Result:
         session = await opened.enter_async_context(aiohttp.ClientSession(connector=trusted))
         gallery = await opened.enter_async_context(builder(environment))
         follower = Follower(session, environment)
-        demo = DemoRun(gallery, follower, SecondScanner(session, environment))
+        people = People(session, environment, stack.plan.tokens())
+        demo = DemoRun(gallery, follower, SecondScanner(session, environment), people)
         result = Result()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             async for releases in demo.run(seconds=TIMEOUT_SECONDS * max(1.0, DEFAULT_SPEED / stack.options.speed)):
                 live.update(show.live(STORIES, releases, time.monotonic() - began))
         result.seconds = time.monotonic() - began
-        result.latest = demo.latest
+        result.latest, result.acted, result.plan = demo.latest, demo.acted, demo.plan
         result.faults += [f"the scenario could not continue: {failure}" for failure in demo.failures]
         refused = [(story.name, status) for story, status in demo.answers if status != 202]
         result.faults += [f"the later scan of {name} received status {status}" for name, status in refused]
@@ -90,6 +94,7 @@ async def _verify(
         key = story.id.lower()
         result.faults += judge(story, found.get(key), await gallery.visible(story), result.passed.get(key, ()))
     result.faults += judge_latest(result.latest)
+    result.faults += judge_people(result.acted, result.plan)
     result.faults += [f"leftover resource: {resource}" for resource in result.left_behind]
     result.faults += [f"dead letter in {each['queue']}: {each['reason']}" for each in overview["deadLetters"]]
 
@@ -104,13 +109,28 @@ async def _control(session: aiohttp.ClientSession, environment: Mapping[str, str
         return await answer.json()
 
 
+def _policy(directory: Path) -> Path:
+    """The policy of the demo in its folder, with a freeze that ends while the demo runs."""
+    shutil.copy(POLICY.with_name("java-base.openvex.json"), directory)
+    now = datetime.now(UTC).replace(microsecond=0)
+    freeze = {
+        "begins": (now - timedelta(hours=1)).isoformat(),
+        "ends": (now + timedelta(seconds=FREEZE_SECONDS)).isoformat(),
+        "reason": "end of the quarter",
+        "definitions": [APPROVED.definition],
+    }
+    path = directory / "policy.yaml"
+    path.write_text(f"{POLICY.read_text(encoding='utf-8')}freezes: {json.dumps([freeze])}\n", encoding="utf-8")
+    return path
+
+
 async def _demo(given: argparse.Namespace, directory: Path, console: Console) -> Result:
     (directory / "world.json").write_text(json.dumps(world()), encoding="utf-8")
     (directory / "faults.json").write_text(json.dumps(faults()), encoding="utf-8")
     options = StackOptions(
         speed=given.speed,
         seed=given.seed,
-        policy=POLICY,
+        policy=_policy(directory),
         world=directory / "world.json",
         arm_plan=directory / "faults.json",
         duplicate=0.3,
@@ -142,6 +162,7 @@ def main() -> int:
     else:
         console.print(show.final(STORIES, result))
         console.print(show.latest_changes(result.latest))
+        console.print(show.people(result))
     console.print(show.summary(result))
     console.print(show.pages_hint(POLICY.relative_to(PROJECT_ROOT), given.keep), soft_wrap=True)
     if given.began:

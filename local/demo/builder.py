@@ -23,13 +23,13 @@ class Builder:
         self._clients = clients
 
     async def publish(self, story: Story) -> None:
-        """Start to create a version that is excluded from `latest`. Does not wait for it."""
+        """Start to create a version, excluded from `latest` unless its story says otherwise. Does not wait for it."""
         body: dict[str, Any] = {
             "location": "westeurope",
             "tags": {"built-by": "demo"},
             "properties": {
                 "publishingProfile": {
-                    "excludeFromLatest": True,
+                    "excludeFromLatest": not story.visible,
                     "targetRegions": [{"name": "westeurope", "regionalReplicaCount": 1}],
                 },
                 "storageProfile": {"source": {"id": story.image}},

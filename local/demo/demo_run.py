@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from local.demo.follow import POLL_SECONDS
-from local.demo.scenario import EXCUSED, IMPROVED, INDEPENDENT, RESCANNED, REVOKED, WORSENED, Story
+from local.demo.people import Answered
+from local.demo.scenario import (
+    APPROVED,
+    EXCUSED,
+    IMPROVED,
+    INDEPENDENT,
+    RESCANNED,
+    RESTORED,
+    REVOKED,
+    WORSENED,
+    Story,
+)
 
 type Release = Mapping[str, Any]
 type Latest = dict[str, dict[str, str]]
@@ -38,6 +49,14 @@ class Scanner(Protocol):
     async def report(self, story: Story) -> int: ...
 
 
+class Actors(Protocol):
+    """People with roles, who act on releases."""
+
+    async def act(self, who: str, action: str, story: Story, **more: Any) -> Answered: ...
+
+    async def revocation_plan(self, who: str, story: Story) -> Mapping[str, Any]: ...
+
+
 class UnexpectedState(Exception):
     """A precondition cannot be met any more: a version has another final state."""
 
@@ -47,16 +66,20 @@ class DemoRun:
     """A running demo.
 
     `latest` has what `latest` was, by gallery and region, before and after the later scan. `answers` has the responses
-    to reports. `failures` says why a sequence could not continue.
+    to reports, `acted` what people ordered, and `plan` the plan of the revocation by hand. `failures` says why a
+    sequence could not continue.
     """
 
     gallery: Gallery
     follower: Watcher
     scanner: Scanner
+    people: Actors
     poll_seconds: float = POLL_SECONDS
     releases: Mapping[str, Release] = field(default_factory=dict)
     latest: dict[str, Latest] = field(default_factory=dict)
     answers: list[tuple[Story, int]] = field(default_factory=list)
+    acted: list[Answered] = field(default_factory=list)
+    plan: Mapping[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     _published: list[Story] = field(default_factory=list)
     _refreshed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -70,7 +93,7 @@ class DemoRun:
         deadline = time.monotonic() + seconds
         sequences = [
             asyncio.create_task(self._run_sequence(sequence))
-            for sequence in (self._alone, self._improvement, self._revocation)
+            for sequence in (self._alone, self._improvement, self._revocation, self._people)
         ]
         try:
             while True:
@@ -107,7 +130,7 @@ class DemoRun:
         The next versions are compared with it.
         """
         await self._publish(RESCANNED)
-        await self._wait_until(RESCANNED, lambda release: release["state"] == "released" and bool(release["warnings"]))
+        await self._wait_until(RESCANNED, lambda release: release["state"] == "released" and _has_later_scan(release))
         await self._publish(IMPROVED)
         await self._publish(WORSENED)
 
@@ -121,6 +144,40 @@ class DemoRun:
         self.answers.append((REVOKED, await self.scanner.report(REVOKED)))
         await self._wait_until(REVOKED, lambda release: release["state"] == "revoked")
         self.latest["after"] = await self.gallery.latest(REVOKED.definition)
+
+    async def _people(self) -> None:
+        """People approve and are refused, take a version back by hand, and restore it."""
+        await self._publish(APPROVED)
+        await self._wait_for_approval(APPROVED)
+        await self._act("builder", "approve", APPROVED)
+        await self._act("approver", "approve", APPROVED)
+        await self._wait_until(APPROVED, _is_released)
+        await self._publish(RESTORED)
+        await self._approved(RESTORED)
+        self.plan = await self.people.revocation_plan("operator", RESTORED)
+        await self._act("reader", "revoke", RESTORED, reason="kernel panics")
+        await self._act("operator", "revoke", RESTORED, reason="kernel panics")
+        await self._wait_until(RESTORED, lambda release: release["state"] == "revoked")
+        await self._act("admin", "restore", RESTORED, reason="the panics were of another kernel")
+        await self._approved(RESTORED)
+
+    async def _approved(self, story: Story) -> None:
+        await self._wait_for_approval(story)
+        await self._act("approver", "approve", story)
+        await self._wait_until(story, _is_released)
+
+    async def _act(self, who: str, action: str, story: Story, **more: Any) -> None:
+        self.acted.append(await self.people.act(who, action, story, **more))
+
+    async def _wait_for_approval(self, story: Story) -> None:
+        async with self._refreshed:
+            while True:
+                release = self.releases.get(story.id.lower())
+                if release is not None and release["state"] == "awaiting_approval":
+                    return
+                if release is not None and release["state"] == "rejected":
+                    raise UnexpectedState(f"{story.name} is rejected: {'; '.join(release['reasons'])}")
+                await self._refreshed.wait()
 
     async def _refresh(self) -> None:
         found = {each["version_id"]: each for each in (await self.follower.all())["releases"]}
@@ -143,6 +200,10 @@ class DemoRun:
     def _has_ended(self, story: Story) -> bool:
         release = self.releases.get(story.id.lower())
         return release is not None and release["settled"]
+
+
+def _has_later_scan(release: Release) -> bool:
+    return any(each.startswith("since it was published") for each in release["warnings"])
 
 
 def _is_released(release: Release) -> bool:

@@ -17,6 +17,7 @@ RINGS: Final = {
     "early": ("eastus", "westus2"),
     "production": ("eastus2", "southeastasia"),
 }
+CANARY: Final = {"canary": RINGS["canary"]}
 TWO_RINGS: Final = {name: RINGS[name] for name in ("canary", "production")}
 GALLERIES: Final = {"canary": GALLERY, "early": GALLERY, "production": "gal_prod"}
 
@@ -38,6 +39,8 @@ class Story:
     """A regular expression that one of the warnings must match, if a later scan has findings."""
     rings: Mapping[str, Sequence[str]] = field(default_factory=lambda: RINGS, hash=False)
     """Regions by ring."""
+    visible: bool = False
+    """Whether its builder leaves it visible to `latest`."""
 
     @property
     def name(self) -> str:
@@ -139,7 +142,12 @@ REVOKED: Final = Story(
     r"1 known exploited vulnerability without an exception: .*CVE-2025-24813",
     rings=TWO_RINGS,
 )
-STORIES: Final = (*INDEPENDENT, RESCANNED, IMPROVED, WORSENED, EXCUSED, REVOKED)
+APPROVED: Final = Story("web-base", "5.0.0", "clean", "left visible; approved", "released", rings=CANARY, visible=True)
+RESTORED: Final = Story("web-base", "5.1.0", "clean", "revoked by hand, and restored", "released", rings=CANARY)
+STORIES: Final = (*INDEPENDENT, RESCANNED, IMPROVED, WORSENED, EXCUSED, REVOKED, APPROVED, RESTORED)
+
+FREEZE_SECONDS: Final = 30
+"""How long after the start of the demo `web-base` is frozen, in real seconds, because a freeze is by the clock."""
 
 THROTTLED: Final = "almalinux-9"
 

@@ -110,6 +110,11 @@ def _change(
     return " → ".join(numbers)
 
 
+def people(result: Result) -> Text:
+    """What people ordered, and what was answered."""
+    return Text("What people ordered:\n" + "\n".join(f"  {_cut(each.line)}" for each in result.acted))
+
+
 def summary(result: Result) -> Text:
     """The last lines: leftover resources and errors."""
     if result.left_behind:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from local.demo.scenario import EXCUSED, GALLERIES, REVOKED, TEST_GROUP, Story
+from local.demo.people import Answered
+from local.demo.scenario import APPROVED, EXCUSED, GALLERIES, RESTORED, REVOKED, TEST_GROUP, Story
 
 _TEST_RESOURCE_TYPES = (
     "microsoft.compute/virtualmachines",
@@ -22,12 +23,15 @@ class Result:
     """The results of the demo.
 
     `passed` says by version id why a version with findings passed its scan gate. `latest` has what `latest` was, by
-    gallery and region, `before` and `after` the later scan.
+    gallery and region, `before` and `after` the later scan. `acted` is what people ordered, and `plan` the plan of the
+    revocation by hand.
     """
 
     releases: list[dict[str, Any]] = field(default_factory=list)
     passed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     latest: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    acted: list[Answered] = field(default_factory=list)
+    plan: Mapping[str, Any] = field(default_factory=dict)
     left_behind: list[str] = field(default_factory=list)
     arm_calls: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -43,6 +47,7 @@ class Result:
                 for each in self.releases
             ],
             "latest": {REVOKED.definition: self.latest},
+            "people": [each.line for each in self.acted],
             "left_behind": self.left_behind,
             "arm_calls": self.arm_calls,
             "seconds": round(self.seconds, 1),
@@ -103,6 +108,31 @@ def judge_latest(latest: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[
         if found != wanted:
             wrong.append(f"{moment} the later scan, latest of {story.definition} was {found} instead of {wanted}")
     return wrong
+
+
+ORDERED: Final = (
+    ("builder", "approve", APPROVED, "builder"),
+    ("approver", "approve", APPROVED, ""),
+    ("approver", "approve", RESTORED, ""),
+    ("reader", "revoke", RESTORED, "role_missing"),
+    ("operator", "revoke", RESTORED, ""),
+    ("admin", "restore", RESTORED, ""),
+    ("approver", "approve", RESTORED, ""),
+)
+"""What people order, and the code of the refusal."""
+
+
+def judge_people(acted: Sequence[Answered], plan: Mapping[str, Any]) -> list[str]:
+    """Unexpected answers to what people ordered, and a plan that does not say what `latest` would be."""
+    found = tuple((each.who, each.action, each.story, each.error) for each in acted)
+    wrong = [] if found == ORDERED else [f"people: {'; '.join(each.line for each in acted) or 'nobody acted'}"]
+    latest = {
+        region: (change["before"], change["after"])
+        for each in plan.get("galleries", ())
+        for region, change in each["latest"].items()
+    }
+    wanted = dict.fromkeys(RESTORED.rings["canary"], (RESTORED.number, APPROVED.number))
+    return wrong if latest == wanted else [*wrong, f"the plan of the revocation by hand says {latest}, not {wanted}"]
 
 
 def left_behind(state: Mapping[str, Any]) -> list[str]:

@@ -26,9 +26,11 @@ class Wait:
 def approvals(release: Release, ring: Ring) -> tuple[ActionRecord, ...]:
     """The approvals of a ring that count: one for each person, for this incarnation under this policy.
 
-    A later scan that fails withdraws those that were given before it.
+    A later scan that fails withdraws those that were given before it, and so does a revocation.
     """
-    since = release.scan_failed_at
+    taken_back = [each.at for each in release.taken(Action.REVOKE, Action.RESTORE)]
+    failed = [] if release.scan_failed_at is None else [release.scan_failed_at]
+    since = max(taken_back + failed, default=None)
     counted: dict[str, ActionRecord] = {}
     for each in release.taken(Action.APPROVE):
         is_valid = each.policy_digest == release.policy_digest and (since is None or each.at > since)

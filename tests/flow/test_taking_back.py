@@ -171,6 +171,18 @@ def test_a_restored_version_that_fails_its_gates_stays_hidden() -> None:
     assert (play.release(version).state, play.latest(SOURCE, HOME)) == (State.REJECTED, "1.0.0")
 
 
+def test_a_restored_version_is_approved_again() -> None:
+    play, version = waiting()
+    play.take(Action.APPROVE, version, APPROVER)
+    play.run()
+    play.take(Action.REVOKE, version, allow_empty=True)
+    play.run()
+    play.take(Action.RESTORE, version, ADMIN)
+    play.until(lambda: play.release(version).state is State.AWAITING_APPROVAL)
+    play.take(Action.APPROVE, version, APPROVER)
+    assert play.run().release(version).state is State.RELEASED
+
+
 # --- retry ------------------------------------------------------------------------------------------------------------
 
 

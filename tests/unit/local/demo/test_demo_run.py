@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from local.demo.demo_run import DemoRun
-from local.demo.scenario import EXCUSED, IMPROVED, RESCANNED, REVOKED, STORIES, WORSENED, Story
+from local.demo.people import Answered
+from local.demo.scenario import (
+    APPROVED,
+    EXCUSED,
+    IMPROVED,
+    RESCANNED,
+    RESTORED,
+    REVOKED,
+    STORIES,
+    WORSENED,
+    Story,
+)
+from local.demo.verdict import ORDERED
 
 
 class World:
@@ -22,35 +34,47 @@ class World:
     async def publish(self, story: Story) -> None:
         self.log.append(story.name)
         usual = "released" if story is REVOKED else story.state
+        usual = "awaiting_approval" if story in {APPROVED, RESTORED} else usual
         self._put(story, self.ends.get(story.number.replace(".", "_"), usual))
 
     async def latest(self, definition: str) -> dict[str, dict[str, str]]:
-        return {"gal_build": {"westeurope": f"after {self.log[-1]}"}}
+        last = next(line for line in reversed(self.log) if definition in line)
+        return {"gal_build": {"westeurope": f"after {last}"}}
 
     async def report(self, story: Story) -> int:
         self.log.append(f"later scan of {story.name}")
         self._put(story, "revoked")
         return 202
 
+    async def act(self, who: str, action: str, story: Story, **more: Any) -> Answered:
+        """Whoever lacks the role is refused; everything else is taken at once."""
+        refusal = {("builder", "approve"): "builder", ("reader", "revoke"): "role_missing"}.get((who, action), "")
+        if not refusal:
+            self._put(story, {"approve": "released", "revoke": "revoked", "restore": "awaiting_approval"}[action])
+        return Answered(who, action, story, 403 if refusal else 200, refusal)
+
+    async def revocation_plan(self, who: str, story: Story) -> Mapping[str, Any]:
+        return {"planned": story.name}
+
     async def all(self) -> Mapping[str, Any]:
         if RESCANNED.id.lower() in self.releases and RESCANNED.name not in self.warned:
             self.warned.add(RESCANNED.name)  # the scan that the timer asks for comes later than the release ends
         elif RESCANNED.name in self.warned:
-            self.releases[RESCANNED.id.lower()]["warnings"] = ["7 high"]
+            self.releases[RESCANNED.id.lower()]["warnings"] = ["since it was published: 7 high"]
         return {"releases": list(self.releases.values())}
 
     def _put(self, story: Story, state: str) -> None:
         self.releases[story.id.lower()] = {
             "version_id": story.id.lower(),
             "state": state,
-            "settled": True,
+            "settled": state != "awaiting_approval",
             "reasons": ["because"],
             "warnings": [],
         }
 
 
 def _play(world: World) -> DemoRun:
-    return DemoRun(world, world, world, poll_seconds=0.001)
+    return DemoRun(world, world, world, world, poll_seconds=0.001)
 
 
 async def _run(play: DemoRun, seconds: float = 20) -> None:
@@ -107,3 +131,11 @@ async def test_time_that_is_up_ends_it_too() -> None:
     play = _play(world)
     await _run(play, seconds=0)
     assert "after" not in play.latest
+
+
+async def test_people_order_what_the_demo_expects_and_the_plan_is_asked_for_before_the_revocation() -> None:
+    world = World()
+    play = _play(world)
+    await _run(play)
+    assert tuple((each.who, each.action, each.story, each.error) for each in play.acted) == ORDERED
+    assert play.plan == {"planned": RESTORED.name}

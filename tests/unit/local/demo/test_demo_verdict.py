@@ -7,9 +7,10 @@ import pytest
 
 from local.demo import show
 from local.demo.__main__ import POLICY
+from local.demo.people import Answered
 from local.demo.scan_evidence import why_it_passed
-from local.demo.scenario import EXCUSED, GALLERIES, IMPROVED, REVOKED, STORIES, Story, world
-from local.demo.verdict import Result, judge, judge_latest
+from local.demo.scenario import APPROVED, EXCUSED, GALLERIES, IMPROVED, RESTORED, REVOKED, STORIES, Story, world
+from local.demo.verdict import ORDERED, Result, judge, judge_latest, judge_people
 from shared.policy_file import load_policy
 
 RELEASED = next(story for story in STORIES if story.title == "clean")
@@ -135,3 +136,21 @@ def test_the_readme_shows_every_version_of_the_demo() -> None:
     readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
     lines = [line.strip() for line in readme.splitlines()]
     assert [story.name for story in STORIES if not any(line.startswith(f"{story.name} ") for line in lines)] == []
+
+
+ACTED = tuple(Answered(who, action, story, 403 if error else 200, error) for who, action, story, error in ORDERED)
+CHANGE = {"before": RESTORED.number, "after": APPROVED.number}
+PLAN: dict[str, Any] = {"galleries": [{"latest": {"westeurope": CHANGE, "northeurope": CHANGE}}]}
+
+
+class TestPeople:
+    def test_what_everybody_was_answered_is_as_expected(self) -> None:
+        assert judge_people(ACTED, PLAN) == []
+
+    def test_a_builder_who_may_approve_is_a_fault(self) -> None:
+        allowed = (Answered("builder", "approve", APPROVED, 200), *ACTED[1:])
+        assert any("builder approve web-base 5.0.0: done" in fault for fault in judge_people(allowed, PLAN))
+
+    def test_a_plan_that_says_another_latest_is_a_fault(self) -> None:
+        plan = {"galleries": [{"latest": {"westeurope": CHANGE}}]}
+        assert any("the plan of the revocation by hand" in fault for fault in judge_people(ACTED, plan))
