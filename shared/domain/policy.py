@@ -15,6 +15,8 @@ from typing import Protocol
 
 from shared.domain.access import Access
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.own_checks import BaselineRules, OwnCheck
+from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
 
@@ -211,6 +213,12 @@ class BootRules:
     serial_fail: tuple[Pattern, ...] = ()
     """Additional patterns of console lines that fail the test."""
     serial_ignore: tuple[Pattern, ...] = ()
+    checks: Mapping[str, CheckSeverity] = field(default_factory=dict[str, CheckSeverity])
+    """By id of a check of the probe, its severity where it is not the default."""
+    ignore_units: tuple[str, ...] = ()
+    """Shell patterns of units of systemd that may fail."""
+    own_checks: tuple[OwnCheck, ...] = ()
+    baseline: BaselineRules | None = None
 
     def sizes_in(self, region: str) -> tuple[str, ...]:
         """The sizes that are tried in a region, in order."""

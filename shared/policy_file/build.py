@@ -31,10 +31,12 @@ from shared.domain.policy import (
     ValidationRules,
     VisibleBeforeProof,
 )
+from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
 from shared.policy_file.boot_fields import DEFAULT_SIZES
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
+    BootSection,
     DefinitionSection,
     PolicySection,
     RingSection,
@@ -50,6 +52,7 @@ from shared.policy_file.people_models import (
     clock,
 )
 from shared.policy_file.policy_faults import Path
+from shared.policy_file.probe_checks import baseline, own_checks
 from shared.policy_file.scan_models import ExceptionSection, LimitsSection, RingScanSection, ScanSection
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
@@ -57,13 +60,17 @@ DIGEST_FORMAT: Final = 2
 """Incremented when a change of the product changes the meaning of the same policy."""
 
 
-def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) -> Policy:
-    """The policy that a document states. ``vex`` has the VEX documents that it names, by where it names them."""
+def build(
+    document: PolicySection,
+    vex: Mapping[Path, VexSource] | None = None,
+    scripts: Mapping[Path, str] | None = None,
+) -> Policy:
+    """The policy that a document states, with the VEX documents and the scripts that it names, by where it does."""
     test = _test(document.test)
     read = vex or {}
     definitions = [
         replace(
-            _definition(section, _exceptions(document, number, read), test),
+            _definition(section, _exceptions(document, number, read), _boot(section.boot, number, scripts or {}), test),
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
@@ -128,11 +135,28 @@ def _exceptions(document: PolicySection, number: int, vex: Mapping[Path, VexSour
     return (*written, *exceptions_for(section.name, DefinitionId.parse(section.source), sources))
 
 
+def _boot(boot: BootSection, number: int, scripts: Mapping[Path, str]) -> BootRules:
+    return BootRules(
+        vm_sizes=boot.vm_size[DEFAULT_SIZES],
+        vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
+        tags=dict(boot.tags),
+        disk_encryption_set=boot.disk_encryption_set,
+        ready_within=boot.ready_within,
+        probe_within=boot.probe_within,
+        serial_fail=tuple(map(compiled, boot.serial_fail)),
+        serial_ignore=tuple(map(compiled, boot.serial_ignore)),
+        checks={name: CheckSeverity(severity) for name, severity in boot.checks.items()},
+        ignore_units=tuple(dict.fromkeys(boot.ignore_units)),
+        own_checks=own_checks(boot.own_checks, number, scripts),
+        baseline=None if boot.baseline is None else baseline(boot.baseline),
+    )
+
+
 def _definition(
-    section: DefinitionSection, exceptions: tuple[ScanException, ...], test: TestEnvironment
+    section: DefinitionSection, exceptions: tuple[ScanException, ...], boot: BootRules, test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
-    validation, boot, retention = section.validation, section.boot, section.retention
+    validation, retention = section.validation, section.retention
     scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
@@ -149,16 +173,7 @@ def _definition(
             visible_before_proof=VisibleBeforeProof(validation.visible_before_proof),
             ready_within=validation.ready_within,
         ),
-        boot=BootRules(
-            vm_sizes=boot.vm_size[DEFAULT_SIZES],
-            vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
-            tags=dict(boot.tags),
-            disk_encryption_set=boot.disk_encryption_set,
-            ready_within=boot.ready_within,
-            probe_within=boot.probe_within,
-            serial_fail=tuple(map(compiled, boot.serial_fail)),
-            serial_ignore=tuple(map(compiled, boot.serial_ignore)),
-        ),
+        boot=boot,
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
     )
@@ -241,7 +256,25 @@ def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
 
 _DIGEST_NAMES: Final = {"on_failed_rescan": "day_after"}
 """Former names of renamed fields. Releases store digests, so a new field name must not change them."""
-_UNORDERED: Final = {"regions", "formats", "exceptions", "required", "no_new", "serial_fail", "serial_ignore"}
+_UNORDERED: Final = {
+    "regions",
+    "formats",
+    "exceptions",
+    "required",
+    "no_new",
+    "serial_fail",
+    "serial_ignore",
+    "ignore_units",
+    "own_checks",
+}
+_NEWER: Final[Mapping[str, Any]] = {
+    "approval": None,
+    "checks": {},
+    "ignore_units": [],
+    "own_checks": [],
+    "baseline": None,
+}
+"""Keys that did not always exist, with their defaults. A policy without them has the digest that it had before."""
 _NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
 """Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
 
@@ -256,11 +289,10 @@ def _canonical(value: Any, name: str = "") -> Any:
             _DIGEST_NAMES.get(field.name, field.name): _canonical(getattr(value, field.name), field.name)
             for field in fields(value)
         }
-        # A ring without approvals has the digest that it had before there were any.
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and (name, part) != ("approval", None)
+            if name not in _NO_VERDICT and not (name in _NEWER and part == _NEWER[name])
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}

@@ -30,6 +30,7 @@ from shared.policy_file.people_models import (
     FreezeSection,
     WindowSection,
 )
+from shared.policy_file.probe_models import BaselineSection, Checks, OwnChecks, UnitPattern
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
 
@@ -165,6 +166,33 @@ class BootSection(Section):
     serial_ignore: list[Pattern] = Field(
         default_factory=list, description="Regular expressions (RE2) of console lines to ignore"
     )
+    checks: Checks = Field(
+        default_factory=dict,
+        description="Severities of checks inside the VM, by id: `error`, `warn` or `off`. docs/probe-checks.md lists "
+        "the checks and their default severities. Those that prove the boot itself are always `error`",
+    )
+    ignore_units: list[UnitPattern] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Shell patterns of units of systemd that may fail, such as `cups*.service`. Linux only",
+    )
+    own_checks: OwnChecks = Field(default_factory=list, description="Checks of your own, inside the VM. Up to 20")
+    baseline: BaselineSection | None = Field(
+        None, description="Limits for the result of a baseline scan that is in the image. Left out: not checked"
+    )
+
+    @model_validator(mode="after")
+    def _time_for_own_checks(self) -> BootSection:
+        taken = sum(
+            (each.timeout for each in self.own_checks if each.command is not None or each.script is not None),
+            timedelta(0),
+        )
+        if taken * 2 > self.probe_within:
+            raise ValueError(
+                f"the time limits of ownChecks are {taken.total_seconds():.0f} s together, which is more than half of "
+                f"probeWithin ({self.probe_within.total_seconds():.0f} s): shorten them, or raise probeWithin"
+            )
+        return self
 
 
 class ReplicationSection(Section):

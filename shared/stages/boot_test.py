@@ -31,10 +31,12 @@ from shared.domain.hop_states import (
     ReadConsole,
     carried,
 )
+from shared.domain.image_traits import SecurityType
 from shared.domain.messages import Command
 from shared.domain.outcomes import Decided, Finished, HopResult, Requeue, Stalled
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe
+from shared.domain.probe_evidence import probe_rules
 from shared.domain.release import Answer, Gate
 from shared.ports import ForeignTarget, Hop, Refused, World
 from shared.probes import probe_script
@@ -211,7 +213,7 @@ async def _start_probe(hop: Hop, state: AwaitProvisioning, machine: MachineFacts
         probe=name,
         deadline=hop.now + hop.world.paced(within),
     )
-    script = probe_script(os_type, nonce)
+    script = probe_script(os_type, nonce, hop.policy.boot)
     try:
         await hop.world.machines.start_probe(
             state.vm,
@@ -245,11 +247,14 @@ async def _await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
         machine=state.vm,
         os_type=traits.os_type,
         os_state=traits.os_state,
+        secure_boot=SecurityType.STANDARD not in traits.security_types,
         now=hop.now,
+        rules=rules,
     )
     answered = replace(state, answers=dict(verdict.answers), warnings=tuple(verdict.warnings))
     if verdict.reasons:
-        whose = FailureCause.IMAGE if verdict.answers else FailureCause.AMBIGUOUS
+        # Output of another version's script, or half of it, says nothing about the image.
+        whose = FailureCause.IMAGE if verdict.finished else FailureCause.AMBIGUOUS
         return _failed(answered, whose, "; ".join(verdict.reasons))
     # The console is read in the same hop: it is complete by now.
     return await _read_console(hop, carried(ReadConsole, answered))
@@ -322,7 +327,7 @@ async def _await_deletion(hop: Hop, state: AwaitDeletion) -> HopResult:
         if again is not None:
             return again
     answer = Answer.REJECT if state.blame else Answer.PASS
-    rules = _rules(hop.policy.boot, state.region)
+    rules = _rules(hop.policy.boot, state.region) | probe_rules(traits_for(hop).os_type, hop.policy.boot)
     return Decided(Gate.BOOT_TEST, answer, reasons, facts=_facts(state), rules=rules, warnings=state.warnings)
 
 

@@ -65,14 +65,14 @@ def test_a_warning_is_shown_with_its_remedy_and_exits_0(at_hand: Machine, capsys
     assert run(["probe", "linux", "--run"], Session()) == 0
     said = capsys.readouterr().out
     (check,) = [each for each in LINUX if each.id == "private_keys"]
-    assert said.startswith("clean\n  warning: private keys are left: /root/.ssh/id_rsa\n")
+    assert said.startswith("clean\n  warning: private keys are left: /root/.ssh/id_rsa. Delete ")
     assert check.remedy[:40] in said
 
 
 def test_a_bad_machine_exits_1(at_hand: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     (at_hand.state / "cloud-init").write_text("error")
     assert run(["probe", "linux", "--run"], Session()) == 1
-    assert capsys.readouterr().out.startswith("bad\n  reason: cloud-init ended with 'error'\n")
+    assert capsys.readouterr().out.startswith("bad\n  reason: cloud-init ended with 'error'. Read ")
 
 
 def test_a_probe_that_does_not_finish_is_inconclusive_and_exits_2(

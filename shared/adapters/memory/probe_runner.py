@@ -1,8 +1,8 @@
 """Runs a probe on a simulated machine.
 
-It is not a shell: it recognizes the probe's own commands (``check NAME`` and the Windows form, and the nonce) and
-rejects everything else. The results of a healthy machine are computed; the machine's behavior profile can override
-them.
+It is not a shell: it recognizes the probe's own commands (``check NAME``, ``own NAME …`` and their Windows forms, and
+the nonce) and rejects everything else. The results of a healthy machine are computed; the machine's behavior profile
+can override them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from shared.adapters.memory.characters import Character
 OUTPUT_LIMIT: Final = 4096
 """How many bytes of a run command's output the instance view holds."""
 
-_LINUX_CHECK: Final = re.compile(r"^check ([a-z_]+)$", re.MULTILINE)
+_LINUX_CHECK: Final = re.compile(r"^(?:check ([a-z_]+)$|own ([a-z0-9-]+) )", re.MULTILINE)
 _LINUX_NONCE: Final = re.compile(r"^nonce='([^']*)'$", re.MULTILINE)
-_WINDOWS_CHECK: Final = re.compile(r"^Say '([a-z_]+)' ", re.MULTILINE)
+_WINDOWS_CHECK: Final = re.compile(r"^(?:Check '([a-z_]+)'$|Own '([a-z0-9-]+)' )", re.MULTILINE)
 _WINDOWS_NONCE: Final = re.compile(r"^\$Nonce = '([^']*)'$", re.MULTILINE)
 
 
@@ -37,7 +37,8 @@ class RunResult:
 def run_script(script: str, *, machine: str, os_type: str, character: Character, now: datetime) -> RunResult:
     """Run a probe on a machine. The exit code is 127 for a script that is not supported."""
     windows = os_type.lower() == "windows"
-    asked = (_WINDOWS_CHECK if windows else _LINUX_CHECK).findall(script)
+    found = (_WINDOWS_CHECK if windows else _LINUX_CHECK).findall(script)
+    asked = [check or f"own:{own}" for check, own in found]
     nonce = (_WINDOWS_NONCE if windows else _LINUX_NONCE).search(script)
     if not asked or nonce is None:
         return RunResult(127, "", "command not found")
@@ -60,6 +61,8 @@ def _linux(machine: str, now: datetime) -> Mapping[str, str]:
         "root_writable": "pass yes",
         "clock": f"pass {int(now.timestamp())}",
         "ssh_keys": "pass 3",
+        "secure_boot": "pass on",
+        "baseline": "pass passed=58 failed=0 other=236 score=100 required=0",
     }
 
 
@@ -70,6 +73,9 @@ def _windows(machine: str, now: datetime) -> Mapping[str, str]:
         "image_state": "pass IMAGE_STATE_COMPLETE",
         "agent": "pass Running",
         "failed_services": "pass 0",
+        "clock": f"pass {int(now.timestamp())}",
+        "secure_boot": "pass on",
+        "baseline": "pass passed=58 failed=0 other=236 score=100 required=0",
     }
 
 
