@@ -28,7 +28,7 @@ _CHECK: Final = re.compile(r"^((?:own:)?[a-z0-9_-]{1,40})=(pass|fail|warn|skip)\
 _BASELINE: Final = re.compile(
     r"passed=([0-9]{1,6}) failed=([0-9]{1,6}) other=([0-9]{1,6}) score=([0-9.]{1,12}|-) required=([0-9]{1,6})\b(.*)"
 )
-_LONGEST_DETAIL: Final = 1000
+_LONGEST_DETAIL: Final = 4000
 _CLOCK_MAY_DIFFER: Final = 3600
 """Seconds."""
 

@@ -22,7 +22,7 @@ from shared.policy_file.policy_faults import Fault, Path, Places
 from shared.policy_file.probe_models import MAX_TEXT, BaselineSection, OwnCheckSection
 
 _INTERPRETER: Final = re.compile(r"#! *(?:/usr/bin/env +|/(?:[a-z]+/)*)(sh|bash|python3)(?: +-[eux]+)? *")
-_RULE_PREFIX: Final = "_content_rule_"
+_RULE_PREFIX: Final = ".content_rule_"
 
 
 class ScriptFault(ValueError):

@@ -16,7 +16,14 @@ from shared.policy_file.section import Section
 MAX_OWN_CHECKS: Final = 20
 MAX_TEXT: Final = 64 * 1024
 """Bytes of the commands and scripts of all checks of a definition."""
-Severity = Literal["error", "warn", "off"]
+
+
+def _off(value: object) -> object:
+    """YAML 1.1 reads ``off`` without quotation marks as false."""
+    return "off" if value is False else value
+
+
+Severity = Annotated[Literal["error", "warn", "off"], BeforeValidator(_off)]
 _KNOWN: Final = {each.id: each for each in (*LINUX, *WINDOWS)}
 _NO_ERE: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\\[A-Za-z0-9]|\(\?|[*+?}][?+])")
 """What ``grep -E`` reads in another way than RE2 and .NET: ``\\d`` and the like, groups with options, lazy repeats."""

@@ -539,7 +539,7 @@ baseline_xccdf() { # status and rule of each result; the score
       rule = $0
       sub(/^[^>]*idref *= *["\047]/, "", rule)
       sub(/["\047].*/, "", rule)
-      sub(/.*_content_rule_/, "", rule)
+      sub(/.*[._]content_rule_/, "", rule)
     }
     /^result>/ && rule != "" { status = $0; sub(/^result>[ \n]*/, "", status); sub(/[ \n].*/, "", status); print status, rule; rule = "" }
     /^score[ >\n]/ { score = $0; sub(/^[^>]*>/, "", score); print "score", score + 0 }
@@ -617,11 +617,11 @@ $2" 2>&1 3>&- 4>&- </dev/null; echo "$?" >&3; } | { head -c 4096; cat >/dev/null
 *}"
   shows="$(printf '%s\n' "$output" | awk 'NF { print; exit }')"
   if [ "$code" != "$2" ]; then
-    printf 'fail exit code %s, not %s: %s\n' "$code" "$2" "$shows"
+    printf 'fail exit code %s, not %s%s\n' "$code" "$2" "${shows:+: $shows}"
   elif matches "$output" "$3"; then
     echo pass
   else
-    printf 'fail the output does not match: %s\n' "$shows"
+    printf 'fail the output does not match%s\n' "${shows:+: $shows}"
   fi
 }
 

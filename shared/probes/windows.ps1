@@ -205,7 +205,7 @@ function check_baseline {
         if (-not $Result) { return 'fail no results in the file' }
         foreach ($Each in $Result.SelectNodes("*[local-name()='rule-result']")) {
             $Status = $Each.SelectSingleNode("*[local-name()='result']").InnerText.Trim()
-            $Found[($Each.GetAttribute('idref') -replace '^.*_content_rule_')] = $Status
+            $Found[($Each.GetAttribute('idref') -replace '^.*[._]content_rule_')] = $Status
         }
         $Score = ($Result.SelectNodes("*[local-name()='score']") | Select-Object -Last 1).InnerText
     }

@@ -16,6 +16,8 @@ import pytest
 
 from local.arm.machines.characters import guest, sandbox
 from shared.domain.boot import ProbeFacts
+from shared.domain.own_checks import FileCheck, OwnCheck
+from shared.domain.policy import BootRules
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
 from shared.domain.probe_checks import LINUX
 from shared.probes import probe_script
@@ -58,16 +60,16 @@ class Machine:
             "SIM_SPEED": "1000",
         }
 
-    def run(self) -> str:
-        command = ["/bin/sh", "-c", probe_script("Linux", NONCE)]
+    def run(self, rules: BootRules | None = None) -> str:
+        command = ["/bin/sh", "-c", probe_script("Linux", NONCE, rules)]
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60, check=True)
         assert done.stderr == ""
         return done.stdout
 
-    def judged(self, os_state: str = "Generalized") -> ProbeVerdict:
-        facts = ProbeFacts("Succeeded", 0, self.run())
+    def judged(self, os_state: str = "Generalized", rules: BootRules | None = None) -> ProbeVerdict:
+        facts = ProbeFacts("Succeeded", 0, self.run(rules))
         return judge_probe(
-            facts, nonce=NONCE, machine=MACHINE, os_type="Linux", os_state=os_state, now=datetime.now(UTC)
+            facts, nonce=NONCE, machine=MACHINE, os_type="Linux", os_state=os_state, now=datetime.now(UTC), rules=rules
         )
 
 
@@ -357,9 +359,12 @@ def test_the_report_stays_within_what_the_platform_keeps(machine: Machine) -> No
         machine.write(f"home/user-{number:04}-with-a-long-name/.ssh/id", KEY, age=DAY)
         machine.write(f"var/crash/{number:04}-{'x' * 80}.crash", "x")
     (machine.state / "units").write_text("".join(f"{'x' * 50}{n}.service failed failed x\n" for n in range(300)))
-    output = machine.run()
+    own = tuple(OwnCheck(f"{number:02}-{'x' * 29}", FileCheck(f"/{number}")) for number in range(20))
+    rules = BootRules(own_checks=own)
+    output = machine.run(rules)
     assert len(output.encode()) < LIMIT
-    assert len(machine.judged().results) == len(LINUX_CHECKS)
+    assert len(machine.judged(rules=rules).results) == len(LINUX_CHECKS) + 20
+    assert re.search(r"^shell_history=fail /home/\S+ .*\(\+29[0-9] more\)$", output, re.MULTILINE)
 
 
 def test_hostile_names_do_not_forge_lines(machine: Machine) -> None:
