@@ -8,7 +8,7 @@ mirror of Debian, 5 GB of disk, 1 GB of memory and about 15 minutes of two proce
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ def _claims(work: Path) -> Iterator[Claim]:
     bake_identity(root)
     make_disk(root, disk)
     print(f"a root of Debian was made in {time.monotonic() - began:.0f} s", flush=True)
-    yield from probes_and_twins(root, work)
     yield from consoles(root, disk, work)
+    yield from probes_and_twins(root, work)
 
 
 def main() -> int:
@@ -37,7 +37,8 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path(".local/boot-lab"), help="folder of disks and logs")
     work = parser.parse_args().work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    os.nice(10)
+    # So that a machine that runs is stopped with the lab.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     failed = 0
     try:
         for claim in _claims(work):
