@@ -42,6 +42,9 @@ param galleries galleryReference[]
 @description('Resource groups with the managed images, virtual machines, disks or snapshots from which versions are built. The app can read them.')
 param sourceGroups groupReference[] = []
 
+@description('Subscriptions whose resources may use the images: the same as inUse.subscriptions in the policy.')
+param usageSubscriptions string[] = []
+
 @description('The test resource group in promotion.yaml. It must exist, and must not contain a gallery.')
 param testGroup groupReference
 
@@ -241,6 +244,28 @@ module sizeAccess 'app/size-access.bicep' = {
     principalId: identity.properties.principalId
   }
 }
+
+module subscriptionAccess 'app/subscription-access.bicep' = [
+  for topic in imageSubscriptions: {
+    name: '${name}-subscription-${uniqueString(topic.subscriptionId)}'
+    scope: subscription(topic.subscriptionId)
+    params: {
+      roleName: '${name}-${suffix}'
+      principalId: identity.properties.principalId
+    }
+  }
+]
+
+module usageAccess 'app/usage-access.bicep' = [
+  for subscriptionId in usageSubscriptions: {
+    name: '${name}-usage-${uniqueString(subscriptionId)}'
+    scope: subscription(subscriptionId)
+    params: {
+      roleName: '${name}-${suffix}'
+      principalId: identity.properties.principalId
+    }
+  }
+]
 
 module testNetworks 'app/test-network.bicep' = [
   for region in testRegions: {

@@ -19,12 +19,14 @@ APP = Path(__file__).resolve().parent.parent
 
 def build_world(settings: Settings) -> World:
     """Every port over Azure. Raises PolicyFaults when the policy can't be used."""
+    from shared.adapters.azure.activity_log import AzureActivityLog
     from shared.adapters.azure.arm import Arm
     from shared.adapters.azure.evidence import AzureEvidence
     from shared.adapters.azure.galleries import AzureGalleries
     from shared.adapters.azure.ledger import AzureLedger
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
+    from shared.adapters.azure.usage import AzureUsage
 
     path = APP / settings.policy
     policy = read_file(path, name=path.name)
@@ -42,6 +44,8 @@ def build_world(settings: Settings) -> World:
         own_writers=settings.own_writers,
         pace=settings.pace,
         report_source=_report_source(settings),
+        activity_log=AzureActivityLog(arm),
+        usage=AzureUsage(arm),
     )
 
 

@@ -16,6 +16,7 @@ var queueNames = [
   'image-replicate'
   'image-boot-test'
   'image-promote'
+  'image-in-use'
 ]
 var packageContainer = 'app-package'
 var deadLetterContainer = 'undelivered-events'

@@ -19,7 +19,15 @@ from local.arm.kernel.messages import Caller, Incoming, Outcome, Reply
 from local.arm.kernel.routing import Request, Router
 from local.arm.kernel.store import Store
 from local.arm.kernel.throttling import Limit, compute_throttled
-from local.arm.machines import boot_diagnostics, managed_images, run_commands, scale_sets, skus, virtual_machines
+from local.arm.machines import (
+    boot_diagnostics,
+    listed_types,
+    managed_images,
+    run_commands,
+    scale_sets,
+    skus,
+    virtual_machines,
+)
 from local.arm.management import (
     activity_log,
     api_versions,
@@ -65,6 +73,7 @@ ROUTES = (
     load_balancers.routes,
     storage_accounts.routes,
     scale_sets.routes,
+    listed_types.routes,
 )
 """What the simulator answers, by module."""
 

@@ -21,6 +21,9 @@ VALIDATION: Final[Mapping[str, int]] = {
     "read its gallery": 1,  # soft delete is turned on, or the gallery is being deleted
     "read its source": 1,  # it exists and has the same OS state
     "read the definition of the copies": 1,  # it must exist and match before any work starts
+    "list the versions of the definition": 1,  # a number below a published one, reuse of a source, the limit
+    "list the galleries of the subscription": 1,  # the limit; once an hour for all releases of a process
+    "read the Activity Log of the version": 1,  # who created it
 }
 SIZES: Final[Mapping[str, int]] = {
     "list the sizes of the region": 1,  # restrictions and zones are regional; the smoke test's region is a ring's

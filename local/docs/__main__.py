@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local.docs import boot_reference, cli_reference, lifecycle_reference, settings_reference
+from local.docs import boot_reference, cli_reference, lifecycle_reference, rules_reference, settings_reference
 from shared.domain.lifecycle import TABLE
 from shared.policy_file import reference
 
@@ -20,6 +20,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_reference.page,
     "console-patterns.md": boot_reference.console_page,
     "probe-checks.md": boot_reference.probe_page,
+    "validation-rules.md": rules_reference.page,
     "settings.md": settings_reference.page,
     "policy.md": reference.markdown,
     "policy.schema.json": reference.json_schema,

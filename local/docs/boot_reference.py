@@ -105,7 +105,7 @@ def _checks(checks: Iterable[ProbeCheck]) -> Iterator[str]:
     yield _COLUMNS
     for each in checks:
         marks = ("proof",) * each.proves_boot + ("generalized",) * each.generalized
-        yield f"| `{each.id}` | {", ".join((each.severity.value, *marks))} | {each.proves} | {each.remedy} |\n"
+        yield f"| `{each.id}` | {', '.join((each.severity.value, *marks))} | {each.proves} | {each.remedy} |\n"
 
 
 def console_page() -> str:

@@ -87,6 +87,7 @@ ORDERS: Mapping[Send, str] = {
         "Exclude the version from `latest` wherever it is visible without proof, and verify the result. Sent where the "
         "policy says `visibleBeforeProof: hide`, and whenever a number is reused of which a ring was worked on."
     ),
+    Send.LIST_USERS: "List who uses the version, and what was made from it, as evidence.",
     Send.CLEAN_UP: "Delete the machines of boot tests that are no longer needed.",
 }
 

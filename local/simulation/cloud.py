@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from shared.adapters.memory.activity_log import MemoryActivityLog
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.evidence import MemoryEvidence
 from shared.adapters.memory.galleries import MemoryGalleries, Replication, ReplicationPlan
@@ -15,6 +16,7 @@ from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
 from shared.adapters.memory.queues import MemoryQueues
+from shared.adapters.memory.usage import MemoryUsage
 from shared.domain.facts import DefinitionFacts, GalleryFacts, ProvisioningState
 from shared.domain.image import DefinitionId
 from shared.domain.policy import Policy
@@ -40,10 +42,17 @@ class Cloud:
     ) -> None:
         """Makes the galleries and definitions that the policy names, except ``absent`` ones."""
         numbers = itertools.count(1)
-        self.galleries = MemoryGalleries(clock, policy.galleries_written, replication=replication)
+        self.activity_log = MemoryActivityLog(clock)
+        self.galleries = MemoryGalleries(
+            clock,
+            policy.galleries_written,
+            replication=replication,
+            on_write=lambda version: self.activity_log.record(version, OWN_WRITER),
+        )
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
         self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.usage = MemoryUsage(page_size=10)
         for definition in sorted(definitions_of(policy) - set(absent)):
             self.add_definition(definition, home)
         self.world = World(
@@ -55,6 +64,8 @@ class Cloud:
             self.publisher,
             policy,
             own_writers=frozenset(own_writers),
+            activity_log=self.activity_log,
+            usage=self.usage,
             nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],
         )
 

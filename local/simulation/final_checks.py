@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from local.simulation.cloud import Cloud, run_now
+from local.simulation.consumers import Consumers
 from local.simulation.ground_truth import GroundTruth
 from local.simulation.laws import Law
 from local.simulation.observations import definitions_written, publication_time, ring_named, visible_regions
@@ -16,7 +17,8 @@ from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, FailedRescanAction, Policy, VisibleBeforeProof
-from shared.domain.release import Release, State
+from shared.domain.release import Gate, Release, State
+from shared.domain.usage import Looked
 
 ENDS_OR_BEGINS: Final = frozenset({Action.REJECT, Action.REVOKE, Action.RESTORE, Action.RETRY})
 """Actions after which it is up to people how a release ends."""
@@ -33,6 +35,7 @@ class FinalChecks:
     policy: Policy
     """As it is at the end."""
     builds: Mapping[VersionId, Build]
+    consumers: Consumers
     disturbed: Set[VersionId]
     """Versions that users deleted, or whose numbers were used again: how they end is up to users."""
     rows: Mapping[VersionId, Release]
@@ -51,6 +54,7 @@ class FinalChecks:
                 self._check_visible(facts)
         for row in self.rows.values():
             self._check_rejected(row)
+            self._check_users(row)
             self._check_row(row)
 
     def _check_visible(self, facts: VersionFacts) -> None:
@@ -73,6 +77,22 @@ class FinalChecks:
             if regions := self._forbidden_regions(facts):
                 text = f"{facts.id.short} is rejected and visible in {', '.join(regions)}"
                 self.broken(Law.NOTHING_BAD_VISIBLE, text)
+
+    def _check_users(self, row: Release) -> None:
+        """A list of users names everybody who uses the version, or says that it is incomplete."""
+        record = row.gate_any(Gate.IN_USE)
+        if record is None:
+            return
+        facts = self.cloud.evidence.documents()[record.evidence]["facts"]
+        if not facts["complete"]:
+            return
+        looked = {each["subscription"] for each in facts["looked"] if each["looked"] == Looked.LISTED.value}
+        subscriptions = tuple(sorted(looked))
+        if unread := looked & self.cloud.usage.unreadable:
+            self.broken(Law.IN_USE, f"{row.version.short}: the look is complete, and {unread} cannot be read")
+        named = {each["id"] for each in facts["users"]}
+        if missing := sorted(self.consumers.visible_users(row.version, subscriptions) - named):
+            self.broken(Law.IN_USE, f"{row.version.short}: the look is complete, and leaves out {missing[0]}")
 
     def _rule(self, version: VersionId) -> VisibleBeforeProof | None:
         """What the policy says of a version that is visible without proof."""

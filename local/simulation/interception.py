@@ -13,6 +13,8 @@ from local.simulation.scheduler import Sleep, Task
 from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
+"""Ports that have outages. A seed draws one of them, so that another one would change what every seed means."""
+INTERCEPTED: Final = (*PORTS, "activity_log", "usage")
 
 
 class CallObserver(Protocol):
@@ -123,5 +125,5 @@ _is_stream = functools.cache(inspect.isasyncgenfunction)
 
 def intercept(world: World, context: Context) -> World:
     """The world as one invocation sees it."""
-    ports = {name: InterceptedPort(getattr(world, name), name, context) for name in PORTS}
+    ports = {name: InterceptedPort(getattr(world, name), name, context) for name in INTERCEPTED}
     return replace(world, **ports)

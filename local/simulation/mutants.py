@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from local.simulation.people import PEOPLE
 from local.simulation.simulator import Mutant
+from shared.adapters.memory.usage import COMPUTE
 from shared.domain.access import Access, Role
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.facts import RegionTargetFacts, VersionFacts
@@ -20,7 +21,8 @@ from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
 from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
-from shared.ports import OwnMachine, PassingFault, Stored
+from shared.domain.usage import SCALE_SETS, Lookup, UsagePage
+from shared.ports import OwnMachine, PassingFault, Refused, Stored
 
 
 @dataclass
@@ -209,6 +211,30 @@ def _with_keys(release: Release, change: Callable[[str], str]) -> Release:
     return replace(release, actions=tuple(replace(each, key=change(each.key)) for each in release.actions))
 
 
+class NoInstances(_Port):
+    """Scale sets have no list of instances: only their models are looked at."""
+
+    async def page(self, lookup: Lookup) -> UsagePage:
+        page: UsagePage = await self.port.page(lookup)
+        return replace(page, below=()) if lookup.kind == SCALE_SETS else page
+
+
+class NoRefusal(_Port):
+    """What may not be read counts as empty."""
+
+    async def registered(self, subscription: str) -> Sequence[str]:
+        try:
+            return await self.port.registered(subscription)
+        except Refused:
+            return [COMPUTE]
+
+    async def page(self, lookup: Lookup) -> UsagePage:
+        try:
+            return await self.port.page(lookup)
+        except Refused:
+            return UsagePage()
+
+
 def without_roles(policy: Policy) -> Policy:
     """The policy by which everybody who acts in a run is an administrator."""
     access = Access({Role.ADMIN: frozenset().union(*(each.ids for each in PEOPLE))})
@@ -257,6 +283,10 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     ),
     "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs_people=True),
     "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs_people=True),
+    "instances of scale sets": lambda: Mutant(
+        lambda world: replace(world, usage=NoInstances(world.usage)), needs_people=True
+    ),
+    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs_people=True),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from local.simulation.calls import Call, Injection, Invocation
 from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
+from local.simulation.consumers import Consumers
 from local.simulation.fault_injection import FaultInjection, UnexpectedError
 from local.simulation.final_checks import FinalChecks
 from local.simulation.functions_host import FunctionsHost, InvocationResult, WorldWrapper
@@ -125,6 +126,7 @@ class Simulator:
         self.workload = Workload(
             self.cloud, self.host, self.truth, casting, self, self.rng, self.instances, self.scanners.plan_scans
         )
+        self.consumers = Consumers(self.cloud, Random(f"consumers {seed}"))
 
     def _host(self, store: ReportStore, wrap_world: WorldWrapper) -> FunctionsHost:
         host = FunctionsHost(
@@ -192,6 +194,7 @@ class Simulator:
             self.truth.foreign_resources.add(f"{disks}/{name}")
         for build in self.scenario.builds:
             self.plan(build.at, lambda build=build: self.workload.build(build))
+            self.consumers.begin_to_use(build.version)
         for action in self.scenario.actions:
             self.plan(action.at, lambda action=action: self.workload.perform(action))
         self.scheduler.call_later(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
@@ -333,6 +336,7 @@ class Simulator:
             scanners=self.scanners,
             policy=self.host.world.policy,
             builds=self.workload.builds,
+            consumers=self.consumers,
             disturbed=self.workload.disturbed,
             rows={row.version: row for row in self.rows()},
             has_lost_messages=bool(self.fault_injection.counts["message lost"]),

@@ -116,6 +116,7 @@ class Workload:
                 os_disk_gb=30,
             )
         )
+        self.cloud.activity_log.record(version, "builder")
         assert made.published_at is not None
         truth = ImageTruth(build.boots, made.published_at)
         self.truth.images[version, made.published_at.isoformat()] = truth

@@ -161,7 +161,9 @@ def _revoke(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Revoke also where latest would then resolve to no version.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan. Needs the role reader.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the plan, and who uses the version. Needs the role reader.")
+    ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -186,15 +188,19 @@ def _whoami(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _show_plan(context: typer.Context, order: Order, *, as_json: bool) -> None:
-    from shared.cli import action_output, output, responses
+    from shared.cli import action_output, in_use_output, output, responses
 
     client = client_of(context)
-    body = client.act(order.body(resolve(client, order.version), dryRun=True))
+    body = client.look(order.body(resolve(client, order.version), dryRun=True, users=True))
     if as_json:
         print_body(body)
     else:
         plan = responses.decode(body, responses.RevocationPlan)
         output.show(console(), action_output.plan(plan, allow_empty=order.allow_empty))
+        if plan.in_use is not None:
+            output.show(console(), in_use_output.in_use(plan.in_use))
+        if plan.descendants == "revoke":
+            typer.echo("The policy revokes those that Ringmaster releases with it.")
 
 
 def _take(context: typer.Context, order: Order, *, yes: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, Final
 from urllib.parse import quote
 
@@ -24,6 +24,8 @@ from shared.domain.limits import CHUNK_BYTES
 
 _READ_TIMEOUT: Final = 15.0
 """Seconds without data. An app that is scaled to zero needs several seconds for its first response."""
+LOOK_TIMEOUT: Final = 200.0
+"""Seconds. The app reads many lists before it answers; Azure ends a request after 230."""
 _TOTAL_TIMEOUT: Final = 60.0
 _MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 _ACTIONS: Final = "/api/releases/actions"
@@ -64,9 +66,21 @@ class Client:
         """Return the response body with the details of one release, by its full resource id."""
         return self._request("GET", f"/api/releases?version={quote(version, safe='')}")
 
+    def validation(self, version: str) -> bytes:
+        """Return the response body with the verdict on a version's metadata, by its full resource id."""
+        return self._request("GET", f"/api/validation?version={quote(version, safe='')}")
+
+    def in_use(self, version: str) -> bytes:
+        """Return the response body with the users of a version, by its full resource id."""
+        return self._request("GET", f"/api/in-use?version={quote(version, safe='')}", timeout=LOOK_TIMEOUT)
+
     def whoami(self) -> bytes:
         """Return the response body with the identity and roles of the user whose token is sent."""
         return self._request("GET", _WHOAMI, headers=self._identity())
+
+    def look(self, plan: Mapping[str, Any]) -> bytes:
+        """Return the plan of an action, with the users of the version. Raises ActionRefused."""
+        return replace(self, read_timeout=LOOK_TIMEOUT).act(plan)
 
     def act(self, action: Mapping[str, Any]) -> bytes:
         """Take an action, or return its plan (``dryRun``). Raises ActionRefused.
@@ -97,14 +111,20 @@ class Client:
         return {"authorization": f"Bearer {token}"} if token else {}
 
     def _request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         address = f"{self.target.url}{path}"
         request = urllib.request.Request(  # noqa: S310 - the target allows http and https alone
             address, method=method, headers={**self._headers(), **(headers or {})}, data=body
         )
         try:
-            with self._opener().open(request, timeout=self.read_timeout) as response:
+            with self._opener().open(request, timeout=timeout or self.read_timeout) as response:
                 return self._body(response)
         except urllib.error.HTTPError as error:
             with error:

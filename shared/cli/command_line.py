@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import action_commands, boot_commands
-from shared.cli.exit_codes import POLICY_INVALID, SUCCESS, CommandError
+from shared.cli.exit_codes import INCOMPLETE, POLICY_INVALID, REQUEST_FAILED, SUCCESS, VALIDATION, CommandError
 from shared.cli.session import Json, Session, Version, client_of, console, print_body, resolve, session_of
 
 app = typer.Typer(
@@ -19,8 +19,8 @@ app = typer.Typer(
     help="Show the releases of image versions and their state, and act on them: approve, hold, revoke and more.",
     epilog="Exit codes: 0 success; 1 the policy has errors; 2 the app did not respond as expected, or the command line "
     "is invalid; 3 no release, or more than one release, matches; 4 the app refused the action, or you did not confirm "
-    "it. For scan judge: 0 pass; 1 reject; 2 refused. For console judge and probe --run: 0 clean; 1 bad; 2 "
-    "inconclusive.",
+    "it. For validate: 0 pass; 1 reject; 2 not yet. For in-use: 0 complete; 1 incomplete. For scan judge: 0 pass; "
+    "1 reject; 2 refused. For console judge and probe --run: 0 clean; 1 bad; 2 inconclusive.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -59,6 +59,45 @@ def explain(context: typer.Context, version: Version, as_json: Json = False) -> 
         output.show(
             console(), output.explanation(responses.decode(body, responses.Explanation), session_of(context).now)
         )
+
+
+@app.command("validate")
+def validate(context: typer.Context, version: Version, as_json: Json = False) -> None:
+    """Judge the metadata of an image version by the present policy. Changes nothing.
+
+    Every version of a definition in the policy can be judged, also one without a release, by its resource id. Exit
+    codes: 0 pass, 1 reject, 2 it cannot be judged yet.
+    """
+    from shared.cli import output, responses, validation_output
+
+    client = client_of(context)
+    body = client.validation(resolve(client, version))
+    answer = responses.decode(body, responses.Validation)
+    if as_json:
+        print_body(body)
+    else:
+        output.show(console(), validation_output.verdict(answer))
+    raise typer.Exit(VALIDATION.get(answer.outcome, REQUEST_FAILED))
+
+
+@app.command("in-use")
+def in_use(context: typer.Context, version: Version, as_json: Json = False) -> None:
+    """Show who uses a version and what was made from it, and what could not be looked at.
+
+    The app lists resources in every subscription of the policy, which takes up to a minute. Exits with 1 if the result
+    is incomplete.
+    """
+    from shared.cli import in_use_output, output, responses
+
+    client = client_of(context)
+    body = client.in_use(resolve(client, version))
+    found = responses.decode(body, responses.InUse)
+    if as_json:
+        print_body(body)
+    else:
+        output.show(console(), in_use_output.in_use(found))
+    if not found.complete:
+        raise typer.Exit(INCOMPLETE)
 
 
 action_commands.register(app)

@@ -6,9 +6,12 @@ from typing import Final
 
 SUCCESS: Final = 0
 POLICY_INVALID: Final = 1
+INCOMPLETE: Final = 1
 REQUEST_FAILED: Final = 2
 RELEASE_NOT_FOUND: Final = 3
 ACTION_REFUSED: Final = 4
+VALIDATION: Final = {"pass": 0, "reject": 1}
+"""By outcome of a validation; any other one exits as a request that failed."""
 
 
 class CommandError(Exception):

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shared.cli import validation_output
 from shared.cli.responses import Action, Approvals, DeadLetter, Explanation, Overview, Summary, Verdict, Waiting
 from shared.cli.styled_text import format_duration, format_time, relative_time, safe_text, status_text
 
@@ -53,6 +54,10 @@ def explanation(answer: Explanation, now: datetime) -> Iterator[RenderableType]:
         below = f", with evidence in {folder}" if folder else ""
         yield Text.assemble(("\nGates", "bold"), safe_text(below, "dim"))
         yield _gates_table(answer.gates, folder)
+    if answer.validation and answer.validation.severities:
+        yield Text("\nRules of validation", style="bold")
+        yield from validation_output.findings(answer.validation)
+        yield from validation_output.rules(answer.validation)
     if answer.actions:
         yield Text("\nActions", style="bold")
         yield _actions_table(answer.actions)

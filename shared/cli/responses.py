@@ -89,6 +89,65 @@ class HistoryEntry(msgspec.Struct):
     text: str
 
 
+class RuleFinding(msgspec.Struct):
+    """A finding of a rule of validation."""
+
+    rule: str
+    severity: str
+    text: str
+
+
+class Writer(msgspec.Struct, rename="camel"):
+    """Who wrote a version, by the Activity Log."""
+
+    at: datetime
+    caller: str = ""
+    application: str = ""
+
+
+class ActivityLog(msgspec.Struct, rename="camel"):
+    """Who created a version and last wrote it; ``unread`` is why the log could not be read."""
+
+    created: Writer | None = None
+    last_written: Writer | None = None
+    unread: str | None = None
+
+
+class AppliedRules(msgspec.Struct, rename="camel"):
+    """The rules of the last validation, by id with their severity, and what they found."""
+
+    severities: dict[str, str] = {}
+    findings: list[RuleFinding] = []
+    activity_log: ActivityLog | None = None
+
+
+class RuleSettings(msgspec.Struct):
+    """The severity of every rule, by id."""
+
+    severities: dict[str, str] = {}
+
+
+class ValidationFacts(msgspec.Struct, rename="camel"):
+    """The facts of a validation that are shown."""
+
+    activity_log: ActivityLog | None = None
+
+
+class Validation(msgspec.Struct, rename="camel"):
+    """The verdict on a version's metadata by the present policy."""
+
+    version: str
+    name: str
+    outcome: str
+    findings: list[RuleFinding] = []
+    rules: RuleSettings = msgspec.field(default_factory=RuleSettings)
+    facts: ValidationFacts = msgspec.field(default_factory=ValidationFacts)
+
+    def applied(self) -> AppliedRules:
+        """The rules and findings, as an explanation has them."""
+        return AppliedRules(self.rules.severities, self.findings, self.facts.activity_log)
+
+
 class Explanation(Summary, kw_only=True):
     """Details of a release."""
 
@@ -96,6 +155,7 @@ class Explanation(Summary, kw_only=True):
     policy_digest: str = ""
     builder: str | None = None
     gates: list[Verdict] = []
+    validation: AppliedRules | None = None
     actions: list[Action] = []
     approvals: Approvals | None = None
     history: list[HistoryEntry] = []
@@ -146,6 +206,46 @@ class GalleryPlan(msgspec.Struct):
     emptied: list[str] = []
 
 
+class User(msgspec.Struct):
+    """A resource that uses a version."""
+
+    id: str
+    kind: str
+    name: str
+    refers: str
+    subscription: str = ""
+    location: str = ""
+    generation: int = 0
+    via: str | None = None
+    instances: int | None = None
+    power: str | None = None
+    source: str = "list"
+
+
+class Descendant(msgspec.Struct):
+    """A resource that was made from a version."""
+
+    id: str
+    kind: str
+    generation: int
+    parent: str = ""
+    covered: bool = False
+
+
+class InUse(msgspec.Struct, rename="camel"):
+    """Who uses a version, and whether everything could be looked at."""
+
+    version: str
+    complete: bool
+    incomplete: list[str] = []
+    waived: list[str] = []
+    counts: dict[str, int] = {}
+    users: list[User] = []
+    users_left_out: int = 0
+    descendants: list[Descendant] = []
+    descendants_left_out: int = 0
+
+
 class RevocationPlan(msgspec.Struct, rename="camel"):
     """What a revocation would do."""
 
@@ -154,6 +254,8 @@ class RevocationPlan(msgspec.Struct, rename="camel"):
     galleries: list[GalleryPlan] = []
     leaves_empty: list[str] = []
     allowed_to_leave_empty: bool = False
+    in_use: InUse | None = None
+    descendants: str = "report"
 
 
 class Identity(msgspec.Struct, rename="camel"):

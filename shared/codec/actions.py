@@ -26,6 +26,8 @@ class ActionBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_
     at: Aware | None = None
     allow_empty: bool = False
     dry_run: bool = False
+    users: bool = False
+    """Whether the plan of a revocation has the users of the version."""
 
 
 _BODY: Final = msgspec.json.Decoder(ActionBody)

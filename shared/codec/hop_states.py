@@ -31,13 +31,16 @@ from shared.domain.hop_states import (
     FetchOrder,
     HopState,
     LatestChange,
+    ListUsers,
     NoState,
     Publish,
     ReadBack,
     ReadConsole,
+    RecordUsers,
     Replicate,
     ReportArrived,
     ReportRefused,
+    RevokeDescendants,
     UndoPublication,
     UnreadableState,
 )
@@ -56,6 +59,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
     Kind.HIDE: (Exclude, ConfirmExcluded),
+    Kind.IN_USE: (ListUsers, RevokeDescendants, RecordUsers),
     Kind.ANNOUNCE: (Announce,),
 }
 """The states that a command of each kind can have."""

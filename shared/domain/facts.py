@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.image import DefinitionId, GalleryId, VersionId
+from shared.domain.usage import Sharing
 
 
 class ProvisioningState(StrEnum):
@@ -215,6 +216,7 @@ class GalleryFacts:
     id: GalleryId
     provisioning_state: ProvisioningState
     location: str
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 class SourceKind(StrEnum):
@@ -241,3 +243,14 @@ class SourceFacts:
     os_state: str | None = None
     hyper_v_generation: str | None = None
     architecture: str | None = None
+    unread: bool = False
+    """Whether the app may not read it. Then nothing but its kind and id is known."""
+    power: str | None = None
+    """Of a virtual machine: ``deallocated``, ``running`` and the like (``PowerState/`` of the instance view)."""
+    created_at: datetime | None = None
+    """``timeCreated`` of a machine or disk, ``publishedDate`` of an image version."""
+    used_at: datetime | None = None
+    """``lastOwnershipUpdateTime`` of the (OS) disk: when it was last attached or detached, or its machine was last
+    started or deallocated."""
+    password_login: bool | None = None
+    """Of a Linux machine: whether it was provisioned with password authentication."""

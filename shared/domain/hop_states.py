@@ -317,6 +317,43 @@ class ConfirmExcluded(RevocationState):
     """What was done about the replicas of the versions that take over, for people."""
 
 
+# --- users of a revoked version ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListUsers(HopState):
+    """Read the next pages of the lists of resources.
+
+    What was read so far is in evidence documents, each of which names the one before: a row has no room for it.
+    """
+
+    STEP: ClassVar[str | None] = "list"
+    last: str | None = None
+    """The newest document; None at the beginning."""
+    pages: int = 0
+    faults: int = 0
+    """How often the next page failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeDescendants(HopState):
+    """Revoke the versions that were made from this one: those that are left."""
+
+    STEP: ClassVar[str | None] = "revoke descendants"
+    last: str
+    since: datetime
+    """When the lists were read. What was built later is another image."""
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordUsers(HopState):
+    """Record who uses the version."""
+
+    STEP: ClassVar[str | None] = "record"
+    last: str
+
+
 # --- what others ask of a state ---------------------------------------------------------------------------------------
 
 

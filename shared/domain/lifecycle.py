@@ -55,6 +55,7 @@ class Outcome(StrEnum):
     NUMBER_REUSED = "number reused"
     EXPOSED = "visible without proof"
     HIDDEN = "hidden from latest"
+    USERS_LISTED = "users listed"
     POLICY_CHANGED = "policy changed"
     VALIDATION_RETRIED = "validation retried"
     QUALIFICATION_RETRIED = "scan and smoke test retried"
@@ -110,7 +111,7 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
         (state, O.REVOKE_ORDERED): Next(S.REVOKING, (*_ENDED, Send.REVOKE))
         for state in (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
     },
-    (S.REVOKING, O.REVOKED): Next(S.REVOKED, (Send.ANNOUNCE,)),
+    (S.REVOKING, O.REVOKED): Next(S.REVOKED, (Send.ANNOUNCE, Send.LIST_USERS)),
     **{(state, O.REJECTED): Next(S.REJECTED, _UNPROVEN) for state in _OPEN},
     **{(state, O.SUPERSEDED): Next(S.SUPERSEDED, _UNPROVEN) for state in _OPEN},
     **{(state, O.VERSION_GONE): Next(S.REJECTED, _ENDED) for state in _OPEN},
@@ -128,6 +129,8 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.VALIDATING, O.EXPOSED): Next(S.VALIDATING, (Send.VALIDATE, Send.HIDE)),
     **{(state, O.EXPOSED): Next(state, (Send.HIDE,)) for state in (S.REJECTED, S.SUPERSEDED, S.REVOKED)},
     **{(state, O.HIDDEN): Next(state) for state in State},
+    # A version can be restored, or its number reused, while the users of the revoked one are being listed.
+    **{(state, O.USERS_LISTED): Next(state) for state in State},
 }
 
 
@@ -256,8 +259,8 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
     kept: tuple[Publication, ...] = release.published if is_same else ()
     incarnation = release.incarnation if is_same else None
     if not is_same:
-        # A revocation that was ordered for later was of the former image.
-        release = release.with_pending(Branch(Kind.REVOKE), None)
+        # A revocation that was ordered for later was of the former image, and so is the list of its users.
+        release = release.with_pending(Branch(Kind.REVOKE), None).with_pending(Branch(Kind.IN_USE), None)
     return replace(
         release,
         ring=None,

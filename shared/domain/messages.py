@@ -32,13 +32,15 @@ class Kind(StrEnum):
     PROMOTE = "promote"
     REVOKE = "revoke"
     HIDE = "hide"
+    IN_USE = "in_use"
     ANNOUNCE = "announce"
     CLEAN_UP = "clean_up"
 
     @property
     def is_gate(self) -> bool:
         """Whether a release waits for the end of this branch. A revocation can be ordered for later, beside them."""
-        return self not in {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT, Kind.REVOKE}
+        beside = {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT, Kind.REVOKE, Kind.IN_USE}
+        return self not in beside
 
 
 class Branch(NamedTuple):

@@ -18,6 +18,7 @@ from shared.domain.hop_states import (
     DeleteMachine,
     Exclude,
     HopState,
+    ListUsers,
     NoState,
     Publish,
     RevocationState,
@@ -35,6 +36,8 @@ MARGIN: Final = timedelta(hours=24)
 """How long after its own time limit a command is retried during an outage before it stalls."""
 ANNOUNCE_WITHIN: Final = timedelta(days=3)
 PUBLISH_WITHIN: Final = timedelta(hours=8)
+LIST_USERS_WITHIN: Final = timedelta(hours=12)
+"""How long the users of a revoked version are looked for. What was not read by then is marked."""
 MACHINE_PREFIX: Final = "rm-"
 """Prefix of the names of all resources of boot tests."""
 MAX_MACHINE_NAME: Final = 15
@@ -61,6 +64,7 @@ class Send(StrEnum):
     CLEAN_UP = "delete test machines"
     REVOKE = "revoke"
     HIDE = "hide"
+    LIST_USERS = "list users"
 
 
 class RingNeeded(LookupError):
@@ -183,6 +187,8 @@ def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Mome
             yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
         case Send.HIDE, _:
             yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
+        case Send.LIST_USERS, _:
+            yield _Order(Branch(Kind.IN_USE), ListUsers(), LIST_USERS_WITHIN)
         case _:
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
 

@@ -8,7 +8,7 @@ evidence gathered under one policy is never used under another.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -19,6 +19,9 @@ from shared.domain.own_checks import BaselineRules, OwnCheck
 from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
+from shared.domain.usage import InUseRules
+from shared.domain.validation_policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
+from shared.domain.validation_rule import RuleSeverity
 
 
 class Severity(StrEnum):
@@ -140,6 +143,19 @@ class ValidationRules:
     visible_before_proof: VisibleBeforeProof = VisibleBeforeProof.HIDE
     ready_within: timedelta = timedelta(hours=8)
     """How long a version may be in the state Creating. Azure documents up to six hours for replication."""
+    severities: Mapping[str, RuleSeverity] = field(default_factory=dict[str, RuleSeverity])
+    """By id, rules of validation that have another severity than their own."""
+    waivers: tuple[Waiver, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Approved sources: ids of resources, or of what contains them; ``*`` stands for any text within a segment. Empty
+    for any source."""
+    builders: frozenset[str] = frozenset()
+    """Application and object ids that may create versions, in lower case; empty for anybody."""
+    numbers: NumberRules | None = None
+    end_of_life: EndOfLifeRules | None = None
+    owner: OwnerRules | None = None
+    headroom: int = 10
+    """Share of a limit of Azure that must be left, in per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +261,22 @@ class RetentionRules:
     min_age: timedelta = timedelta(days=30)
 
 
+class DescendantRule(StrEnum):
+    """What to do with the versions that were made from a revoked one."""
+
+    REPORT = "report"
+    """Name them in the evidence."""
+    REVOKE = "revoke"
+    """Revoke those that the policy covers, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationRules:
+    """What follows a revocation."""
+
+    descendants: DescendantRule = DescendantRule.REPORT
+
+
 @dataclass(frozen=True, slots=True)
 class DefinitionPolicy:
     """The policy for one source image definition."""
@@ -264,6 +296,7 @@ class DefinitionPolicy:
     freezes: tuple[Freeze, ...] = ()
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
+    revocation: RevocationRules = field(default_factory=RevocationRules)
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""
@@ -303,6 +336,8 @@ class Policy:
     definitions: Mapping[DefinitionId, DefinitionPolicy]
     access: Access = field(default_factory=Access)
     """Who may do what everywhere."""
+    in_use: InUseRules = field(default_factory=InUseRules)
+    """Where to look for users of a version."""
 
     def covering(self, version: VersionId) -> DefinitionPolicy | None:
         """The policy of the version's definition, or None if the policy does not cover it.
@@ -317,3 +352,12 @@ class Policy:
         return frozenset(
             str(ring.definition.gallery) for definition in self.definitions.values() for ring in definition.rings
         ) | frozenset(str(source.gallery) for source in self.definitions)
+
+    @property
+    def looked_at(self) -> InUseRules:
+        """Where to look for users. Without subscriptions of their own, the rules mean all that the policy names."""
+        if self.in_use.subscriptions:
+            return self.in_use
+        sources = (each.gallery.subscription for each in self.definitions)
+        rings = (ring.definition.gallery.subscription for each in self.definitions.values() for ring in each.rings)
+        return replace(self.in_use, subscriptions=tuple(sorted({self.test.subscription.lower(), *sources, *rings})))

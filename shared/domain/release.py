@@ -57,6 +57,8 @@ class Gate(StrEnum):
     RESCAN = "rescan"
     REVOCATION = "revocation"
     HIDING = "hiding"
+    IN_USE = "in_use"
+    """Who uses a revoked version. It decides on nothing."""
 
     @property
     def words(self) -> str:

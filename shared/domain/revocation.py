@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from shared.domain.facts import RegionTargetFacts, VersionFacts
 from shared.domain.hop_states import LatestChange
@@ -18,6 +19,16 @@ from shared.domain.lifecycle import missing_proof
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring
 from shared.domain.release import Release, State
 from shared.domain.replication import plan_targets
+
+_LONGEST_REASON: Final = 500
+DESCENDANT: Final = "made from "
+"""How the reason of a revocation begins that follows from that of an ancestor."""
+
+
+def descendant_reason(ancestor: VersionId, reasons: Sequence[str]) -> str:
+    """Why a version is revoked that was made from a revoked one."""
+    why = f": {reasons[0][:_LONGEST_REASON]}" if reasons else ""
+    return f"{DESCENDANT}{ancestor.short}, which is revoked{why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.domain.hop_states import UnreadableState
+from shared.domain.hop_states import RevokeDescendants, UnreadableState
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.outcomes import Dropped, Finished, HopResult, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
+from shared.engine import descendants
 from shared.engine.commit import commit, drop_stale
 from shared.engine.fold import backoff
 from shared.ports import Hop, PassingFault, World
-from shared.stages import announce, boot_test, fetch_report, promote, replicate, revoke, scan, validate
+from shared.stages import announce, boot_test, fetch_report, in_use, promote, replicate, revoke, scan, validate
 
 type Stage = Callable[[Hop], Awaitable[HopResult]]
 
@@ -41,6 +42,7 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.PROMOTE: promote.run,
     Kind.REVOKE: revoke.run,
     Kind.HIDE: revoke.run,
+    Kind.IN_USE: in_use.run,
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
 """Branches that can get hints, which are commands without a row. All other commands are recorded in a row."""
@@ -93,9 +95,10 @@ async def _ask(command: Command, release: Release, world: World, now: datetime) 
             return await boot_test.clean_up(command, world, now)
         if policy is None:
             return _not_covered(command, release)
-        return _before_stage(command, release, policy) or await STAGES[command.kind](
-            Hop(command, release, policy, world, now)
-        )
+        hop = Hop(command, release, policy, world, now)
+        if isinstance(command.state, RevokeDescendants):
+            return await descendants.revoke_next(hop, command.state)
+        return _before_stage(command, release, policy) or await STAGES[command.kind](hop)
     except PassingFault as fault:
         return _after_fault(command, release, fault, Moment(now, world.pace))
 
@@ -112,6 +115,8 @@ def _not_covered(command: Command, release: Release) -> HopResult:
         return revoke.NOT_COVERED
     if command.kind is Kind.HIDE:
         return Finished("not hidden: the policy no longer covers this definition")
+    if command.kind is Kind.IN_USE:
+        return Finished("users not listed: the policy no longer covers this definition")
     if release.state is State.REVOKING:
         return _BEING_REVOKED
     if release.state.is_terminal:
@@ -121,7 +126,7 @@ def _not_covered(command: Command, release: Release) -> HopResult:
 
 def _before_stage(command: Command, release: Release, policy: DefinitionPolicy) -> HopResult | None:
     """The result if no stage is called; None if one is."""
-    if command.kind is Kind.REVOKE:
+    if command.kind in {Kind.REVOKE, Kind.IN_USE}:
         return None
     if command.kind is Kind.HIDE:
         return Finished() if release.state is State.REVOKING else None

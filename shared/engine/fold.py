@@ -149,6 +149,10 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
         release = _with_publication(release, policy, command.ring or "", moment.now)
     if result.gate is Gate.HIDING:
         return Folded(_hidden(release, policy, moment), record.evidence, document)
+    if result.gate is Gate.IN_USE:
+        told = "; ".join(result.reasons)[:LONGEST_WHY]
+        listed = advance(release, Outcome.USERS_LISTED, policy, moment, why=told)
+        return Folded(listed, record.evidence, document)
     outcome = _outcome(release, result, policy, command.ring)
     moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
     return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
@@ -231,8 +235,8 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: 
             return Outcome.REVOKED
         case Gate.RESCAN:
             raise AssertionError("a verdict on a published version must be a Rechecked")
-        case Gate.HIDING:
-            raise AssertionError("hiding does not decide on a release")
+        case Gate.HIDING | Gate.IN_USE:
+            raise AssertionError(f"{result.gate.words} does not decide on a release")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:

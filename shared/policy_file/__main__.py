@@ -24,7 +24,7 @@ GENERATED = {"docs": (Path("docs/policy.md"), markdown), "schema": (Path("docs/p
 
 
 def summary(policy: Policy, now: datetime) -> str:
-    """What a policy does, for people; exceptions that have expired by ``now`` are pointed out."""
+    """What a policy does, for people; exceptions and waivers that have expired by ``now`` are pointed out."""
     lines = []
     for definition in policy.definitions.values():
         lines.append(f"{definition.name}: {definition.source.gallery.name}/{definition.source.name}")
@@ -48,6 +48,11 @@ def _expired(definition: DefinitionPolicy, now: datetime) -> list[str]:
         f"  note: the exception of {exception.owner} for {exception.id} has expired ({exception.expires:%Y-%m-%d})"
         for exception in definition.scan.exceptions
         if exception.expires < now
+    ]
+    lines += [
+        f"  note: the waiver of {waiver.owner} for {waiver.rule} has expired ({waiver.expires:%Y-%m-%d})"
+        for waiver in definition.validation.waivers
+        if waiver.expires < now
     ]
     more = [f"  note: and {len(lines) - _SHOWN} more have expired"] if len(lines) > _SHOWN else []
     return lines[:_SHOWN] + more

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -17,27 +17,30 @@ from shared.domain.policy import (
     ApprovalRules,
     BootRules,
     DefinitionPolicy,
+    DescendantRule,
     FailedRescanAction,
     Policy,
     RegionTarget,
     ReplicationRules,
     RetentionRules,
+    RevocationRules,
     Ring,
     ScanException,
     ScanRules,
     Severity,
     Skippable,
     TestEnvironment,
-    ValidationRules,
-    VisibleBeforeProof,
 )
 from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
+from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES
+from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.models import (
     BootSection,
     DefinitionSection,
+    InUseSection,
     PolicySection,
     RingSection,
     TestSection,
@@ -74,10 +77,24 @@ def build(
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
         )
         for number, section in enumerate(document.definitions)
     ]
-    return Policy(test, {definition.source: definition for definition in definitions}, access=_access(document.access))
+    return Policy(
+        test,
+        {definition.source: definition for definition in definitions},
+        access=_access(document.access),
+        in_use=_in_use(document.in_use),
+    )
+
+
+def _in_use(section: InUseSection) -> InUseRules:
+    return InUseRules(
+        subscriptions=tuple(dict.fromkeys(each.lower() for each in section.subscriptions)),
+        waived={each.type: each.reason for each in section.waive},
+        resource_graph=section.resource_graph,
+    )
 
 
 def _test(section: TestSection) -> TestEnvironment:
@@ -156,7 +173,7 @@ def _definition(
     section: DefinitionSection, exceptions: tuple[ScanException, ...], boot: BootRules, test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
-    validation, retention = section.validation, section.retention
+    retention = section.retention
     scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
@@ -164,15 +181,7 @@ def _definition(
         rings=tuple(_ring(ring, source, scan) for ring in section.rings),
         scan=scan,
         digest="",
-        validation=ValidationRules(
-            required_tags={
-                name: None if text is None else compiled(text) for name, text in validation.required_tags.items()
-            },
-            min_disk_gb=validation.min_disk_gb,
-            max_disk_gb=validation.max_disk_gb,
-            visible_before_proof=VisibleBeforeProof(validation.visible_before_proof),
-            ready_within=validation.ready_within,
-        ),
+        validation=validation_rules(section.validation),
         boot=boot,
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
@@ -239,11 +248,6 @@ def _exception(section: ExceptionSection) -> ScanException:
     return ScanException(section.id, section.owner, section.reason, end_of_day(section.expires), section.package)
 
 
-def end_of_day(day: date) -> datetime:
-    """The last moment of a day, in UTC."""
-    return datetime.combine(day, time.max, UTC)
-
-
 def digest(policy: DefinitionPolicy, test: TestEnvironment) -> str:
     """SHA-256 (hex) over everything that can change a verdict, whatever the file's order, casing and comments."""
     canonical = {
@@ -266,17 +270,30 @@ _UNORDERED: Final = {
     "serial_ignore",
     "ignore_units",
     "own_checks",
+    "waivers",
+    "versions",
+    "sources",
+    "kinds",
 }
-_NEWER: Final[Mapping[str, Any]] = {
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation"}
+"""Who may act, and when, and what follows a revocation: a change decides nothing anew about an image, so that its
+evidence still holds."""
+_ADDED: Final[dict[str, Any]] = {
     "approval": None,
+    "severities": {},
+    "waivers": [],
+    "sources": [],
+    "builders": [],
+    "numbers": None,
+    "end_of_life": None,
+    "owner": None,
+    "headroom": 10,
     "checks": {},
     "ignore_units": [],
     "own_checks": [],
     "baseline": None,
 }
-"""Keys that did not always exist, with their defaults. A policy without them has the digest that it had before."""
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips"}
-"""Who may act, and when: a change decides nothing anew about an image, so that its evidence still holds."""
+"""Fields that were added later, with their defaults: a policy without them has the digest that it had before."""
 
 
 def _canonical(value: Any, name: str = "") -> Any:
@@ -292,7 +309,7 @@ def _canonical(value: Any, name: str = "") -> Any:
         return {
             name: part
             for name, part in parts_of.items()
-            if name not in _NO_VERDICT and not (name in _NEWER and part == _NEWER[name])
+            if name not in _NO_VERDICT and (name not in _ADDED or part != _ADDED[name])
         }
     if isinstance(value, dict):
         return {str(key): _canonical(part) for key, part in value.items()}

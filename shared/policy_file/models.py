@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
-from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes, check_tag_names
+from shared.domain.usage import KINDS
+from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
     MINUTE_TO_90_DAYS,
     UP_TO_90_DAYS,
@@ -33,6 +34,7 @@ from shared.policy_file.people_models import (
 from shared.policy_file.probe_models import BaselineSection, Checks, OwnChecks, UnitPattern
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
+from shared.policy_file.validation_models import ValidationSection
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
@@ -97,38 +99,6 @@ class RingSection(Section):
         if self.gallery is not None and self.definition is not None:
             raise ValueError("set gallery or definition, not both")
         return self
-
-
-class ValidationSection(Section):
-    """Checks of a version's metadata. They run before all other gates."""
-
-    required_tags: dict[str, Pattern | None] = Field(
-        default_factory=dict,
-        description="Tag names, each with a regular expression (RE2) for the whole value, or null for any value",
-    )
-    min_disk_gb: int = Field(1, ge=1, le=4095, alias="minDiskGB", description="Minimum size of the OS disk in GiB")
-    max_disk_gb: int = Field(2048, ge=1, le=32767, alias="maxDiskGB", description="Maximum size of a disk in GiB")
-    visible_before_proof: Literal["hide", "warn", "reject"] = Field(
-        "hide",
-        description="What to do with a version that is visible to `latest` before all its gates have passed: `hide` "
-        "excludes it from `latest` before it is evaluated, and everywhere again when it is rejected, or superseded "
-        "without evidence; `warn` and `reject` only evaluate, and hide nothing",
-    )
-    ready_within: Annotated[Duration, MINUTE_TO_90_DAYS] = Field(
-        timedelta(hours=8), description="How long a version may have the state Creating. Replication can take six hours"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ValidationSection:
-        if self.min_disk_gb > self.max_disk_gb:
-            raise ValueError("minDiskGB is larger than maxDiskGB")
-        return self
-
-    @field_validator("required_tags")
-    @classmethod
-    def _tag_names(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        check_tag_names(value)
-        return value
 
 
 class BootSection(Section):
@@ -213,6 +183,57 @@ class RetentionSection(Section):
     )
 
 
+class RevocationSection(Section):
+    """What follows when a version is revoked."""
+
+    descendants: Literal["report", "revoke"] = Field(
+        "report",
+        description="What to do with image versions that were made from the revoked one, directly or over several "
+        "generations: name them in the evidence (`report`), or revoke those of definitions in this file too (`revoke`)",
+    )
+
+
+class WaivedTypeSection(Section):
+    """A resource type that is not looked at. You can write just its name."""
+
+    type: str = Field(
+        description="Resource type, as `Microsoft.Batch/batchAccounts`. Types below it are waived with it"
+    )
+    reason: str = Field("", max_length=500, description="Why nothing there uses these images. Results show it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value.lower() not in KINDS:
+            raise ValueError(f"{value[:120]!r} is no type that is looked at. Those are listed in docs/in-use.md")
+        return value.lower()
+
+
+class InUseSection(Section):
+    """Where to look for resources that use an image version."""
+
+    subscriptions: list[Annotated[str, Field(pattern=f"^{GUID}$")]] = Field(
+        default_factory=list,
+        description="Subscription ids. List every subscription that may use the images. Left out: the subscriptions "
+        "that this file names (those of galleries and of `test`)",
+    )
+    waive: list[WaivedTypeSection] = Field(
+        default_factory=list,
+        description="Resource types that are not looked at. A type that cannot be listed and is not waived makes the "
+        "result incomplete",
+    )
+    resource_graph: bool = Field(
+        True,
+        description="Whether to ask Azure Resource Graph for further users. It can add users, and never makes a result "
+        "complete",
+    )
+
+
 class DefinitionSection(Section):
     """An image definition whose new versions are released."""
 
@@ -239,6 +260,9 @@ class DefinitionSection(Section):
     emergency: EmergencySection = Field(
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
+    )
+    revocation: RevocationSection = Field(
+        default_factory=lambda: RevocationSection.model_validate({}), description="What follows a revocation"
     )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in this definition until an expiry date"
@@ -275,6 +299,10 @@ class PolicySection(Section):
         default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
     )
     freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
+    in_use: InUseSection = Field(
+        default_factory=lambda: InUseSection.model_validate({}),
+        description="Where to look for resources that use an image version",
+    )
     exceptions: list[ExceptionSection] = Field(
         default_factory=list, description="Findings that are allowed in every definition until an expiry date"
     )

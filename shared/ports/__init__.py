@@ -17,6 +17,7 @@ Rules that hold for every port:
     0:00:17
 """
 
+from shared.ports.activity_log import ActivityLog, NoActivityLog
 from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.galleries import INCARNATION_TAG, Galleries
 from shared.ports.hop import Hop
@@ -34,21 +35,26 @@ from shared.ports.port_errors import (
 from shared.ports.publisher import Publisher, SilentPublisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
+from shared.ports.usage import GraphQuestion, NoUsage, Usage
 from shared.ports.world import World
 
 __all__ = [
     "INCARNATION_TAG",
     "NO_TAGS",
+    "ActivityLog",
     "Conflict",
     "DeadLetter",
     "Evidence",
     "ForeignTarget",
     "Galleries",
+    "GraphQuestion",
     "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",
+    "NoActivityLog",
     "NoReportSource",
+    "NoUsage",
     "OwnMachine",
     "PassingFault",
     "Publisher",
@@ -61,5 +67,6 @@ __all__ = [
     "StoredReport",
     "Throttled",
     "Unavailable",
+    "Usage",
     "World",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
@@ -42,6 +42,15 @@ class Galleries(Protocol):
 
     async def gallery(self, gallery: GalleryId) -> GalleryFacts | None:
         """Read a gallery. Returns None when it does not exist."""
+        ...
+
+    async def gallery_counts(self, subscription: str) -> Mapping[str, int]:
+        """Count the galleries of a subscription by region. A process asks Azure at most once an hour.
+
+        Raises Refused with status 403 when the app may not list them.
+
+        Source: Azure REST API, "Galleries - List".
+        """
         ...
 
     async def source(self, version: VersionFacts) -> SourceFacts | None:

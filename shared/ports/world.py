@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.domain.policy import Policy
+from shared.ports.activity_log import ActivityLog, NoActivityLog
 from shared.ports.evidence import Evidence
 from shared.ports.galleries import Galleries
 from shared.ports.ledger import Ledger
@@ -16,6 +17,7 @@ from shared.ports.machines import Machines
 from shared.ports.publisher import Publisher
 from shared.ports.queues import Queues
 from shared.ports.report_source import NoReportSource, ReportSource
+from shared.ports.usage import NoUsage, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class World:
     pace: float = 1.0
     """Every wait is divided by this number. It is 1 in production, and the simulator's speed in the local stack."""
     report_source: ReportSource = field(default_factory=NoReportSource)
+    activity_log: ActivityLog = field(default_factory=NoActivityLog)
+    usage: Usage = field(default_factory=NoUsage)
     large: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a large report is in memory. A worker process handles many messages at once, and has memory for one
     such report.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from shared.codec import CodecError
 from shared.domain.actions import ActionRecord
 from shared.domain.approvals import approvals, missing_approvals
 from shared.domain.hop_states import deadline_of, step_of
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import GateRecord, Pending, Release
+from shared.domain.release import Gate, GateRecord, Pending, Release
 from shared.ports import DeadLetter, World
 
 
@@ -40,9 +41,28 @@ async def explanation(version: VersionId, world: World) -> dict[str, Any] | None
         "policy_digest": release.policy_digest,
         "builder": release.builder,
         "gates": [_gate(record) for record in release.gates],
+        "validation": await _validation(release, world),
         "actions": [_action(record) for record in release.actions],
         "approvals": _approvals(release, world.policy.covering(version)),
         "history": [{"at": each.at.isoformat(), "text": each.text} for each in release.history],
+    }
+
+
+async def _validation(release: Release, world: World) -> dict[str, Any] | None:
+    """The rules that the last validation applied, and what they found, from its evidence. None without evidence."""
+    record = release.gate(Gate.VALIDATION)
+    try:
+        document = await world.evidence.get(record.evidence) if record is not None and record.evidence else None
+    except CodecError:  # the row still tells the rest
+        return None
+    if document is None:
+        return None
+    facts: dict[str, Any] = document.get("facts") or {}
+    rules: dict[str, Any] = document.get("rules") or {}
+    return {
+        "severities": dict(rules.get("severities") or {}),
+        "findings": list(facts.get("findings") or ()),
+        "activityLog": facts.get("activityLog"),
     }
 
 

@@ -89,6 +89,7 @@ SETTINGS: Final = (
         "RINGMASTER_QUEUE_BOOT_TEST", "Queue for boot tests and for the deletion of their resources.", "image-boot-test"
     ),
     Setting("RINGMASTER_QUEUE_PROMOTE", "Queue for promotion, revocation and announcements.", "image-promote"),
+    Setting("RINGMASTER_QUEUE_IN_USE", "Queue for listing the users of a revoked version.", "image-in-use"),
     Setting(
         "RINGMASTER_RECONCILE_SCHEDULE",
         "NCRONTAB schedule of the timer that compares galleries with the ledger.",
@@ -161,6 +162,7 @@ _QUEUE_OF_KIND: Final[Mapping[Kind, str]] = {
     Kind.REVOKE: "RINGMASTER_QUEUE_PROMOTE",
     Kind.HIDE: "RINGMASTER_QUEUE_PROMOTE",
     Kind.ANNOUNCE: "RINGMASTER_QUEUE_PROMOTE",
+    Kind.IN_USE: "RINGMASTER_QUEUE_IN_USE",
 }
 
 

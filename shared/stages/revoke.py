@@ -31,6 +31,7 @@ from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Answer, Gate, Release
 from shared.domain.replication import plan_targets
 from shared.domain.revocation import (
+    DESCENDANT,
     check_revocation,
     plan_revocation,
     published_regions,
@@ -220,6 +221,8 @@ def _concluded(hop: Hop, done: Mapping[str, LatestChange], *notes: str) -> HopRe
 
 def _why(release: Release) -> tuple[str, ...]:
     """Why the version is revoked: in the words of whoever ordered it, or those of the scan that it failed."""
+    if any(each.startswith(DESCENDANT) for each in release.reasons):
+        return release.reasons
     ordered = release.taken(Action.REVOKE)[-1:]
     scanned = release.gate_any(Gate.RESCAN)
     failed = scanned if scanned and scanned.answer is Answer.REJECT else None

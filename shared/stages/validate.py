@@ -7,35 +7,31 @@ law 10 (own writes start nothing).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from shared.domain.boot_preflight import tested_regions
-from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
+from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
 from shared.domain.image import DefinitionId
 from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
-from shared.domain.machine_sizes import Sizes
 from shared.domain.messages import Branch, Kind
 from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
-from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, Release, State
-from shared.domain.revocation import published_regions, rightful_regions
-from shared.domain.validation import (
-    ValidationFacts,
-    ValidationOutcome,
-    ValidationVerdict,
-    validate,
-)
+from shared.domain.revocation import rightful_regions
+from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
+from shared.domain.validation_evidence import rules_in_evidence, seen_facts
+from shared.domain.validation_facts import ValidationFacts
 from shared.domain.validation_findings import FindingSeverity
 from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.gallery.lease import READ_BACK
-from shared.ports import Hop, Refused, World
+from shared.gallery.validation_facts import awaits_activity_log, gather, once_provisioned
+from shared.ports import Hop
 
 POLL: Final = timedelta(seconds=30)
+LOG_POLL: Final = timedelta(minutes=5)
 POLICY_POLL: Final = timedelta(minutes=15)
 ABSENT_POLL: Final = timedelta(seconds=30)
 ABSENT_FOR: Final = timedelta(minutes=15)
@@ -71,24 +67,15 @@ async def run(hop: Hop) -> HopResult:
             Outcome.EXPOSED,
             f"in {', '.join(_exposed(version, policy))}: it is excluded from latest before it is evaluated",
         )
-    facts = await _facts(_once_provisioned(version, release), hop)
+    facts = await gather(once_provisioned(version, release), policy, world, release=release, now=now)
+    if awaits_activity_log(facts, policy, hop.moment):
+        return Requeue(state, LOG_POLL, note="the Activity Log does not say yet who created the version")
     verdict = validate(facts, policy, now=now, waiting_since=since)
     if verdict.outcome is ValidationOutcome.WAIT:
         told = "; ".join(verdict.texts)
         # The version is complete: the wait for that begins anew, should it be updated meanwhile.
         return Requeue(AwaitVersion(now), POLICY_POLL, note=told, stalled=f"you must correct the policy: {told}")
     return _decided(version, facts, verdict, policy)
-
-
-def _once_provisioned(version: VersionFacts, release: Release) -> VersionFacts:
-    """The version as validation sees it: one that was validated before was created successfully.
-
-    Azure reports it as Failed while replication to a region has failed. Replication repairs that; it is no reason to
-    reject the version.
-    """
-    if release.incarnation is None or version.provisioning_state is not ProvisioningState.FAILED:
-        return version
-    return replace(version, provisioning_state=ProvisioningState.SUCCEEDED)
 
 
 def _exposed(version: VersionFacts, policy: DefinitionPolicy) -> list[str]:
@@ -143,45 +130,18 @@ def _is_read_back(release: Release) -> bool:
     return any(isinstance(each.command.state, ReadBack | UndoPublication) for each in promoted)
 
 
-async def _facts(version: VersionFacts, hop: Hop) -> ValidationFacts:
-    policy, world = hop.policy, hop.world
-    others: dict[DefinitionId, DefinitionFacts | None] = {}
-    for ring in policy.rings:
-        if ring.definition != policy.source and ring.definition not in others:
-            others[ring.definition] = await world.galleries.definition(ring.definition)
-    sizes, unread = await _sizes(tested_regions(version, policy), world)
-    return ValidationFacts(
-        version=version,
-        definition=await world.galleries.definition(policy.source),
-        gallery=await world.galleries.gallery(policy.source.gallery),
-        source=await world.galleries.source(version),
-        ring_definitions=others,
-        sizes=sizes,
-        sizes_unread=unread,
-        published=published_regions(hop.release, policy, policy.source),
-    )
-
-
-async def _sizes(regions: Iterable[str], world: World) -> tuple[Mapping[str, Sizes], str | None]:
-    """The sizes of machines by region, and why they could not be read. Without them the boot test finds out."""
-    try:
-        return {region: await world.machines.sizes(region) for region in regions}, None
-    except Refused as refused:
-        return {}, f"{refused.code}: {refused.message[:200]}"
-
-
 def _decided(
     version: VersionFacts, facts: ValidationFacts, verdict: ValidationVerdict, policy: DefinitionPolicy
 ) -> HopResult:
     rejected = verdict.outcome is ValidationOutcome.REJECT
     errors = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.ERROR)
-    warnings = tuple(each.text for each in verdict.findings if each.severity is FindingSeverity.WARNING)
+    warnings = tuple(each.text for each in verdict.findings if each.severity is not FindingSeverity.ERROR)
     return Decided(
         Gate.VALIDATION,
         Answer.REJECT if rejected else Answer.PASS,
         errors,
-        facts=_seen(version),
-        rules=_rules(policy.validation),
+        facts=seen_facts(version, facts, verdict),
+        rules=rules_in_evidence(policy.validation),
         warnings=warnings,
         incarnation=incarnation_of(version),
         traits=_traits(version, facts.definition, facts.ring_definitions, policy) if facts.definition else None,
@@ -202,28 +162,3 @@ def _traits(
         if target is not None:
             found |= written_for_ring(ring.name, traits_of(version, target), source)
     return found
-
-
-def _seen(version: VersionFacts) -> dict[str, Any]:
-    return {
-        "provisioningState": version.provisioning_state.value,
-        "publishedDate": incarnation_of(version),
-        "location": version.location,
-        "source": version.source_id or version.source_vm_id or list(version.disk_source_ids),
-        "osDiskGb": version.os_disk_gb,
-        "tags": dict(version.tags),
-        "targets": {
-            target.region: {"replicas": target.replicas, "excludeFromLatest": target.excluded}
-            for target in version.targets
-        },
-        "excludeFromLatest": version.excluded,
-    }
-
-
-def _rules(rules: ValidationRules) -> dict[str, Any]:
-    return {
-        "requiredTags": {name: each and each.pattern for name, each in rules.required_tags.items()},
-        "minDiskGb": rules.min_disk_gb,
-        "maxDiskGb": rules.max_disk_gb,
-        "visibleBeforeProof": rules.visible_before_proof.value,
-    }

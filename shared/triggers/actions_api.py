@@ -24,6 +24,7 @@ from shared.engine.act import Taken, act
 from shared.engine.apply_action import ActionDenied, Forbidden, Impossible
 from shared.ports import World
 from shared.queries import status
+from shared.queries.in_use import in_use
 from shared.queries.revocation import revocation_plan
 from shared.settings import Settings
 from shared.triggers.http_responses import HttpError, json_response, respond
@@ -164,6 +165,10 @@ async def _plan(body: ActionBody, version: VersionId, actor: Actor, world: World
     plan = await revocation_plan(version, world, now=now)
     if plan is None:
         raise HttpError(404, "not_covered", f"the policy does not cover {version.short}")
+    if body.users:
+        assert policy is not None, "a version that no policy covers has no plan"
+        plan["inUse"] = await in_use(version, world, now=now)
+        plan["descendants"] = policy.revocation.descendants.value
     return plan
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import azure.functions as func
 
 from shared.domain.image import InvalidId, VersionId
-from shared.queries import status
+from shared.ports import Refused
+from shared.queries import status, validation
+from shared.queries.in_use import in_use
 from shared.triggers import actions_api, scan_webhook
-from shared.triggers.http_responses import error_response, json_response, respond
-from shared.triggers.runtime import Runtime
+from shared.triggers.http_responses import HttpError, error_response, json_response, respond
+from shared.triggers.runtime import Runtime, utc_now
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -24,16 +28,49 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         """Return all releases, or the details of the one in ``?version=``."""
         return await respond(_releases(req, runtime), include_details=True)
 
+    @http.function_name("validation")
+    @http.route(route="validation", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def validate(req: func.HttpRequest) -> func.HttpResponse:
+        """Judge the metadata of the version in ``?version=`` by the present policy, and change nothing."""
+        return await respond(judge(req, runtime, now=utc_now()), include_details=True)
+
+    @http.function_name("users")
+    @http.route(route="in-use", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def users(req: func.HttpRequest) -> func.HttpResponse:
+        """Return who uses the version in ``?version=``, and whether everything could be looked at."""
+        return await respond(_in_use(req, runtime, now=utc_now()), include_details=True)
+
     return http
+
+
+async def judge(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
+    """Answer 200 with the verdict, also for a version that would be rejected, or 404 for one that is not covered."""
+    version = _version(req)
+    world = await runtime.world()
+    try:
+        found = await validation.validation(version, world, now=now)
+    except Refused as refused:
+        raise HttpError(502, "azure_refused", str(refused)) from refused
+    if found is None:
+        raise HttpError(404, "not_covered", f"the policy does not cover {version.short}")
+    return json_response(200, found)
+
+
+def _version(req: func.HttpRequest) -> VersionId:
+    try:
+        return VersionId.parse(req.params.get("version", ""))
+    except InvalidId as error:
+        raise HttpError(400, "invalid_version", str(error)) from error
+
+
+async def _in_use(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:
+    return json_response(200, await in_use(_version(req), await runtime.world(), now=now))
 
 
 async def _releases(req: func.HttpRequest, runtime: Runtime) -> func.HttpResponse:
     if not req.params.get("version"):  # the host leaves out a parameter without a value
         return json_response(200, await status.overview(await runtime.world()))
-    try:
-        version = VersionId.parse(req.params["version"])
-    except InvalidId as error:
-        return error_response(400, "invalid_version", str(error))
+    version = _version(req)
     found = await status.explanation(version, await runtime.world())
     return (
         json_response(200, found)

@@ -30,6 +30,8 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "replicate": frozenset({Kind.REPLICATE}),
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
     "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.HIDE, Kind.ANNOUNCE}),
+    # A queue of its own: a look reads for minutes, and no revocation waits behind it.
+    "in_use": frozenset({Kind.IN_USE}),
 }
 """Function name -> the kinds of commands in its queue."""
 POLICY_RETRY_DELAY: Final = timedelta(minutes=5)

@@ -153,7 +153,7 @@ async def test_no_service_at_all_is_unavailable():
 
 async def test_a_token_never_follows_a_list_to_another_host(lab: ArmLab):
     class Elsewhere(Arm):
-        async def _json(self, method: str, url: str, what: str, query: Any) -> dict[str, Any]:
+        async def _json(self, method: str, url: str, what: str, query: Any, content: Any = None) -> dict[str, Any]:
             return {"value": [{"name": "x"}], "nextLink": "https://evil.example/next"}
 
     arm = Elsewhere(StaticCredential("x", 4_000_000_000), base_url=lab.sim.url)

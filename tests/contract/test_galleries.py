@@ -132,6 +132,10 @@ async def test_every_version_of_a_definition_is_listed_without_replication(lab: 
     assert all(each.replication is None for each in listed)
 
 
+async def test_galleries_are_counted_by_region(lab: GalleryLab):
+    assert dict(await lab.galleries.gallery_counts(SOURCE.gallery.subscription)) == {HOME: 4}
+
+
 async def test_the_source_of_a_version_is_told(lab: GalleryLab):
     facts = await settled(lab, "1.0.0")
     source = await lab.galleries.source(facts)

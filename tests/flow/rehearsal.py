@@ -169,6 +169,7 @@ class Rehearsal:
         events: Sequence[timedelta] = (timedelta(minutes=4),),
         excluded: bool = True,
         regions: Sequence[str] = (HOME,),
+        writer: str = "builder",
     ) -> VersionId:
         """A builder publishes a version now; its events come after these times, a scan's report after its own."""
         version = definition.version(VersionNumber.parse(number))
@@ -184,8 +185,9 @@ class Rehearsal:
                 os_disk_gb=30,
             )
         )
+        self.cloud.activity_log.record(version, writer)
         for wait in events:
-            self._plan(wait, lambda: self.event(version))
+            self._plan(wait, lambda: self.event(version, writer))
         if scan is not None:
             self._plan(scan_after, lambda: self.scan(version, scan))
         return version

@@ -12,9 +12,11 @@ from local.stack.storage import CONTAINERS, TABLES, queue_names
 from shared.adapters.azure.evidence import EVIDENCE, REPORTS
 from shared.adapters.azure.ledger import TABLE
 from shared.adapters.azure.queues import BODIES
+from shared.adapters.azure.usage_table import TABLE as USAGE
 from shared.adapters.common.bodies import LONGEST_DELAY
 from shared.codec.events import SCAN_FINISHED, VERSION_WRITE, WRITE_SUCCEEDED
 from shared.domain.messages import Kind
+from shared.domain.usage import KINDS
 from shared.policy_file import load_policy
 from shared.settings import read_settings
 from tests.infra.arm_types import TypeFiles
@@ -36,6 +38,13 @@ from tests.infra.look import FILES, MAIN, at, is_false, is_true, literals, place
 from tests.infra.verify import VERIFIED
 
 COMPUTE_TYPES = ROOT.parent / "shared" / "data" / "arm" / "bicep-types"
+
+
+def listed_as(kind: str) -> str:
+    """A type that the app lists, as ARM spells it."""
+    parent, own = KINDS[kind].parent, USAGE[kind].segment
+    return f"{listed_as(parent)}/{own}" if parent else own
+
 
 BUILT_IN_ROLES = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner
@@ -60,6 +69,12 @@ NEEDED_ACTIONS = {
         "Microsoft.Compute/snapshots/read",
     },
     "size-access.bicep": {"Microsoft.Compute/skus/read"},
+    "subscription-access.bicep": {"Microsoft.Insights/eventtypes/values/read", "Microsoft.Compute/galleries/read"},
+    "usage-access.bicep": {
+        "Microsoft.Resources/subscriptions/providers/read",
+        "Microsoft.ResourceGraph/resources/read",
+        *(f"{listed_as(kind)}/read" for kind in USAGE),
+    },
     "test-access.bicep": {
         "Microsoft.Compute/virtualMachines/read",
         "Microsoft.Compute/virtualMachines/write",
@@ -322,11 +337,21 @@ def test_only_built_in_roles_for_data_are_assigned():
 
 def test_no_right_reaches_further_than_a_resource_or_the_group_it_is_meant_for():
     # Sizes are listed for a subscription alone: that role has this one action (NEEDED_ACTIONS).
-    whole_group = {"source-access.bicep", "test-access.bicep", "size-access.bicep"}
+    whole_group = {"source-access.bicep", "test-access.bicep", "size-access.bicep", "subscription-access.bicep"}
     for each in placed("Microsoft.Authorization/roleAssignments"):
         scoped = each.resource.body.get("scope") is not None
         assert scoped or each.file.path.name in whole_group, f"{each.file.path.name}:{each.resource.line}"
-    assert {name for name, file in FILES.items() if file.scope != "resourceGroup"} == {"app/size-access.bicep"}
+    assert {name for name, file in FILES.items() if file.scope != "resourceGroup"} == {
+        "app/size-access.bicep",
+        "app/subscription-access.bicep",
+    }
+    # Sizes and users are listed for a subscription alone: those roles only list (NEEDED_ACTIONS).
+    whole = {"app/size-access.bicep", "app/usage-access.bicep"}
+    whole_group = {"source-access.bicep", "test-access.bicep", "size-access.bicep", "usage-access.bicep"}
+    for each in placed("Microsoft.Authorization/roleAssignments"):
+        scoped = each.resource.body.get("scope") is not None
+        assert scoped or each.file.path.name in whole_group, f"{each.file.path.name}:{each.resource.line}"
+    assert {name for name, file in FILES.items() if file.scope != "resourceGroup"} == whole
 
 
 def test_nobody_comes_in_to_test_machines():

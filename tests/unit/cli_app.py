@@ -92,6 +92,7 @@ class AppDouble:
     releases: list[dict[str, Any]] = field(default_factory=list)
     letters: list[dict[str, Any]] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, Any] = field(default_factory=dict)
     lost: int = 0
     posted: list[Posted] = field(default_factory=list)
     failing: Mapping[str, tuple[int, bytes, Mapping[str, str]]] = field(default_factory=dict)
@@ -132,7 +133,7 @@ class AppDouble:
         if len(self.posted) <= self.lost:
             return None
         if body.get("dryRun"):
-            return _json(200, self.plan)
+            return _json(200, {**self.plan, **({"inUse": self.users} if self.users and body.get("users") else {})})
         found = next((each for each in self.releases if each["version_id"] == body["version"]), None)
         if found is None:
             return _json(404, {"error": {"code": "unknown_release", "message": "no release exists"}})
@@ -148,6 +149,8 @@ class AppDouble:
             return 401, b"", {}
         version = parse_qs(parts.query).get("version", [None])[0]
         found = next((each for each in self.releases if each["version_id"] == version), None)
+        if (method, parts.path) == ("GET", "/api/in-use"):
+            return _json(200, {"version": version, **self.users})
         if (method, parts.path) != ("GET", "/api/releases"):
             return 404, b"", {}
         if version is None:

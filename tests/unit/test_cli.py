@@ -317,6 +317,31 @@ def test_a_name_of_two_releases_exits_3_with_both_ids(ringmaster: Terminal):
     assert OTHER_GALLERY in ringmaster.err
 
 
+# --- validate ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("pass", 0), ("reject", 1), ("wait", 2)])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_verdict_on_metadata_is_the_exit_code(
+    ringmaster: Terminal, outcome: str, code: int, options: tuple[str, ...]
+):
+    finding = {"rule": "disk-size", "severity": "waived", "text": "waived by a@example.com until 2027-03-31"}
+    log = {"created": {"caller": "robot", "application": "app-1", "at": "2026-05-01T09:00:00+00:00"}}
+    answer = {
+        "version": version_id("ubuntu/1.0.1"),
+        "name": "gal_build/ubuntu/1.0.1",
+        "outcome": outcome,
+        "findings": [finding],
+        "rules": {"severities": {"disk-size": "error", "source-gone": "off"}},
+        "facts": {"activityLog": {**log, "lastWritten": None, "unread": None}},
+    }
+    with AppDouble(failing={"/api/validation": (200, json.dumps(answer).encode(), {})}) as app:
+        assert ringmaster("validate", version_id("ubuntu/1.0.1"), *options, environ=app.environ) == code
+    told = ["disk-size", "waived by a@example.com", "source-gone", "robot"]
+    assert all(word in ringmaster.out for word in told)
+    assert options or "created by robot (application app-1) at 2026-05-01 09:00:00 UTC" in ringmaster.out
+
+
 # --- policy check -----------------------------------------------------------------------------------------------------
 
 

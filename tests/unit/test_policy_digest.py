@@ -43,6 +43,11 @@ class TestDigest:
         # Evidence of releases under way is bound to it. A new value is a new DIGEST_FORMAT, or a new key or default.
         assert self.digest(MINIMAL) == "85cbb8b60c3e097b07ce75628cba510d1f669eee09878f5e8ca4907b4805224e"
 
+    def test_what_follows_a_revocation_and_where_users_are_looked_for_do_not_count(self) -> None:
+        other = MINIMAL.replace("    rings:\n", "    revocation: {descendants: revoke}\n    rings:\n")
+        other = other.replace("version: 1\n", "version: 1\ninUse: {resourceGraph: false}\n")
+        assert self.digest(other) == self.digest(MINIMAL)
+
     def test_another_definition_does_not_count(self) -> None:
         more = f"  - name: windows\n    source: {BUILD}/images/windows\n    rings: [{{name: a, regions: [eastus]}}]\n"
         both = load_policy(MINIMAL + more, name="p")

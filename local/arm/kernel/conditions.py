@@ -160,7 +160,26 @@ def _disallowed(request: RoutedRequest, found: ids.ResourceId, tag: str) -> ArmE
     )
 
 
+def _unreadable(request: RoutedRequest, store: Store, tags: list[str]) -> ArmError | None:
+    """Nobody gave the caller a role that reads here (Microsoft Learn, "Troubleshoot Azure RBAC": AuthorizationFailed).
+
+    Resource Graph leaves out what this is about (`management/resource_graph`).
+    """
+    if request.method not in ("GET", "HEAD"):
+        return None
+    kind = "/".join(each for each in request.path.rpartition("/providers/")[2].split("/")[:2]) or "Microsoft.Resources"
+    client = request.caller.object_id
+    return ArmError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{client}' with object id '{client}' does not have authorization to perform action '{kind}/read' "
+        f"over scope '{request.path.partition('/providers/')[0]}' or the scope is invalid. If access was recently "
+        "granted, please refresh your credentials.",
+    )
+
+
 CONDITIONS: dict[str, Condition] = {
+    "reading-denied": _unreadable,
     "subscription-not-found": _subscription,
     "group-not-found": _group,
     "gallery-not-found": _gallery,

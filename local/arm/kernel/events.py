@@ -21,6 +21,8 @@ from local.arm.kernel.store import Store
 type EventSink = Callable[[list[dict[str, Any]]], Awaitable[None]]
 """Takes events, or raises `SinkUnavailable`; then the same events come again."""
 
+OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+"""The claim that names who called ("Azure Activity Log event schema" on Microsoft Learn)."""
 _VERBS = {"PUT": "Write", "PATCH": "Write", "DELETE": "Delete", "POST": "Action"}
 
 
@@ -65,7 +67,7 @@ class Events:
             "verb": _VERBS.get(request.method, ""),
             "resource_id": resource_id,
             "operation": operation_name(request, resource_id),
-            "claims": {"appid": request.caller.app_id},
+            "claims": {"appid": request.caller.app_id, OBJECT_ID: request.caller.object_id},
             "tenant": request.caller.tenant_id,
             "correlation_id": request.correlation_id,
             "http": _http_request(request) if request.existed or request.method == "DELETE" else None,

@@ -34,7 +34,8 @@ class Rule:
     it.
 
     Or it is a condition (`conditions.py`), which refuses what it is about in Azure's words: `subscription-not-found`,
-    `group-not-found`, `gallery-not-found`, `terms-not-accepted`, `tag-policy` (with the names of `tags`).
+    `group-not-found`, `gallery-not-found`, `reading-denied`, `terms-not-accepted`, `tag-policy` (with the names of
+    `tags`).
 
     A rule is in force from `after` seconds of Azure's time after the plan was set, for `lasting` seconds (None: no
     end).
@@ -170,6 +171,13 @@ class FaultPlan:
     def refusal(self, rule: Rule, request: RoutedRequest) -> ArmError | None:
         """What a condition answers, or None when the request is not about it."""
         return CONDITIONS[rule.fault](request, self._store, rule.tags)
+
+    def denies_reading(self, scope: str, now: float) -> bool:
+        """Whether a rule keeps callers from reading what is below a scope, for lists over several scopes."""
+        denying = (rule for rule in self.rules if rule.fault == "reading-denied")
+        return any(
+            rule.in_force(now, self._clock) and rule.matches("GET", rule.operation or "", scope) for rule in denying
+        )
 
     def _save(self) -> None:
         self._table["rules"] = {"rules": [asdict(rule) for rule in self.rules]}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -14,7 +14,7 @@ from local.arm.kernel.fault_injection import FaultPlan
 from local.arm.kernel.messages import Call, Incoming, Outcome, Reply
 from local.arm.kernel.operations import Operations
 from local.arm.kernel.schedule import Schedule
-from local.arm.kernel.store import Store
+from local.arm.kernel.store import Resource, Store
 from local.arm.kernel.throttling import Throttle
 from local.arm.kernel.tokens import Tokens
 
@@ -46,6 +46,8 @@ class Kernel:
         self.faults = FaultPlan(self.store, self.clock, self.random("faults"))
         self.tokens = Tokens(self.store)
         self.calls: deque[Call] = deque(maxlen=500_000)
+        self.graph_view: Callable[[float], Iterable[Resource]] = lambda _now: self.store
+        """The resources that Resource Graph knows at a time; all of them, unless it lags (`management/graph_index`)."""
         self.store.commit()
 
     @property

@@ -6,7 +6,7 @@ had acknowledged (SQLite's journal); without one, everything is gone when the si
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,8 @@ class Store:
         self._resources: dict[str, Resource] = {}
         self._by_kind: dict[str, dict[str, Resource]] = {}
         self._by_parent: dict[str, dict[str, Resource]] = {}
+        self.on_change: Callable[[str, Resource | None], None] = lambda _key, _resource: None
+        """Hears of every resource that is written, and of every one that is removed (None), by its key."""
         for key, row in self.table("resource").items():
             self._index(key, Resource(row["document"], row["sim"]))
 
@@ -151,6 +153,7 @@ class Store:
         key = resource.id.lower()
         self._index(key, resource)
         self.table("resource")[key] = {"document": resource.document, "sim": resource.sim}
+        self.on_change(key, resource)
         return resource
 
     def delete(self, resource_id: str) -> Resource | None:
@@ -161,6 +164,7 @@ class Store:
             del self._by_kind[found.kind.lower()][key]
             self._by_parent[parent_key(key)].pop(key, None)
             self.table("resource").pop(key)
+            self.on_change(key, None)
         return found
 
     def of_kind(self, kind: str, scope: str = "/subscriptions/") -> list[Resource]:

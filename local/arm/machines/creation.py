@@ -107,15 +107,7 @@ def begin(
 ) -> Reply:
     """Store the machine and let its creation run; with a `refusal` it soon ends with that error."""
     kernel, at = request.kernel, request.now
-    machine_facts: Document = {
-        "changes": resource.sim.get("machine", {}).get("changes", 0),
-        "image": image.document() if image else None,
-        "boots": [],
-        "power": [],
-        "failed": None,
-        "generalized": False,
-        "timeline": {},
-    }
+    machine_facts = _facts(image, resource.sim.get("machine", {}).get("changes", 0))
     resource.sim["machine"] = machine_facts
     bump(resource)
     found = Machine(resource)
@@ -167,6 +159,29 @@ def _allocation_refused(store: Store, found: Machine, image: Image) -> ArmError 
     return (
         ArmError(409, "AllocationFailed", ALLOCATION_FAILED) if found.character.refuses_allocations > before else None
     )
+
+
+@routes.hook("seed:microsoft.compute/virtualmachines")
+def _seeded(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
+    """A machine of a world: it was made long ago, and has been running since."""
+    resource: Resource = payload["resource"]
+    resource.properties.setdefault("vmId", stable_guid(resource.id.lower()))
+    resource.properties.setdefault("storageProfile", {})
+    for disks in ("osDisk", "dataDisks"):
+        resource.properties["storageProfile"].setdefault(disks, [] if disks == "dataDisks" else {})
+    resource.sim["machine"] = _facts(None) | {"power": [[at, "running"]]}
+
+
+def _facts(image: Image | None, changes: int = 0) -> Document:
+    return {
+        "changes": changes,
+        "image": image.document() if image else None,
+        "boots": [],
+        "power": [],
+        "failed": None,
+        "generalized": False,
+        "timeline": {},
+    }
 
 
 @routes.hook("machine.created")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.arm.kernel.clock import iso
 from local.arm.kernel.conventions import group_of, referenced, spelled, stable_guid
 from local.arm.kernel.errors import ArmError, bad_parameter
 from local.arm.kernel.kernel import Kernel
@@ -161,13 +162,20 @@ def _let_go(store: Store, described: Document) -> None:
         store.put(disk)
 
 
-def reserve_disks(store: Store, resource: Resource, *, reserved: bool) -> None:
-    """The disks of a deallocated machine are `Reserved` (recorded), those of another one `Attached`."""
+def reserve_disks(store: Store, resource: Resource, at: float, *, reserved: bool) -> None:
+    """The disks of a deallocated machine are `Reserved` (recorded), those of another one `Attached`.
+
+    `lastOwnershipUpdateTime` is when a disk was last attached or detached, or its machine last started or deallocated
+    ("Disks - Get" in Azure's REST API reference).
+    """
     profile = resource.properties["storageProfile"]
     for described in (profile["osDisk"], *profile["dataDisks"]):
         disk = store.get((described.get("managedDisk") or {}).get("id", ""))
         if disk is not None and disk.document.get("managedBy") == resource.id:
-            disk.properties["diskState"] = "Reserved" if reserved else "Attached"
+            state = "Reserved" if reserved else "Attached"
+            if disk.properties.get("diskState") != state:
+                disk.properties["lastOwnershipUpdateTime"] = iso(at)
+            disk.properties["diskState"] = state
             store.put(disk)
 
 
@@ -204,7 +212,7 @@ def _place(kernel: Kernel, resource: Resource, disk: Document, number: int, at: 
     if "vhd" in disk:
         return
     if disk["createOption"] == "Attach":
-        _own(kernel.store, disk["managedDisk"]["id"], resource)
+        _own(kernel.store, disk["managedDisk"]["id"], resource, at)
     else:
         _make_disk(kernel, resource, disk, number, at)
 
@@ -231,7 +239,7 @@ def _make_disk(kernel: Kernel, resource: Resource, disk: Document, number: int, 
         document["properties"]["hyperVGeneration"] = image.generation if image else "V1"
     kernel.store.put(Resource(document, {"character": resource.sim["character"]}))
     disk["managedDisk"]["id"] = disk_id
-    _own(kernel.store, disk_id, resource)
+    _own(kernel.store, disk_id, resource, at)
 
 
 def _kind(disk: Document, number: int) -> str:
@@ -241,9 +249,9 @@ def _kind(disk: Document, number: int) -> str:
     return f"lun_{disk['lun']}_{number + 1}" if disk["createOption"] == "FromImage" else f"disk{number + 1}"
 
 
-def _own(store: Store, disk_id: str, resource: Resource) -> None:
+def _own(store: Store, disk_id: str, resource: Resource, at: float) -> None:
     disk = store.get(disk_id)
     if disk is not None:
         disk.document["managedBy"] = resource.id
-        disk.properties["diskState"] = "Attached"
+        disk.properties.update(diskState="Attached", lastOwnershipUpdateTime=iso(at))
         store.put(disk)

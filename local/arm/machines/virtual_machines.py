@@ -281,7 +281,7 @@ def _powered(kernel: Kernel, payload: dict[str, Any], at: float) -> None:
     elif "failure" not in payload and not payload.get("stays"):
         found.facts["halted_at"] = at
         found.facts["power"].append([at, end])
-    reserve_disks(kernel.store, resource, reserved=found.power(at) == "deallocated")
+    reserve_disks(kernel.store, resource, at, reserved=found.power(at) == "deallocated")
     kernel.store.put(resource)
 
 

@@ -1,5 +1,7 @@
 """The activity log's list: `Microsoft.Insights/eventtypes/management/values` ("Activity Logs - List" in Azure's REST
-API reference).
+API reference, which allows few patterns of `$filter`: a start, an end, and one of resource, group, provider and
+correlation id). `caller`, `status` and `resourceId` are sent by `az monitor activity-log list` (azure-cli 2.91,
+command_modules/monitor/custom.py), which also sends one of those four alone.
 """
 
 import re
@@ -12,6 +14,8 @@ from local.arm.kernel.paging import paged
 from local.arm.kernel.routing import Request, Routes
 
 routes = Routes()
+
+_SCOPES = {"resourcegroupname", "resourceuri", "resourceid", "resourceprovider", "correlationid"}
 
 _LIST = "/subscriptions/{sub}/providers/Microsoft.Insights/eventtypes/management/values"
 _CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ge|le)\s+'?([^']*?)'?\s*", re.IGNORECASE)
@@ -47,7 +51,7 @@ def list_events(request: Request) -> Reply:
 
 
 def _filter(text: str, now: float) -> tuple[float, float, list[tuple[tuple[str, ...], str]]]:
-    start, end = None, now
+    start, end, scopes = None, now, 0
     wanted: list[tuple[tuple[str, ...], str]] = []
     for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE):
         match = _CLAUSE.fullmatch(part)
@@ -58,10 +62,13 @@ def _filter(text: str, now: float) -> tuple[float, float, list[tuple[tuple[str, 
             end = _time(match[3])
         elif match and field in _EXACT and operator == "eq":
             wanted += [(_EXACT[field], match[3])] if _EXACT[field] else []
+            scopes += field in _SCOPES
         else:
             raise _refused(f"The filter clause '{part}' is not supported.")
     if start is None:
         raise _refused("The start time of the query ('eventTimestamp ge') is required.")
+    if scopes > 1:
+        raise _refused("Only one of resource, resource group, resource provider and correlation id can be given.")
     if start < now - 90 * 24 * 3600:
         raise _refused("The start time cannot be more than 90 days in the past.")
     return start, end, wanted

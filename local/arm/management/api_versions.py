@@ -24,6 +24,9 @@ _DISKS = """
     2021-04-01 2020-12-01 2020-09-30 2020-06-30 2020-05-01 2019-11-01 2019-07-01 2019-03-01 2018-09-30 2018-06-01
     2018-04-01 2017-03-30 2016-04-30-preview
 """
+_IMAGE_TEMPLATES = """
+    2025-10-01 2024-02-01 2023-07-01 2022-07-01 2022-02-14 2021-10-01 2020-02-14 2019-05-01-preview 2018-02-01-preview
+"""
 _SKUS = "2021-07-01 2019-04-01 2017-09-01"
 _NETWORKS = """
     2025-09-01 2025-07-01 2025-05-01 2025-03-01 2025-01-01 2024-10-01 2024-07-01 2024-05-01 2024-03-01 2024-01-01
@@ -63,6 +66,7 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "virtualMachines/runCommands": _COMPUTE,
         "virtualMachineScaleSets": _COMPUTE,
         "virtualMachineScaleSets/virtualMachines": _COMPUTE,
+        "restorePointCollections": _COMPUTE,
         "locations/vmSizes": _COMPUTE,
         "locations/virtualMachines": _COMPUTE,
         "locations/usages": _COMPUTE,
@@ -80,6 +84,7 @@ CATALOGUE: dict[str, dict[str, str]] = {
         "loadBalancers/inboundNatRules": _NETWORKS,
         "loadBalancers/backendAddressPools": _NETWORKS,
     },
+    "Microsoft.VirtualMachineImages": {"imageTemplates": _IMAGE_TEMPLATES},
     "Microsoft.Storage": {"storageAccounts": _STORAGE, "checkNameAvailability": _STORAGE},
     "Microsoft.Resources": {
         "subscriptions": _RESOURCES,

@@ -7,9 +7,9 @@ Resources
 | order by name asc | take 10
 ```
 
-Tables: `Resources`, `ResourceContainers`. Operators: `where`, `project`, `project-away`, `extend`, `distinct`,
-`summarize count() by`, `order by`/`sort by`, `take`/`limit`, `count`. Source: "Understanding the Azure Resource Graph
-query language" on Microsoft Learn.
+Tables: `Resources`, `ResourceContainers`, `ComputeResources`. Operators: `where`, `project`, `project-away`, `extend`,
+`distinct`, `summarize count() by`, `order by`/`sort by`, `take`/`limit`, `count`. Source: "Understanding the Azure
+Resource Graph query language" on Microsoft Learn.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from typing import Any
 
 from local.arm.management.kql_expressions import Reader, Row, Value, expression
 
-TABLES = ("resources", "resourcecontainers")
+TABLES = ("resources", "resourcecontainers", "computeresources")
 
 
 def run(query: str, tables: Callable[[str], Iterable[Row]]) -> list[Row]:
@@ -25,7 +25,7 @@ def run(query: str, tables: Callable[[str], Iterable[Row]]) -> list[Row]:
     reader = Reader(query)
     name = reader.next().lower() if reader.peek().lower() in TABLES else "resources"
     if reader.at == 0 and reader.peek().lower() not in ("where", "project", "summarize", "extend", "distinct", "count"):
-        raise reader.bad("a table is expected: Resources or ResourceContainers")
+        raise reader.bad("a table is expected: Resources, ResourceContainers or ComputeResources")
     rows = [dict(row) for row in tables(name)]
     first = reader.at == 0
     while reader.kind() != "end":

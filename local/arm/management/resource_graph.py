@@ -2,7 +2,9 @@
 
 Shape and refusal are recorded (`azure-cli-extensions/resource-graph`); paging is that of "Work with large data sets" on
 Microsoft Learn: a skip token is given where the rows have their `id`, else the result is only said to be truncated.
-Real Resource Graph is seconds to minutes behind; this one is not.
+Real Resource Graph is seconds to hours behind; this one is where it is told to (`graph_index`). Subscriptions that the
+caller may not read are left out of a result without a word, and only where none can be read the answer is 403
+("Understanding the Azure Resource Graph permissions" on Microsoft Learn).
 """
 
 import base64
@@ -17,7 +19,7 @@ from local.arm.kernel.routing import Request, Routes
 from local.arm.kernel.store import Resource
 from local.arm.management import kql
 from local.arm.management.kql_expressions import BadQuery
-from local.arm.management.resources import is_tracked
+from local.arm.management.resources import INSTANCE, is_tracked
 
 routes = Routes()
 
@@ -32,8 +34,9 @@ def query(request: Request) -> Reply:
     body = request.body if isinstance(request.body, dict) else {}
     options = body.get("options") if isinstance(body.get("options"), dict) else {}
     assert isinstance(options, dict)
+    readable = _readable(request, body.get("subscriptions"))
     try:
-        rows = kql.run(str(body.get("query") or ""), lambda table: _rows(request, table, body.get("subscriptions")))
+        rows = kql.run(str(body.get("query") or ""), lambda table: _rows(request, table, readable))
     except BadQuery as fault:
         raise _refused(request, fault) from fault
     top = min(_whole(request, options.get("$top", _MOST)), _MOST)
@@ -55,20 +58,39 @@ def query(request: Request) -> Reply:
     return Reply(200, answer)
 
 
-def _rows(request: Request, table: str, subscriptions: Any) -> Iterable[dict[str, Any]]:
-    wanted = {str(one).lower() for one in subscriptions} if isinstance(subscriptions, list) else None
+def _readable(request: Request, subscriptions: Any) -> set[str]:
+    """The subscriptions of a query that the caller may read."""
+    known = [key.split("/")[2] for key, _ in request.kernel.store.table("subscription").items()]
+    wanted = [str(one).lower() for one in subscriptions] if isinstance(subscriptions, list) else known
+    denied = request.kernel.faults.denies_reading
+    readable = {one for one in wanted if one in known and not denied(f"/subscriptions/{one}", request.now)}
+    if wanted and not readable:
+        raise ArmError(
+            403,
+            "AccessDenied",
+            "Access is denied to the requested resource. The user might not have enough permission.",
+        )
+    return readable
+
+
+def _rows(request: Request, table: str, wanted: set[str]) -> Iterable[dict[str, Any]]:
     names = {key.split("/")[2]: one for key, one in request.kernel.store.table("subscription").items()}
     if table == "resourcecontainers":
         for key, one in names.items():
-            if wanted is None or key in wanted:
+            if key in wanted:
                 yield _container(request, key, one)
-    for one in sorted(request.kernel.store, key=lambda one: one.id.lower()):
+    for one in sorted(request.kernel.graph_view(request.now), key=lambda one: one.id.lower()):
         subscription = one.id.split("/")[2]
-        if wanted is not None and subscription.lower() not in wanted:
-            continue
-        is_group = one.kind.lower() == "microsoft.resources/resourcegroups"
-        if is_group if table == "resourcecontainers" else is_tracked(one):
+        if subscription.lower() in wanted and _is_in(table, one):
             yield _row(request, one)
+
+
+def _is_in(table: str, one: Resource) -> bool:
+    """Whether a table has a resource ("Azure Resource Graph table and resource type reference" on Microsoft Learn)."""
+    kind = one.kind.lower()
+    if table == "resourcecontainers":
+        return kind == "microsoft.resources/resourcegroups"
+    return kind == INSTANCE if table == "computeresources" else is_tracked(one)
 
 
 def _row(request: Request, one: Resource) -> dict[str, Any]:

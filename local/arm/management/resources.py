@@ -18,11 +18,8 @@ from local.arm.kernel.store import Resource
 routes = Routes()
 
 _SHOWN = ("id", "name", "type", "location", "tags", "sku", "zones", "plan", "kind", "identity", "managedBy")
-_NOT_TRACKED = (
-    "microsoft.resources/deployments",
-    "microsoft.resources/resourcegroups",
-    "microsoft.compute/virtualmachinescalesets/virtualmachines",
-)
+INSTANCE = "microsoft.compute/virtualmachinescalesets/virtualmachines"
+_NOT_TRACKED = ("microsoft.resources/deployments", "microsoft.resources/resourcegroups", INSTANCE)
 _CLAUSE = re.compile(r"\s*(\w+)\s+(eq|ne)\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
 _SUBSTRING = re.compile(r"\s*(substringof|startswith)\('?([^',]*)'?\s*,\s*'?([^')]*)'?\)\s*", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)", re.IGNORECASE)

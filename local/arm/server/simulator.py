@@ -19,6 +19,7 @@ from local.arm.kernel.fault_injection import read_rules
 from local.arm.kernel.messages import Call, Incoming, Outcome
 from local.arm.kernel.store import Store
 from local.arm.machines import run_command_execution
+from local.arm.management.graph_index import GraphIndex
 from local.arm.resource_manager import ResourceManager
 from local.arm.server import control, delivery, tls
 
@@ -44,8 +45,9 @@ class ArmSimulator:
         faults: list[dict[str, Any]] | None = None,
         delivery_plan: DeliveryPlan | None = None,
         clock: Clock | None = None,
+        graph_lag: float = 0,
     ) -> None:
-        """Nothing is opened before `async with`."""
+        """Nothing is opened before `async with`. Resource Graph knows a change after at most `graph_lag` seconds."""
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         self._given_dir = state_dir
@@ -55,6 +57,7 @@ class ArmSimulator:
         self._sinks = list(sinks)
         self._faults = faults
         self._plan = delivery_plan or DeliveryPlan()
+        self._graph_lag = graph_lag
         self.on_exchange: Callable[[Incoming, Outcome], None] = lambda _incoming, _outcome: None
         """Hears every request and its answer as they went over the wire, to record or to check them."""
         self._stack = contextlib.AsyncExitStack()
@@ -78,6 +81,8 @@ class ArmSimulator:
         self._stack.callback(run_command_execution.stop_all, self.kernel)
         if self._faults is not None:
             self.kernel.faults.replace(read_rules(self._faults))
+        if self._graph_lag:
+            GraphIndex(self.kernel, self._graph_lag)
         if not len(self.store.table("subscription")):
             world.seed(self.kernel, world.DEFAULT)
         authority, self.ca_file = tls.authority(directory)

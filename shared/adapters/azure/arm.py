@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.core import AsyncARMPipelineClient
+    from azure.mgmt.monitor.aio import MonitorManagementClient
 
 PUBLIC_CLOUD: Final = "https://management.azure.com"
 CONNECT_SECONDS: Final = 5
@@ -83,6 +84,7 @@ class Arm:
         self._scopes = tuple(scopes or (f"{self._base_url}/.default",))
         self._transport = transport or _transport
         self._compute: dict[str, ComputeManagementClient] = {}
+        self._monitor: dict[str, MonitorManagementClient] = {}
         self._generic: AsyncARMPipelineClient | None = None
         self._open = AsyncExitStack()
 
@@ -102,6 +104,24 @@ class Arm:
             )
             self._open.push_async_callback(client.close)
             self._compute[subscription] = client
+        return client
+
+    def monitor(self, subscription: str) -> MonitorManagementClient:
+        """The monitor client of a subscription."""
+        client = self._monitor.get(subscription)
+        if client is None:
+            from azure.mgmt.monitor.aio import MonitorManagementClient
+
+            client = MonitorManagementClient(
+                self._credential,
+                subscription,
+                base_url=self._base_url,
+                credential_scopes=list(self._scopes),
+                policies=self._policies(),
+                transport=self._transport(),
+            )
+            self._open.push_async_callback(client.close)
+            self._monitor[subscription] = client
         return client
 
     async def get(self, path: str, api_version: str, what: str) -> Mapping[str, Any] | None:
@@ -131,23 +151,35 @@ class Arm:
 
         ``where`` is ARM's ``$filter``.
         """
-        url, query = f"{self._base_url}{path}", {"api-version": api_version}
-        if where is not None:
-            query["$filter"] = where
+        link: str | None = None
         seen: set[str] = set()
         while True:
             try:
-                page = await self._json("GET", url, what, query)
+                items, link = await self.page(path, api_version, what, link=link, where=where)
             except Refused as refused:
                 if refused.status == 404:
                     return
                 raise
-            for item in _items(page, what):
+            for item in items:
                 yield item
-            url, query = text(page.get("nextLink")), {}
-            if not url:
+            if link is None:
                 return
-            self.check_next(url, seen, what)
+            self.check_next(link, seen, what)
+
+    async def page(
+        self, path: str, api_version: str, what: str, *, link: str | None = None, where: str | None = None
+    ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        """One page of a list, and the link to the next one: the first page, or the one that ``link`` names."""
+        query = {"api-version": api_version, **({} if where is None else {"$filter": where})}
+        if link is not None:
+            self.check_next(link, set(), what)
+        url = link or f"{self._base_url}{path}"
+        page = await self._json("GET", url, what, {} if link else query)
+        return _items(page, what), text(page.get("nextLink")) or None
+
+    async def post(self, path: str, api_version: str, body: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+        """Ask something that is sent in a body, and read the answer."""
+        return await self._json("POST", f"{self._base_url}{path}", what, {"api-version": api_version}, body)
 
     def check_next(self, url: str, seen: set[str], what: str) -> None:
         """Check the URL of the next page. Raises Unavailable if it is not on the ARM endpoint or was already read."""
@@ -164,20 +196,23 @@ class Arm:
         """Close all clients."""
         await self._open.aclose()
         self._compute.clear()
+        self._monitor.clear()
         self._generic = None
 
-    async def _json(self, method: str, url: str, what: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+    async def _json(
+        self, method: str, url: str, what: str, query: Mapping[str, str], content: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         from azure.core.rest import HttpRequest
 
         with translate_arm_errors(what):
-            answer = await self._send(HttpRequest(method, url, params=dict(query)))
+            answer = await self._send(HttpRequest(method, url, params=dict(query), json=content))
         body = _body(answer)
         if answer.status_code >= 300:
             error = body.get("error") if isinstance(body, dict) else None
             raise error_from_response(
                 answer.status_code, answer.headers, error if isinstance(error, dict) else {}, what
             )
-        if method == "GET" and not isinstance(body, dict):
+        if method != "DELETE" and not isinstance(body, dict):
             raise Unavailable(f"{what}: HTTP {answer.status_code} without a JSON object")
         return body if isinstance(body, dict) else {}
 

@@ -6,11 +6,15 @@ Writes do not wait for completion: the stages read the resource later. The SDK's
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import translate_arm_errors
-from shared.adapters.azure.arm_fields import document
+from shared.adapters.azure.arm_fields import document, text
 from shared.adapters.azure.gallery_facts import (
     copy_body,
     read_definition,
@@ -21,22 +25,28 @@ from shared.adapters.azure.gallery_facts import (
 from shared.adapters.azure.source_facts import read_source
 from shared.adapters.common.copies import check_allowed, check_same_copy
 from shared.domain.facts import DefinitionFacts, GalleryFacts, RegionTargetFacts, SourceFacts, VersionFacts
-from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber
+from shared.domain.image import DefinitionId, GalleryId, InvalidId, VersionId, VersionNumber, region_name
 from shared.ports import Refused, Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.azure.arm import Arm
 
+_COUNTED_FOR: Final = timedelta(hours=1)
 _OUTSIDE: Final = {"subscriptionnotfound", "invalidsubscriptionid", "resourcegroupnotfound"}
 
 
 class AzureGalleries:
     """``Galleries`` on Azure. Writes only to the galleries in ``allowed`` (canonical ids)."""
 
-    def __init__(self, arm: Arm, allowed: frozenset[str]) -> None:
-        """``allowed`` holds the galleries that the policy names: ``Policy.galleries_written``."""
+    def __init__(self, arm: Arm, allowed: frozenset[str], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """``allowed`` holds the galleries that the policy names: ``Policy.galleries_written``. ``monotonic`` returns
+        seconds, and decides when galleries are counted again.
+        """
         self._arm = arm
         self._allowed = allowed
+        self._monotonic = monotonic
+        self._counts: dict[str, tuple[float, Mapping[str, int]]] = {}
+        self._counting = asyncio.Lock()
 
     async def version(self, version: VersionId, *, replication: bool = False) -> VersionFacts | None:
         operations = self._compute(version.definition.gallery).gallery_image_versions
@@ -66,6 +76,19 @@ class AzureGalleries:
         operations = self._compute(gallery).galleries
         found = await _read(f"read gallery {gallery.name}", operations.get(gallery.resource_group, gallery.name))
         return None if found is None else read_gallery(found, gallery)
+
+    async def gallery_counts(self, subscription: str) -> Mapping[str, int]:
+        async with self._counting:  # many hops ask at the same time
+            known = self._counts.get(subscription)
+            if known is not None and self._monotonic() < known[0]:
+                return known[1]
+            operations, what = self._arm.compute(subscription).galleries, f"list galleries of {subscription}"
+            with translate_arm_errors(what):
+                found = Counter(
+                    [region_name(text(each.get("location"))) async for each in self._items(operations.list(), what)]
+                )
+            self._counts[subscription] = (self._monotonic() + _COUNTED_FOR.total_seconds(), found)
+            return found
 
     async def source(self, version: VersionFacts) -> SourceFacts | None:
         return await read_source(self._arm, version)

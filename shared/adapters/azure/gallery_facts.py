@@ -27,6 +27,7 @@ from shared.domain.facts import (
     VersionFacts,
 )
 from shared.domain.image import DefinitionId, GalleryId, VersionId, region_name
+from shared.domain.usage import Sharing
 
 _SET_BY_US: Final = {"name", "regionalReplicaCount", "storageAccountType", "excludeFromLatest"}
 _KEPT_OF_PUBLISHING: Final = kept_in("publishingProfile")
@@ -106,10 +107,15 @@ def _plan(plan: Mapping[str, Any]) -> PurchasePlan | None:
 def read_gallery(document: Mapping[str, Any], gallery: GalleryId) -> GalleryFacts:
     """Convert a gallery."""
     properties = part(document, "properties")
+    profile = part(properties, "sharingProfile")
     return GalleryFacts(
         id=gallery,
         provisioning_state=ProvisioningState.read(text(properties.get("provisioningState"))),
         location=region_name(text(document.get("location"))),
+        sharing=Sharing(
+            text(profile.get("permissions")) or "Private",
+            tuple(each.lower() for each in texts(part(profile, "communityGalleryInfo").get("publicNames"))),
+        ),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_errors import translate_arm_errors
 from shared.adapters.azure.arm_fields import document, part, text, text_or_none
 from shared.adapters.azure.arm_fields import parts as objects
+from shared.adapters.azure.gallery_facts import read_time
 from shared.domain.facts import SourceFacts, SourceKind, VersionFacts
 from shared.ports import Refused
 
@@ -21,6 +23,7 @@ _ID: Final = re.compile(
     r"|galleries/(?P<gallery>[^/]+)/images/(?P<definition>[^/]+)/versions/(?P<number>[^/]+))/?",
     re.IGNORECASE,
 )
+_POWER: Final = "powerstate/"
 _KINDS: Final = {
     "images": SourceKind.MANAGED_IMAGE,
     "virtualmachines": SourceKind.VM,
@@ -51,7 +54,7 @@ async def read_source(arm: Arm, version: VersionFacts) -> SourceFacts | None:
         if refused.status == 404:
             return SourceFacts(SourceKind.GONE, name)
         if refused.status == 403:
-            return SourceFacts(kind, name)
+            return SourceFacts(kind, name, unread=True)
         raise
 
 
@@ -78,13 +81,31 @@ async def _machine(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
     disk = part(part(properties, "storageProfile"), "osDisk")
     view = part(properties, "instanceView")
     codes = {text(status.get("code")).lower() for status in objects(view, "statuses")}
+    linux = part(part(properties, "osProfile"), "linuxConfiguration").get("disablePasswordAuthentication")
     return SourceFacts(
         SourceKind.VM,
         name,
         text_or_none(disk.get("osType")),
         "Generalized" if "osstate/generalized" in codes else "Specialized",
         text_or_none(view.get("hyperVGeneration")),
+        power=next((code.removeprefix(_POWER) for code in sorted(codes) if code.startswith(_POWER)), None),
+        created_at=read_time(properties.get("timeCreated")),
+        used_at=await _used_at(arm, text(part(disk, "managedDisk").get("id"))),
+        password_login=not linux if isinstance(linux, bool) else None,
     )
+
+
+async def _used_at(arm: Arm, disk_id: str) -> datetime | None:
+    """When the machine of a disk was last started or stopped; None where the app may not read the disk."""
+    match = _ID.fullmatch(disk_id)
+    if match is None or match["type"] is None or match["type"].lower() != "disks":
+        return None
+    try:
+        return (await _disk(arm, disk_id, match)).used_at
+    except Refused as refused:
+        if refused.status in {403, 404}:
+            return None
+        raise
 
 
 async def _disk(arm: Arm, name: str, parts: re.Match[str]) -> SourceFacts:
@@ -110,6 +131,8 @@ def _of_disk(kind: SourceKind, name: str, found: Mapping[str, Any]) -> SourceFac
         None,
         text_or_none(properties.get("hyperVGeneration")),
         text_or_none(part(properties, "supportedCapabilities").get("architecture")),
+        created_at=read_time(properties.get("timeCreated")),
+        used_at=read_time(properties.get("lastOwnershipUpdateTime")),
     )
 
 
@@ -118,7 +141,7 @@ async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceF
     where = (parts["group"], parts["gallery"], parts["definition"])
     what = f"read image version {'/'.join(where[1:])}/{parts['number']}"
     with translate_arm_errors(what):
-        document(await client.gallery_image_versions.get(*where, parts["number"]), what)  # it is still there
+        version = document(await client.gallery_image_versions.get(*where, parts["number"]), what)
         definition = document(await client.gallery_images.get(*where), what)
     traits = part(definition, "properties")
     return SourceFacts(
@@ -128,6 +151,7 @@ async def _gallery_version(arm: Arm, name: str, parts: re.Match[str]) -> SourceF
         text_or_none(traits.get("osState")),
         text_or_none(traits.get("hyperVGeneration")),
         text_or_none(traits.get("architecture")),
+        created_at=read_time(part(part(version, "properties"), "publishingProfile").get("publishedDate")),
     )
 
 

@@ -11,6 +11,7 @@ There is no background work: every state is computed from the clock, which is an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -85,8 +86,12 @@ class MemoryGalleries:
         *,
         replication: ReplicationPlan = lambda *_: Replication(),
         on_call: Callable[[str], None] = lambda _: None,
+        on_write: Callable[[VersionId], None] = lambda _: None,
     ) -> None:
-        """``on_call`` is called with the name of every port method before it runs, and may raise a port error."""
+        """``on_call`` is called with the name of every port method before it runs, and may raise a port error;
+        ``on_write`` with every version that the port's own methods write.
+        """
+        self._on_write = on_write
         self._clock = clock
         self._allowed = allowed
         self._plan = replication
@@ -188,6 +193,10 @@ class MemoryGalleries:
         self._on_call("gallery")
         return None if gallery in self._hidden else self._galleries.get(gallery)
 
+    async def gallery_counts(self, subscription: str) -> Mapping[str, int]:
+        self._on_call("gallery_counts")
+        return Counter(each.location for each in self._galleries.values() if each.id.subscription == subscription)
+
     async def source(self, version: VersionFacts) -> SourceFacts | None:
         self._on_call("source")
         disk = version.disk_source_ids[0] if version.disk_source_ids else None
@@ -217,6 +226,7 @@ class MemoryGalleries:
             replica = found.replicas.get(target.region)
             if replica is None or replica.status(now).state is RegionState.FAILED:
                 self._replicate(found, target.region, now)
+        self._on_write(version.id)
 
     async def copy_version(
         self, source: VersionFacts, target: VersionId, *, location: str, targets: Sequence[RegionTargetFacts]
@@ -245,6 +255,7 @@ class MemoryGalleries:
                 tags={**source.tags, **copy_tags(source)},
             )
         )
+        self._on_write(target)
 
     # --- the service --------------------------------------------------------------------------------------------------
 

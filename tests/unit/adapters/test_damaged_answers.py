@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shared.adapters.azure.activity_log import AzureActivityLog
 from shared.adapters.azure.galleries import AzureGalleries
 from shared.adapters.azure.machines import AzureMachines
 from shared.adapters.azure.serial_log import read_serial_log
-from shared.domain.facts import ProvisioningState, SourceKind, VersionFacts
+from shared.domain.facts import ProvisioningState, SourceFacts, SourceKind, VersionFacts
 from shared.ports import ForeignTarget, Refused, Unavailable
 from tests.fuzz.arm_wire import Answer, arm
 from tests.fuzz.test_arm_adapters import ENVIRONMENT, GROUP, MACHINE, OURS, PART
@@ -56,6 +58,61 @@ async def test_a_source_of_another_shape_says_nothing(kind: str, properties: Any
     assert source is not None
     assert source.kind is not SourceKind.GONE
     assert (source.os_type, source.architecture) == (None, None)
+
+
+MACHINE_AND_DISK = {
+    "properties": {
+        "timeCreated": "2026-05-01T10:00:00Z",
+        "lastOwnershipUpdateTime": "2026-05-01T11:00:00.1234567Z",
+        "storageProfile": {
+            "osDisk": {"managedDisk": {"id": f"{GROUP}/providers/Microsoft.Compute/disks/os"}, "osType": "Linux"}
+        },
+        "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": False}},
+        "instanceView": {"statuses": [{"code": "OSState/generalized"}, {"code": "PowerState/deallocated"}]},
+    }
+}
+"""What Azure says of a source VM, and of its disk."""
+
+
+async def source_of(*answers: tuple[int, Any]) -> SourceFacts:
+    """What is read of a source VM."""
+    name = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/a"
+    wire = arm([Answer(status, json.dumps(each).encode(), {}) for status, each in answers])
+    facts = VersionFacts(VERSION, ProvisioningState.SUCCEEDED, "x", source_vm_id=name)
+    found = await AzureGalleries(wire, frozenset()).source(facts)
+    assert found is not None
+    return found
+
+
+async def test_a_source_machine_tells_its_state_and_when_it_was_last_used() -> None:
+    found = await source_of((200, MACHINE_AND_DISK), (200, MACHINE_AND_DISK))
+    assert (found.os_state, found.power, found.password_login) == ("Generalized", "deallocated", True)
+    assert (found.created_at, found.used_at) == (
+        datetime(2026, 5, 1, 10, tzinfo=UTC),
+        datetime(2026, 5, 1, 11, 0, 0, 123456, tzinfo=UTC),
+    )
+
+
+async def test_a_disk_that_the_app_may_not_read_leaves_its_use_unknown() -> None:
+    found = await source_of((200, MACHINE_AND_DISK), (403, {"error": {"code": "AuthorizationFailed"}}))
+    assert (found.power, found.used_at, found.unread) == ("deallocated", None, False)
+
+
+async def test_a_source_that_the_app_may_not_read_is_not_compared() -> None:
+    found = await source_of((403, {"error": {"code": "AuthorizationFailed"}}))
+    assert (found.kind, found.unread) == (SourceKind.VM, True)
+
+
+EVENT = b'{"value": [{"eventTimestamp": "2026-05-01T00:00:00Z", "operationName": "text", "claims": 5}]}'
+
+
+@pytest.mark.parametrize(
+    "body", [b"null", b'{"value": null}', b'{"value": 5}', b'{"value": ["text"]}', b"", b"[]", EVENT]
+)
+async def test_an_activity_log_of_another_shape_is_no_answer(body: bytes) -> None:
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    with pytest.raises(Unavailable):
+        await AzureActivityLog(arm([Answer(200, body, {})])).writes(VERSION, since=now - timedelta(days=1), until=now)
 
 
 @pytest.mark.parametrize("page", [{"value": 5}, {"value": ["text"]}, {"value": None}])

@@ -17,8 +17,11 @@ from shared.domain.hop_states import (
     AwaitProvisioning,
     ConfirmExcluded,
     HopState,
+    ListUsers,
     NoState,
     ReadConsole,
+    RecordUsers,
+    RevokeDescendants,
     UnreadableState,
     deadline_of,
     machine_of,
@@ -51,7 +54,8 @@ def test_a_state_of_0_1_0_is_read_and_written_as_it_was(sample: dict[str, Any]) 
 
 def test_the_samples_have_every_kind_and_nearly_every_step() -> None:
     rare = {"ReportRefused", "UndoPublication"}
-    later = {"AwaitApproval", "BeginRevocation"}  # steps that 0.1.0 did not have
+    # Steps that 0.1.0 did not have.
+    later = {"AwaitApproval", "BeginRevocation", *(state.__name__ for state in STATES[Kind.IN_USE])}
     read = {type(read_state(Kind(each["kind"]), each["state"])).__name__ for each in SAMPLES}
     assert {state.__name__ for states in STATES.values() for state in states} - read == rare | later
 
@@ -111,6 +115,23 @@ def test_an_unreadable_state_still_names_its_machine_and_its_step() -> None:
 @pytest.mark.parametrize("raw", [{"vm": 5}, {"vm": None}, {}])
 def test_what_names_no_machine_has_none(raw: dict[str, Any]) -> None:
     assert machine_of(UnreadableState(raw)) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "raw"),
+    [
+        (ListUsers(), {"step": "list"}),
+        (ListUsers("a/users-1.json", 40, 2), {"step": "list", "last": "a/users-1.json", "pages": 40, "faults": 2}),
+        (
+            RevokeDescendants(last="a/users-1.json", since=NOW, left=("v",)),
+            {"step": "revoke descendants", "last": "a/users-1.json", "since": "2026-03-01T12:00:00Z", "left": ["v"]},
+        ),
+        (RecordUsers(last="a/users-1.json"), {"step": "record", "last": "a/users-1.json"}),
+    ],
+)
+def test_a_look_for_users_is_on_the_wire_as_ever(state: HopState, raw: dict[str, Any]) -> None:
+    assert written(state) == raw
+    assert read_state(Kind.IN_USE, raw) == state
 
 
 def test_a_revocation_at_its_start_is_written_as_0_1_0_needs_it() -> None:

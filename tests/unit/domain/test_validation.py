@@ -32,7 +32,9 @@ from shared.domain.policy import (
     ValidationRules,
     VisibleBeforeProof,
 )
-from shared.domain.validation import ValidationFacts, ValidationOutcome, ValidationVerdict, validate
+from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
+from shared.domain.validation_facts import ValidationFacts
+from shared.domain.validation_rule import RuleSeverity
 
 NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
 SOURCE = DefinitionId.parse(
@@ -56,7 +58,17 @@ FACTS = ValidationFacts(
     version=VERSION,
     definition=DEFINITION,
     gallery=GalleryFacts(SOURCE.gallery, OK, "westeurope"),
-    source=SourceFacts(SourceKind.VM, "/vm", "Linux", "Generalized", "V2", "x64"),
+    source=SourceFacts(
+        SourceKind.VM,
+        "/vm",
+        "Linux",
+        "Generalized",
+        "V2",
+        "x64",
+        power="deallocated",
+        created_at=NOW - timedelta(hours=3),
+        used_at=NOW - timedelta(hours=2),
+    ),
     ring_definitions={TARGET: replace(DEFINITION, id=TARGET)},
 )
 POLICY = DefinitionPolicy(
@@ -161,7 +173,9 @@ class TestGeneralization:
         assert (verdict.outcome, codes(verdict)) == (ValidationOutcome.PASS, ["warning:source-gone"])
 
     def test_what_the_source_does_not_say_is_not_compared(self) -> None:
-        assert judged(replace(FACTS, source=SourceFacts(SourceKind.DISK, "/disk"))).findings == ()
+        before = NOW - timedelta(hours=2)
+        disk = SourceFacts(SourceKind.DISK, "/disk", created_at=before, used_at=before)
+        assert judged(replace(FACTS, source=disk)).findings == ()
 
 
 class TestFeatures:
@@ -354,7 +368,8 @@ class TestVisibility:
         hidden = (RegionTargetFacts("westeurope", excluded=True),)
         shown = (RegionTargetFacts("westeurope", excluded=False), RegionTargetFacts("eastus"))
         assert judged(excluded=False, targets=hidden).findings == ()
-        verdict = judged(excluded=True, targets=shown)
+        off = ValidationRules(severities={"target-region-extra": RuleSeverity.OFF})
+        verdict = judged(rules=off, excluded=True, targets=shown)
         assert codes(verdict) == ["warning:visible-before-proof"]
         assert "in westeurope." in verdict.texts[0]
 

@@ -53,6 +53,7 @@ def test_every_kind_of_command_has_a_queue() -> None:
         Kind.REVOKE: "image-promote",
         Kind.HIDE: "image-promote",
         Kind.ANNOUNCE: "image-promote",
+        Kind.IN_USE: "image-in-use",
     }
 
 

@@ -36,6 +36,7 @@ QUEUES = {
     "replicate": "image-replicate",
     "boot_test": "image-boot-test",
     "promote": "image-promote",
+    "in_use": "image-in-use",
 }
 
 
@@ -45,8 +46,10 @@ def test_the_app_has_these_functions_and_no_others(triggers: dict[str, dict[str,
         "on_scan_completed",
         "receive_scan",
         "releases",
+        "validation",
         "actions",
         "whoami",
+        "users",
         "pages",
         "reconcile",
         "retire",
@@ -85,6 +88,7 @@ def test_timers_run_on_their_schedules(triggers: dict[str, dict[str, Any]], name
     [
         ("receive_scan", "scans/{format}", ["POST"], "ANONYMOUS"),  # its signature is what lets a scanner in
         ("releases", "releases", ["GET"], "FUNCTION"),
+        ("validation", "validation", ["GET"], "FUNCTION"),
         ("actions", "releases/actions", ["POST"], "FUNCTION"),
         ("whoami", "whoami", ["GET"], "FUNCTION"),
         ("pages", "pages/{name}", ["GET"], "FUNCTION"),
@@ -118,6 +122,8 @@ def test_pages_and_actions_want_no_key_where_people_sign_in() -> None:
     assert levels == {
         "receive_scan": "ANONYMOUS",
         "releases": "FUNCTION",
+        "validation": "FUNCTION",
+        "users": "FUNCTION",
         "actions": "ANONYMOUS",
         "whoami": "ANONYMOUS",
         "pages": "ANONYMOUS",
