@@ -25,7 +25,10 @@ _SETTLE: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One boot. The disk is written to a throw-away snapshot, so that each boot has the same one."""
+    """One boot, which ends when the machine stops or reboots: a reboot is the next boot of the same disk.
+
+    QEMU would reset the machine itself, but its disk does not answer after that in version 7.2.
+    """
 
     disk: Path
     arguments: str = "root=/dev/vda rw"
@@ -35,7 +38,9 @@ class Boot:
     until: str = ""
     """A regular expression for the line of the console after which the machine is stopped. Empty: it stops itself."""
     with_initrd: bool = True
-    within: float = 600
+    keeps_disk: bool = False
+    """Whether what the machine writes stays on the disk. Otherwise each boot has the same disk."""
+    within: float = 1800
     """Seconds."""
 
 
@@ -79,10 +84,24 @@ def _wait(process: subprocess.Popen[bytes], asked: Boot, console: Path, began: f
 
 def _command(root: Root, asked: Boot, folder: Path) -> list[str]:
     command = [find("qemu-system-x86_64") or "qemu-system-x86_64", "-accel", "tcg,tb-size=128", "-cpu", "qemu64"]
-    command += ["-m", "768", "-display", "none", "-nodefaults", "-nic", "none", "-kernel", str(root.kernel)]
+    command += [
+        "-m",
+        "768",
+        "-display",
+        "none",
+        "-nodefaults",
+        "-no-reboot",
+        "-nic",
+        "none",
+        "-kernel",
+        str(root.kernel),
+    ]
     command += ["-append", f"console=ttyS0,115200 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 {asked.arguments}"]
     command += ["-initrd", str(root.initrd)] if asked.with_initrd else []
-    command += ["-drive", f"file={asked.disk},format=raw,if=virtio,cache=unsafe,snapshot=on"]
+    command += [
+        "-drive",
+        f"file={asked.disk},format=raw,if=virtio,cache=unsafe,snapshot={'off' if asked.keeps_disk else 'on'}",
+    ]
     command += ["-serial", f"file:{folder / 'console.log'}", "-serial", f"file:{folder / 'probe.log'}"]
     if asked.script:
         disk = folder / "script.img"

@@ -39,12 +39,7 @@ echo "lab machine-id $(cat /etc/machine-id)"
 for key in /etc/ssh/ssh_host_*_key.pub; do echo "lab $(basename "$key") $(sha256sum <"$key" | cut -c1-32)"; done
 echo 'lab end'
 sync
-if grep -q lab.reboot /proc/cmdline && [ ! -e /var/lib/lab-rebooted ]; then
-  touch /var/lib/lab-rebooted
-  systemctl --no-block reboot
-else
-  systemctl --no-block poweroff
-fi
+systemctl --no-block reboot
 """
 _NEW_KEYS: Final = """\
 [Unit]
