@@ -66,10 +66,10 @@ boot-lab: .venv/.installed ## boot real machines under QEMU, and check consoles,
 mutate: .venv/.installed-dev ## test a sample of mutants of the app's decisions, and list those that no test kills (SAMPLE=200 SEED=1)
 	@$(RUN) -m local.mutation $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 
-bench: .venv/.installed ## measure performance, and print one JSON object (ONLY= SPEED= SEED= RELEASES=)
+bench: .venv/.installed ## measure performance, and print one JSON object (ONLY= SPEED= SEED= RELEASES= AHEAD=none|next|all)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.bench $(if $(ONLY),--only "$(ONLY)") $(if $(SPEED),--speed "$(SPEED)") \
-	  $(if $(SEED),--seed "$(SEED)") $(if $(RELEASES),--releases "$(RELEASES)")
+	  $(if $(SEED),--seed "$(SEED)") $(if $(RELEASES),--releases "$(RELEASES)") $(if $(AHEAD),--ahead "$(AHEAD)")
 
 check: .venv/.installed-dev ## check format, lint, types, layers, the probe and generated documents
 	$(RUN) -m ruff format --check .

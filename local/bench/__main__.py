@@ -20,6 +20,7 @@ from local.bench import (
     cold_start,
     critical_path,
     growth,
+    own_speed,
     page_rendering,
     retention_plan,
     revocation,
@@ -31,6 +32,7 @@ from local.bench import (
 from local.bench.figures import Figure, MeasurementFailed, load
 from local.bench.release_run import ReleaseRun, run_release
 from local.stack import StackError
+from shared.domain.policy import Ahead
 
 type Measure = Callable[["Options"], Mapping[str, Figure]]
 
@@ -42,11 +44,14 @@ class Options(argparse.Namespace):
     speed: float
     seed: int
     releases: int
+    ahead: Ahead
 
 
 def _one_release(options: Options) -> Mapping[str, Figure]:
     """Two figures from the same release run."""
-    release_run: ReleaseRun = asyncio.run(run_release(speed=options.speed, seed=options.seed, wait_seconds=900))
+    release_run: ReleaseRun = asyncio.run(
+        run_release(speed=options.speed, seed=options.seed, wait_seconds=900, ahead=options.ahead)
+    )
     return {"end_to_end": critical_path.end_to_end(release_run), "arm_calls": arm_calls.arm_calls(release_run)}
 
 
@@ -59,6 +64,7 @@ MEASURES: Mapping[tuple[str, ...], Measure] = {
     ("scan_page",): lambda _: {"scan_page": page_rendering.measure()},
     ("cold_start",): lambda _: {"cold_start": cold_start.measure()},
     ("timer_reads",): lambda _: {"timer_reads": timer_reads.measure()},
+    ("ahead",): lambda _: {"ahead": own_speed.rings_ahead()},
     ("throughput",): lambda options: {"throughput": asyncio.run(throughput.measure(options.releases))},
     ("end_to_end", "arm_calls"): _one_release,
 }
@@ -111,6 +117,13 @@ def _options(arguments: Sequence[str] | None) -> Options:
         "--speed", type=float, default=15.0, help="simulated seconds per real second for end_to_end and arm_calls (15)"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of Azure's durations (1)")
+    parser.add_argument(
+        "--ahead",
+        type=Ahead,
+        choices=list(Ahead),
+        default=Ahead.NEXT,
+        help="which rings are filled ahead in end_to_end and arm_calls (next)",
+    )
     parser.add_argument(
         "--releases", type=int, default=throughput.RELEASES, help="number of parallel releases for throughput (300)"
     )

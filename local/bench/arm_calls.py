@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from local.bench.figures import Figure
 from local.bench.release_run import COPIED, RINGS, ReleaseRun
+from shared.domain.policy import Ahead
 
 BOUND: Final = 1.5
 
@@ -39,11 +40,11 @@ BOOT_TEST: Final[Mapping[str, int]] = {
     "see its disk gone": 1,
     "see its NIC gone": 1,
 }
-REPLICAS: Final[Mapping[str, int]] = {
+TARGETS: Final[Mapping[str, int]] = {
     "read the target regions": 1,  # under the lease, before the write: no ETag; law 4 (no region is dropped)
     "write the merged target regions": 1,
-    "see every region complete": 1,
 }
+REPLICAS: Final[Mapping[str, int]] = {"see every region complete": 1}
 COPY: Final[Mapping[str, int]] = {
     "see that there is none": 1,  # a PUT on an existing version would replace its regions
     "see that the source is what was proven": 1,  # the number can be reused, law 2 (nothing promoted without proof)
@@ -59,21 +60,26 @@ PUBLICATION: Final[Mapping[str, int]] = {
 PROOF_OF_COPY: Final[Mapping[str, int]] = {"see that the copy's source is what was proven": 1}
 
 
-def least() -> dict[str, int]:
-    """The minimum number of requests of a clean release through ``RINGS``, by purpose."""
+def least(ahead: Ahead = Ahead.NONE) -> dict[str, int]:
+    """The minimum number of requests of a clean release through ``RINGS``, by purpose.
+
+    With every ring filled at once, one write has the regions of all rings in a gallery.
+    """
     regions = sum(len(each) for each in RINGS.values())
     copied = sum(name == COPIED for name in RINGS)
+    sourced = len(RINGS) - copied
+    writes = 1 if ahead is Ahead.ALL else sourced
     return {
         "validation": sum(VALIDATION.values()) + regions * sum(SIZES.values()),
         "boot tests": (1 + regions) * sum(BOOT_TEST.values()),
-        "replicas": (len(RINGS) - copied) * sum(REPLICAS.values()) + copied * sum(COPY.values()),
+        "replicas": writes * sum(TARGETS.values()) + sourced * sum(REPLICAS.values()) + copied * sum(COPY.values()),
         "publication": len(RINGS) * sum(PUBLICATION.values()) + copied * sum(PROOF_OF_COPY.values()),
     }
 
 
 def arm_calls(release_run: ReleaseRun) -> Figure:
     """The figure for one release run."""
-    fewest = least()
+    fewest = least(release_run.ahead)
     throttled = [call for call in release_run.calls if call["status"] == 429]
     return Figure(
         value=len(release_run.calls) / sum(fewest.values()),
@@ -82,6 +88,7 @@ def arm_calls(release_run: ReleaseRun) -> Figure:
         unit="ratio",
         within=not throttled,
         parts={
+            "ahead": release_run.ahead,
             "calls": len(release_run.calls),
             "least": sum(fewest.values()),
             "least_by_purpose": fewest,

@@ -2,33 +2,32 @@
 Azure itself needs.
 
 The critical path is the shortest possible time of the release with the durations that Azure's operations had in this
-run, if every completion were known immediately and nothing but Azure took any time:
-
-    smoke test ─► for each ring: replicas ─► the slowest of its boot tests ─► bake ─► publish
+run; ``least_time`` says what it consists of, and how it depends on the policy's ``ahead``.
 
 * Boot test: from the request until the agent's first report, then the run command, then the deletion.
 * Replicas of a ring: from the write until its last region is complete. The regions of a copy wait for the copy's home
   region.
-* A version accepts one write at a time, so the next ring's replicas wait for the publishing write if both affect the
-  same version. Publishing is complete when ARM has responded: flags take effect immediately.
 * The scan runs in parallel with the smoke test and is complete before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from local.arm.machines.characters import named
 from local.arm.machines.characters.timeline import first_boot
 from local.bench.figures import Figure, MeasurementFailed
+from local.bench.least_time import RingEnds, RingTime, least_time
 from local.bench.own_speed import at_own_speed
 from local.bench.release_run import COPIED, COPY, RINGS, STORY, ReleaseRun
+from shared.domain.policy import Ahead
 
 BOUND: Final = 1.05
-BAKE: Final = timedelta(0)
+CLOSE: Final = 0.001
+"""Real seconds by which two records of the same moment may differ."""
 _MACHINES: Final = "/providers/microsoft.compute/virtualmachines/"
 
 type Row = Mapping[str, Any]
@@ -53,22 +52,23 @@ class Boot:
 def end_to_end(release_run: ReleaseRun) -> Figure:
     """The figure for one release run."""
     path = critical_path(release_run)
-    measured = (_published(release_run)[list(RINGS)[-1]] - ready_at(release_run)) * release_run.speed
-    least = sum(path.values())
+    measured = (publications(release_run)[list(RINGS)[-1]] - ready_at(release_run)) * release_run.speed
+    least = path[list(RINGS)[-1]].published
     return Figure(
-        value=measured / least,
+        value=at_least_one(measured / least),
         relation="<=",
         bound=BOUND,
         unit="ratio",
         parts={
             "azure_seconds": measured,
             "critical_path_azure_seconds": least,
-            "critical_path": path,
+            "critical_path": {ring: asdict(ends) for ring, ends in path.items()},
+            "ahead": release_run.ahead,
             "stages_azure_seconds": stages(release_run),
             "speed": release_run.speed,
             "real_seconds_lost": (measured - least) / release_run.speed,
             "with_the_build_of_the_version": _with_build(release_run, measured, least),
-            "at_azures_own_speed": at_own_speed(),
+            "at_azures_own_speed": at_own_speed(ahead=release_run.ahead),
         },
         notes=(
             "three rings with two regions each and no bake times, which would move the ratio toward 1",
@@ -78,11 +78,19 @@ def end_to_end(release_run: ReleaseRun) -> Figure:
     )
 
 
-def critical_path(release_run: ReleaseRun) -> dict[str, float]:
-    """The parts of the critical path, in simulated seconds and in order."""
+def at_least_one(ratio: float) -> float:
+    """The ratio. Raises MeasurementFailed for one under 1: the critical path then counts something twice."""
+    if ratio < 1:
+        raise MeasurementFailed(f"the release took {ratio:.3f} of its critical path, which is no least time then")
+    return ratio
+
+
+def critical_path(release_run: ReleaseRun) -> dict[str, RingEnds]:
+    """When every ring could have been replicated, tested and published, in simulated seconds after readiness."""
     boots = boot_tests(release_run)
-    path = {"smoke test": boots[0].seconds}
+    first = boots[0].seconds
     left = list(boots[1:])
+    rings: list[RingTime] = []
     for ring, regions in RINGS.items():
         own = [boot for boot in left if boot.region in regions][: len(regions)]
         if sorted(boot.region for boot in own) != sorted(regions):
@@ -90,31 +98,24 @@ def critical_path(release_run: ReleaseRun) -> dict[str, float]:
                 f"ring {ring} has boot tests in {[boot.region for boot in own]}, not one in each region"
             )
         left = [boot for boot in left if boot not in own]
-        path |= _ring(release_run, ring, regions, own)
+        slowest = max(boot.seconds for boot in own)
+        rings.append(RingTime(ring, version_of(ring), _replicas(release_run, ring, regions), slowest))
     if left:
         raise MeasurementFailed(f"a boot test was repeated: {left}; repeat the measurement")
-    return path
+    return least_time(first, rings, Ahead(release_run.ahead))
 
 
-def _ring(release_run: ReleaseRun, ring: str, regions: Sequence[str], own: Sequence[Boot]) -> dict[str, float]:
-    version = (COPY if ring == COPIED else STORY.id).lower()
-    replicas = [release_run.regions[version][region] for region in regions]
+def _replicas(release_run: ReleaseRun, ring: str, regions: Sequence[str]) -> float:
+    """How long the ring's new replicas took; 0 where the version was built in all of its regions."""
+    replicas = [release_run.regions[version_of(ring)][region] for region in regions]
     new = [each for each in replicas if each["begun_at"] > ready_at(release_run)]
-    parts = {}
-    before = _ring_before(ring)
-    if before is not None and ring != COPIED:
-        parts[f"{ring}: the publishing write of {before} ends"] = _write_of(release_run, before) * release_run.speed
-    if new:
-        begun, done = min(each["begun_at"] for each in new), max(each["done_at"] for each in new)
-        parts[f"{ring}: replicas"] = (done - begun) * release_run.speed
-    parts[f"{ring}: slowest boot test"] = max(boot.seconds for boot in own)
-    return parts
+    begun = min((each["begun_at"] for each in new), default=0.0)
+    return (max((each["done_at"] for each in new), default=begun) - begun) * release_run.speed
 
 
-def _ring_before(ring: str) -> str | None:
-    names = list(RINGS)
-    index = names.index(ring)
-    return names[index - 1] if index else None
+def version_of(ring: str) -> str:
+    """The id, in lowercase, of the version that a ring's replicas are of."""
+    return (COPY if ring == COPIED else STORY.id).lower()
 
 
 def ready_at(release_run: ReleaseRun) -> float:
@@ -129,16 +130,31 @@ def _with_build(release_run: ReleaseRun, measured: float, least: float) -> float
     return (measured + build) / (least + build)
 
 
-def _write_of(release_run: ReleaseRun, ring: str) -> float:
-    """How long the write that published a ring kept its version busy, in real seconds."""
-    published = _published(release_run)[ring]
-    writes = [
+def publications(release_run: ReleaseRun) -> dict[str, float]:
+    """When each ring was published: when its publishing write began, as flags take effect immediately."""
+    found: dict[str, float] = {}
+    for version in dict.fromkeys(map(version_of, RINGS)):
+        rings = [ring for ring in RINGS if version_of(ring) == version]
+        writes = sorted(one["begun_at"] for one in _plain_writes(release_run, version))
+        if len(writes) != len(rings):
+            raise MeasurementFailed(
+                f"{len(writes)} writes of {version} replicate nothing, for {len(rings)} publications; repeat the "
+                "measurement"
+            )
+        found |= dict(zip(rings, writes, strict=True))
+    return {ring: found[ring] for ring in RINGS}
+
+
+def _plain_writes(release_run: ReleaseRun, version: str) -> list[Row]:
+    """The writes of a version that replicated to no region. What created it always did."""
+    begun = [each["begun_at"] for each in release_run.regions[version].values()]
+    writes = [one for one in release_run.operations if one["resource_id"].lower() == version]
+    return [
         one
-        for one in release_run.operations
-        if one["resource_id"].lower() == STORY.id.lower() and one["begun_at"] <= published
+        for one in writes
+        if not any(one["begun_at"] - CLOSE <= at < one["ended_at"] for at in begun)
+        and one["begun_at"] > ready_at(release_run) - CLOSE
     ]
-    last = max(writes, key=lambda one: one["begun_at"])
-    return last["ended_at"] - last["begun_at"]
 
 
 def boot_tests(release_run: ReleaseRun) -> list[Boot]:
@@ -176,15 +192,6 @@ def _boot(release_run: ReleaseRun, name: str, rows: Sequence[Row]) -> Boot:
 
 
 _KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
-
-
-def _published(release_run: ReleaseRun) -> dict[str, float]:
-    """When each ring was published, according to the release's evidence."""
-    return {
-        gate["ring"]: datetime.fromisoformat(gate["at"]).timestamp()
-        for gate in release_run.release["gates"]
-        if gate["gate"] == "publication"
-    }
 
 
 def stages(release_run: ReleaseRun) -> dict[str, float]:

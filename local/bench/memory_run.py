@@ -22,6 +22,7 @@ from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFac
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import ScanFinished, VersionWritten
 from shared.domain.policy import (
+    Ahead,
     BootRules,
     DefinitionPolicy,
     Policy,
@@ -49,7 +50,7 @@ NUMBER: Final = VersionNumber.parse("1.0.0")
 LIMIT: Final = timedelta(days=4)
 
 
-def definition_policy(name: str, *, bake: timedelta = timedelta(0)) -> DefinitionPolicy:
+def definition_policy(name: str, *, bake: timedelta = timedelta(0), ahead: Ahead = Ahead.NEXT) -> DefinitionPolicy:
     """Three rings with two regions each, one of them in another gallery."""
     source = DefinitionId(GalleryId(BUILD, "rg-images", "gal_build"), name)
     copies = DefinitionId(GalleryId(PRODUCTION, "rg-prod", "gal_prod"), name)
@@ -59,7 +60,7 @@ def definition_policy(name: str, *, bake: timedelta = timedelta(0)) -> Definitio
         Ring("production", copies, _targets("eastus2", "southeastasia"), bake=bake),
     )
     scan = ScanRules({Severity.CRITICAL: 0, Severity.HIGH: 5}, deadline=timedelta(hours=24))
-    return DefinitionPolicy(name, source, rings, scan, digest="digest", boot=BootRules())
+    return DefinitionPolicy(name, source, rings, scan, digest="digest", boot=BootRules(), ahead=ahead)
 
 
 def _targets(*regions: str) -> tuple[RegionTarget, ...]:
@@ -93,10 +94,11 @@ def run(
     replication: ReplicationPlan | None = None,
     casting: Casting = lambda *_: CLEAN,
     parallel: int = 1,
+    ahead: Ahead = Ahead.NEXT,
 ) -> MemoryRun:
     """Release ``count`` versions, each of its own definition, all published at the same time."""
     scheduler = Scheduler(BEGIN)
-    policies = [definition_policy(f"image-{index}") for index in range(count)]
+    policies = [definition_policy(f"image-{index}", ahead=ahead) for index in range(count)]
     policy = Policy(TEST, {each.source: each for each in policies})
     extra: dict[str, Any] = {"replication": replication} if replication else {}
     cloud = Cloud(scheduler.clock, policy, home=HOME, casting=casting, **extra)

@@ -31,6 +31,7 @@ from local.demo.scenario import GROUP, PRODUCTION, SOURCE, TEST_GROUP, Story, wo
 from local.scanner.report import report_for
 from local.scanner.signing import headers_for
 from local.stack import Stack, StackOptions
+from shared.domain.policy import Ahead
 
 STORY: Final = Story("ubuntu-22-04", "1.0.0", "clean", "clean", "released")
 RINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,9 +63,10 @@ class ReleaseRun:
     """Version id (lowercase) -> region -> when its replication began and ended."""
     calls: Sequence[Mapping[str, Any]]
     """The app's requests to ARM: ``at``, ``method``, ``operation``, ``path``, ``status``, ``code``."""
+    ahead: Ahead = Ahead.NEXT
 
 
-def policy() -> dict[str, Any]:
+def policy(ahead: Ahead = Ahead.NEXT) -> dict[str, Any]:
     """The policy of the release."""
     networks = f"/subscriptions/{SOURCE}/resourceGroups/{TEST_GROUP}/providers/Microsoft.Network/virtualNetworks"
     return {
@@ -78,6 +80,7 @@ def policy() -> dict[str, Any]:
             {
                 "name": STORY.definition,
                 "source": DEFINITION,
+                "ahead": ahead.value,
                 "scan": {"limits": {"critical": 0, "high": 5}, "onlyFixable": True},
                 "rings": [
                     {"name": name, "bake": "0", "regions": list(regions)}
@@ -89,12 +92,12 @@ def policy() -> dict[str, Any]:
     }
 
 
-async def run_release(*, speed: float, seed: int, wait_seconds: float) -> ReleaseRun:
+async def run_release(*, speed: float, seed: int, wait_seconds: float, ahead: Ahead) -> ReleaseRun:
     """Release one clean version on the stack. Raises MeasurementFailed if it is not released after ``wait_seconds``."""
     with tempfile.TemporaryDirectory(prefix="ringmaster-bench-") as temporary:
         directory = Path(temporary)
         (directory / "world.json").write_text(json.dumps(world([STORY])), encoding="utf-8")
-        (directory / "policy.yaml").write_text(json.dumps(policy()), encoding="utf-8")
+        (directory / "policy.yaml").write_text(json.dumps(policy(ahead)), encoding="utf-8")
         interval = max(POLLING / speed, 0.1)
         options = StackOptions(
             speed=speed,
@@ -114,7 +117,7 @@ async def run_release(*, speed: float, seed: int, wait_seconds: float) -> Releas
         async with Stack(directory / "stack", options) as stack:
             release, log = await _release(stack, wait_seconds)
         operations, regions = _read_records(directory / "stack" / "state" / "arm" / "arm.db")
-    return ReleaseRun(speed, seed, release, operations, regions, log)
+    return ReleaseRun(speed, seed, release, operations, regions, log, ahead)
 
 
 async def _release(stack: Stack, wait_seconds: float) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:

@@ -77,7 +77,10 @@ ORDERS: Mapping[Send, str] = {
     Send.SCAN: "Evaluate the newest usable scan report, or wait for one until the policy's deadline.",
     Send.SMOKE_TEST: "Run a boot test in the build region.",
     Send.REPLICATE: "Replicate the version to the next ring, and monitor each region.",
-    Send.BOOT_TESTS: "Run a boot test in each region of the ring (one command per region).",
+    Send.FILL_AHEAD: (
+        "Replicate the version to rings whose turn has not come, as the policy's `ahead` says, and monitor each region."
+    ),
+    Send.BOOT_TESTS: "Run a boot test in each region of the ring that has none yet (one command per region).",
     Send.BAKE: "Continue when the ring's bake time is over.",
     Send.AWAIT_APPROVAL: "Wait for the ring's approvals until their deadline.",
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and verify the result.",

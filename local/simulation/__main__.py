@@ -29,9 +29,10 @@ def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     if options.seed is not None:
         people = plays_people(options.seed) if options.people is None else options.people
-        totals.add(simulate_within(options.seed, options.releases, people=people))
+        chosen = {"people": people, "ahead": options.ahead}
+        totals.add(simulate_within(options.seed, options.releases, **chosen))
         if options.history or totals.broken:
-            again = simulate_within(options.seed, options.releases, people=people, record_history=True)
+            again = simulate_within(options.seed, options.releases, **chosen, record_history=True)
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
@@ -83,7 +84,8 @@ class Totals:
 def report(result: Result, *, whole: bool = False) -> str:
     """A broken run as text: its seed, its history, the law that it broke and the command that repeats it."""
     people = "--people" if result.people else "--no-people"
-    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {people} --history"
+    chosen = people if result.ahead else f"{people} --no-ahead"
+    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {chosen} --history"
     lines = result.history if whole else result.history[-LAST_LINES:]
     broken = "; ".join(str(violation) for violation in result.violations)
     return "\n".join((f"seed {result.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
@@ -97,6 +99,12 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
     parser.add_argument(
         "--people", action=argparse.BooleanOptionalAction, help="whether people act on releases (in every second seed)"
+    )
+    parser.add_argument(
+        "--ahead",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="with --seed: whether policies may fill rings ahead (yes; kept seeds say otherwise)",
     )
     jobs = os.process_cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=jobs, help=f"processes that run seeds ({jobs})")

@@ -62,9 +62,14 @@ class AnySequence(Release):
 
 
 class AllProven(Release):
-    """A release of which every gate counts as passed."""
+    """A release of which every gate counts as passed that only ``missing_proof`` asks for.
+
+    A ring's replicas and boot tests are left out if they have passed: without them, nothing would be published at all.
+    """
 
     def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        if ring is not None and gate in {Gate.REPLICATION, Gate.BOOT_TEST}:
+            return super().gate(gate, ring, region)
         incarnation, evidence = self.incarnation or "", "assumed"
         return GateRecord(
             gate, Answer.PASS, self.updated_at, incarnation, self.policy_digest, evidence, ring=ring, region=region
@@ -87,6 +92,26 @@ class NoMerge(_Port):
         known = {target.region: target for target in version.targets}
         wanted = [each for each in targets if each != known.get(each.region) or each.region == version.location]
         await self.port.write_targets(version, wanted, excluded=excluded)
+
+
+class NotHidden(_Port):
+    """A replica that is added is visible to ``latest`` at once: its ring is published ahead of its turn."""
+
+    async def write_targets(
+        self, version: VersionFacts, targets: Sequence[RegionTargetFacts], *, excluded: bool
+    ) -> None:
+        shown = [each if each.region in version.regions else replace(each, excluded=False) for each in targets]
+        await self.port.write_targets(version, shown, excluded=excluded)
+
+
+class AnyRing(Release):
+    """A release in which the verdict of a gate in one ring counts in every ring, as for a ring ahead."""
+
+    def gate(self, gate: Gate, ring: str | None = None, region: str | None = None) -> GateRecord | None:
+        found = super().gate(gate, ring, region)
+        rings = {each.ring: each.region for each in self.gates if ring and each.gate is gate and each.ring}
+        others = (super(AnyRing, self).gate(gate, name, place) for name, place in rings.items())
+        return found or next((each for each in others if each is not None), None)
 
 
 @dataclass
@@ -269,6 +294,8 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "sequence check": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnySequence))),
     "lease": lambda: Mutant(lambda world: replace(world, ledger=NoLease(world.ledger))),
     "merge of regions": lambda: Mutant(lambda world: replace(world, galleries=NoMerge(world.galleries))),
+    "hiding of replicas": lambda: Mutant(lambda world: replace(world, galleries=NotHidden(world.galleries))),
+    "proof of each ring": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, AnyRing))),
     "read-back": _without_read_back,
     "evidence requirement": lambda: Mutant(lambda world: replace(world, evidence=NoEvidence(world.evidence))),
     "proof check": lambda: Mutant(

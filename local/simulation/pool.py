@@ -24,12 +24,13 @@ def simulate_within(
     releases: int,
     *,
     people: bool = False,
+    ahead: bool = True,
     seconds: float = PATIENCE,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed. One that is not done within a time is broken off, and its result says so. For the main thread."""
-    simulator = Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history)
+    simulator = Simulator(seed, releases, people=people, ahead=ahead, mutant=mutant, record_history=record_history)
 
     def stop(*_: object) -> NoReturn:
         raise OutOfTime

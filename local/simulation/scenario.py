@@ -26,6 +26,7 @@ from shared.adapters.memory.galleries import Replication
 from shared.domain.access import Access, Actor, Role
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
+    Ahead,
     BootRules,
     DefinitionPolicy,
     FailedRescanAction,
@@ -173,8 +174,8 @@ class Scenario:
         return Policy(TEST, named)
 
 
-def draw(seed: str, releases: int) -> Scenario:
-    """The scenario of a seed. It is the same on every machine."""
+def draw(seed: str, releases: int, *, ahead: bool = True) -> Scenario:
+    """The scenario of a seed. It is the same on every machine. Without ``ahead``, no ring is filled ahead."""
     rng = Random(f"scenario {seed}")
     policy = _policy(rng)
     span = timedelta(minutes=30 + 20 * releases)
@@ -189,7 +190,21 @@ def draw(seed: str, releases: int) -> Scenario:
         scanner_response_rate=rng.choice((0.0, 0.5, 1.0)),
         span=span + timedelta(hours=2),
     )
-    return _with_visible(scenario, Random(f"visible {seed}"))
+    scenario = _with_visible(scenario, Random(f"visible {seed}"))
+    return _with_rings_ahead(scenario, Random(f"ahead {seed}") if ahead else None)
+
+
+def _with_rings_ahead(scenario: Scenario, rng: Random | None) -> Scenario:
+    """The scenario with policies that fill rings ahead. What changes a policy may change this as well."""
+
+    def ruled(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, ahead=rng.choice(tuple(Ahead)) if rng else Ahead.NONE)
+            for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return scenario.with_policies(ruled)
 
 
 def _with_visible(scenario: Scenario, rng: Random) -> Scenario:

@@ -50,6 +50,8 @@ class Result:
     releases: int
     people: bool = False
     """Whether people acted on releases."""
+    ahead: bool = True
+    """Whether policies could fill rings ahead."""
     steps: int = 0
     invocations: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -80,11 +82,12 @@ def simulate(
     releases: int = 4,
     *,
     people: bool = False,
+    ahead: bool = True,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed until everything has ended or a law is broken."""
-    return Simulator(seed, releases, people=people, mutant=mutant, record_history=record_history).run()
+    return Simulator(seed, releases, people=people, ahead=ahead, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -93,10 +96,19 @@ class Simulator:
     The texts that seed the generators are part of what a seed means, and are never changed.
     """
 
-    def __init__(self, seed: str, releases: int, *, people: bool = False, mutant: Mutant, record_history: bool) -> None:
-        self.result = Result(seed, releases, people or mutant.needs_people)
+    def __init__(
+        self,
+        seed: str,
+        releases: int,
+        *,
+        people: bool = False,
+        ahead: bool = True,
+        mutant: Mutant,
+        record_history: bool,
+    ) -> None:
+        self.result = Result(seed, releases, people or mutant.needs_people, ahead)
         self._people_rng = Random(f"people {seed}")
-        scenario = draw(seed, releases)
+        scenario = draw(seed, releases, ahead=ahead)
         if self.result.people:
             scenario = with_people(scenario, self._people_rng)
         self.scenario: Scenario = scenario.with_policies(mutant.change_policy)

@@ -33,7 +33,7 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
             table.add_row(
                 safe_text(each.name),
                 status_text(each.state),
-                safe_text(each.ring or ""),
+                _rings(each),
                 _published(each),
                 _waits(each, now),
             )
@@ -91,6 +91,8 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
             yield Text.assemble("revoked in ", safe_text(where, "red"))
         else:
             yield Text.assemble("published in ", safe_text(where, "green"))
+    for ring, how_far in answer.ahead.items():
+        yield safe_text(f"filled ahead: {ring} ({how_far})")
     for reason in answer.reasons:
         yield safe_text(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
     for warning in answer.warnings:
@@ -105,6 +107,12 @@ def _approvals(approvals: Approvals) -> Text:
     given = ", ".join(f"{each.by} at {format_time(each.at)}" for each in approvals.given) or "none"
     text = f"approvals of {approvals.ring}: {given}; {approvals.missing} of {approvals.needed} missing"
     return safe_text(text, "yellow" if approvals.missing else "green")
+
+
+def _rings(release: Summary) -> Text:
+    """The ring whose turn it is, and those that are filled ahead of theirs."""
+    ahead = (f"{ring} ahead ({how_far})" for ring, how_far in release.ahead.items())
+    return safe_text("\n".join((release.ring or "", *ahead)))
 
 
 def _in_ring(answer: Summary) -> Text:

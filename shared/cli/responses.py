@@ -60,6 +60,7 @@ class Summary(msgspec.Struct):
     started_at: datetime
     updated_at: datetime
     ring: str | None = None
+    ahead: dict[str, str] = {}
     reasons: list[str] = []
     warnings: list[str] = []
     published: dict[str, list[str]] = {}

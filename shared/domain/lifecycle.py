@@ -8,16 +8,20 @@ Two rules:
    that the row names, and keeps all others. What it returns is written with one conditional write; only then is
    anything sent.
 
+Rings ahead of their turn are branches beside the state, which names the ring whose turn it is. Their verdicts change no
+state. When a ring comes whose verdicts are there already, ``advance`` takes the rows that they lead to at once.
+
 The diagram in ``docs/lifecycle.md`` is drawn from this table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.ahead import KEPT, has_passed, is_filling, replicas_kept
 from shared.domain.approvals import missing_approvals
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Kind
@@ -36,6 +40,8 @@ class Outcome(StrEnum):
     REPLICATED = "replicated"
     REPLICATED_UNTESTED = "replicated, ring asks for no boot test"
     RING_TESTED = "every region of the ring tested"
+    AHEAD_REPLICATED = "ring ahead replicated"
+    AHEAD_PASSED = "gate of a ring ahead passed"
     BAKED = "baked"
     APPROVAL_WANTED = "approval wanted"
     APPROVED = "approved"
@@ -84,20 +90,25 @@ _STANDING: Final = (S.RELEASED, S.REJECTED, S.SUPERSEDED)
 TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.VALIDATING, O.VALIDATED): Next(S.QUALIFYING, (Send.SCAN, Send.SMOKE_TEST)),
     (S.QUALIFYING, O.GATE_PASSED): Next(S.QUALIFYING),
-    (S.QUALIFYING, O.QUALIFIED): Next(S.REPLICATING, (Send.REPLICATE,), next_ring=True),
-    (S.REPLICATING, O.REPLICATED): Next(S.TESTING, (Send.BOOT_TESTS,)),
-    (S.REPLICATING, O.REPLICATED_UNTESTED): Next(S.BAKING, (Send.BAKE,)),
+    (S.QUALIFYING, O.QUALIFIED): Next(S.REPLICATING, (Send.REPLICATE, Send.FILL_AHEAD), next_ring=True),
+    (S.REPLICATING, O.REPLICATED): Next(S.TESTING, (Send.BOOT_TESTS, Send.FILL_AHEAD)),
+    (S.REPLICATING, O.REPLICATED_UNTESTED): Next(S.BAKING, (Send.BAKE, Send.FILL_AHEAD)),
     (S.TESTING, O.GATE_PASSED): Next(S.TESTING),
     (S.TESTING, O.RING_TESTED): Next(S.BAKING, (Send.BAKE,)),
+    # Rings that are filled ahead of their turn.
+    **{(state, O.AHEAD_REPLICATED): Next(state, (Send.BOOT_TESTS,)) for state in _IN_A_RING},
+    **{(state, O.AHEAD_PASSED): Next(state) for state in _IN_A_RING},
     (S.BAKING, O.BAKED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     # An approval can be withdrawn by new evidence until the moment of publication.
     **{
-        (state, O.APPROVAL_WANTED): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL))
+        (state, O.APPROVAL_WANTED): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL, Send.FILL_AHEAD))
         for state in (S.BAKING, S.PUBLISHING)
     },
     (S.AWAITING_APPROVAL, O.APPROVAL_OVERDUE): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL)),
     (S.AWAITING_APPROVAL, O.APPROVED): Next(S.PUBLISHING, (Send.PUBLISH,)),
-    (S.PUBLISHING, O.RING_PUBLISHED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE), next_ring=True),
+    (S.PUBLISHING, O.RING_PUBLISHED): Next(
+        S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE, Send.FILL_AHEAD), next_ring=True
+    ),
     (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
     (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     # Later scans of published versions.
@@ -106,7 +117,7 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
         for state in (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, *_STANDING)
     },
     **{(state, O.HELD_BACK): Next(S.HELD, (*_ENDED, Send.SCAN)) for state in _IN_A_RING},
-    (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE)),
+    (S.HELD, O.HOLD_LIFTED): Next(S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE, Send.FILL_AHEAD)),
     **{
         (state, O.REVOKE_ORDERED): Next(S.REVOKING, (*_ENDED, Send.REVOKE))
         for state in (S.VALIDATING, S.QUALIFYING, *_IN_A_RING, S.HELD, *_STANDING)
@@ -121,7 +132,7 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     # What people order after a rejection that is not about the image, or after a revocation.
     (S.REJECTED, O.VALIDATION_RETRIED): Next(S.VALIDATING, (Send.CLEAN_UP, Send.VALIDATE)),
     (S.REJECTED, O.QUALIFICATION_RETRIED): Next(S.QUALIFYING, (Send.CLEAN_UP, Send.SCAN, Send.SMOKE_TEST)),
-    (S.REJECTED, O.RING_RETRIED): Next(S.REPLICATING, (Send.CLEAN_UP, Send.REPLICATE)),
+    (S.REJECTED, O.RING_RETRIED): Next(S.REPLICATING, (Send.CLEAN_UP, Send.REPLICATE, Send.FILL_AHEAD)),
     **{(state, O.RESTORE_ORDERED): _RESTART for state in (S.REJECTED, S.REVOKED)},
     # A version number can be reused at any time, also long after its release.
     **{(state, O.NUMBER_REUSED): Next(S.VALIDATING, (*_RESTART.sends, Send.HIDE)) for state in State},
@@ -134,6 +145,7 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
 }
 
 
+_ENDED_UNPUBLISHED: Final = {S.REJECTED, S.SUPERSEDED, S.REVOKING}
 _FORGETTING: Final = {O.NUMBER_REUSED, O.POLICY_CHANGED, O.VERSION_RETURNED, O.RESTORE_ORDERED}
 """Restarts from the beginning: no earlier verdict counts."""
 
@@ -163,23 +175,36 @@ def advance(
     moment: Moment,
     *,
     why: str = "",
+    ring: str | None = None,
 ) -> Release:
     """The release after an outcome, with its new pending commands.
 
-    ``policy`` may be None only where a release ends: the policy may no longer cover it. Raises NoSuchTransition.
+    ``policy`` may be None only where a release ends: the policy may no longer cover it. ``ring`` is the ring ahead that
+    the outcome is about. Raises NoSuchTransition.
     """
+    moved = _moved(replace(release, seq=release.seq + 1), outcome, policy, moment, why, ring)
+    while policy is not None and (at_hand := _at_hand(moved, policy)) is not None:
+        moved = _moved(moved, at_hand, policy, moment, "ahead of its turn", None)
+    return moved
+
+
+def _moved(
+    release: Release, outcome: Outcome, policy: DefinitionPolicy | None, moment: Moment, why: str, ring: str | None
+) -> Release:
     follows = TABLE.get((release.state, outcome))
     if follows is None:
         raise NoSuchTransition(f"{release.version.short}: {outcome!r} cannot follow in state {release.state}")
-    moved = replace(release, seq=release.seq + 1, state=follows.state)
+    moved = replace(release, state=follows.state)
     if outcome is Outcome.QUALIFIED:
         moved = replace(moved, qualified_at=moment.now)
+    if policy is not None:
+        moved = replace(moved, warnings=tuple(_warnings(release, follows.state, policy)))
     if Send.CLEAN_UP in follows.sends:
         moved = order_clean_up(moved, moment)
     if Send.ANNOUNCE in follows.sends:
         moved = order_announcement(moved, outcome.name.lower(), moment)
     if policy is not None:
-        moved = _advanced(moved, outcome, follows, policy, moment)
+        moved = _advanced(moved, outcome, follows, policy, moment, ring)
     elif not follows.state.is_terminal:
         raise NoSuchTransition(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
@@ -187,7 +212,17 @@ def advance(
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
 
 
-def _advanced(release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment) -> Release:
+def _warnings(release: Release, state: State, policy: DefinitionPolicy) -> Iterator[str]:
+    """The warnings in the state that follows: of replicas that were made ahead, when they are left behind."""
+    begins_anew = not (state.is_terminal or state is State.REVOKING)
+    yield from (each for each in release.warnings if not (begins_anew and each.startswith(KEPT)))
+    if state in _ENDED_UNPUBLISHED and release.state in _OPEN:
+        yield from replicas_kept(release, policy)
+
+
+def _advanced(
+    release: Release, outcome: Outcome, follows: Next, policy: DefinitionPolicy, moment: Moment, ring: str | None
+) -> Release:
     if follows.next_ring:
         after = policy.ring_after(release.ring)
         release = replace(release, ring=after.name if after else None)
@@ -197,9 +232,30 @@ def _advanced(release: Release, outcome: Outcome, follows: Next, policy: Definit
     if outcome in _FORGETTING:
         release = _reset(release, outcome, policy)
     for send in follows.sends:
-        if send is not Send.HIDE or hides:
-            release = order(release, send, policy, moment)
+        if send is Send.HIDE and not hides:
+            continue
+        if send is Send.REPLICATE and follows.next_ring and has_passed(release, Gate.REPLICATION, release.ring):
+            continue
+        release = order(release, send, policy, moment, ring=ring)
     return release
+
+
+def _at_hand(release: Release, policy: DefinitionPolicy) -> Outcome | None:
+    """What follows from verdicts that the ring got before it was its turn; None if it waits for a command."""
+    if release.state not in {State.REPLICATING, State.TESTING} or release.policy_digest != policy.digest:
+        return None
+    ring = policy.ring(release.ring or "")
+    if release.state is State.REPLICATING:
+        waits = is_filling(release, ring) or not has_passed(release, Gate.REPLICATION, ring.name)
+        return None if waits else after_replication(ring)
+    lacks = any(not has_passed(release, Gate.BOOT_TEST, ring.name, region) for region in ring.region_names)
+    return None if lacks or _is_tested(release, ring.name) else Outcome.RING_TESTED
+
+
+def _is_tested(release: Release, ring: str | None) -> bool:
+    """Whether a boot test of a ring is under way."""
+    commands = (pending.command for pending in release.pending.values())
+    return any(command.kind is Kind.BOOT_TEST and command.ring == ring for command in commands)
 
 
 def after_gate(release: Release) -> Outcome:
@@ -207,9 +263,16 @@ def after_gate(release: Release) -> Outcome:
 
     ``release`` must already be without the branch that passed.
     """
-    if any(pending.command.kind.is_gate for pending in release.pending.values()):
-        return Outcome.GATE_PASSED
-    return Outcome.QUALIFIED if release.state is State.QUALIFYING else Outcome.RING_TESTED
+    if release.state is State.QUALIFYING:
+        open_gates = any(pending.command.kind.is_gate for pending in release.pending.values())
+        return Outcome.GATE_PASSED if open_gates else Outcome.QUALIFIED
+    return Outcome.GATE_PASSED if _is_tested(release, release.ring) else Outcome.RING_TESTED
+
+
+def after_gate_ahead(gate: Gate, ring: Ring) -> Outcome:
+    """The outcome when a gate of a ring ahead has passed."""
+    begins_tests = gate is Gate.REPLICATION and ring.boot_test
+    return Outcome.AHEAD_REPLICATED if begins_tests else Outcome.AHEAD_PASSED
 
 
 def after_replication(ring: Ring) -> Outcome:
@@ -244,13 +307,8 @@ def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tup
         wanted += [(Gate.BOOT_TEST, ring.name, region) for region in ring.region_names]
     if release.incarnation is None or release.policy_digest != policy.digest:
         return tuple("/".join(part for part in place if part) for place in wanted)
-    lacking = tuple("/".join(part for part in place if part) for place in wanted if not _has_evidence(release, *place))
+    lacking = tuple("/".join(part for part in place if part) for place in wanted if not has_passed(release, *place))
     return (*lacking, *((f"{Gate.APPROVAL}/{ring.name}",) if missing_approvals(release, policy, ring) else ()))
-
-
-def _has_evidence(release: Release, gate: Gate, ring: str | None, region: str | None) -> bool:
-    record = release.gate(gate, ring, region)
-    return record is not None and record.answer == "pass" and bool(record.evidence)
 
 
 def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Release:

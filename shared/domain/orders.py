@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.ahead import baked_at, is_filling, rings_to_fill, untested
 from shared.domain.hop_states import (
     Announce,
     AwaitApproval,
@@ -29,7 +30,7 @@ from shared.domain.image import VersionId
 from shared.domain.limits import MAX_TAG_VALUE
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
+from shared.domain.policy import Ahead, ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Pending, Release, State
 
 MARGIN: Final = timedelta(hours=24)
@@ -45,6 +46,8 @@ MAX_MACHINE_NAME: Final = 15
 AT_ONCE: Final = timedelta(0)
 EMERGENCY: Final = "emergency"
 """What an announcement of an emergency promotion is about."""
+COPY_HEAD_START: Final = timedelta(seconds=10)
+"""Azure copies a version whose last update succeeded. Copies that are asked for at once begin before that update."""
 JUDGE_AGAIN_AFTER: Final = timedelta(seconds=10)
 """While a policy is rolled out, two instances begin a release anew by turns. This keeps them from a hot loop."""
 
@@ -56,6 +59,7 @@ class Send(StrEnum):
     SCAN = "scan"
     SMOKE_TEST = "smoke test"
     REPLICATE = "replicate"
+    FILL_AHEAD = "replicate rings ahead"
     BOOT_TESTS = "boot test in each region"
     BAKE = "bake"
     AWAIT_APPROVAL = "await approval"
@@ -81,9 +85,16 @@ class _Order:
     wait: timedelta = AT_ONCE
 
 
-def order(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment) -> Release:
-    """The row with the commands that a transition sends. Raises RingNeeded."""
-    for each in _orders(release, send, policy, moment):
+def order(
+    release: Release, send: Send, policy: DefinitionPolicy, moment: Moment, *, ring: str | None = None
+) -> Release:
+    """The row with the commands that a transition sends, for a ring ahead if one is named. Raises RingNeeded.
+
+    What is under way is not sent again; nor is a boot test that has passed.
+    """
+    # The last ring of a release that ended long ago may be none of the policy's any more.
+    found = next((each for each in policy.rings if each.name == (ring or release.ring)), None)
+    for each in _orders(release, send, policy, found, moment):
         release = _ordered(release, each, moment)
     return release
 
@@ -156,45 +167,64 @@ def _ordered(release: Release, order: _Order, moment: Moment) -> Release:
     return release.with_pending(order.branch, Pending(command, due, decided_at=moment.now))
 
 
-def _orders(release: Release, send: Send, policy: DefinitionPolicy, moment: Moment) -> Iterator[_Order]:
-    # The last ring of a release that ended long ago may be none of the policy's any more.
-    ring = next((each for each in policy.rings if each.name == release.ring), None)
-    boot_within = policy.boot.ready_within + policy.boot.probe_within
-    match send, ring:
-        case ((Send.CLEAN_UP | Send.ANNOUNCE), _):
+def _orders(
+    release: Release, send: Send, policy: DefinitionPolicy, ring: Ring | None, moment: Moment
+) -> Iterator[_Order]:
+    match send:
+        case Send.CLEAN_UP | Send.ANNOUNCE:
             return  # need no policy; see order_clean_up and order_announcement
-        case Send.VALIDATE, _:
+        case Send.VALIDATE:
             wait = AT_ONCE if release.seq == 1 else JUDGE_AGAIN_AFTER / moment.pace
             yield _Order(Branch(Kind.VALIDATE), NoState(), policy.validation.ready_within, wait)
-        case Send.SCAN, _:
+        case Send.SCAN:
             within = policy.scan.hold_for if release.state is State.HELD else policy.scan.deadline
             yield _Order(Branch(Kind.SCAN), AwaitScan(moment.after(within)), within)
-        case Send.SMOKE_TEST, _:
-            yield _Order(Branch(Kind.BOOT_TEST), _test(release, None, None), boot_within)
+        case Send.SMOKE_TEST:
+            yield _boot_test(release, policy)
+        case Send.FILL_AHEAD:
+            yield from (_replication(policy, each, moment) for each in rings_to_fill(release, policy, moment))
+        case Send.REVOKE:
+            yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
+        case Send.HIDE:
+            yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
+        case Send.LIST_USERS:
+            yield _Order(Branch(Kind.IN_USE), ListUsers(), LIST_USERS_WITHIN)
+        case _:
+            yield from _ring_orders(release, send, policy, ring, moment)
+
+
+def _ring_orders(
+    release: Release, send: Send, policy: DefinitionPolicy, ring: Ring | None, moment: Moment
+) -> Iterator[_Order]:
+    match send, ring:
         case Send.REPLICATE, Ring():
-            yield _Order(Branch(Kind.REPLICATE, ring.name), NoState(), policy.replication.complete_within)
+            if not is_filling(release, ring):
+                yield _replication(policy, ring, moment)
         case Send.BOOT_TESTS, Ring():
-            for region in ring.region_names:
-                yield _Order(Branch(Kind.BOOT_TEST, ring.name, region), _test(release, ring.name, region), boot_within)
+            yield from (_boot_test(release, policy, ring.name, region) for region in untested(release, ring))
         case Send.BAKE, Ring():
-            wait = max(AT_ONCE, _baked_at(release, policy, ring, moment) - moment.now)
+            wait = max(AT_ONCE, baked_at(release, policy, ring, moment) - moment.now)
             yield _Order(Branch(Kind.PROMOTE, ring.name), Bake(), AT_ONCE, wait)
         case Send.AWAIT_APPROVAL, Ring(approval=ApprovalRules(within=within)):
             yield _Order(Branch(Kind.PROMOTE, ring.name), AwaitApproval(moment.after(within)), within)
         case Send.PUBLISH, Ring():
             yield _Order(Branch(Kind.PROMOTE, ring.name), Publish(), PUBLISH_WITHIN)
-        case Send.REVOKE, _:
-            yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
-        case Send.HIDE, _:
-            yield _Order(Branch(Kind.HIDE), Exclude(), PUBLISH_WITHIN)
-        case Send.LIST_USERS, _:
-            yield _Order(Branch(Kind.IN_USE), ListUsers(), LIST_USERS_WITHIN)
         case _:
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
 
 
-def _test(release: Release, ring: str | None, region: str | None) -> CreateMachine:
-    return CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
+def _boot_test(
+    release: Release, policy: DefinitionPolicy, ring: str | None = None, region: str | None = None
+) -> _Order:
+    state = CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
+    return _Order(Branch(Kind.BOOT_TEST, ring, region), state, policy.boot.ready_within + policy.boot.probe_within)
+
+
+def _replication(policy: DefinitionPolicy, ring: Ring, moment: Moment) -> _Order:
+    is_copied = any(each.definition != policy.source for each in policy.rings)
+    waits_for_copies = policy.ahead is Ahead.ALL and is_copied and ring.definition == policy.source
+    wait = COPY_HEAD_START / moment.pace if waits_for_copies else AT_ONCE
+    return _Order(Branch(Kind.REPLICATE, ring.name), NoState(), policy.replication.complete_within, wait)
 
 
 def may_leave_empty(release: Release) -> bool:
@@ -203,11 +233,3 @@ def may_leave_empty(release: Release) -> bool:
     return (
         ordered is not None and isinstance(ordered.command.state, RevocationState) and ordered.command.state.allow_empty
     )
-
-
-def _baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, moment: Moment) -> datetime:
-    names = [each.name for each in policy.rings]
-    index = names.index(ring.name)
-    before = release.published_in(names[index - 1]) if index else None
-    since = before.at if before else release.qualified_at or moment.now
-    return since + ring.bake / moment.pace

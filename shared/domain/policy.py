@@ -89,6 +89,16 @@ class ApprovalRules:
     at_deadline: ApprovalDeadline = ApprovalDeadline.HOLD
 
 
+class Ahead(StrEnum):
+    """Which rings get their replicas and boot tests before it is their turn. Publications keep their order."""
+
+    NONE = "none"
+    NEXT = "next"
+    """The next ring, while this one bakes or waits for approval."""
+    ALL = "all"
+    """Every ring, right after qualification: one write for all rings of a version."""
+
+
 class Skippable(StrEnum):
     """A condition that an emergency promotion may skip, where the policy names it."""
 
@@ -297,6 +307,7 @@ class DefinitionPolicy:
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
     revocation: RevocationRules = field(default_factory=RevocationRules)
+    ahead: Ahead = Ahead.NEXT
 
     def ring(self, name: str) -> Ring:
         """The ring of that name. Raises KeyError when the policy has none."""

@@ -15,10 +15,11 @@ from shared.domain.lifecycle import (
     advance,
     after_bake,
     after_gate,
+    after_gate_ahead,
     after_publication,
     after_replication,
 )
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.outcomes import (
     Annotated,
@@ -153,9 +154,19 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
         told = "; ".join(result.reasons)[:LONGEST_WHY]
         listed = advance(release, Outcome.USERS_LISTED, policy, moment, why=told)
         return Folded(listed, record.evidence, document)
-    outcome = _outcome(release, result, policy, command.ring)
-    moved = advance(release, outcome, policy, moment, why="; ".join(result.reasons)[:LONGEST_WHY])
-    return Folded(replace(moved, reasons=_ended(moved, result.reasons)), record.evidence, document)
+    reasons, ahead = result.reasons, _ring_ahead(release, command)
+    if ahead:
+        reasons = tuple(f"{ahead}, filled ahead: {each}" for each in reasons)
+    outcome = _outcome(release, result, policy, command)
+    why = "; ".join(reasons)[:LONGEST_WHY] or ahead or ""
+    moved = advance(release, outcome, policy, moment, why=why, ring=ahead)
+    return Folded(replace(moved, reasons=_ended(moved, reasons)), record.evidence, document)
+
+
+def _ring_ahead(release: Release, command: Command) -> str | None:
+    """The ring of a command that is ahead of its turn; None for any other command."""
+    fills = command.kind in {Kind.REPLICATE, Kind.BOOT_TEST} and command.ring is not None
+    return command.ring if fills and command.ring != release.ring else None
 
 
 def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
@@ -221,15 +232,17 @@ def recorded(
     return record, document
 
 
-def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, ring: str | None) -> Outcome:
+def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, command: Command) -> Outcome:
     if result.answer is Answer.REJECT:
         return Outcome.REJECTED
+    if (ahead := _ring_ahead(release, command)) is not None:
+        return after_gate_ahead(result.gate, policy.ring(ahead))
     match result.gate:
         case Gate.VALIDATION:
             return Outcome.VALIDATED
         case Gate.SCAN if release.state is State.HELD:
             return Outcome.HOLD_LIFTED
-        case Gate.SCAN if ring is not None:
+        case Gate.SCAN if command.ring is not None:
             return Outcome.RING_SCANNED
         case Gate.REVOCATION:
             return Outcome.REVOKED

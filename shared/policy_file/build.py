@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from shared.domain.access import Access, Role
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
+    Ahead,
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
@@ -78,6 +79,7 @@ def build(
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
             revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
+            ahead=Ahead(section.ahead),
         )
         for number, section in enumerate(document.definitions)
     ]
@@ -275,9 +277,9 @@ _UNORDERED: Final = {
     "sources",
     "kinds",
 }
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation"}
-"""Who may act, and when, and what follows a revocation: a change decides nothing anew about an image, so that its
-evidence still holds."""
+_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation", "ahead"}
+"""Who may act, what happens when, and what follows a revocation: a change decides nothing anew about an image, so that
+its evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
     "severities": {},

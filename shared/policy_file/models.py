@@ -253,6 +253,15 @@ class DefinitionSection(Section):
     retention: RetentionSection = Field(
         default_factory=lambda: RetentionSection.model_validate({}), description="Which versions are kept"
     )
+    ahead: Literal["none", "next", "all"] = Field(
+        "next",
+        description="Which rings get their replicas and boot tests before it is their turn, hidden from `latest`. "
+        "`next`: the next ring, as soon as this one has its replicas, if it is in another gallery, if the rest of this "
+        "ring's bake lasts at least 30 minutes, or while this ring waits for approval. `all`: every ring, right after "
+        "the scan and the smoke test passed, with one write for each gallery; the first publication then waits until "
+        "all regions of its gallery are replicated. `none`: one ring after the other. Publications keep their order, "
+        "and a change of this key restarts nothing",
+    )
     access: AccessSection = Field(
         default_factory=lambda: AccessSection.model_validate({}),
         description="Who may do what with this definition's versions, beside those of the whole file",

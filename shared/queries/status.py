@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.codec import CodecError
 from shared.domain.actions import ActionRecord
+from shared.domain.ahead import standing
 from shared.domain.approvals import approvals, missing_approvals
 from shared.domain.hop_states import deadline_of, step_of
 from shared.domain.image import VersionId
@@ -74,6 +75,7 @@ def summary(release: Release) -> dict[str, Any]:
         "name": release.version.short,
         "state": release.state.value,
         "ring": release.ring,
+        "ahead": dict(standing(release)),
         "reasons": list(release.reasons),
         "warnings": list(release.warnings),
         "published": {each.ring: list(each.regions) for each in release.published},

@@ -40,7 +40,7 @@ from shared.domain.latest import (
     plan_publication,
 )
 from shared.domain.lifecycle import Outcome, missing_proof
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import PUBLISH_WITHIN
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
@@ -62,6 +62,13 @@ SCAN_POLL: Final = timedelta(minutes=10)
 HELD_POLL: Final = timedelta(hours=6)
 POLICY_POLL: Final = timedelta(hours=1)
 """How late a wait for people or the calendar notices that the policy has changed."""
+UPDATE: Final = timedelta(seconds=31)
+"""A write that replicates nothing, such as the publication of a ring, takes about 30 seconds."""
+UNDER_WAY: Final = timedelta(seconds=15)
+SLACK: Final = timedelta(seconds=2)
+SHORTEST_LOOK: Final = timedelta(seconds=5)
+LONGEST_LOOK: Final = timedelta(minutes=5)
+"""Minimum and maximum time between looks at a version that is being updated."""
 UNDO_POLL: Final = timedelta(seconds=5)
 """The write that made the wrong version visible may still be in progress."""
 _REUSED: Final = Redirected(Outcome.NUMBER_REUSED, "another version was built under the same number")
@@ -186,7 +193,34 @@ async def _publish(hop: Hop, state: Publish) -> HopResult:
             return Redirected(Outcome.SUPERSEDED, f"{plan.by} is already published in {plan.region}", published=shown)
         if isinstance(plan, PublicationBlocked):
             return await _blocked(hop, state, plan, version)
+        if plan.changes and version.provisioning_state.in_progress:
+            return _behind(hop, state)
         return await _write(hop, state, plan, version)
+
+
+def _behind(hop: Hop, state: Publish) -> HopResult:
+    """Wait for the end of the write that is in progress: Azure refuses a second one (409).
+
+    It is this release's own as a rule: the publication of the ring before, or the replication of a ring ahead, which
+    is followed by a command of its own. What that command expects is when to look again.
+    """
+    release, definition, moment = hop.release, hop.ring.definition, hop.moment
+    same = [each.name for each in hop.policy.rings if each.definition == definition]
+    replications = [each for each in release.pending.values() if each.command.kind is Kind.REPLICATE]
+    ahead = [each for each in replications if each.command.ring in same]
+    if ahead:
+        why = f"the replicas of {', '.join(sorted(each.command.ring or '' for each in ahead))}, which are being made"
+        expected = max(each.due for each in ahead) + SLACK / moment.pace
+    else:
+        why = "another update of the version to end"
+        expected = max((each.at for each in release.published if each.ring in same), default=hop.now - UPDATE)
+        expected += UPDATE / moment.pace
+    if hop.is_late:
+        return Stalled(f"{hop.ring.name} waited for {why}, until {hop.until}: see the version in Azure, then resend")
+    note = None if state.waits_for == why else f"{hop.ring.name} waits for {why}"
+    left = expected - hop.now if expected > hop.now else UNDER_WAY / moment.pace
+    least, most = SHORTEST_LOOK / moment.pace, LONGEST_LOOK / moment.pace
+    return Requeue(replace(state, waits_for=why), AT_ONCE, note=note, at_least=min(max(left, least), most))
 
 
 async def _blocked(hop: Hop, state: Publish, plan: PublicationBlocked, version: VersionFacts) -> HopResult:

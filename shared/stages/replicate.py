@@ -3,18 +3,22 @@
 Each hop reads the version with its replication status and decides from these facts. The state has only what Azure does
 not report: how many repairs it accepted, the time of the last one, and the regions that a repair removed. After a
 repair, a region that is still Failed counts as failed again only some time later. A ring in another gallery has a copy
-of the version with the same number. The copy must be of the same incarnation.
+of the version with the same number. The copy must be of the same incarnation. A ring that is filled ahead of its turn
+is handled like any other; whichever ring writes first may ask for the replicas of the others, too.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.domain.facts import ProvisioningState, VersionFacts
+from shared.domain.ahead import targets_asked_for
+from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.hop_states import Replicate
+from shared.domain.image import region_names
 from shared.domain.lifecycle import Outcome
 from shared.domain.outcomes import Decided, HopResult, Redirected, Requeue, Stalled
 from shared.domain.release import Answer, Gate, Release
@@ -83,14 +87,36 @@ async def _copy(hop: Hop, state: Replicate) -> HopResult:
             f"image definition {ring.definition} of ring {ring.name} does not exist: create it, or correct the policy"
         )
         return Requeue(state, NEEDS_PEOPLE, note=text, stalled=text)
+    if _comes_later(hop, source, definition):
+        return _not_copied(hop, state, f"not copied yet: the source has no replica in {definition.location}")
     async with definition_lease(hop, ring.definition):
         await galleries.copy_version(
             source,
             hop.target,
             location=definition.location,
-            targets=first_targets(ring.regions, home=definition.location),
+            targets=first_targets(targets_asked_for(hop.policy, ring), home=definition.location),
         )
     return Requeue(_with_progress_reset(hop, state), AFTER_WRITE, note=f"copying to {ring.definition.gallery.name}")
+
+
+def _comes_later(hop: Hop, source: VersionFacts, definition: DefinitionFacts) -> bool:
+    """Whether an earlier ring is still to bring the source to the home region of the copy.
+
+    "Troubleshoot shared images in Azure" asks for the source in the location of the new version.
+    """
+    if hop.command.ring == hop.release.ring or definition.location in source.regions:
+        return False
+    earlier = itertools.takewhile(lambda each: each.name != hop.command.ring, hop.policy.rings)
+    return any(
+        each.definition == source.id.definition and definition.location in region_names(each.region_names)
+        for each in earlier
+    )
+
+
+def _not_copied(hop: Hop, state: Replicate, note: str) -> Requeue:
+    """Look at the source again. The first look is told: the source of a ring ahead can be updated for long."""
+    told = state.looked_at is not None
+    return Requeue(replace(state, looked_at=hop.now), AFTER_WRITE, note=None if told else note)
 
 
 async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> HopResult:
@@ -100,7 +126,7 @@ async def _prepare_source(hop: Hop, state: Replicate, source: VersionFacts) -> H
         note = f"not copied yet: the source is {source.provisioning_state.value}"
         if hop.is_late:
             return Stalled(f"{note}, until {hop.until}: wait until the source has succeeded, then resend")
-        return Requeue(state, AFTER_WRITE, note=note)
+        return _not_copied(hop, state, note)
     async with definition_lease(hop, release.version.definition):
         fresh = await hop.world.galleries.version(release.version, replication=True)
         if fresh is None or not is_same(fresh, release) or fresh.provisioning_state is not ProvisioningState.FAILED:
@@ -152,7 +178,7 @@ async def _write(hop: Hop, state: Replicate) -> HopResult:
             return Requeue(state, timedelta(0), note="the version disappeared before the write")
         if _reused(fresh, hop.release):
             return _REUSED
-        plan = plan_targets(fresh, ring.regions)
+        plan = plan_targets(fresh, targets_asked_for(hop.policy, ring))
         if plan.changes:
             await write(fresh, plan.targets, hop.world, excluded=plan.excluded)
     note = f"replicating to {', '.join(ring.region_names)}"

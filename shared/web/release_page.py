@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain.ahead import standing as standing_ahead
 from shared.domain.display import format_duration, relative_time
 from shared.domain.policy import DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, GateRecord, Release, State
@@ -111,7 +112,9 @@ def _publication_state(release: Release) -> str:
 def _ring(ring: Ring, release: Release) -> RingRow:
     published = release.published_in(ring.name)
     under_way = ring.name == release.ring and not release.state.is_terminal
-    standing = _publication_state(release) if published else release.state.value if under_way else "not started"
+    ahead = standing_ahead(release).get(ring.name)
+    not_yet = f"filled ahead: {ahead}" if ahead else "not started"
+    standing = _publication_state(release) if published else release.state.value if under_way else not_yet
     if standing == "not started" and release.state.is_terminal:
         standing = "not published"
     regions: Sequence[str] = published.regions if published else ring.region_names

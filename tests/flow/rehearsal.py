@@ -127,6 +127,8 @@ class Rehearsal:
         self.scheduler = Scheduler(BEGIN)
         self.misfortunes = Misfortunes(self.scheduler.clock, misfortunes)
         self.characters: dict[VersionNumber, Sequence[Character]] = {}
+        self.characters_in: dict[str, Character] = {}
+        """What machines of a region are, whatever their image."""
         self.cloud = Cloud(
             self.scheduler.clock,
             policy_of(*(definitions or (DEFINITION,))),
@@ -347,6 +349,8 @@ class Rehearsal:
     # --- the platform -------------------------------------------------------------------------------------------------
 
     def _cast(self, spec: MachineSpec, asked: int) -> Character:
+        if spec.region in self.characters_in:
+            return self.characters_in[spec.region]
         characters = self.characters[spec.image.number]
         return characters[min(asked, len(characters)) - 1]
 

@@ -1,5 +1,6 @@
 """A region that somebody else added to a version, that is in no policy, and fails."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from shared.adapters.memory.galleries import Replication
 from shared.domain.actions import Action
 from shared.domain.image import VersionId
-from shared.domain.policy import DefinitionPolicy
+from shared.domain.policy import Ahead, DefinitionPolicy
 from shared.domain.release import State
 from tests.flow.rehearsal import DEFINITION, HOME, SMALL, SOURCE, Rehearsal
 from tests.flow.test_replication import add_region
@@ -87,7 +88,7 @@ def test_a_foreign_region_is_never_taken_out() -> None:
 
 
 def test_a_foreign_region_that_fails_keeps_no_copy_waiting_without_a_reason() -> None:
-    play = failing(10**6, DEFINITION)
+    play = failing(10**6, replace(DEFINITION, ahead=Ahead.NONE))  # the copy begins when the region has failed
     version = play.publish()
     play.until(lambda: play.has(version) and play.release(version).published_in("early") is not None)
     add_region(play, version, FOREIGN)

@@ -30,6 +30,11 @@ def test_missing_proof_is_found_although_the_app_finds_none_missing() -> None:
     assert "lacks scan/ring-" in violation.text
 
 
+@pytest.mark.parametrize("protection", ["hiding of replicas", "proof of each ring"])
+def test_a_ring_that_is_published_without_its_turn_or_its_own_proof_is_found(protection: str) -> None:
+    assert "without complete proof: ring-" in first_violation(protection, Law.PROOF).text
+
+
 def test_a_bad_version_that_its_builder_left_visible_is_found_where_nothing_hides_it() -> None:
     assert "is bad" in first_violation("hiding", Law.NOTHING_BAD_VISIBLE).text
 

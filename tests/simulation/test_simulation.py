@@ -14,6 +14,7 @@ import pytest
 from local.simulation.__main__ import main, report
 from local.simulation.laws import Law
 from local.simulation.pool import plays_people, simulate_all, simulate_within
+from local.simulation.scenario import draw
 from local.simulation.simulator import (
     BEGIN,
     LONGEST,
@@ -25,6 +26,7 @@ from local.simulation.simulator import (
     simulate,
 )
 from shared.domain.actions import Action
+from shared.domain.policy import Ahead, Policy
 
 KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
@@ -33,15 +35,15 @@ SHARES = 8
 SEEDS_IN_A_SHARE = 20
 
 
-def kept_seeds() -> list[tuple[str, int, bool]]:
+def kept_seeds() -> list[tuple[str, int, bool, bool]]:
     lines = [line.split(":")[0].split() for line in KEPT.read_text().splitlines() if line and line[0] != "#"]
-    return [(seed, int(releases), people == ["people"]) for seed, releases, *people in lines]
+    return [(seed, int(releases), "people" in words, "ahead" in words) for seed, releases, *words in lines]
 
 
-def holds(seed: str, releases: int = 4, *, people: bool = False) -> Result:
-    result = simulate(seed, releases, people=people)
+def holds(seed: str, releases: int = 4, *, people: bool = False, ahead: bool = True) -> Result:
+    result = simulate(seed, releases, people=people, ahead=ahead)
     if result.violations:
-        pytest.fail(report(simulate(seed, releases, people=people, record_history=True)))
+        pytest.fail(report(simulate(seed, releases, people=people, ahead=ahead, record_history=True)))
     return result
 
 
@@ -51,9 +53,9 @@ def test_no_law_is_broken_within_the_budget(share: int) -> None:
         holds(str(seed), people=plays_people(str(seed)))
 
 
-@pytest.mark.parametrize(("seed", "releases", "people"), kept_seeds())
-def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool) -> None:
-    holds(seed, releases, people=people)
+@pytest.mark.parametrize(("seed", "releases", "people", "ahead"), kept_seeds())
+def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool, ahead: bool) -> None:
+    holds(seed, releases, people=people, ahead=ahead)
 
 
 def test_a_seed_with_many_releases_breaks_no_law() -> None:
@@ -116,6 +118,22 @@ def test_people_change_no_draw_of_a_seed() -> None:
         without.clock_skew,
         without.span,
     )
+
+
+def test_rings_ahead_change_no_other_draw_of_a_seed() -> None:
+    without, with_ahead = (draw("7", 4, ahead=ahead) for ahead in (False, True))
+
+    def filled_in_turn(policy: Policy) -> Policy:
+        changed = {source: replace(each, ahead=Ahead.NONE) for source, each in policy.definitions.items()}
+        return replace(policy, definitions=changed)
+
+    assert replace(with_ahead.with_policies(filled_in_turn), replication=without.replication) == without
+
+
+@pytest.mark.parametrize("ahead", list(Ahead))
+def test_rings_are_filled_in_every_way(ahead: Ahead) -> None:
+    drawn = (each for seed in range(1, 20) for each in draw(str(seed), 4).policy.definitions.values())
+    assert ahead in {each.ahead for each in drawn}
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:

@@ -260,6 +260,16 @@ def test_explain_tells_gates_with_evidence_and_the_history_in_order(ringmaster: 
     assert "2026-05-01T08:59:00" in ringmaster.out
 
 
+@pytest.mark.parametrize("command", ["status", "explain"])
+def test_rings_that_are_filled_ahead_are_told(ringmaster: Terminal, command: str):
+    release = {**_explained(), "state": "baking", "ring": "canary", "ahead": {"early": "testing"}}
+    arguments = ["1.0.1"] if command == "explain" else []
+    with AppDouble([release]) as app:
+        assert ringmaster(command, *arguments, environ=app.environ) == 0
+    assert "early" in ringmaster.out
+    assert "testing" in ringmaster.out
+
+
 def test_the_folder_of_all_evidence_is_said_once(ringmaster: Terminal):
     release = _explained()
     gates: Any = release["gates"]

@@ -48,6 +48,12 @@ class TestDigest:
         other = other.replace("version: 1\n", "version: 1\ninUse: {resourceGraph: false}\n")
         assert self.digest(other) == self.digest(MINIMAL)
 
+    @pytest.mark.parametrize("ahead", ["none", "next", "all"])
+    def test_which_rings_are_filled_ahead_decides_nothing_about_an_image(self, ahead: str) -> None:
+        filled = MINIMAL.replace("    rings:\n", f"    ahead: {ahead}\n    rings:\n")
+        assert self.digest(filled) == self.digest(MINIMAL)
+        assert only(load_policy(filled, name="p")).ahead == ahead
+
     def test_another_definition_does_not_count(self) -> None:
         more = f"  - name: windows\n    source: {BUILD}/images/windows\n    rings: [{{name: a, regions: [eastus]}}]\n"
         both = load_policy(MINIMAL + more, name="p")

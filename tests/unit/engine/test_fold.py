@@ -13,7 +13,7 @@ from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.outcomes import Annotated, Decided, Dropped, Finished, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
-from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.release import Answer, Gate, Pending, Release, State
 from shared.engine.fold import FIRST_WAIT, LONGEST_WAIT, backoff, fold, resent, stalled
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -193,3 +193,41 @@ def test_ended_releases_have_no_gate_left_whatever_ended_them() -> None:
         ended = advance(qualifying(), outcome, POLICY, Moment(NOW))
         kinds = {Branch(each.command.kind).kind for each in ended.pending.values()}
         assert kinds <= {Kind.CLEAN_UP, Kind.ANNOUNCE, Kind.HIDE}
+
+
+# --- rings ahead ------------------------------------------------------------------------------------------------------
+
+TWO_RINGS = replace(POLICY, rings=(*POLICY.rings, Ring("early", SOURCE, (RegionTarget("eastus"),))))
+
+
+def with_ring_ahead(state: State = State.BAKING) -> Release:
+    """A release whose second ring is being replicated while the first one bakes."""
+    early = Command(Kind.REPLICATE, VERSION, 9, NOW + timedelta(hours=9), "early")
+    release = Release(VERSION, state, 9, "p1", NOW, NOW, "i1", "canary", qualified_at=NOW)
+    return release.with_pending(early.branch, Pending(early, NOW))
+
+
+def decided_ahead(release: Release, *reasons: str) -> Release:
+    answer = Answer.REJECT if reasons else Answer.PASS
+    decided = Decided(Gate.REPLICATION, answer, reasons)
+    return fold(release, command(release, "replicate/early"), decided, TWO_RINGS, Moment(NOW)).release
+
+
+def test_a_verdict_of_a_ring_ahead_is_recorded_under_that_ring_and_moves_no_state() -> None:
+    moved = decided_ahead(with_ring_ahead())
+    assert (moved.state, moved.ring, moved.gates[-1].ring) == (State.BAKING, "canary", "early")
+    assert list(moved.pending) == ["boot_test/early/eastus"]
+
+
+def test_the_history_names_the_ring_ahead() -> None:
+    assert decided_ahead(with_ring_ahead()).history[-1].text == "ring ahead replicated: early"
+
+
+def test_a_reject_of_a_ring_ahead_ends_the_release_and_names_the_ring() -> None:
+    moved = decided_ahead(with_ring_ahead(), "no capacity")
+    assert (moved.state, moved.reasons) == (State.REJECTED, ("early, filled ahead: no capacity",))
+
+
+def test_a_verdict_that_comes_when_its_turn_has_come_is_the_rings_own() -> None:
+    turn = replace(with_ring_ahead(State.REPLICATING), ring="early")
+    assert decided_ahead(turn).state is State.TESTING

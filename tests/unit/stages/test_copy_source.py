@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory.ledger import MemoryLedger
-from shared.domain.facts import ProvisioningState, RegionTargetFacts, VersionFacts
-from shared.domain.image import VersionId
+from shared.domain.facts import DefinitionFacts, ProvisioningState, RegionTargetFacts, VersionFacts
+from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Requeue
 from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
@@ -39,6 +39,37 @@ class Galleries:
 
     async def write_targets(self, version: VersionFacts, targets: Any, *, excluded: bool) -> None:
         self.written.append(tuple(targets))
+
+
+class Copies(Galleries):
+    """The same, and the definition of the copies, which is in eastus."""
+
+    def __init__(self, source: VersionFacts) -> None:
+        super().__init__(source)
+        self.copied: list[VersionId] = []
+
+    async def definition(self, definition: DefinitionId) -> DefinitionFacts:
+        return DefinitionFacts(definition, ProvisioningState.SUCCEEDED, "eastus", "Linux", "Generalized")
+
+    async def copy_version(self, source: VersionFacts, target: VersionId, *, location: str, targets: Any) -> None:
+        self.copied.append(target)
+
+
+async def copied_ahead(*regions: str) -> list[VersionId]:
+    """What is copied while an earlier ring is to bring the source to eastus, and it is in these regions."""
+    galleries: Any = Copies(replace(SOURCE, targets=tuple(map(RegionTargetFacts, regions))))
+    nothing: Any = None
+    world = World(galleries, nothing, nothing, MemoryLedger(), nothing, nothing, nothing)
+    canary = Ring("canary", VERSION.definition, (RegionTarget("eastus"),))
+    policy = replace(POLICY, rings=(canary, RING))
+    release = Release(VERSION, State.REPLICATING, 3, "p1", NOW, NOW, incarnation=NOW.isoformat(), ring="canary")
+    command = Command(Kind.REPLICATE, VERSION, 3, NOW + timedelta(hours=1), ring="production")
+    await replicate.run(Hop(command, release, policy, world, NOW))
+    return galleries.copied
+
+
+async def test_a_copy_ahead_waits_until_an_earlier_ring_has_brought_the_source_to_its_region() -> None:
+    assert (await copied_ahead("westeurope"), len(await copied_ahead("westeurope", "eastus"))) == ([], 1)
 
 
 async def hop(state: ProvisioningState) -> tuple[Any, Galleries]:

@@ -9,11 +9,12 @@ import pytest
 from shared.domain.hop_states import AwaitScan
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Command, Kind
+from shared.domain.policy import Ahead
 from shared.domain.release import Pending, Release, State
 from shared.ports import DeadLetter
 from shared.web import site
 from shared.web.releases_page import MAX_DEAD_LETTERS, MAX_STALLED, PAGE_SIZE
-from tests.flow.rehearsal import BEGIN, SMALL, SOURCE, Rehearsal
+from tests.flow.rehearsal import BEGIN, DEFINITION, SMALL, SOURCE, Rehearsal
 from tests.unit.web.scene import finding, judged, read
 
 HIGHEST = "then by version number"
@@ -112,6 +113,17 @@ class TestOneRelease:
             ["canary", "published,"],
             ["early", "published,"],
             ["production", "published,"],
+        ]
+
+    async def test_a_ring_that_is_filled_ahead_says_how_far_it_is(self) -> None:
+        play = Rehearsal(replace(DEFINITION, ahead=Ahead.ALL))
+        version = play.publish()
+        play.until(lambda: play.has(version) and play.release(version).state is State.REPLICATING)
+        rows = (await read(play.cloud.world, "release", version=version)).rows("In rollout order")
+        assert [row.split(" gal_")[0] for row in rows] == [
+            "canary replicating",
+            "early filled ahead: replicating",
+            "production filled ahead: replicating",
         ]
 
     async def test_rings_of_a_revoked_release_are_taken_back(self) -> None:

@@ -13,6 +13,7 @@ from local.bench.made_report import write_report
 from local.bench.memory_run import run
 from local.bench.own_speed import at_own_speed
 from local.stack.options import PROJECT_ROOT
+from shared.domain.policy import Ahead
 from shared.domain.release import State
 from shared.scanners.registry import read
 
@@ -33,6 +34,11 @@ def test_at_azures_own_speed_a_release_takes_little_more_than_azure_does() -> No
     found = at_own_speed(2)
     assert found["releases"] == 2
     assert 1.0 < found["ratio"] < 1.2
+
+
+@pytest.mark.parametrize("ahead", list(Ahead))
+def test_no_release_is_faster_than_its_critical_path(ahead: Ahead) -> None:
+    assert at_own_speed(1, ahead=ahead)["ratio"] >= 1.0
 
 
 def test_retention_says_that_machines_are_not_looked_at() -> None:

@@ -10,12 +10,14 @@ from local.arm.machines.characters import named
 from local.arm.machines.characters.timeline import first_boot
 from local.bench import arm_calls, critical_path
 from local.bench.figures import MeasurementFailed
+from local.bench.least_time import UPDATE, RingTime, least_time
 from local.bench.release_run import COPY, RINGS, STORY, ReleaseRun
+from shared.domain.policy import Ahead
 
 SPEED = 10.0
 GROUP = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines"
-PROBE, DELETION, REPLICAS, WRITE = 1.0, 0.5, 40.0, 3.0
-"""Real seconds."""
+PROBE, DELETION, REPLICAS, WRITE, HOP = 1.0, 0.5, 40.0, 3.0, 0.0001
+"""Real seconds. A hop knows the time of its beginning, a moment before its write."""
 
 
 def operation(resource: str, done: str, begun: float, seconds: float, location: str = "westeurope") -> dict[str, Any]:
@@ -64,21 +66,61 @@ def perfect() -> ReleaseRun:
             ends.append(end)
         now = max(ends)
         rows.append(operation(COPY if ring == "production" else STORY.id, "version.written", now, WRITE))
-        seen = datetime.fromtimestamp(now + 0.0001, UTC).isoformat()  # which knows no less than microseconds
+        seen = datetime.fromtimestamp(now - HOP, UTC).isoformat()
         gates.append({"gate": "publication", "ring": ring, "at": seen})
-    return ReleaseRun(SPEED, 1, {"gates": gates, "history": []}, rows, regions, [])
+    return ReleaseRun(SPEED, 1, {"gates": gates, "history": []}, rows, regions, [], Ahead.NONE)
 
 
 def test_a_release_that_only_waits_for_azure_takes_its_critical_path() -> None:
     assert critical_path.end_to_end(perfect()).value == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_publishing_write_is_told_from_the_replication_before_it() -> None:
+    release_run = perfect()
+    seen = [datetime.fromisoformat(gate["at"]).timestamp() for gate in release_run.release["gates"]]
+    found = critical_path.publications(release_run)
+    assert list(found.values()) == pytest.approx([at + HOP for at in seen], abs=1e-5)
+
+
+def test_less_than_the_critical_path_is_no_figure() -> None:
+    with pytest.raises(MeasurementFailed, match="no least time"):
+        critical_path.at_least_one(0.88)
+
+
+def test_a_publication_without_a_write_of_its_own_is_not_measured() -> None:
+    release_run = perfect()
+    with pytest.raises(MeasurementFailed, match="replicate nothing"):
+        critical_path.publications(replace(release_run, operations=release_run.operations[:-1]))
+
+
+THREE = [RingTime("a", "v", 600, 100), RingTime("b", "v", 500, 100), RingTime("c", "copy", 1000, 100)]
+
+
+def ends(ahead: Ahead, rings: list[RingTime] = THREE) -> list[float]:
+    return [each.published for each in least_time(100, rings, ahead).values()]
+
+
+def test_one_ring_after_the_other_waits_for_the_publishing_write_of_the_same_version() -> None:
+    assert ends(Ahead.NONE) == [800, 800 + UPDATE + 600, 800 + UPDATE + 600 + 1100]
+
+
+def test_a_copy_is_made_while_the_ring_before_is_tested() -> None:
+    assert ends(Ahead.NEXT)[2] == 800 + UPDATE + 500 + 1000 + 100
+
+
+def test_with_every_ring_filled_at_once_only_the_slowest_counts() -> None:
+    assert ends(Ahead.ALL) == [800, 800 + UPDATE, 1200]
+
+
+def test_a_publication_waits_for_all_replicas_of_its_version() -> None:
+    assert ends(Ahead.ALL, [RingTime("a", "v", 100, 100), RingTime("b", "v", 900, 50)]) == [1000, 1050]
+
+
 def test_a_minute_lost_shows_in_the_ratio() -> None:
     release_run = perfect()
-    *before, last = release_run.release["gates"]
-    later = datetime.fromisoformat(last["at"]).timestamp() + 60 / SPEED
-    gates = [*before, {**last, "at": datetime.fromtimestamp(later, UTC).isoformat()}]
-    figure = critical_path.end_to_end(replace(release_run, release={**release_run.release, "gates": gates}))
+    *before, last = release_run.operations
+    late = {**last, "begun_at": last["begun_at"] + 60 / SPEED, "ended_at": last["ended_at"] + 60 / SPEED}
+    figure = critical_path.end_to_end(replace(release_run, operations=[*before, late]))
     assert figure.parts["azure_seconds"] - figure.parts["critical_path_azure_seconds"] == pytest.approx(60, abs=0.01)
 
 
