@@ -46,11 +46,11 @@ test: .venv/.installed-dev ## run all tests (TESTS= selects tests, ARGS= replace
 	@$(RUN) -m local.azurite install >/dev/null
 	$(RUN) -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder) $(TESTS)
 
-simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= PEOPLE=yes|no)
+simulate: .venv/.installed ## check the laws in seeded simulations (SEEDS= FIRST= SEED= RELEASES= JOBS= MODES=people,boots,ahead,calendar,health|none)
 	@$(RUN) -m local.simulation $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(FIRST),--first "$(FIRST)") \
 	  $(if $(SEED),--seed "$(SEED)" --history) $(if $(RELEASES),--releases "$(RELEASES)") $(if $(JOBS),--jobs "$(JOBS)") \
-	  $(if $(PEOPLE),$(if $(filter no,$(PEOPLE)),--no-people,--people))
-
+	  $(if $(MODES),--modes "$(MODES)")
+	
 chaos: .venv/.installed ## run releases with faults while hosts are killed, and count the results (RELEASES= KILLS= SEED= SPEED= HOSTS=2 SKEW= OUTAGE=)
 	@$(RUN) -m local.azurite install >/dev/null
 	@$(RUN) -m local.chaos $(if $(RELEASES),--releases "$(RELEASES)") $(if $(KILLS),--kills "$(KILLS)") \

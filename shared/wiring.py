@@ -23,7 +23,9 @@ def build_world(settings: Settings) -> World:
     from shared.adapters.azure.arm import Arm
     from shared.adapters.azure.evidence import AzureEvidence
     from shared.adapters.azure.galleries import AzureGalleries
+    from shared.adapters.azure.health import AzureHealth
     from shared.adapters.azure.ledger import AzureLedger
+    from shared.adapters.azure.log_query import LogQueries
     from shared.adapters.azure.machines import AzureMachines
     from shared.adapters.azure.queues import AzureQueues
     from shared.adapters.azure.usage import AzureUsage
@@ -44,6 +46,7 @@ def build_world(settings: Settings) -> World:
         own_writers=settings.own_writers,
         pace=settings.pace,
         report_source=_report_source(settings),
+        health=AzureHealth(arm, LogQueries(credential)),
         activity_log=AzureActivityLog(arm),
         usage=AzureUsage(arm),
     )

@@ -7,7 +7,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, roleName, 'tests')
   properties: {
     roleName: '${roleName} boot tests (${uniqueString(resourceGroup().id)})'
-    description: 'Creates machines from gallery images, runs commands on them, reads their consoles, and deletes them.'
+    description: 'Creates machines from gallery images, restarts them, runs commands on them, reads their consoles, and deletes them.'
     type: 'CustomRole'
     assignableScopes: [resourceGroup().id]
     permissions: [
@@ -18,6 +18,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.Compute/virtualMachines/delete'
           'Microsoft.Compute/virtualMachines/instanceView/read'
           'Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action'
+          'Microsoft.Compute/virtualMachines/restart/action'
           'Microsoft.Compute/virtualMachines/runCommands/read'
           'Microsoft.Compute/virtualMachines/runCommands/write'
           'Microsoft.Compute/disks/read'

@@ -24,6 +24,7 @@ from local.arm.machines import (
     listed_types,
     managed_images,
     run_commands,
+    scale_set_health,
     scale_sets,
     skus,
     virtual_machines,
@@ -73,6 +74,7 @@ ROUTES = (
     load_balancers.routes,
     storage_accounts.routes,
     scale_sets.routes,
+    scale_set_health.routes,
     listed_types.routes,
 )
 """What the simulator answers, by module."""

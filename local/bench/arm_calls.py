@@ -35,6 +35,11 @@ BOOT_TEST: Final[Mapping[str, int]] = {
     "start the probe": 1,
     "read the probe's answer": 1,
     "find the console's log": 1,  # the log is read from storage, not from ARM
+    "restart the machine": 1,
+    "see it ready again": 1,
+    "start the probe again": 1,
+    "read its answer": 1,
+    "find the console's log after the restart": 1,  # its address may have changed
     "delete the machine": 1,  # its tags were read with its instance view
     "see the machine gone": 1,
     "see its disk gone": 1,

@@ -4,7 +4,8 @@ Azure itself needs.
 The critical path is the shortest possible time of the release with the durations that Azure's operations had in this
 run; ``least_time`` says what it consists of, and how it depends on the policy's ``ahead``.
 
-* Boot test: from the request until the agent's first report, then the run command, then the deletion.
+* Boot test: from the request until the agent's first report, then the run command, the restart until the agent's next
+  report, the run command again, then the deletion.
 * Replicas of a ring: from the write until its last region is complete. The regions of a copy wait for the copy's home
   region.
 * The scan runs in parallel with the smoke test and is complete before it.
@@ -18,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from local.arm.machines.characters import named
-from local.arm.machines.characters.timeline import first_boot
+from local.arm.machines.characters.timeline import first_boot, next_boot
 from local.bench.figures import Figure, MeasurementFailed
 from local.bench.least_time import RingEnds, RingTime, least_time
 from local.bench.own_speed import at_own_speed
@@ -40,13 +41,14 @@ class Boot:
     region: str
     begun_at: float
     ready: float
-    probe: float
+    probes: float
+    reboot: float
     deletion: float
 
     @property
     def seconds(self) -> float:
-        """The sum of the three durations."""
-        return self.ready + self.probe + self.deletion
+        """The sum of the durations."""
+        return self.ready + self.probes + self.reboot + self.deletion
 
 
 def end_to_end(release_run: ReleaseRun) -> Figure:
@@ -171,27 +173,29 @@ def boot_tests(release_run: ReleaseRun) -> list[Boot]:
 
 def _boot(release_run: ReleaseRun, name: str, rows: Sequence[Row]) -> Boot:
     kinds = {kind: [row for row in rows if row["done"] == kind] for kind in _KINDS}
-    if any(len(each) != 1 for each in kinds.values()):
-        counts = {kind: len(each) for kind, each in kinds.items()}
-        raise MeasurementFailed(
-            f"machine {name} was not created, probed and deleted exactly once: {counts}; repeat the measurement"
-        )
-    (made,), (probed,), (deleted,) = kinds.values()
+    counts = {kind: len(each) for kind, each in kinds.items()}
+    if counts != _KINDS:
+        raise MeasurementFailed(f"machine {name} had {counts} operations, not {_KINDS}; repeat the measurement")
+    (made,), probed, (restarted,), (deleted,) = kinds.values()
     # The simulator derives a machine's times from its id, so they can be computed after the machine is deleted.
     seed = f"{release_run.seed} {made['resource_id'].lower()}"
     line = first_boot(named(STORY.character), made["begun_at"], release_run.speed, seed)
     if line.agent_ready is None or abs(line.provisioned - made["done_at"]) > 0.01:
         raise MeasurementFailed(f"the times of machine {name} cannot be computed from the simulator's seed")
+    again = next_boot(named(STORY.character), restarted["done_at"], release_run.speed, f"{seed} 1")
+    assert again.agent_ready is not None
     return Boot(
         region=made["location"],
         begun_at=made["begun_at"],
         ready=(line.agent_ready - made["begun_at"]) * release_run.speed,
-        probe=(probed["ended_at"] - probed["begun_at"]) * release_run.speed,
+        probes=sum(each["ended_at"] - each["begun_at"] for each in probed) * release_run.speed,
+        reboot=(again.agent_ready - restarted["begun_at"]) * release_run.speed,
         deletion=(deleted["ended_at"] - deleted["begun_at"]) * release_run.speed,
     )
 
 
-_KINDS: Final = ("machine.created", "run_command.written", "machine.deleted")
+_KINDS: Final = {"machine.created": 1, "run_command.written": 2, "machine.power": 1, "machine.deleted": 1}
+"""The operations of a boot test, and how often each comes."""
 
 
 def stages(release_run: ReleaseRun) -> dict[str, float]:

@@ -30,6 +30,8 @@ RUNS: Final = 20
 BOUND: Final = 0.6
 POLLING: Final = 2.0
 """``maxPollingInterval`` of host.json in seconds."""
+RESTART: Final = 30.0
+"""Seconds until the platform has restarted a machine, as in the simulator."""
 CALL: Final = (0.05, 0.3)
 """The range of the duration of a call of ARM or storage, in seconds."""
 
@@ -43,17 +45,23 @@ class DurationModel:
     replicas: dict[str, timedelta] = field(default_factory=dict)
 
     def cast(self, spec: MachineSpec, _: int) -> Character:
-        """A machine: its creation takes 40 to 90 s, the agent 20 to 60 s more, and the probe 4 to 12 s."""
+        """A machine: its creation takes 40 to 90 s, the agent 20 to 60 s more, and the probe 4 to 12 s.
+
+        A restart takes 30 s, and its agent 20 to 45 s more.
+        """
         provisioned = self.random.uniform(40, 90)
         agent = provisioned + self.random.uniform(20, 60)
         probe = self.random.uniform(4, 12)
-        took = timedelta(seconds=agent + probe) + CLEAN.deletion_takes
+        back = RESTART + self.random.uniform(20, 45)
+        took = timedelta(seconds=agent + back + 2 * probe) + CLEAN.deletion_takes
         self.boots.setdefault((spec.image.definition.gallery.name, spec.region), []).append(took)
         return replace(
             CLEAN,
             provisioned_after=timedelta(seconds=provisioned),
             agent_after=timedelta(seconds=agent),
             probe_takes=timedelta(seconds=probe),
+            restart_takes=timedelta(seconds=RESTART),
+            back_after=timedelta(seconds=back),
         )
 
     def replicate(self, _: VersionId, region: str, __: int) -> Replication:

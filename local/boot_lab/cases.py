@@ -76,8 +76,10 @@ def probes_and_twins(root: Root, work: Path) -> Iterator[Claim]:
         disk = work / f"{name.replace(' ', '-')}.img"
         make_disk(root, disk)
         second = boot(root, Boot(disk, script=script), work / f"{name}-2")
+        after = probe_script("Linux", NONCE, RULES, restarted=True)
         first, again = (
-            boot(root, Boot(disk, script=script, keeps_disk=True), work / f"{name}-{when}") for when in ("1", "1-again")
+            boot(root, Boot(disk, script=each, keeps_disk=True), work / f"{name}-{when}")
+            for when, each in (("1", script), ("1-again", after))
         )
         yield _console_claim(f"a good boot ({name})", first, "clean")
         yield _console_claim(f"a reboot ({name})", again, "clean")
@@ -93,13 +95,20 @@ def _reports(text: str) -> list[str]:
     return re.findall(r"^ringmaster begin .*?^ringmaster done [^\n]*\n", text, re.MULTILINE | re.DOTALL)
 
 
-def _judged(report: str) -> ProbeVerdict:
-    facts = ProbeFacts("Succeeded", 0, report)
-    return judge_probe(facts, nonce=NONCE, machine=HOST_NAME, os_type="Linux", now=datetime.now(UTC), rules=RULES)
+def _judged(report: str, *, restarted: bool) -> ProbeVerdict:
+    return judge_probe(
+        ProbeFacts("Succeeded", 0, report),
+        nonce=NONCE,
+        machine=HOST_NAME,
+        os_type="Linux",
+        now=datetime.now(UTC),
+        rules=RULES,
+        restarted=restarted,
+    )
 
 
 def _probe_claims(name: str, reports: list[str]) -> Iterator[Claim]:
-    verdicts = [_judged(report) for report in reports]
+    verdicts = [_judged(report, restarted=again) for report, again in zip(reports, (False, True), strict=True)]
     for when, verdict, report in zip(("first boot", "reboot"), verdicts, reports, strict=True):
         seen = "; ".join(verdict.reasons) or f"pass, {len(report.encode())} bytes, warnings: {_failed(verdict)}"
         yield Claim(f"{name}, {when}: the probe rejects nothing", not verdict.reasons, seen)

@@ -81,6 +81,14 @@ INDEPENDENT: Final = (
         r"exception of linux-team@example\.com for CVE-2024-6387 expired at the end of 2025-12-31",
     ),
     Story("ubuntu-22-04", "1.4.0", "clean", "clean", "released"),
+    Story(
+        "ubuntu-22-04",
+        "1.5.0",
+        "cloned",
+        "its machines are clones",
+        "rejected",
+        r"the machine id is the same on rm-\w+ .* and rm-\w+ .*cloud-init clean --machine-id",
+    ),
     Story("debian-12", "12.5.1", "replication-fails-once:northeurope", "replication fails once", "released"),
     Story("almalinux-9", "9.4.20", "clean", "throttled with 429", "released"),
 )

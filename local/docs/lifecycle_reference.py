@@ -84,11 +84,13 @@ ORDERS: Mapping[Send, str] = {
     Send.BAKE: "Continue when the ring's bake time is over.",
     Send.AWAIT_APPROVAL: "Wait for the ring's approvals until their deadline.",
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and verify the result.",
+    Send.WATCH: "Watch the health of the ring that was published, if the policy says so.",
     Send.ANNOUNCE: "Publish a CloudEvent for the consumers of images.",
     Send.REVOKE: "Exclude the version from `latest` in every region, and verify the result.",
     Send.HIDE: (
         "Exclude the version from `latest` wherever it is visible without proof, and verify the result. Sent where the "
-        "policy says `visibleBeforeProof: hide`, and whenever a number is reused of which a ring was worked on."
+        "policy says `visibleBeforeProof: hide`, whenever a number is reused of which a ring was worked on, and for a "
+        "ring whose health failed."
     ),
     Send.LIST_USERS: "List who uses the version, and what was made from it, as evidence.",
     Send.CLEAN_UP: "Delete the machines of boot tests that are no longer needed.",

@@ -8,14 +8,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Final
 
-from local.simulation.pool import plays_people, simulate_all, simulate_within
+from local.simulation.modes import Modes
+from local.simulation.pool import simulate_all, simulate_within
 from local.simulation.silenced_logging import silenced_logging
 from local.simulation.simulator import Result
 
 LAST_LINES: Final = 400
 """How many lines of a broken run's history are printed."""
+
+
+_NAMES: Final = tuple(each.name for each in fields(Modes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,18 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     totals = Totals()
     if options.seed is not None:
-        people = plays_people(options.seed) if options.people is None else options.people
-        chosen = {"people": people, "ahead": options.ahead}
-        totals.add(simulate_within(options.seed, options.releases, **chosen))
+        modes = options.modes or Modes.of(options.seed)
+        totals.add(simulate_within(options.seed, options.releases, modes=modes))
         if options.history or totals.broken:
-            again = simulate_within(options.seed, options.releases, **chosen, record_history=True)
+            again = simulate_within(options.seed, options.releases, modes=modes, record_history=True)
             print(report(again, whole=options.history) if totals.broken else "\n".join(again.history))
     else:
         seeds = [str(seed) for seed in range(options.first, options.first + options.seeds)]
-        for result in simulate_all(seeds, options.releases, people=options.people, jobs=options.jobs):
+        for result in simulate_all(seeds, options.releases, modes=options.modes, jobs=options.jobs):
             totals.add(result)
             if result.violations:
-                again = simulate_within(result.seed, result.releases, people=result.people, record_history=True)
+                again = simulate_within(result.seed, result.releases, modes=result.modes, record_history=True)
                 print(report(again, whole=options.history), flush=True)
     print(totals.summary())
     return 1 if totals.broken else 0
@@ -83,12 +87,18 @@ class Totals:
 
 def report(result: Result, *, whole: bool = False) -> str:
     """A broken run as text: its seed, its history, the law that it broke and the command that repeats it."""
-    people = "--people" if result.people else "--no-people"
-    chosen = people if result.ahead else f"{people} --no-ahead"
-    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} {chosen} --history"
+    modes = ",".join(result.modes.names) or "none"
+    again = f"python -m local.simulation --seed {result.seed} --releases {result.releases} --modes {modes} --history"
     lines = result.history if whole else result.history[-LAST_LINES:]
     broken = "; ".join(str(violation) for violation in result.violations)
     return "\n".join((f"seed {result.seed}", *lines, f"BROKEN: {broken}", f"again: {again}", ""))
+
+
+def _modes(text: str) -> Modes:
+    names = [] if text == "none" else text.split(",")
+    if unknown := [name for name in names if name not in _NAMES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]}: {', '.join(_NAMES)} or none is expected")
+    return Modes.named(names)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -98,13 +108,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", help="run this seed alone")
     parser.add_argument("--releases", type=int, default=4, help="image versions in each run (4)")
     parser.add_argument(
-        "--people", action=argparse.BooleanOptionalAction, help="whether people act on releases (in every second seed)"
-    )
-    parser.add_argument(
-        "--ahead",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="with --seed: whether policies may fill rings ahead (yes; kept seeds say otherwise)",
+        "--modes",
+        type=_modes,
+        help=f"what is played beside the rest, separated by commas: {', '.join(_NAMES)}; or none (each seed its own)",
     )
     jobs = os.process_cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=jobs, help=f"processes that run seeds ({jobs})")

@@ -12,6 +12,7 @@ from shared.adapters.memory.activity_log import MemoryActivityLog
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.evidence import MemoryEvidence
 from shared.adapters.memory.galleries import MemoryGalleries, Replication, ReplicationPlan
+from shared.adapters.memory.health import MemoryHealth
 from shared.adapters.memory.ledger import MemoryLedger
 from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
@@ -52,6 +53,7 @@ class Cloud:
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
         self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.health = MemoryHealth(clock)
         self.usage = MemoryUsage(page_size=10)
         for definition in sorted(definitions_of(policy) - set(absent)):
             self.add_definition(definition, home)
@@ -64,6 +66,7 @@ class Cloud:
             self.publisher,
             policy,
             own_writers=frozenset(own_writers),
+            health=self.health,
             activity_log=self.activity_log,
             usage=self.usage,
             nonce=lambda: hashlib.sha256(str(next(numbers)).encode()).hexdigest()[:32],

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from local.simulation.action_invariants import ActionInvariants
+from local.simulation.calendar_invariants import SKEW, CalendarInvariants, time_in
 from local.simulation.calls import Call, Invocation
 from local.simulation.check_context import CheckContext, InvocationMemory
 from local.simulation.cloud import run_now
+from local.simulation.health_invariants import HealthInvariants
 from local.simulation.laws import Law
 from local.simulation.observations import is_visible, publication_in, regions_of, ring_regions, visible_regions
 from shared.domain.actions import Action
 from shared.domain.facts import RegionState, VersionFacts
+from shared.domain.health_rules import OnBreach
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.messages import Kind
 from shared.domain.policy import DefinitionPolicy, Ring, Skippable
 from shared.domain.release import Gate, Publication, Release, State
-
-SKEW: Final = timedelta(minutes=2)
-"""How far two clocks together may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class GalleryInvariants:
         self._last_write: dict[VersionId, tuple[int, int]] = {}
         """At which call a version was written last, and by which invocation."""
         self._published_at: dict[tuple[VersionId, Publication], datetime] = {}
+        self._calendar = CalendarInvariants()
+        self.health = HealthInvariants(context)
         self._qualified_at: dict[tuple[VersionId, str], datetime] = {}
         """By version and policy digest."""
 
@@ -65,6 +66,8 @@ class GalleryInvariants:
 
     def row_written(self, invocation: Invocation, row: Release) -> None:
         """A row was written: remember since when its ring bakes. A function reads its clock once, when it starts."""
+        self._calendar.row_written(invocation, row)
+        self.health.row_written(invocation, row)
         for publication in row.published:
             self._published_at.setdefault((row.version, publication), invocation.started_at)
         policy = self._context.truth.policies[row.policy_digest]
@@ -124,9 +127,16 @@ class GalleryInvariants:
         ]
         if any(publication_in(row, ring.name) for ring in rings):
             may_be_empty = then is not None or policy.scan.revoke_to_empty
-            return row.state is State.REJECTED and may_be_empty
+            return (row.state is State.REJECTED or self._hides_for_health(row, rings)) and may_be_empty
         return row.state is State.REJECTED or all(
             self._context.proof.missing(row, row.incarnation or "", policy, ring) for ring in rings
+        )
+
+    def _hides_for_health(self, row: Release, rings: list[Ring]) -> bool:
+        """Whether the health of a ring failed, and the policy says to hide the version there."""
+        return any(
+            ring.health is not None and ring.health.on_breach is OnBreach.HIDE and self.health.is_failed(row, ring.name)
+            for ring in rings
         )
 
     def _is_unproven(self, facts: VersionFacts | None) -> bool:
@@ -197,6 +207,8 @@ class GalleryInvariants:
             lacking.append(f"its turn, which {row.ring or 'no ring'} has")
         if not self._has_baked(row, policy, ring):
             lacking.append("its bake time")
+        lacking.extend(self._calendar.unmet(row, policy, ring, invocation.started_at))
+        lacking.extend(self.health.unmet(row, policy, ring))
         return lacking
 
     def _has_baked(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:
@@ -207,7 +219,8 @@ class GalleryInvariants:
         else:
             before = publication_in(row, names[index - 1])
             since = self._published_at[row.version, before] if before else None
-        has_baked = since is not None and self._context.scheduler.now + SKEW >= since + ring.bake
+        now = self._context.scheduler.now + SKEW
+        has_baked = since is not None and time_in(ring.bake_in, since, now) + SKEW >= ring.bake
         return has_baked or self._is_bake_skipped(row, policy, ring)
 
     def _is_bake_skipped(self, row: Release, policy: DefinitionPolicy, ring: Ring) -> bool:

@@ -14,7 +14,7 @@ from shared.ports import World
 
 PORTS: Final = ("galleries", "machines", "queues", "ledger", "evidence", "publisher")
 """Ports that have outages. A seed draws one of them, so that another one would change what every seed means."""
-INTERCEPTED: Final = (*PORTS, "activity_log", "usage")
+INTERCEPTED: Final = (*PORTS, "activity_log", "usage", "health")
 
 
 class CallObserver(Protocol):

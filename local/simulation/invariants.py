@@ -26,6 +26,7 @@ EFFECTS: Final = frozenset(
         "galleries.copy_version",
         "machines.create",
         "machines.start_probe",
+        "machines.restart",
         "machines.delete",
         "machines.delete_part",
         "ledger.insert",
@@ -96,6 +97,8 @@ class Invariants:
             case "ledger.replace":
                 self._ledger.row_replaced(call, result, memory)
                 self._galleries.row_written(call.invocation, result.release)
+            case "health.fleet":
+                self._galleries.health.fleet_read(call, result)
             case "evidence.put":
                 self._context.proof.stored(call)
             case "queues.send":

@@ -12,17 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from local.simulation.people import PEOPLE
+from local.simulation.scenario import INSTANCES_NEEDED
 from local.simulation.simulator import Mutant
 from shared.adapters.memory.usage import COMPUTE
 from shared.domain.access import Access, Role
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.facts import RegionTargetFacts, VersionFacts
+from shared.domain.health import FleetFacts
+from shared.domain.health_rules import HealthRules, OnUnknown, ScaleSetRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.messages import Command
-from shared.domain.policy import DefinitionPolicy, Policy, ValidationRules, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, Policy, Twins, ValidationRules, VisibleBeforeProof
 from shared.domain.release import Answer, Gate, GateRecord, Release
 from shared.domain.usage import SCALE_SETS, Lookup, UsagePage
-from shared.ports import OwnMachine, PassingFault, Refused, Stored
+from shared.ports import FleetQuestion, OwnMachine, PassingFault, Refused, Stored
 
 
 @dataclass
@@ -214,6 +217,25 @@ class ReadAs(_Port):
         return Stored(self.row_type(**values), stored.etag)
 
 
+class FewAreMany(_Port):
+    """Too few instances count as many: what is not known counts as what it seems to be."""
+
+    async def fleet(self, question: FleetQuestion) -> FleetFacts:
+        found: FleetFacts = await self.port.fleet(question)
+        return replace(found, instances=replace(found.instances, good=found.instances.good * 100))
+
+
+class NoFailure(_Port):
+    """Rows in which no health of a ring has failed."""
+
+    async def read(self, version: VersionId) -> Stored | None:
+        stored = await self.port.read(version)
+        if stored is None:
+            return None
+        gates = tuple(each for each in stored.release.gates if each not in stored.release.health_failures)
+        return Stored(replace(stored.release, gates=gates), stored.etag)
+
+
 class NoKeys(_Port):
     """Rows in which no action has the idempotency key of its request."""
 
@@ -275,6 +297,37 @@ def without_hiding(policy: Policy) -> Policy:
     return replace(policy, definitions=changed)
 
 
+def with_boot_rules(**rules: Any) -> Callable[[Policy], Policy]:
+    """The policy with other rules of the boot test."""
+
+    def change(policy: Policy) -> Policy:
+        changed = {
+            source: replace(each, boot=replace(each.boot, **rules)) for source, each in policy.definitions.items()
+        }
+        return replace(policy, definitions=changed)
+
+    return change
+
+
+def with_health(policy: Policy) -> Policy:
+    """The policy by which the health of every ring is watched, and stops further rings when it fails."""
+    rules = HealthRules(
+        watch_for=timedelta(minutes=10),
+        every=timedelta(minutes=5),
+        minimum=INSTANCES_NEEDED,
+        failure_threshold=1,
+        on_unknown=OnUnknown.WAIT,
+        scale_sets=ScaleSetRules(ids=("scale-set",)),
+    )
+    return replace(
+        policy,
+        definitions={
+            source: replace(each, rings=tuple(replace(ring, health=rules) for ring in each.rings))
+            for source, each in policy.definitions.items()
+        },
+    )
+
+
 def with_ring_scans(policy: Policy) -> Policy:
     """The policy with scan rules of its own in every ring: only ``missing_proof`` asks for those scans."""
     return replace(policy, definitions={source: _scanned_rings(each) for source, each in policy.definitions.items()})
@@ -304,16 +357,26 @@ MUTANTS: Final[Mapping[str, Callable[[], Mutant]]] = {
     "hiding": lambda: Mutant(lambda world: replace(world, policy=without_hiding(world.policy))),
     "own-write recognition": lambda: Mutant(lambda world: replace(world, galleries=NoRecognition(world.galleries))),
     "sweep": lambda: Mutant(lambda world: replace(world, machines=NoSweep(world.machines))),
-    "hold": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, NotHeld)), needs_people=True),
+    "hold": lambda: Mutant(lambda world: replace(world, ledger=ReadAs(world.ledger, NotHeld)), needs=("people",)),
     "approvals": lambda: Mutant(
-        lambda world: replace(world, ledger=ReadAs(world.ledger, AllApproved)), needs_people=True
+        lambda world: replace(world, ledger=ReadAs(world.ledger, AllApproved)), needs=("people",)
     ),
-    "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs_people=True),
-    "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs_people=True),
+    "roles": lambda: Mutant(lambda world: replace(world, policy=without_roles(world.policy)), needs=("people",)),
+    "idempotency key": lambda: Mutant(lambda world: replace(world, ledger=NoKeys(world.ledger)), needs=("people",)),
+    "twins": lambda: Mutant(lambda world: world, change_policy=with_boot_rules(twins=Twins.IGNORED), needs=("boots",)),
+    "restart of machines": lambda: Mutant(
+        lambda world: world, change_policy=with_boot_rules(reboot=False), needs=("boots",)
+    ),
+    "unknown health": lambda: Mutant(
+        lambda world: replace(world, health=FewAreMany(world.health)), change_policy=with_health
+    ),
+    "failed health": lambda: Mutant(
+        lambda world: replace(world, ledger=NoFailure(world.ledger)), change_policy=with_health
+    ),
     "instances of scale sets": lambda: Mutant(
-        lambda world: replace(world, usage=NoInstances(world.usage)), needs_people=True
+        lambda world: replace(world, usage=NoInstances(world.usage)), needs=("people",)
     ),
-    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs_people=True),
+    "incomplete looks": lambda: Mutant(lambda world: replace(world, usage=NoRefusal(world.usage)), needs=("people",)),
     "repetition of commands": lambda: Mutant(lambda world: replace(world, ledger=NoTimer(world.ledger))),
 }
 """Protection that is switched off -> a factory of the mutant without it, called once for each run."""

@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 
 from shared.domain.actions import Action
 from shared.domain.facts import VersionFacts
+from shared.domain.hop_states import Watch
 from shared.domain.image import DefinitionId
 from shared.domain.messages import Command, Kind
 from shared.domain.policy import DefinitionPolicy, Ring
-from shared.domain.release import Pending, Publication, Release, State
+from shared.domain.release import Answer, Gate, Pending, Publication, Release, State
 
 ENDED: Final = frozenset({State.RELEASED, State.REJECTED, State.SUPERSEDED, State.REVOKED})
 """States after which nothing more happens by itself."""
@@ -56,6 +57,15 @@ def waits_for_version(row: Release) -> bool:
 def has_ended(row: Release) -> bool:
     """Whether a release has ended, with no command left to do, except to wait for another version."""
     return row.state in ENDED and (not row.pending or (len(row.pending) == 1 and waits_for_version(row)))
+
+
+def waits_for_decision_on_health(row: Release) -> bool:
+    """Whether the health of a ring failed, or stays unknown, and a person has to decide."""
+    if row.state in ENDED - {State.RELEASED} or row.state is State.REVOKING:
+        return False
+    failed = any(each.gate is Gate.HEALTH and each.answer is Answer.REJECT for each in row.gates)
+    watches = (each.command.state for each in row.pending.values() if each.command.kind is Kind.HEALTH)
+    return failed or any(isinstance(each, Watch) and each.unknown for each in watches)
 
 
 def is_held(row: Release) -> bool:

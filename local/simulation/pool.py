@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final, NoReturn
 
+from local.simulation.modes import Modes
 from local.simulation.scheduler import OutOfTime
 from local.simulation.simulator import NO_MUTANT, Mutant, Result, Simulator
 
@@ -23,14 +24,13 @@ def simulate_within(
     seed: str,
     releases: int,
     *,
-    people: bool = False,
-    ahead: bool = True,
+    modes: Modes,
     seconds: float = PATIENCE,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
     """Run a seed. One that is not done within a time is broken off, and its result says so. For the main thread."""
-    simulator = Simulator(seed, releases, people=people, ahead=ahead, mutant=mutant, record_history=record_history)
+    simulator = Simulator(seed, releases, modes=modes, mutant=mutant, record_history=record_history)
 
     def stop(*_: object) -> NoReturn:
         raise OutOfTime
@@ -47,17 +47,9 @@ def simulate_within(
         signal.signal(signal.SIGALRM, former)
 
 
-def plays_people(seed: str) -> bool:
-    """Whether people act in a seed where nobody says so: in every second one."""
-    return seed.isdecimal() and int(seed) % 2 == 0
-
-
-def simulate_all(seeds: Sequence[str], releases: int, *, people: bool | None = None, jobs: int) -> Iterator[Result]:
-    """Every seed's result, in the order of the seeds, however many processes run them.
-
-    ``people`` is whether people act on releases; None for every second seed.
-    """
-    run = functools.partial(_simulated, releases=releases, people=people)
+def simulate_all(seeds: Sequence[str], releases: int, *, modes: Modes | None = None, jobs: int) -> Iterator[Result]:
+    """Every seed's result, in the order of the seeds, however many processes run them. ``modes`` None: each its own."""
+    run = functools.partial(_simulated, releases=releases, modes=modes)
     if jobs == 1 or len(seeds) < 2 * CHUNK:
         yield from map(run, seeds)
         return
@@ -67,8 +59,8 @@ def simulate_all(seeds: Sequence[str], releases: int, *, people: bool | None = N
         yield from pool.map(run, seeds, chunksize=CHUNK)
 
 
-def _simulated(seed: str, releases: int, people: bool | None) -> Result:
-    return simulate_within(seed, releases, people=plays_people(seed) if people is None else people)
+def _simulated(seed: str, releases: int, modes: Modes | None) -> Result:
+    return simulate_within(seed, releases, modes=modes or Modes.of(seed))
 
 
 def _initialize() -> None:

@@ -6,7 +6,7 @@ The text that seeds a random generator, and the order of its draws, is part of w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
@@ -23,6 +23,7 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.adapters.memory.galleries import Replication
+from shared.adapters.memory.health import Fleet, FleetPlan
 from shared.domain.access import Access, Actor, Role
 from shared.domain.image import DefinitionId, GalleryId, VersionId
 from shared.domain.policy import (
@@ -57,6 +58,8 @@ TEST: Final = TestEnvironment(
 )
 
 
+INSTANCES_NEEDED: Final = 5
+"""From how many instances on the health of a ring is known."""
 VISIBLE: Final = 0.15
 """The share of versions whose builders leave them visible to ``latest``."""
 
@@ -72,6 +75,8 @@ FAST: Final = Character(
     _seconds(8),
     console=((_seconds(1), "Linux version 6.8.0"), (_seconds(9), "login: ")),
     probe_takes=_seconds(2),
+    restart_takes=_seconds(2),
+    back_after=_seconds(4),
     deletion_takes=_seconds(5),
 )
 """Fast, since polls that find nothing new test no law; the other characters take as long as on the platform."""
@@ -152,6 +157,8 @@ class Scenario:
     """The probability that scanners respond to a request for a scan."""
     span: timedelta
     """Until when builders build, users act and faults are injected."""
+    fleet: FleetPlan = field(default_factory=lambda: lambda _question, _now: Fleet())
+    """What runs a version in a ring."""
 
     def replicates_everywhere(self, version: VersionId) -> bool:
         """Whether this version and its copies are replicated to every region in the end."""
@@ -174,7 +181,7 @@ class Scenario:
         return Policy(TEST, named)
 
 
-def draw(seed: str, releases: int, *, ahead: bool = True) -> Scenario:
+def draw(seed: str, releases: int, *, ahead: bool) -> Scenario:
     """The scenario of a seed. It is the same on every machine. Without ``ahead``, no ring is filled ahead."""
     rng = Random(f"scenario {seed}")
     policy = _policy(rng)
@@ -228,7 +235,7 @@ def _policy(rng: Random) -> Policy:
             source,
             _rings(rng, source),
             _scan_rules(rng),
-            boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40)))),
+            boot=BootRules(ready_within=timedelta(minutes=rng.choice((10, 10, 40))), reboot=False),
             digest=f"{name}-1",
             replication=ReplicationRules(repairs=10),
             access=ACCESS,

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from local.simulation.boots import with_boots
+from local.simulation.calendar_and_health import with_calendar, with_health
 from local.simulation.calls import Call, Injection, Invocation
 from local.simulation.check_context import CheckContext
 from local.simulation.cloud import OWN_WRITER, Cloud, run_now
@@ -21,6 +23,7 @@ from local.simulation.ground_truth import GroundTruth, ImageTruth
 from local.simulation.instances import Instances
 from local.simulation.invariants import Invariants
 from local.simulation.laws import Law, Violation
+from local.simulation.modes import USUAL, Modes
 from local.simulation.observations import has_ended, key_of, publication_time, waits_for_version
 from local.simulation.people import People, with_people
 from local.simulation.scanners import ReportStore, Scanners
@@ -48,10 +51,7 @@ class Result:
 
     seed: str
     releases: int
-    people: bool = False
-    """Whether people acted on releases."""
-    ahead: bool = True
-    """Whether policies could fill rings ahead."""
+    modes: Modes = field(default_factory=Modes)
     steps: int = 0
     invocations: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -66,8 +66,8 @@ class Mutant:
 
     wrap_world: WorldWrapper
     change_policy: Callable[[Policy], Policy] = lambda policy: policy
-    needs_people: bool = False
-    """Whether it matters only where people act on releases."""
+    needs: tuple[str, ...] = ()
+    """The modes in which alone it matters."""
 
 
 NO_MUTANT: Final = Mutant(lambda world: world)
@@ -81,13 +81,12 @@ def simulate(
     seed: str,
     releases: int = 4,
     *,
-    people: bool = False,
-    ahead: bool = True,
+    modes: Modes | None = None,
     mutant: Mutant = NO_MUTANT,
     record_history: bool = False,
 ) -> Result:
-    """Run a seed until everything has ended or a law is broken."""
-    return Simulator(seed, releases, people=people, ahead=ahead, mutant=mutant, record_history=record_history).run()
+    """Run a seed until everything has ended or a law is broken. ``modes`` None: the usual ones."""
+    return Simulator(seed, releases, modes=modes or USUAL, mutant=mutant, record_history=record_history).run()
 
 
 class Simulator:
@@ -101,15 +100,21 @@ class Simulator:
         seed: str,
         releases: int,
         *,
-        people: bool = False,
-        ahead: bool = True,
-        mutant: Mutant,
-        record_history: bool,
+        modes: Modes,
+        mutant: Mutant = NO_MUTANT,
+        record_history: bool = False,
     ) -> None:
-        self.result = Result(seed, releases, people or mutant.needs_people, ahead)
+        modes = Modes.named({*modes.names, *mutant.needs})
+        self.result = Result(seed, releases, modes)
         self._people_rng = Random(f"people {seed}")
-        scenario = draw(seed, releases, ahead=ahead)
-        if self.result.people:
+        scenario = draw(seed, releases, ahead=modes.ahead)
+        if modes.calendar:
+            scenario = with_calendar(scenario, Random(f"calendar {seed}"))
+        if modes.health:
+            scenario = with_health(scenario, seed)
+        if modes.boots:
+            scenario = with_boots(scenario, Random(f"boots {seed}"))
+        if modes.people:
             scenario = with_people(scenario, self._people_rng)
         self.scenario: Scenario = scenario.with_policies(mutant.change_policy)
         self.scheduler = Scheduler(BEGIN, Random(f"order {seed}"))
@@ -123,6 +128,7 @@ class Simulator:
             casting=casting,
             own_writers=(OWN_WRITER,) if self.scenario.knows_own_writes else (),
         )
+        self.cloud.health.plan = self.scenario.fleet
         faults_end_at = BEGIN + self.scenario.span
         self.fault_injection = FaultInjection.drawn(self.scheduler, Random(f"weather {seed}"), faults_end_at)
         self.truth = GroundTruth()
@@ -211,7 +217,7 @@ class Simulator:
             self.plan(action.at, lambda action=action: self.workload.perform(action))
         self.scheduler.call_later(timedelta(minutes=1), lambda: self.host.reconcile_every(RECONCILE))
         self.scheduler.call_later(OPERATOR_ROUND, self.workload.operate)
-        if self.result.people:
+        if self.result.modes.people:
             attention = Random(f"attention {self.result.seed}")
             People(self.host, self.truth, self.workload, self).begin(self.scenario, self._people_rng, attention)
 

@@ -15,14 +15,14 @@ from local.simulation.cloud import OWN_WRITER, Cloud, run_now
 from local.simulation.functions_host import FunctionsHost
 from local.simulation.ground_truth import ActionOrder, GroundTruth, ImageTruth
 from local.simulation.instances import Instances
-from local.simulation.observations import definitions_written
+from local.simulation.observations import definitions_written, waits_for_decision_on_health
 from local.simulation.scenario import HOME, OPERATOR, SUBSCRIPTION, ActionKind, Build, UserAction
 from shared.adapters.memory.characters import Character
 from shared.domain.actions import Action, Request
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId
 from shared.domain.messages import VersionWritten
-from shared.domain.release import Release
+from shared.domain.release import Answer, Gate, Release
 from shared.engine.act import act
 from shared.engine.apply_action import ActionDenied
 from shared.ports import Conflict, MachineSpec, Refused, World
@@ -177,6 +177,8 @@ class Workload:
     def operate(self) -> None:
         """Operators send again what has stalled, in this round and in every later one."""
         for row in self.timeline.rows():
+            if waits_for_decision_on_health(row):
+                self._decide_on_health(row)
             if any(each.parked for each in row.pending.values()):
                 version = row.version
                 self.timeline.record(f"operators send {version.short} again: {dict(row.stalls)}")
@@ -188,6 +190,13 @@ class Workload:
                     subject=version.short,
                 )
         self.host.scheduler.call_later(OPERATOR_ROUND, self.operate)
+
+    def _decide_on_health(self, row: Release) -> None:
+        """Operators watch again what failed, or accept it, by turns; what is not known they can only accept."""
+        failed = any(each.gate is Gate.HEALTH and each.answer is Answer.REJECT for each in row.gates)
+        action = Action.RETRY if failed and self._requests % 2 else Action.RESUME
+        self.timeline.record(f"operators {action} {row.version.short}: its health waits for a decision")
+        self.host.invoke("act", self._acting(row.version, action), self._on_resent, subject=row.version.short)
 
     def _on_resent(self, said: str | None, _: BaseException | None) -> None:
         if said is not None and said.startswith("taken"):

@@ -25,9 +25,10 @@ _EFFECTS: Final[Mapping[Action, str]] = {
     "publish window is open.",
     Action.REJECT: "Reject the version. The release ends; published rings stay published.",
     Action.HOLD: "Hold the release: no further ring is published until somebody resumes it. Tests and scans continue.",
-    Action.RESUME: "Resume a release that somebody holds.",
+    Action.RESUME: "Resume a release that somebody holds, or accept that the health of a ring failed or is unknown.",
     Action.SKIP_BAKE: "Skip the rest of the bake time of the ring that the release is in.",
-    Action.RETRY: "Repeat the step for which a release was rejected, if the rejection says nothing against the image.",
+    Action.RETRY: "Repeat the step for which a release was rejected, if the rejection says nothing against the image, "
+    "or watch the health of a ring again that failed.",
     Action.RESEND: "Send the stalled commands of a release again. Run it after you fix the cause.",
     Action.REVOKE: "Revoke the version: exclude it from latest in every gallery and region of its policy.",
     Action.RESTORE: "Release a revoked or rejected version again. All gates are evaluated from the start.",

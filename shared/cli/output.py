@@ -187,9 +187,11 @@ def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:
 
 
 def _waiting_table(waiting: Iterable[Waiting], now: datetime) -> Table:
-    table = new_table("work", "next check", "deadline", "attempt", "problem")
+    table = new_table("work", "next check", "deadline", "attempt", "problem, or what it waits for")
     for each in waiting:
         trouble = safe_text(each.stalled, "red") if each.stalled else safe_text(each.fault or "", "yellow")
+        if not trouble:
+            trouble = safe_text(each.waits_for or "", "dim")
         due = f"{format_time(each.next_look)} ({relative_time(each.next_look, now)})"
         until = f"{format_time(each.deadline)} ({relative_time(each.deadline, now)})"
         table.add_row(safe_text(_what(each)), due, until, str(each.attempt), trouble)

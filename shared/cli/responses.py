@@ -17,6 +17,7 @@ class Waiting(msgspec.Struct):
     deadline: datetime
     step: str | None = None
     attempt: int = 0
+    waits_for: str | None = None
     stalled: str | None = None
     fault: str | None = None
 

@@ -20,6 +20,7 @@ from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProbe,
     AwaitProvisioning,
+    AwaitReboot,
     AwaitScan,
     AwaitVersion,
     Bake,
@@ -43,12 +44,21 @@ from shared.domain.hop_states import (
     RevokeDescendants,
     UndoPublication,
     UnreadableState,
+    Watch,
 )
 from shared.domain.identifiers import SHA256
 from shared.domain.messages import Kind
 from shared.domain.scan_formats import FORMAT_NAME
 
-_BOOT_TEST: Final = (CreateMachine, AwaitProvisioning, AwaitProbe, ReadConsole, DeleteMachine, AwaitDeletion)
+_BOOT_TEST: Final = (
+    CreateMachine,
+    AwaitProvisioning,
+    AwaitProbe,
+    AwaitReboot,
+    ReadConsole,
+    DeleteMachine,
+    AwaitDeletion,
+)
 STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.VALIDATE: (AwaitVersion,),
     Kind.SCAN: (AwaitScan, ReportArrived, ReportRefused),
@@ -59,6 +69,7 @@ STATES: Final[Mapping[Kind, tuple[type[HopState], ...]]] = {
     Kind.PROMOTE: (Bake, AwaitApproval, Publish, ReadBack, UndoPublication),
     Kind.REVOKE: (BeginRevocation, Exclude, ConfirmExcluded),
     Kind.HIDE: (Exclude, ConfirmExcluded),
+    Kind.HEALTH: (Watch,),
     Kind.IN_USE: (ListUsers, RevokeDescendants, RecordUsers),
     Kind.ANNOUNCE: (Announce,),
 }

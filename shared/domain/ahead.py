@@ -18,6 +18,7 @@ from shared.domain.image import region_name
 from shared.domain.messages import Branch, Kind
 from shared.domain.moment import Moment
 from shared.domain.policy import Ahead, DefinitionPolicy, RegionTarget, Ring
+from shared.domain.publish_window import HORIZON, after_hours_of
 from shared.domain.release import Answer, Gate, Release, State
 
 USUAL_REPLICATION: Final = timedelta(minutes=30)
@@ -90,7 +91,10 @@ def baked_at(release: Release, policy: DefinitionPolicy, ring: Ring, moment: Mom
     index = names.index(ring.name)
     before = release.published_in(names[index - 1]) if index else None
     since = before.at if before else release.qualified_at or moment.now
-    return since + ring.bake / moment.pace
+    wait = ring.bake / moment.pace
+    if ring.bake_in is None:
+        return since + wait
+    return after_hours_of(ring.bake_in, since, wait) or since + HORIZON
 
 
 def targets_asked_for(policy: DefinitionPolicy, ring: Ring) -> tuple[RegionTarget, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +37,8 @@ class MachineFacts:
     failure_message: str = ""
     parts: tuple[str, ...] = ()
     """Resource ids of the machine, its disks and NICs."""
+    provisioned_in: timedelta | None = None
+    """How long provisioning took by Azure's own clock; None while it is not known."""
 
     @property
     def ready(self) -> bool:
@@ -69,78 +72,88 @@ class FailureCause(StrEnum):
     NOT_REPLICATED = "not replicated"
 
 
-_PLATFORM: Final = {
-    "allocationfailed",
-    "zonalallocationfailed",
-    "overconstrainedallocationrequest",
-    "overconstrainedzonalallocationrequest",
-    "resourceupdateblockedonplatformupdate",
-    "internaloperationerror",
-    "networkinginternaloperationerror",
-    "vmstarttimedout",
-    "diskimagenotready",
-    "internalservererror",
-    "internalexecutionerror",
-    "serverbusy",
-}
-_CONFIGURATION: Final = {
-    "skunotavailable",
-    "invalidavailabilityzone",
-    "quotaexceeded",
-    "notavailableforsubscription",
-    "authorizationfailed",
-    "linkedauthorizationfailed",
-    "invalidparameter",
-    "vmmarketplaceinvalidinput",
-    "operationnotallowed",
-    "requestdisallowedbypolicy",
-    "invalidresourcereference",
-    "badrequest",
-    "resourcegroupnotfound",
-    "marketplacepurchaseeligibilityfailed",
-    "resourcepurchasevalidationfailed",
-}
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """An error code of Azure: what it means for a boot test, and who says so."""
+
+    code: str
+    cause: FailureCause
+    source: str
+    elsewhere: bool = False
+    """Whether another size or zone may have what this one lacks."""
+
+
+_TROUBLESHOOTING: Final = "Microsoft Learn, error messages of virtual machine provisioning"
+_ALLOCATION: Final = "Microsoft Learn, troubleshooting of allocation failures"
+_RESOURCE_MANAGER: Final = "Microsoft Learn, common deployment errors of Azure Resource Manager"
+_C: Final = FailureCause
+CODES: Final = (
+    ErrorCode("AllocationFailed", _C.PLATFORM, _ALLOCATION, elsewhere=True),
+    ErrorCode("ZonalAllocationFailed", _C.PLATFORM, _ALLOCATION, elsewhere=True),
+    ErrorCode("OverconstrainedAllocationRequest", _C.PLATFORM, _ALLOCATION, elsewhere=True),
+    ErrorCode("OverconstrainedZonalAllocationRequest", _C.PLATFORM, _ALLOCATION, elsewhere=True),
+    ErrorCode("ResourceUpdateBlockedOnPlatformUpdate", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("InternalOperationError", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("NetworkingInternalOperationError", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("VMStartTimedOut", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("DiskImageNotReady", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("InternalServerError", _C.PLATFORM, _RESOURCE_MANAGER),
+    ErrorCode("InternalExecutionError", _C.PLATFORM, _TROUBLESHOOTING),
+    ErrorCode("ServerBusy", _C.PLATFORM, _RESOURCE_MANAGER),
+    ErrorCode("TooManyRequests", _C.PLATFORM, "hashicorp/terraform-provider-azurerm#19146"),
+    ErrorCode("OperationPreempted", _C.PLATFORM, "Microsoft Learn, preempted and canceled operations of VMs"),
+    # SkuNotAvailable is also said of capacity that is short for a while (cloud-hypervisor/cloud-hypervisor#8319).
+    ErrorCode("SkuNotAvailable", _C.CONFIGURATION, _RESOURCE_MANAGER, elsewhere=True),
+    ErrorCode("InvalidAvailabilityZone", _C.CONFIGURATION, _RESOURCE_MANAGER, elsewhere=True),
+    ErrorCode("QuotaExceeded", _C.CONFIGURATION, _RESOURCE_MANAGER, elsewhere=True),
+    ErrorCode("NotAvailableForSubscription", _C.CONFIGURATION, "Azure/ARO-RP, pkg/util/azureerrors"),
+    ErrorCode("AuthorizationFailed", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("LinkedAuthorizationFailed", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("InvalidParameter", _C.CONFIGURATION, _TROUBLESHOOTING),
+    ErrorCode("VMMarketplaceInvalidInput", _C.CONFIGURATION, "openshift/installer#7721"),
+    ErrorCode("MarketplacePurchaseEligibilityFailed", _C.CONFIGURATION, "hashicorp/packer#6009"),
+    ErrorCode("ResourcePurchaseValidationFailed", _C.CONFIGURATION, "hashicorp/terraform-provider-azurerm#1145"),
+    ErrorCode("OperationNotAllowed", _C.CONFIGURATION, "Azure/karpenter-provider-azure#192"),
+    ErrorCode("RequestDisallowedByPolicy", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("InvalidResourceReference", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("ResourceGroupNotFound", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("BadRequest", _C.CONFIGURATION, _RESOURCE_MANAGER),
+    ErrorCode("GalleryImageNotFound", _C.NOT_REPLICATED, "Azure/AgentBaker#8373"),
+    ErrorCode("OSProvisioningClientError", _C.IMAGE, _TROUBLESHOOTING),
+    ErrorCode("OSProvisioningTimedOut", _C.AMBIGUOUS, "Azure/azure-cli#29203"),
+    # The image often causes it: its agent cannot read the provisioning data.
+    ErrorCode("OSProvisioningInternalError", _C.AMBIGUOUS, _TROUBLESHOOTING),
+    # The agent is missing, or the subnet lets nothing out.
+    ErrorCode("VMAgentStatusCommunicationError", _C.AMBIGUOUS, "Microsoft Learn, troubleshooting of VM extensions"),
+)
+"""Every code that is known of creating or restarting a machine. Any other code is ambiguous."""
+_BY_CODE: Final = {each.code.lower(): each for each in CODES}
 _AGENT_SEEN: Final = re.compile(r"guest agent was detected running", re.IGNORECASE)
 _NOT_THERE: Final = re.compile(r"gallery ?image .{1,600} is not available in .{1,60} region", re.IGNORECASE | re.DOTALL)
 """Does not match "The requested VM size … is not available in the current region"."""
 
 
-_NO_CAPACITY: Final = {
-    "allocationfailed",
-    "zonalallocationfailed",
-    "overconstrainedallocationrequest",
-    "overconstrainedzonalallocationrequest",
-    "skunotavailable",
-    "quotaexceeded",
-    "invalidavailabilityzone",
-}
-
-
 def lacks_capacity(code: str, message: str) -> bool:
     """Whether another size or zone may have what this one lacks: capacity, or quota.
 
-    ``SkuNotAvailable`` is also said of capacity that is short for a while (cloud-hypervisor/cloud-hypervisor#8319). A
-    quota that is used up is an ``OperationNotAllowed`` (Azure/karpenter-provider-azure#192).
+    A quota that is used up is an ``OperationNotAllowed`` (Azure/karpenter-provider-azure#192).
     """
-    lowered = code.lower()
-    return lowered in _NO_CAPACITY or (lowered == "operationnotallowed" and "quota" in message.lower())
+    known = _BY_CODE.get(code.lower())
+    return known is not None and (
+        known.elsewhere or (known.code == "OperationNotAllowed" and "quota" in message.lower())
+    )
 
 
 def failure_cause(code: str, message: str) -> FailureCause:
     """The cause of an error of VM creation, by its code and message.
 
-    Codes: Azure's troubleshooting article on error messages; the sentence about the agent: Azure/azure-cli#29203.
+    The sentence about the agent is from Azure/azure-cli#29203.
     """
-    lowered = code.lower()
-    if lowered == "galleryimagenotfound" or _NOT_THERE.search(message):
+    if _NOT_THERE.search(message):
         return FailureCause.NOT_REPLICATED
-    if lowered == "osprovisioningclienterror" or _AGENT_SEEN.search(message):
+    known = _BY_CODE.get(code.lower())
+    if known is not None and known.cause is FailureCause.NOT_REPLICATED:
+        return known.cause
+    if _AGENT_SEEN.search(message):
         return FailureCause.IMAGE
-    if lowered in {"osprovisioningtimedout", "osprovisioninginternalerror", "vmagentstatuscommunicationerror"}:
-        # The image often causes OSProvisioningInternalError: its agent cannot read the provisioning data.
-        return FailureCause.AMBIGUOUS
-    if lowered in _CONFIGURATION:
-        return FailureCause.CONFIGURATION
-    if lowered in _PLATFORM:
-        return FailureCause.PLATFORM
-    return FailureCause.AMBIGUOUS
+    return FailureCause.AMBIGUOUS if known is None else known.cause

@@ -12,13 +12,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Final
 
 from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.image_traits import ImageTraits, traits_of
 from shared.domain.machine_sizes import SizeFacts, Sizes, obstacles
-from shared.domain.policy import DefinitionPolicy
+from shared.domain.policy import DefinitionPolicy, Twins
 from shared.domain.validation_findings import FindingSeverity, ValidationFinding
 
 type _Told = tuple[FindingSeverity, str, str]
@@ -59,6 +60,20 @@ def preflight(
                     found.setdefault(told, []).append(region)
         for (severity, code, text), where in found.items():
             yield ValidationFinding(code, severity, f"{text} ({', '.join(where)})")
+
+
+def without_twin(definition: DefinitionFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:
+    """A finding if a ring is published before a second machine is booted, so that nothing can be compared with it."""
+    if policy.boot.twins is not Twins.COMPARED or definition.os_state.lower() == "specialized":
+        return
+    early = [ring.name for ring in takewhile(lambda each: not each.boot_test, policy.rings)]
+    if early:
+        named = ", ".join(map(repr, early))
+        text = (
+            f"{named} is published before a second machine is booted, so that shared identities are not found: "
+            "set boot.twins to pair, or bootTest of the first ring to true"
+        )
+        yield ValidationFinding("no-twin", FindingSeverity.WARNING, text)
 
 
 def _in_region(

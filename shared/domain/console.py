@@ -67,6 +67,11 @@ class ConsoleVerdict:
     blank: bool = False
     """Nothing readable is on the console, which proves nothing."""
 
+    @property
+    def warnings(self) -> tuple[ConsoleFinding, ...]:
+        """The findings that fail nothing."""
+        return tuple(each for each in self.findings if each.severity is PatternSeverity.WARNING)
+
 
 def console_text(raw: bytes) -> list[str]:
     """Readable lines of a raw console: NULs, colour codes and cursor movements removed, over-long lines cut."""
@@ -91,7 +96,7 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     for index, line in enumerate(lines):
         if not _is_suspect(line, rules.serial_fail) or any(pattern.search(line) for pattern in ignore):
             continue
-        new = [each for each in _matches(numbered[index][0], line, rules.serial_fail) if each.pattern not in findings]
+        new = [each for each in _matches(numbered[index][0], line, rules) if each.pattern not in findings]
         findings |= {each.pattern: each for each in new}
         if first is None and any(each.severity is PatternSeverity.ERROR for each in new):
             first = index
@@ -101,11 +106,12 @@ def judge_console(raw: bytes, rules: BootRules) -> ConsoleVerdict:
     return ConsoleVerdict(reasons, shown, tuple(findings.values()), blank=not any(line for _, line in numbered))
 
 
-def _matches(number: int, line: str, own: Sequence[Pattern]) -> Iterator[ConsoleFinding]:
+def _matches(number: int, line: str, rules: BootRules) -> Iterator[ConsoleFinding]:
     for pattern in PATTERNS:
-        if pattern.matches(line):
-            yield ConsoleFinding(pattern.name, pattern.severity, number, line, pattern.remedy)
-    for each in own:
+        severity = rules.console_patterns.get(pattern.name, pattern.severity)
+        if severity is not None and pattern.matches(line):
+            yield ConsoleFinding(pattern.name, severity, number, line, pattern.remedy)
+    for each in rules.serial_fail:
         if each.search(line):
             name = f"policy pattern {each.pattern!r}"
             yield ConsoleFinding(name, PatternSeverity.ERROR, number, line, _POLICY_REMEDY)

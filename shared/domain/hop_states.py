@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from shared.domain.boot import FailureCause
 from shared.domain.facts import RegionTargetFacts
+from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionNumber
 from shared.domain.report_reference import ReportReference
 
@@ -142,6 +143,10 @@ class BootTestState(HopState):
     """Machines that Azure accepted for this test since the last ``resend``."""
     placement: int = 0
     """Position in the list of sizes and zones to try, which begins again after its end."""
+    flakes: tuple[str, ...] = ()
+    """What ambiguous failures of earlier machines said. If a later machine passes, they are warnings."""
+    twin: BootedMachine | None = None
+    """The first machine of a smoke test that boots a pair, while the second is tested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +174,19 @@ class MachineState(BootTestState):
     nonce: str | None = None
     answers: Mapping[str, str] | None = None
     warnings: tuple[str, ...] = ()
+    mark: str | None = None
+    """What differs for each boot: the boot id, or the time of the boot, at the first probe."""
+    identities: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Digests of the machine's identities at the first probe."""
+    restarted_at: datetime | None = None
+    back_by: datetime | None = None
+    """Until when the machine must be ready again after its restart."""
+    has_console: bool = False
+    """Whether something readable was on the serial console when it was read."""
+    seconds: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Azure's time for each phase."""
+    compared_with: str | None = None
+    """The version that the times were compared with, or why there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +204,16 @@ class AwaitProbe(MachineState):
 
     STEP: ClassVar[str | None] = "probe"
     deadline: datetime
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitReboot(MachineState):
+    """Wait until the machine is ready again after its restart."""
+
+    STEP: ClassVar[str | None] = "reboot"
+    deadline: datetime
+    polls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +260,8 @@ class Bake(HopState):
     """Wait for the ring's bake time."""
 
     STEP: ClassVar[str | None] = "bake"
+    waits_for: str = ""
+    """What it waits for after the bake time: the health of the ring before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +307,21 @@ class UndoPublication(PublishingState):
     """Exclude a version without evidence that a write made visible."""
 
     STEP: ClassVar[str | None] = "take back"
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(HopState):
+    """Look at the health of a published ring."""
+
+    until: datetime
+    """When the watch ends, if the health is known."""
+    failures: int = 0
+    """Looks one after the other, up to the last one, that failed."""
+    unknown: str = ""
+    """Why the health was unknown after the end of the watch; empty before, and where it was not."""
 
 
 # --- revocation -------------------------------------------------------------------------------------------------------
@@ -393,6 +438,16 @@ def machine_of(state: HopState) -> str | None:
     return state.vm if isinstance(state, BootTestState) else None
 
 
+_WITH_DEADLINE: Final = (AwaitScan, AwaitProvisioning, AwaitProbe, AwaitReboot, AwaitApproval)
+
+
 def deadline_of(state: HopState) -> datetime | None:
-    """When a step gives up waiting, where it has a bound of its own."""
-    return state.deadline if isinstance(state, AwaitScan | AwaitProvisioning | AwaitProbe | AwaitApproval) else None
+    """When a step gives up waiting, where it has a bound of its own; of a watch, when it ends."""
+    if isinstance(state, Watch):
+        return state.until
+    return state.deadline if isinstance(state, _WITH_DEADLINE) else None
+
+
+def waits_for(state: HopState) -> str | None:
+    """What a step waits for beside its next look, for people; None where there is nothing to say."""
+    return (state.waits_for or None) if isinstance(state, Bake | Publish) else None

@@ -22,9 +22,9 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.ahead import KEPT, has_passed, is_filling, replicas_kept
-from shared.domain.approvals import missing_approvals
+from shared.domain.approvals import missing_approvals, missing_health
 from shared.domain.image import VersionId
-from shared.domain.messages import Branch, Kind
+from shared.domain.messages import Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import Send, order, order_announcement, order_clean_up
 from shared.domain.policy import DefinitionPolicy, Ring, VisibleBeforeProof
@@ -51,6 +51,9 @@ class Outcome(StrEnum):
     RING_SCANNED = "ring's own scan rules passed"
     ALERTED = "a later scan failed"
     HELD_BACK = "a later scan failed, further rings held"
+    HEALTH_WANTED = "health of the ring before not watched"
+    HEALTH_FAILED = "health of a ring failed, further rings wait"
+    HEALTH_HIDES = "health of a ring failed, hidden there"
     HOLD_LIFTED = "a scan passed, no longer held"
     REVOKE_ORDERED = "revocation ordered"
     REVOKED = "revoked"
@@ -107,10 +110,21 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
     (S.AWAITING_APPROVAL, O.APPROVAL_OVERDUE): Next(S.AWAITING_APPROVAL, (Send.ANNOUNCE, Send.AWAIT_APPROVAL)),
     (S.AWAITING_APPROVAL, O.APPROVED): Next(S.PUBLISHING, (Send.PUBLISH,)),
     (S.PUBLISHING, O.RING_PUBLISHED): Next(
-        S.REPLICATING, (Send.ANNOUNCE, Send.REPLICATE, Send.FILL_AHEAD), next_ring=True
+        S.REPLICATING, (Send.ANNOUNCE, Send.WATCH, Send.REPLICATE, Send.FILL_AHEAD), next_ring=True
     ),
-    (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE,)),
+    (S.PUBLISHING, O.LAST_RING_PUBLISHED): Next(S.RELEASED, (Send.ANNOUNCE, Send.WATCH)),
     (S.PUBLISHING, O.RING_SCANNED): Next(S.PUBLISHING, (Send.PUBLISH,)),
+    # The health of published rings. No ring is published while a failure is not accepted (``publication_wait``).
+    (S.PUBLISHING, O.HEALTH_WANTED): Next(S.PUBLISHING, (Send.WATCH, Send.PUBLISH)),
+    **{(state, O.HEALTH_FAILED): Next(state, (Send.ANNOUNCE,)) for state in (*_OPEN, S.RELEASED)},
+    **{
+        (state, O.HEALTH_HIDES): Next(S.PUBLISHING, (Send.CLEAN_UP, Send.ANNOUNCE, Send.HIDE, Send.PUBLISH))
+        for state in (*_IN_A_RING, S.RELEASED)
+    },
+    **{
+        (state, O.HEALTH_HIDES): Next(state, (Send.ANNOUNCE, Send.HIDE))
+        for state in (S.VALIDATING, S.QUALIFYING, S.HELD)
+    },
     # Later scans of published versions.
     **{
         (state, O.ALERTED): Next(state, (Send.ANNOUNCE,))
@@ -148,6 +162,9 @@ TABLE: Final[Mapping[tuple[State, Outcome], Next]] = {
 _ENDED_UNPUBLISHED: Final = {S.REJECTED, S.SUPERSEDED, S.REVOKING}
 _FORGETTING: Final = {O.NUMBER_REUSED, O.POLICY_CHANGED, O.VERSION_RETURNED, O.RESTORE_ORDERED}
 """Restarts from the beginning: no earlier verdict counts."""
+
+
+_OF_THE_IMAGE: Final = {Kind.REVOKE, Kind.IN_USE, Kind.HEALTH}
 
 
 class NoSuchTransition(LookupError):
@@ -228,7 +245,8 @@ def _advanced(
         release = replace(release, ring=after.name if after else None)
     # A write of its own for the former bearer of the number may show the new one, whatever the policy says of others.
     own_write = outcome is Outcome.NUMBER_REUSED and release.ring is not None
-    hides = own_write or policy.validation.visible_before_proof is VisibleBeforeProof.HIDE
+    is_ordered = own_write or outcome is Outcome.HEALTH_HIDES
+    hides = is_ordered or policy.validation.visible_before_proof is VisibleBeforeProof.HIDE
     if outcome in _FORGETTING:
         release = _reset(release, outcome, policy)
     for send in follows.sends:
@@ -308,6 +326,9 @@ def missing_proof(release: Release, policy: DefinitionPolicy, ring: Ring) -> tup
     if release.incarnation is None or release.policy_digest != policy.digest:
         return tuple("/".join(part for part in place if part) for place in wanted)
     lacking = tuple("/".join(part for part in place if part) for place in wanted if not has_passed(release, *place))
+    before = missing_health(release, policy, ring)
+    if before is not None:
+        lacking = (*lacking, f"{Gate.HEALTH}/{before.name}")
     return (*lacking, *((f"{Gate.APPROVAL}/{ring.name}",) if missing_approvals(release, policy, ring) else ()))
 
 
@@ -317,8 +338,9 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
     kept: tuple[Publication, ...] = release.published if is_same else ()
     incarnation = release.incarnation if is_same else None
     if not is_same:
-        # A revocation that was ordered for later was of the former image, and so is the list of its users.
-        release = release.with_pending(Branch(Kind.REVOKE), None).with_pending(Branch(Kind.IN_USE), None)
+        # What is watched, a revocation that was ordered for later, and the list of its users were of the former image.
+        others = {key: each for key, each in release.pending.items() if each.command.kind not in _OF_THE_IMAGE}
+        release = replace(release, pending=others)
     return replace(
         release,
         ring=None,
@@ -326,7 +348,8 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
         policy_digest=policy.digest,
         incarnation=incarnation,
         published=kept,
-        gates=(),
+        # Only a person settles a failed health, whatever the policy became.
+        gates=release.health_failures if is_same and outcome is not Outcome.RESTORE_ORDERED else (),
         reasons=(),
         warnings=(),
         qualified_at=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.probe_check import BASELINE, advised, boot_proof, left_over, required
+from shared.domain.probe_check import BASELINE, advised, boot_proof, identity, left_over, older_than_boot, required
 
 DEPROVISION: Final = "Run `waagent -deprovision+user -force` as the last step before the capture."
 
@@ -23,10 +23,13 @@ LINUX: Final = (
     ),
     required(
         "machine_id",
-        "The machine has an identifier.",
+        "The machine has an identifier, of which a digest is compared with those of all other test machines.",
         "/etc/machine-id has no identifier ({detail})",
         "Leave an empty /etc/machine-id in the image, so that systemd writes one at the first boot.",
     ),
+    identity("host_keys", "SSH host keys"),
+    identity("random_seed", "stored random seed"),
+    identity("dhcp_id", "DHCP identity"),
     required(
         "systemd",
         "The boot has finished, and no unit failed, except those in `boot.ignoreUnits`.",
@@ -106,13 +109,13 @@ LINUX: Final = (
         "the number of SSH host keys is not readable ({detail})",
         "Make /etc/ssh readable.",
     ),
-    left_over(
+    older_than_boot(
         "ssh_key_age",
         "The SSH host keys were made by this boot.",
         "SSH host keys are older than the boot: {detail}",
         f"{DEPROVISION} Otherwise all VMs have the same host keys.",
     ),
-    left_over(
+    older_than_boot(
         "machine_id_age",
         "The machine's identifier was made by this boot.",
         "the machine's identifier is older than the boot: {detail}",
@@ -124,7 +127,7 @@ LINUX: Final = (
         "users with a password are left: {detail}",
         f"Delete or lock the users. {DEPROVISION}",
     ),
-    left_over(
+    older_than_boot(
         "authorized_keys",
         "No authorized key is older than this boot.",
         "authorized keys are left: {detail}",
@@ -142,13 +145,13 @@ LINUX: Final = (
         "credentials are left: {detail}",
         "Delete the files, and revoke the credentials: the image has been copied.",
     ),
-    left_over(
+    older_than_boot(
         "private_keys",
         "No private key in /etc, /root, /home, /opt or /srv is older than this boot, except the distribution's.",
         "private keys are left: {detail}",
         "Delete the files, and replace the keys: the image has been copied.",
     ),
-    left_over(
+    older_than_boot(
         "left_over_users",
         "No home directory of a user who can log in is older than this boot.",
         "users are left: {detail}",
@@ -160,7 +163,7 @@ LINUX: Final = (
         "environment files have secrets: {detail}",
         "Remove the variables, and revoke the secrets: the image has been copied.",
     ),
-    left_over(
+    older_than_boot(
         "identity_tokens",
         "No token of a managed identity or a user, and no certificate of the agent, is older than this boot.",
         "tokens of the build VM are left: {detail}",

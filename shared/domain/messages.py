@@ -32,14 +32,26 @@ class Kind(StrEnum):
     PROMOTE = "promote"
     REVOKE = "revoke"
     HIDE = "hide"
+    HEALTH = "health"
     IN_USE = "in_use"
     ANNOUNCE = "announce"
     CLEAN_UP = "clean_up"
 
     @property
     def is_gate(self) -> bool:
-        """Whether a release waits for the end of this branch. A revocation can be ordered for later, beside them."""
-        beside = {Kind.HIDE, Kind.ANNOUNCE, Kind.CLEAN_UP, Kind.FETCH_REPORT, Kind.REVOKE, Kind.IN_USE}
+        """Whether a release waits for the end of this branch before its next state.
+
+        A revocation can be ordered for later, and the health of a published ring is watched, beside all states.
+        """
+        beside = {
+            Kind.HIDE,
+            Kind.HEALTH,
+            Kind.ANNOUNCE,
+            Kind.CLEAN_UP,
+            Kind.FETCH_REPORT,
+            Kind.REVOKE,
+            Kind.IN_USE,
+        }
         return self not in beside
 
 

@@ -23,6 +23,7 @@ from shared.domain.hop_states import (
     NoState,
     Publish,
     RevocationState,
+    Watch,
     carried,
     machine_of,
 )
@@ -64,6 +65,7 @@ class Send(StrEnum):
     BAKE = "bake"
     AWAIT_APPROVAL = "await approval"
     PUBLISH = "publish"
+    WATCH = "watch health"
     ANNOUNCE = "announce"
     CLEAN_UP = "delete test machines"
     REVOKE = "revoke"
@@ -106,6 +108,13 @@ def order_announcement(release: Release, outcome: str, moment: Moment) -> Releas
     """
     branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
     return _ordered(release, _Order(branch, Announce(outcome), ANNOUNCE_WITHIN), moment)
+
+
+def order_watch(release: Release, ring: str, policy: DefinitionPolicy, moment: Moment) -> Release:
+    """The row with an order to watch the health of a published ring, if the policy wants that."""
+    for each in _watches(release, ring, policy, moment):
+        release = _ordered(release, each, moment)
+    return release
 
 
 def order_clean_up(release: Release, moment: Moment) -> Release:
@@ -183,6 +192,10 @@ def _orders(
             yield _boot_test(release, policy)
         case Send.FILL_AHEAD:
             yield from (_replication(policy, each, moment) for each in rings_to_fill(release, policy, moment))
+        case Send.WATCH:
+            published = ring if release.state is State.RELEASED else policy.ring_before(release.ring or "")
+            if published is not None:
+                yield from _watches(release, published.name, policy, moment)
         case Send.REVOKE:
             yield _Order(Branch(Kind.REVOKE), Exclude(allow_empty=may_leave_empty(release)), PUBLISH_WITHIN)
         case Send.HIDE:
@@ -213,11 +226,23 @@ def _ring_orders(
             raise RingNeeded(f"{release.version.short}: {send!r} needs a ring")
 
 
+def _watches(release: Release, name: str, policy: DefinitionPolicy, moment: Moment) -> Iterator[_Order]:
+    ring = next((each for each in policy.rings if each.name == name), None)
+    if ring is None or ring.health is None or release.published_in(name) is None:
+        return
+    until = moment.after(ring.health.watch_for)
+    following = policy.ring_after(ring.name)
+    if following is not None:
+        until = max(until, baked_at(release, policy, following, moment))
+    wait = min(ring.health.every / moment.pace, until - moment.now)
+    yield _Order(Branch(Kind.HEALTH, ring.name), Watch(until=until), AT_ONCE, wait)
+
+
 def _boot_test(
     release: Release, policy: DefinitionPolicy, ring: str | None = None, region: str | None = None
 ) -> _Order:
     state = CreateMachine(vm=machine_name(release.version, release.seq, ring, region))
-    return _Order(Branch(Kind.BOOT_TEST, ring, region), state, policy.boot.ready_within + policy.boot.probe_within)
+    return _Order(Branch(Kind.BOOT_TEST, ring, region), state, policy.boot.longest)
 
 
 def _replication(policy: DefinitionPolicy, ring: Ring, moment: Moment) -> _Order:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from shared.domain.hop_states import HopState, step_of
+from shared.domain.identities import BootedMachine
 from shared.domain.lifecycle import Outcome
 from shared.domain.release import Answer, Gate
 
@@ -45,6 +46,8 @@ class Decided:
     traits: Mapping[str, str] | None = None
     retryable: bool = False
     """Whether a rejection says nothing against the image, so that an operator may retry the release."""
+    machine: BootedMachine | None = None
+    """The machine of a boot test that passed, to be compared with the others of the release."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.access import Access
+from shared.domain.console_patterns import PatternSeverity
+from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.own_checks import BaselineRules, OwnCheck
 from shared.domain.probe_check import CheckSeverity
@@ -104,8 +106,10 @@ class Skippable(StrEnum):
 
     BAKE = "bake"
     APPROVAL = "approval"
+    HEALTH = "health"
+    """The health of the ring before: one that failed, or is not known yet."""
     WINDOW = "window"
-    """Publish windows and freezes."""
+    """Publish windows, freezes, the maximum number of rings a day, and the wait for an older version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +125,18 @@ class Ring:
     definition: DefinitionId
     regions: tuple[RegionTarget, ...]
     bake: timedelta = timedelta(0)
+    bake_in: Window | None = None
+    """The hours in which the bake time counts; None for all."""
     boot_test: bool = True
+    reboot: bool = True
+    """Whether the machines of the ring are restarted, where the definition's rules say so."""
     scan: ScanRules | None = None
     """Scan rules of the ring, by which the stored reports are evaluated again before publication."""
     approval: ApprovalRules | None = None
     windows: tuple[Window, ...] = ()
     """When the ring may be published; empty for always."""
+    health: HealthRules | None = None
+    """How what follows the ring is watched after its publication; None for not at all."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -221,6 +231,34 @@ class ScanRules:
     """Whether to revoke a version even if ``latest`` is then empty in a region."""
 
 
+class Twins(StrEnum):
+    """What to do about identities that two machines of one version share."""
+
+    COMPARED = "compared"
+    """Compare the machines of all boot tests of a release, and reject the version."""
+    PAIR = "pair"
+    """As ``COMPARED``, and the smoke test boots a second machine."""
+    IGNORED = "ignored"
+
+
+class ConsoleRule(StrEnum):
+    """What a blank serial console means."""
+
+    REQUIRED = "required"
+    """The test fails. It is repeated once on a fresh machine."""
+    EXPECTED = "expected"
+    """A warning, if everything else passed."""
+    IGNORED = "ignored"
+    """The console is not read."""
+
+
+class SlowBoot(StrEnum):
+    """What to do with a version that boots slower than the published one."""
+
+    WARN = "warn"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, slots=True)
 class BootRules:
     """Settings and time limits of boot tests."""
@@ -245,6 +283,27 @@ class BootRules:
     """Shell patterns of units of systemd that may fail."""
     own_checks: tuple[OwnCheck, ...] = ()
     baseline: BaselineRules | None = None
+    console: ConsoleRule = ConsoleRule.EXPECTED
+    console_patterns: Mapping[str, PatternSeverity | None] = field(default_factory=dict[str, PatternSeverity | None])
+    """Other severities of built-in patterns, by name; None for a pattern that is ignored."""
+    reboot: bool = True
+    """Whether the machine is restarted, and must come back with the same identity and pass the probe again."""
+    reboot_within: timedelta = timedelta(minutes=15)
+    """Time limit from the restart until the agent is ready again."""
+    twins: Twins = Twins.COMPARED
+    max_slowdown: float | None = None
+    """How many times as long as the published version a boot may take; None if boot times are not compared."""
+    on_slow_boot: SlowBoot = SlowBoot.WARN
+
+    @property
+    def longest(self) -> timedelta:
+        """The longest time that one machine of a test is needed for."""
+        again = self.reboot_within + self.probe_within if self.reboot else timedelta(0)
+        return self.ready_within + self.probe_within + again
+
+    def reboots(self, ring: Ring | None) -> bool:
+        """Whether the machines of a ring, or of the smoke test (None), are restarted."""
+        return self.reboot and (ring is None or ring.reboot)
 
     def sizes_in(self, region: str) -> tuple[str, ...]:
         """The sizes that are tried in a region, in order."""
@@ -269,6 +328,25 @@ class RetentionRules:
 
     keep: int = 3
     min_age: timedelta = timedelta(days=30)
+
+
+class Supersede(StrEnum):
+    """What happens to the release of a version when a newer version of its definition is under way."""
+
+    BOTH = "both"
+    """Both go on. Whichever is published first, the older one is never published after the newer one."""
+    NEWEST = "newest"
+    """The older one ends when the newer one has passed scan and smoke test."""
+    QUEUE = "queue"
+    """The newer one is not published before the older one has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """How many rings a release may be published in on one day of a time zone."""
+
+    rings: int
+    zone: str = "UTC"
 
 
 class DescendantRule(StrEnum):
@@ -306,6 +384,8 @@ class DefinitionPolicy:
     freezes: tuple[Freeze, ...] = ()
     emergency_skips: frozenset[Skippable] = frozenset()
     """What an emergency promotion may skip."""
+    max_rings_per_day: DayLimit | None = None
+    supersede: Supersede = Supersede.BOTH
     revocation: RevocationRules = field(default_factory=RevocationRules)
     ahead: Ahead = Ahead.NEXT
 
@@ -315,6 +395,12 @@ class DefinitionPolicy:
             if ring.name == name:
                 return ring
         raise KeyError(name)
+
+    def ring_before(self, name: str) -> Ring | None:
+        """The ring before one; None before the first, and for one that the policy does not have."""
+        names = [ring.name for ring in self.rings]
+        index = names.index(name) if name in names else 0
+        return self.rings[index - 1] if index else None
 
     def ring_after(self, name: str | None) -> Ring | None:
         """The ring that follows, or the first one for None; None after the last."""

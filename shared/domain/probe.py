@@ -79,18 +79,19 @@ def judge_probe(
     os_state: str = "Generalized",
     secure_boot: bool = False,
     rules: BootRules | None = None,
+    restarted: bool = False,
 ) -> ProbeVerdict:
     """Evaluate a finished run command by the policy's ``rules``. Only complete output with this test's nonce passes.
 
     A specialized image keeps its host name, keys and users: it is not given others. ``secure_boot`` says whether the
-    definition requires it.
+    definition requires it, and ``restarted`` whether this is not the machine's first boot.
     """
     rules = rules or BootRules()
     if facts.execution_state.lower() != "succeeded" or facts.exit_code not in {0, None}:
         said = (facts.error or facts.failure or facts.output).strip()[-400:]
         reason = f"probe ended {facts.execution_state} with exit code {facts.exit_code}: {said}"
         return ProbeVerdict((reason,), finished=False)
-    checks = applied_checks(os_type, rules)
+    checks = applied_checks(os_type, rules, restarted=restarted)
     results, repeated = _results(facts.output, checks)
     answers = {name: each.answer for name, each in results.items()}
     unfinished = _unfinished(facts.output, nonce, len(checks))

@@ -23,12 +23,15 @@ def checks_of(os_type: str) -> tuple[ProbeCheck, ...]:
     return WINDOWS if os_type.lower() == "windows" else LINUX
 
 
-def applied_checks(os_type: str, rules: BootRules) -> tuple[ProbeCheck, ...]:
-    """The checks that a policy applies, with its severities, in the order in which the probe prints them."""
+def applied_checks(os_type: str, rules: BootRules, *, restarted: bool = False) -> tuple[ProbeCheck, ...]:
+    """The checks that a policy applies, with its severities, in the order in which the probe prints them.
+
+    Those of the first boot alone are not applied to a machine that was ``restarted``.
+    """
     known = (
         replace(each, severity=each.severity if each.proves_boot else rules.checks.get(each.id, each.severity))
         for each in checks_of(os_type)
-        if each.id != BASELINE.id or rules.baseline is not None
+        if (each.id != BASELINE.id or rules.baseline is not None) and not (restarted and each.first_boot_only)
     )
     return tuple(each for each in (*known, *map(_own, rules.own_checks)) if each.severity is not CheckSeverity.OFF)
 

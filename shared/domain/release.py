@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.actions import Action, ActionRecord
+from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
 
@@ -57,6 +58,7 @@ class Gate(StrEnum):
     RESCAN = "rescan"
     REVOCATION = "revocation"
     HIDING = "hiding"
+    HEALTH = "health"
     IN_USE = "in_use"
     """Who uses a revoked version. It decides on nothing."""
 
@@ -71,6 +73,8 @@ class Answer(StrEnum):
 
     PASS = "pass"  # noqa: S105 - an answer, not a password
     REJECT = "reject"
+    UNKNOWN = "unknown"
+    """Of health alone: there was too little to judge by. It is never a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,13 @@ class GateRecord:
     region: str | None = None
     retryable: bool = False
     """Whether a rejection says nothing against the image: a missing scan, a replication that failed."""
+    machine: BootedMachine | None = None
+    """The machine of a boot test that passed."""
+
+
+def health_warning(ring: str) -> str:
+    """How a warning about the health of a ring begins. The next verdict replaces it."""
+    return f"health of {ring}: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +172,7 @@ class Release:
     @property
     def ended_as_gone(self) -> bool:
         """Whether the release ended because its version was not found: rejected, and by no gate."""
-        own = (each for each in self.gates if each.incarnation == self.incarnation)
+        own = (each for each in self.gates if each.incarnation == self.incarnation and each.gate is not Gate.HEALTH)
         return self.state is State.REJECTED and not any(each.answer is Answer.REJECT for each in own)
 
     @property
@@ -212,6 +223,18 @@ class Release:
         """The last verdict of a gate of this incarnation, wherever and under whatever policy it was given, or None."""
         found = (each for each in reversed(self.gates) if (each.gate, each.incarnation) == (gate, self.incarnation))
         return next(found, None)
+
+    @property
+    def health_failures(self) -> tuple[GateRecord, ...]:
+        """Verdicts by which a ring's health failed, under whatever policy, and nobody has accepted that."""
+        failed = (each for each in self.gates if each.gate is Gate.HEALTH and each.answer is Answer.REJECT)
+        return tuple(each for each in failed if each.incarnation == self.incarnation)
+
+    def with_health(self, ring: str, *records: GateRecord) -> Release:
+        """The same release with these verdicts on the health of a ring, and no earlier ones."""
+        others = (each for each in self.gates if (each.gate, each.ring) != (Gate.HEALTH, ring))
+        warnings = (each for each in self.warnings if not each.startswith(health_warning(ring)))
+        return replace(self, gates=(*others, *records), warnings=tuple(warnings))
 
     @property
     def last_scan(self) -> GateRecord | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.domain.facts import RegionTargetFacts, VersionFacts
+from shared.domain.health_rules import OnBreach
 from shared.domain.hop_states import LatestChange
 from shared.domain.image import DefinitionId, VersionId, VersionNumber
 from shared.domain.latest import hidden_in, latest_in
@@ -110,10 +111,23 @@ def published_regions(release: Release, policy: DefinitionPolicy, definition: De
 def rightful_regions(release: Release, policy: DefinitionPolicy, definition: DefinitionId) -> frozenset[str]:
     """Regions of a definition in which the version may be visible: published, or proven for a ring that may be.
 
-    A version that was rejected, or is revoked, may be visible nowhere.
+    A version that was rejected, or is revoked, may be visible nowhere, and none in a ring where its health failed and
+    the policy says to hide it.
     """
     if release.state in {State.REJECTED, State.REVOKING, State.REVOKED}:
         return frozenset()
-    rings = (ring for ring in policy.rings if ring.definition == definition)
+    rings = [ring for ring in policy.rings if ring.definition == definition]
     proven = (region for ring in rings if not missing_proof(release, policy, ring) for region in ring.region_names)
-    return published_regions(release, policy, definition).union(proven)
+    unhealthy = hidden_for_health(release, policy)
+    hidden = {region for ring in rings if ring.name in unhealthy for region in ring.region_names}
+    return published_regions(release, policy, definition).union(proven) - hidden
+
+
+def hidden_for_health(release: Release, policy: DefinitionPolicy) -> frozenset[str]:
+    """Rings in which the version is to be hidden because its health failed there, and nobody has accepted that."""
+    failed = {each.ring for each in release.health_failures}
+    return frozenset(
+        ring.name
+        for ring in policy.rings
+        if ring.name in failed and ring.health and ring.health.on_breach is OnBreach.HIDE
+    )

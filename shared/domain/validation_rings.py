@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.domain.boot_preflight import preflight
+from shared.domain.boot_preflight import preflight, without_twin
 from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.ring_definitions import compare_definitions
@@ -99,3 +99,5 @@ def _machines(version: VersionFacts, facts: ValidationFacts, policy: DefinitionP
         )
     definitions = {**facts.ring_definitions, policy.source: facts.definition}
     yield from preflight(version, definitions, facts.sizes, policy)
+    if facts.definition is not None:
+        yield from without_twin(facts.definition, policy)

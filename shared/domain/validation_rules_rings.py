@@ -112,6 +112,14 @@ RINGS: Final = (
         source="Azure REST API, Gallery Images - Get (recommended)",
     ),
     Rule(
+        id="no-twin",
+        severity=RuleSeverity.WARN,
+        proves="Two machines of the version are booted and compared before its first publication.",
+        cause="The first ring has no boot test, so that the smoke test's machine is the only one.",
+        cure="Set `boot.twins` to `pair`, or `bootTest` of the ring to `true`.",
+        source="systemd, Building Images Safely",
+    ),
+    Rule(
         id="target-storage",
         severity=RuleSeverity.WARN,
         proves="The version is stored in each region with the storage type of the ring.",

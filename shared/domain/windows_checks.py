@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.probe_check import BASELINE, advised, boot_proof, left_over, required
+from shared.domain.probe_check import BASELINE, advised, boot_proof, identity, left_over, required
 
 WINDOWS: Final = (
     required(
@@ -32,6 +32,9 @@ WINDOWS: Final = (
         "{detail} core services are not running",
         "Set the services to start automatically.",
     ),
+    identity("machine_sid", "machine SID"),
+    identity("machine_guid", "MachineGuid"),
+    identity("wsus_client_id", "WSUS client id"),
     required(
         "clock",
         "The machine has a clock. One that is over an hour off is a warning.",
@@ -112,13 +115,13 @@ WINDOWS: Final = (
     ),
     left_over(
         "rdp_certificate",
-        "The certificate of Remote Desktop was made for this machine.",
+        "The certificate of Remote Desktop was made for this machine. No other test machine of the version has it.",
         "the certificate of Remote Desktop is another machine's: {detail}",
         "Delete Cert:\\LocalMachine\\Remote Desktop before sysprep.",
     ),
     left_over(
         "winrm_certificate",
-        "The certificate of a WinRM listener was made for this machine.",
+        "The certificate of a WinRM listener was made for this machine. No other test machine of the version has it.",
         "the certificate of WinRM is another machine's: {detail}",
         "Delete the HTTPS listener and its certificate before sysprep.",
     ),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from shared.domain.actions import ROLES, Action, ActionRecord, Request
 from shared.domain.approvals import approvals, missing_approvals
-from shared.domain.hop_states import BeginRevocation
+from shared.domain.hop_states import BeginRevocation, Watch
 from shared.domain.lifecycle import Outcome, advance, after_bake
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import EMERGENCY, PUBLISH_WITHIN, Send, may_leave_empty, order, order_announcement
+from shared.domain.orders import (
+    EMERGENCY,
+    PUBLISH_WITHIN,
+    Send,
+    may_leave_empty,
+    order,
+    order_announcement,
+    order_watch,
+)
 from shared.domain.outcomes import Decided
 from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Pending, Release, State
@@ -22,6 +30,8 @@ from shared.engine.fold import recorded, resent
 RESEND_WITHIN: Final = timedelta(hours=24)
 EMERGENCY_WARNING: Final = "emergency promotion: "
 """How the warning of an emergency promotion begins; it stays until somebody acknowledges it."""
+_NOT_PUBLISHED: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
+"""States in which nothing waits for the health of a ring."""
 _NO_RING: Final = "the release is in no ring yet"
 
 
@@ -172,10 +182,56 @@ def _hold(release: Release, do: _Action) -> Applied:
 
 
 def _resume(release: Release, do: _Action) -> Applied:
+    failed = [each.ring for each in release.health_failures if each.ring]
+    accepted = [*failed, *_unknown_health(release)]
+    # Whoever lifts a hold has not decided about the health: that takes another resume.
+    if accepted and release.hold is None and release.state not in _NOT_PUBLISHED:
+        return _accept_health(do.taken(release), do, accepted)
     if release.hold is None:
         text = " A scan holds it: it goes on when a scan passes." if release.state is State.HELD else ""
         raise Impossible(f"nobody holds this release.{text}", "not_held")
     return Applied(_publish_anew(do.taken(release), do), do.record)
+
+
+def _unknown_health(release: Release) -> list[str]:
+    """Rings whose watch goes on after its end because their health is unknown."""
+    watches = (each.command for each in release.pending.values())
+    return [each.ring for each in watches if each.ring and isinstance(each.state, Watch) and each.state.unknown]
+
+
+def _accept_health(release: Release, do: _Action, rings: Sequence[str]) -> Applied:
+    """A person accepts that the health of rings failed, or is not known: evidence in that person's name."""
+    if not do.record.reason:
+        raise ActionDenied("reason_missing", f"to accept the health of {', '.join(rings)} needs a reason")
+    documents: dict[str, Mapping[str, Any]] = {}
+    for ring in rings:
+        decided = Decided(
+            Gate.HEALTH,
+            Answer.PASS,
+            (f"accepted by {do.record.actor}: {do.record.reason}",),
+            facts={"acceptedBy": do.record.by},
+        )
+        gate, document = recorded(release, decided, ring, None, do.moment.now, do.record.by)
+        documents[gate.evidence] = document
+        release = release.with_health(ring, gate).with_pending(Branch(Kind.HEALTH, ring), None)
+    return Applied(_go_on(release, do), do.record, {"accepted": list(rings)}, documents)
+
+
+def _watch_again(release: Release, do: _Action) -> Applied:
+    """Forget that the health of rings failed, and watch those again in which the version is published."""
+    release = do.taken(release)
+    failed = [each.ring for each in release.health_failures if each.ring]
+    release = replace(release, seq=release.seq + 1)
+    for ring in failed:
+        release = order_watch(release.with_health(ring), ring, do.policy, do.moment)
+    return Applied(_go_on(release, do), do.record, {"watched": failed})
+
+
+def _go_on(release: Release, do: _Action) -> Release:
+    """The row with a new command to bake or publish, where one waits for the health of a ring."""
+    if release.state is not State.BAKING:
+        return _publish_anew(release, do)
+    return order(replace(release, seq=release.seq + 1), Send.BAKE, do.policy, do.moment)
 
 
 def _publish_anew(release: Release, do: _Action) -> Release:
@@ -203,12 +259,18 @@ def _baked(release: Release, do: _Action) -> Applied:
 
 
 def _retry(release: Release, do: _Action) -> Applied:
+    if release.state not in _NOT_PUBLISHED and release.health_failures:
+        return _watch_again(release, do)
     if release.state is not State.REJECTED:
         raise Impossible(
             f"the release is {release.state.value}: retry is for a rejected one. See resend", "not_rejected"
         )
     failed = [
-        each for each in release.gates if each.answer is Answer.REJECT and each.incarnation == release.incarnation
+        each
+        for each in release.gates
+        if each.answer is Answer.REJECT
+        and each.incarnation == release.incarnation
+        and each.gate is not Gate.HEALTH  # which a person settles by itself, before the next publication
     ]
     against = [each for each in failed if not each.retryable]
     if against:
@@ -307,8 +369,8 @@ def _emergency(release: Release, do: _Action) -> Applied:
         applied = _baked(moved, do)
     elif moved.state is State.AWAITING_APPROVAL and missing_approvals(moved, do.policy, ring) == 0:
         applied = Applied(advance(moved, Outcome.APPROVED, do.policy, do.moment), do.record)
-    elif moved.state is State.PUBLISHING:
-        applied = Applied(_publish_anew(moved, do), do.record)
+    elif moved.state is State.PUBLISHING or "health" in skips:
+        applied = Applied(_go_on(moved, do), do.record)
     return replace(applied, facts={"skips": skips})
 
 

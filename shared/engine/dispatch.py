@@ -30,7 +30,18 @@ from shared.engine import descendants
 from shared.engine.commit import commit, drop_stale
 from shared.engine.fold import backoff
 from shared.ports import Hop, PassingFault, World
-from shared.stages import announce, boot_test, fetch_report, in_use, promote, replicate, revoke, scan, validate
+from shared.stages import (
+    announce,
+    boot_test,
+    fetch_report,
+    health,
+    in_use,
+    promote,
+    replicate,
+    revoke,
+    scan,
+    validate,
+)
 
 type Stage = Callable[[Hop], Awaitable[HopResult]]
 
@@ -42,6 +53,7 @@ STAGES: Final[dict[Kind, Stage]] = {
     Kind.PROMOTE: promote.run,
     Kind.REVOKE: revoke.run,
     Kind.HIDE: revoke.run,
+    Kind.HEALTH: health.run,
     Kind.IN_USE: in_use.run,
 }
 HINTED: Final = frozenset({Branch(Kind.VALIDATE), Branch(Kind.SCAN)})
@@ -115,6 +127,8 @@ def _not_covered(command: Command, release: Release) -> HopResult:
         return revoke.NOT_COVERED
     if command.kind is Kind.HIDE:
         return Finished("not hidden: the policy no longer covers this definition")
+    if command.kind is Kind.HEALTH and release.state.is_terminal:
+        return Finished("health not watched any more: the policy no longer covers this definition")
     if command.kind is Kind.IN_USE:
         return Finished("users not listed: the policy no longer covers this definition")
     if release.state is State.REVOKING:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shared.domain import twins
 from shared.domain.evidence_names import evidence_folder
+from shared.domain.health_rules import OnBreach
 from shared.domain.lifecycle import (
     Outcome,
     advance,
@@ -34,12 +36,24 @@ from shared.domain.outcomes import (
     Stalled,
 )
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
+from shared.domain.release import (
+    Answer,
+    Gate,
+    GateRecord,
+    Pending,
+    Publication,
+    Release,
+    State,
+    health_warning,
+)
+from shared.domain.revocation import hidden_for_health
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 LONGEST_WHY: Final = 500
 """Maximum length of the reasons in a line of the history, in characters. The row and the evidence have all of them."""
+_ENDED: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
+"""States in which the health of a ring, that was judged meanwhile, stops nothing any more."""
 SINCE: Final = "since it was published: "
 """Prefix of the warning of a later scan. The warning of the next scan replaces it."""
 
@@ -139,7 +153,10 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
         release = replace(release, incarnation=result.incarnation)
     if result.traits is not None:
         release = replace(release, traits=dict(result.traits))
+    if result.gate is Gate.HEALTH:
+        return _watched(release, command, result, policy, moment)
     ring = command.ring if result.gate is not Gate.VALIDATION else None
+    result = twins.compared(release, result, twins.place_in(ring, command.region), policy.boot)
     record, document = recorded(release, result, ring, command.region, moment.now)
     release = replace(
         release.with_pending(command.branch, None),
@@ -169,10 +186,34 @@ def _ring_ahead(release: Release, command: Command) -> str | None:
     return command.ring if fills and command.ring != release.ring else None
 
 
+def _watched(release: Release, command: Command, result: Decided, policy: DefinitionPolicy, moment: Moment) -> Folded:
+    """The row after a verdict on the health of a published ring. Only a failure moves the release."""
+    ring = policy.ring(command.ring or "")
+    # Judged by the current policy, which may differ from the one under which the release ended.
+    record, document = recorded(replace(release, policy_digest=policy.digest), result, ring.name, None, moment.now)
+    release = release.with_pending(command.branch, None).with_health(ring.name, record)
+    why = "; ".join(result.reasons)[:LONGEST_WHY]
+    if result.answer is not Answer.PASS:
+        release = replace(release, warnings=(*release.warnings, f"{health_warning(ring.name)}{why}"))
+    if result.answer is not Answer.REJECT or release.state in _ENDED:
+        text = f"the health of {ring.name}: {result.answer.value}{f': {why}' if why else ''}"
+        return Folded(release.with_history(moment.now, text), record.evidence, document)
+    outcome = Outcome.HEALTH_FAILED
+    if ring.health is not None and ring.health.on_breach is OnBreach.HIDE:
+        outcome = Outcome.HEALTH_HIDES
+        if release.state not in {State.VALIDATING, State.QUALIFYING}:
+            release = replace(release, ring=ring.name)
+    moved = advance(release, outcome, policy, moment, why=f"{ring.name}: {why}")
+    return Folded(moved, record.evidence, document)
+
+
 def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
     """The row of a hidden version. A rejected one is published only where the policy does not reach any more."""
     if release.state is State.REJECTED:
         names = {ring.name for ring in policy.rings}
+    else:
+        names = hidden_for_health(release, policy)
+    if names:
         release = replace(release, published=tuple(each for each in release.published if each.ring not in names))
     return advance(release, Outcome.HIDDEN, policy, moment)
 
@@ -228,6 +269,7 @@ def recorded(
         ring=ring,
         region=region,
         retryable=decided.retryable,
+        machine=decided.machine,
     )
     return record, document
 
@@ -248,8 +290,8 @@ def _outcome(release: Release, result: Decided, policy: DefinitionPolicy, comman
             return Outcome.REVOKED
         case Gate.RESCAN:
             raise AssertionError("a verdict on a published version must be a Rechecked")
-        case Gate.HIDING | Gate.IN_USE:
-            raise AssertionError(f"{result.gate.words} does not decide on a release")
+        case Gate.HIDING | Gate.IN_USE | Gate.HEALTH:
+            raise AssertionError(f"{result.gate.words} does not decide on a release here")
         case Gate.SCAN | Gate.BOOT_TEST:
             return after_gate(release)
         case Gate.REPLICATION:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
+from shared.domain.console_patterns import PATTERNS, PatternSeverity
 from shared.domain.identifiers import GUID
 from shared.policy_file.fields import region_value, shown
 
@@ -106,3 +108,34 @@ def _encryption_set(value: str) -> str:
 
 
 EncryptionSetText = Annotated[str, AfterValidator(_encryption_set)]
+
+
+IGNORED: Final = "ignored"
+"""The severity of a console pattern that is turned off."""
+_PATTERN_NAMES: Final = tuple(each.name for each in PATTERNS)
+_SEVERITIES: Final = (*(each.value for each in PatternSeverity), IGNORED)
+
+
+def _console_patterns(value: dict[str, str]) -> dict[str, str]:
+    for name, severity in value.items():
+        if name not in _PATTERN_NAMES:
+            near = difflib.get_close_matches(name, _PATTERN_NAMES, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else "; docs/console-patterns.md lists them"
+            raise ValueError(f"{shown(name)} is not the name of a console pattern{hint}")
+        if severity not in _SEVERITIES:
+            raise ValueError(f"{shown(severity)} is not a severity of a console pattern: use {', '.join(_SEVERITIES)}")
+    return value
+
+
+ConsolePatterns = Annotated[
+    dict[str, str],
+    AfterValidator(_console_patterns),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"enum": list(_PATTERN_NAMES)},
+            "additionalProperties": {"enum": list(_SEVERITIES)},
+        }
+    ),
+]
+"""Severities of built-in console patterns, by name."""

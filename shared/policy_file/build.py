@@ -6,17 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, time, timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
+from shared.domain.console_patterns import PatternSeverity
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
     Ahead,
     ApprovalDeadline,
     ApprovalRules,
     BootRules,
+    ConsoleRule,
+    DayLimit,
     DefinitionPolicy,
     DescendantRule,
     FailedRescanAction,
@@ -30,14 +33,18 @@ from shared.domain.policy import (
     ScanRules,
     Severity,
     Skippable,
+    SlowBoot,
+    Supersede,
     TestEnvironment,
+    Twins,
 )
 from shared.domain.probe_check import CheckSeverity
-from shared.domain.publish_window import Freeze, Window
+from shared.domain.publish_window import Freeze
 from shared.domain.usage import InUseRules
-from shared.policy_file.boot_fields import DEFAULT_SIZES
+from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
 from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
+from shared.policy_file.health_models import health_of
 from shared.policy_file.models import (
     BootSection,
     DefinitionSection,
@@ -48,12 +55,11 @@ from shared.policy_file.models import (
 )
 from shared.policy_file.patterns import LinearPattern, compiled
 from shared.policy_file.people_models import (
-    DAYS,
     AccessSection,
     ApprovalSection,
+    DayLimitSection,
     FreezeSection,
-    WindowSection,
-    clock,
+    window_of,
 )
 from shared.policy_file.policy_faults import Path
 from shared.policy_file.probe_checks import baseline, own_checks
@@ -78,6 +84,8 @@ def build(
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
+            max_rings_per_day=_day_limit(section.max_rings_per_day),
+            supersede=Supersede(section.supersede),
             revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
             ahead=Ahead(section.ahead),
         )
@@ -126,14 +134,8 @@ def _freezes(sections: Iterable[FreezeSection], definition: str) -> tuple[Freeze
     )
 
 
-def _window(section: WindowSection) -> Window:
-    return Window(
-        days=frozenset(map(DAYS.index, section.days)),
-        opens=clock(section.opens),
-        closes=clock(section.closes),
-        zone=section.time_zone,
-        holidays=frozenset(section.holidays),
-    )
+def _day_limit(section: DayLimitSection | None) -> DayLimit | None:
+    return None if section is None else DayLimit(section.rings, section.time_zone)
 
 
 def _approval(section: ApprovalSection) -> ApprovalRules:
@@ -168,6 +170,16 @@ def _boot(boot: BootSection, number: int, scripts: Mapping[Path, str]) -> BootRu
         ignore_units=tuple(dict.fromkeys(boot.ignore_units)),
         own_checks=own_checks(boot.own_checks, number, scripts),
         baseline=None if boot.baseline is None else baseline(boot.baseline),
+        console=ConsoleRule(boot.console),
+        console_patterns={
+            name: None if severity == IGNORED else PatternSeverity(severity)
+            for name, severity in boot.console_patterns.items()
+        },
+        reboot=boot.reboot,
+        reboot_within=boot.reboot_within,
+        twins=Twins(boot.twins),
+        max_slowdown=boot.max_slowdown,
+        on_slow_boot=SlowBoot(boot.on_slow_boot),
     )
 
 
@@ -197,10 +209,13 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         definition=ring_target(source, section.gallery, section.definition),
         regions=tuple(RegionTarget(region.name, region.replicas, region.storage) for region in section.regions),
         bake=section.bake,
+        bake_in=None if section.bake_in is None else window_of(section.bake_in),
         boot_test=section.boot_test,
+        reboot=section.reboot,
         scan=_ring_scan(section.scan, scan) if section.scan else None,
         approval=_approval(section.approval) if section.approval else None,
-        windows=tuple(map(_window, section.windows)),
+        windows=tuple(map(window_of, section.windows)),
+        health=health_of(section.health) if section.health else None,
     )
 
 
@@ -277,11 +292,22 @@ _UNORDERED: Final = {
     "sources",
     "kinds",
 }
-_NO_VERDICT: Final = {"access", "windows", "freezes", "emergency_skips", "revocation", "ahead"}
+_NO_VERDICT: Final = {
+    "access",
+    "windows",
+    "freezes",
+    "emergency_skips",
+    "max_rings_per_day",
+    "supersede",
+    "revocation",
+    "ahead",
+}
 """Who may act, what happens when, and what follows a revocation: a change decides nothing anew about an image, so that
 its evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
+    "bake_in": None,
+    "health": None,
     "severities": {},
     "waivers": [],
     "sources": [],
@@ -294,6 +320,13 @@ _ADDED: Final[dict[str, Any]] = {
     "ignore_units": [],
     "own_checks": [],
     "baseline": None,
+    "console": ConsoleRule.EXPECTED.value,
+    "console_patterns": {},
+    "reboot": True,
+    "reboot_within": BootRules().reboot_within.total_seconds(),
+    "twins": Twins.COMPARED.value,
+    "max_slowdown": None,
+    "on_slow_boot": SlowBoot.WARN.value,
 }
 """Fields that were added later, with their defaults: a policy without them has the digest that it had before."""
 
@@ -322,6 +355,6 @@ def _canonical(value: Any, name: str = "") -> Any:
         return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True)) if name in _UNORDERED else parts
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat()
     return value.value if isinstance(value, Enum) else value

@@ -5,14 +5,15 @@ Descriptions are the reference: ``docs/policy.md`` and ``docs/policy.schema.json
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from shared.domain.identifiers import GUID
+from shared.domain.publish_window import after_hours_of
 from shared.domain.usage import KINDS
-from shared.policy_file.boot_fields import DEFAULT_SIZES, EncryptionSetText, OwnTags, VmSizes
+from shared.policy_file.boot_fields import DEFAULT_SIZES, ConsolePatterns, EncryptionSetText, OwnTags, VmSizes
 from shared.policy_file.fields import (
     MINUTE_TO_90_DAYS,
     UP_TO_90_DAYS,
@@ -23,21 +24,27 @@ from shared.policy_file.fields import (
     RegionName,
     SubnetText,
     between,
+    duration_text,
 )
+from shared.policy_file.health_models import HealthSection
 from shared.policy_file.people_models import (
     AccessSection,
     ApprovalSection,
+    DayLimitSection,
     EmergencySection,
     FreezeSection,
     WindowSection,
+    window_of,
 )
-from shared.policy_file.probe_models import BaselineSection, Checks, OwnChecks, UnitPattern
+from shared.policy_file.probe_models import BaselineSection, Checks, OwnChecks, UnitPattern, check_time
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
 from shared.policy_file.validation_models import ValidationSection
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
 Storage = Literal["Standard_LRS", "Standard_ZRS", "Premium_LRS", "PremiumV2_LRS"]
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""A time before every holiday that a policy names."""
 _MINUTE_TO_6_HOURS = between(timedelta(minutes=1), timedelta(hours=6))
 
 
@@ -84,8 +91,16 @@ class RingSection(Section):
         description="Bake time: how long to wait before the ring is published, after the previous ring was published "
         "(for the first ring: after the scan and the smoke test passed)",
     )
+    bake_in: WindowSection | None = Field(
+        None,
+        description="The hours in which the bake time counts, such as office hours: `8h` is then one working day. "
+        "Left out: all hours",
+    )
     boot_test: bool = Field(
         True, description="Whether to boot a VM from the replica in each region before the ring is published"
+    )
+    reboot: bool = Field(
+        True, description="Whether to restart the test VMs of the ring. `false` in the definition's `boot` goes first"
     )
     approval: ApprovalSection | None = Field(
         None, description="Whose approval it needs before it is published. Left out: nobody's"
@@ -94,10 +109,26 @@ class RingSection(Section):
         default_factory=list, description="When it may be published. Left out: at any time"
     )
 
+    health: HealthSection | None = Field(
+        None,
+        description="How what follows the ring is watched after its publication. Left out: not at all",
+    )
+
     @model_validator(mode="after")
     def _one_target(self) -> RingSection:
         if self.gallery is not None and self.definition is not None:
             raise ValueError("set gallery or definition, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _bake_ends(self) -> RingSection:
+        hours = self.bake_in
+        if hours is None:
+            return self
+        if self.bake == timedelta(0):
+            raise ValueError("bakeIn needs a bake time: set bake")
+        if after_hours_of(window_of(hours), LONG_AGO, self.bake) is None:
+            raise ValueError(f"a bake time of {duration_text(self.bake)} in these hours takes more than 400 days")
         return self
 
 
@@ -150,18 +181,46 @@ class BootSection(Section):
     baseline: BaselineSection | None = Field(
         None, description="Limits for the result of a baseline scan that is in the image. Left out: not checked"
     )
+    console: Literal["required", "expected", "ignored"] = Field(
+        "expected",
+        description="What a blank serial console means when everything else passed: `required` repeats the test once, "
+        "and then rejects the version; `expected` is a warning; `ignored` does not read the console. Windows clients "
+        "and kernels without `console=ttyS0` write nothing to it",
+    )
+    console_patterns: ConsolePatterns = Field(
+        default_factory=dict,
+        description="Other severities of built-in console patterns, by name: `error` fails the test, `warning` is "
+        "shown, `ignored` turns the pattern off. The names are in console-patterns.md",
+    )
+    reboot: bool = Field(
+        True,
+        description="Whether to restart the test VM after the checks. It must be ready again, pass the checks again, "
+        "and keep its machine id and SSH host keys. This takes one to two minutes",
+    )
+    reboot_within: Annotated[Duration, _MINUTE_TO_6_HOURS] = Field(
+        timedelta(minutes=15), description="Time limit from the restart until the VM's agent is ready again"
+    )
+    twins: Literal["compared", "pair", "ignored"] = Field(
+        "compared",
+        description="What to do about identities that VMs of one version share (machine id, SSH host keys, machine "
+        "SID and others): `compared` compares the VMs of the smoke test and of all rings, and rejects the version; "
+        "`pair` also boots a second VM in the smoke test, for policies without boot tests before the first "
+        "publication; `ignored` accepts them. Specialized images are not compared",
+    )
+    max_slowdown: Annotated[float, Field(gt=1, le=100)] | None = Field(
+        None,
+        description="How many times as long as the published version, in the same region and VM size, the VM may take "
+        "to be provisioned, to have its agent ready, or to restart. A difference below 30 seconds does not count. "
+        "Left out: the times are recorded and not compared",
+    )
+    on_slow_boot: Literal["warn", "reject"] = Field(
+        "warn",
+        description="What to do with a version that exceeds `maxSlowdown`: `warn`, or `reject` after a second VM",
+    )
 
     @model_validator(mode="after")
     def _time_for_own_checks(self) -> BootSection:
-        taken = sum(
-            (each.timeout for each in self.own_checks if each.command is not None or each.script is not None),
-            timedelta(0),
-        )
-        if taken * 2 > self.probe_within:
-            raise ValueError(
-                f"the time limits of ownChecks are {taken.total_seconds():.0f} s together, which is more than half of "
-                f"probeWithin ({self.probe_within.total_seconds():.0f} s): shorten them, or raise probeWithin"
-            )
+        check_time(self.own_checks, self.probe_within)
         return self
 
 
@@ -269,6 +328,15 @@ class DefinitionSection(Section):
     emergency: EmergencySection = Field(
         default_factory=lambda: EmergencySection.model_validate({}),
         description="What an emergency promotion may skip",
+    )
+    max_rings_per_day: DayLimitSection | None = Field(
+        None, description="How many rings each release may be published in on one day. Left out: any number"
+    )
+    supersede: Literal["both", "newest", "queue"] = Field(
+        "both",
+        description="What happens to a release when a newer version is released as well. `both`: both go on. `newest`: "
+        "the older release ends when the newer version has passed its scan and smoke test. `queue`: the newer version "
+        "is not published before the older release has ended. An older version is never published after a newer one",
     )
     revocation: RevocationSection = Field(
         default_factory=lambda: RevocationSection.model_validate({}), description="What follows a revocation"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.domain.identifiers import GUID
+from shared.domain.publish_window import Window
 from shared.policy_file.fields import MINUTE_TO_90_DAYS, Duration, NonBlank
 from shared.policy_file.section import Section
 
@@ -96,7 +97,7 @@ class ApprovalSection(Section):
 
 
 class WindowSection(Section):
-    """Hours of some days of the week in which a ring may be published, by the wall clock of a time zone."""
+    """Hours of some days of the week in which a ring may be published, or bakes, by the wall clock of a time zone."""
 
     days: list[Day] = Field(
         default_factory=lambda: list(DAYS[:5]), min_length=1, description="Left out: Monday to Friday"
@@ -107,6 +108,29 @@ class WindowSection(Section):
     )
     time_zone: Zone = Field(description="IANA time zone, as `Europe/Berlin` or `UTC`")
     holidays: list[date] = Field(default_factory=list, description="Days on which it does not open, as 2026-12-25")
+
+
+def window_of(section: WindowSection) -> Window:
+    """The window that a section states."""
+    return Window(
+        days=frozenset(map(DAYS.index, section.days)),
+        opens=clock(section.opens),
+        closes=clock(section.closes),
+        zone=section.time_zone,
+        holidays=frozenset(section.holidays),
+    )
+
+
+class DayLimitSection(Section):
+    """How many rings a release may be published in on one day. You can write just the number: days are then in UTC."""
+
+    rings: int = Field(ge=1, le=100, description="Number of rings")
+    time_zone: Zone = Field("UTC", description="IANA time zone in which a day begins and ends")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: object) -> object:
+        return {"rings": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class FreezeSection(Section):
@@ -127,8 +151,9 @@ class FreezeSection(Section):
 class EmergencySection(Section):
     """What an emergency promotion may skip. Proofs (validation, scan, boot test, replication) are never skipped."""
 
-    skip: list[Literal["bake", "approval", "window"]] = Field(
+    skip: list[Literal["bake", "approval", "window", "health"]] = Field(
         default_factory=list,
-        description="`bake`: the rest of the bake time; `approval`: missing approvals; `window`: publish windows and "
-        "freezes. Left out: no emergency promotion",
+        description="`bake`: the rest of the bake time; `approval`: missing approvals; `window`: publish windows, "
+        "freezes, the maximum number of rings a day, and the wait for an older version; `health`: the health of the "
+        "ring before, failed or not known yet. Left out: no emergency promotion",
     )

@@ -184,6 +184,17 @@ def own_check_list(checks: list[OwnCheckSection]) -> list[OwnCheckSection]:
 OwnChecks = Annotated[list[OwnCheckSection], AfterValidator(own_check_list), Field(max_length=MAX_OWN_CHECKS)]
 
 
+def check_time(checks: list[OwnCheckSection], probe_within: timedelta) -> None:
+    """Raise ``ValueError`` if commands and scripts may take more than half of the probe's time."""
+    limits = (each.timeout for each in checks if each.command is not None or each.script is not None)
+    taken = sum(limits, timedelta(0))
+    if taken * 2 > probe_within:
+        raise ValueError(
+            f"the time limits of ownChecks are {taken.total_seconds():.0f} s together, which is more than half of "
+            f"probeWithin ({probe_within.total_seconds():.0f} s): shorten them, or raise probeWithin"
+        )
+
+
 class BaselineSection(Section):
     """The result of a baseline scan that the image has: XCCDF of OpenSCAP, or JSON of InSpec."""
 

@@ -20,6 +20,7 @@ Rules that hold for every port:
 from shared.ports.activity_log import ActivityLog, NoActivityLog
 from shared.ports.evidence import Evidence, StoredReport
 from shared.ports.galleries import INCARNATION_TAG, Galleries
+from shared.ports.health import FleetQuestion, Health, NoHealth
 from shared.ports.hop import Hop
 from shared.ports.ledger import DeadLetter, Ledger, Stored
 from shared.ports.machines import NO_TAGS, Machines, MachineSpec, OwnMachine
@@ -45,14 +46,17 @@ __all__ = [
     "Conflict",
     "DeadLetter",
     "Evidence",
+    "FleetQuestion",
     "ForeignTarget",
     "Galleries",
     "GraphQuestion",
+    "Health",
     "Hop",
     "Ledger",
     "MachineSpec",
     "Machines",
     "NoActivityLog",
+    "NoHealth",
     "NoReportSource",
     "NoUsage",
     "OwnMachine",

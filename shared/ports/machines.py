@@ -135,6 +135,16 @@ class Machines(Protocol):
         """
         ...
 
+    async def restart(self, name: str) -> None:
+        """Start to restart a machine. Until the restart has ended, its provisioning state is Updating, and the agent's
+        last report may still say Ready.
+
+        Raises Refused, with status 404 for a machine that does not exist, and Conflict while another operation runs.
+
+        Source: Azure REST API, "Virtual Machines - Restart".
+        """
+        ...
+
     async def serial_log(self, name: str) -> bytes | None:
         """Read the last 1 MiB of the serial console log. Returns None when Azure has no log (yet).
 

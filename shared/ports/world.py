@@ -12,6 +12,7 @@ from shared.domain.policy import Policy
 from shared.ports.activity_log import ActivityLog, NoActivityLog
 from shared.ports.evidence import Evidence
 from shared.ports.galleries import Galleries
+from shared.ports.health import Health, NoHealth
 from shared.ports.ledger import Ledger
 from shared.ports.machines import Machines
 from shared.ports.publisher import Publisher
@@ -36,6 +37,7 @@ class World:
     pace: float = 1.0
     """Every wait is divided by this number. It is 1 in production, and the simulator's speed in the local stack."""
     report_source: ReportSource = field(default_factory=NoReportSource)
+    health: Health = field(default_factory=NoHealth)
     activity_log: ActivityLog = field(default_factory=NoActivityLog)
     usage: Usage = field(default_factory=NoUsage)
     large: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -22,11 +22,11 @@ _OWN_CHECKS: Final = "# Checks of the policy are added here.\n"
 _CHECK: Final = re.compile(r"^(?:check|Check) '?([a-z_]+)'?\n", re.MULTILINE)
 
 
-def probe_script(os_type: str, nonce: str, rules: BootRules | None = None) -> str:
+def probe_script(os_type: str, nonce: str, rules: BootRules | None = None, *, restarted: bool = False) -> str:
     """The probe for an operating system, with the nonce of one test and the checks that the policy applies."""
     rules = rules or BootRules()
     windows = os_type.lower() == "windows"
-    applied = applied_checks(os_type, rules)
+    applied = applied_checks(os_type, rules, restarted=restarted)
     asked = {each.id for each in applied}
     script = _read("windows.ps1" if windows else "linux.sh").replace("@NONCE@", nonce)
     script = _CHECK.sub(lambda line: line[0] if line[1] in asked else "", script)

@@ -56,14 +56,16 @@ fitted() { # the report, in which no line is longer than what leaves room for al
       left += count - i + 1
       return left > 0 ? substr(text, 1, cap - 13) " (+" left " more)" : text
     }
-    { line[NR] = $0; size[NR] = length($0) + 1 }
+    # The value of a check that passed is compared with that of another probe, so it is whole.
+    { line[NR] = $0; size[NR] = length($0) + 1; whole[NR] = $1 ~ /^[^=]*=pass / ? length($1) : 0 }
+    function limit(i, cap) { return whole[i] > cap ? whole[i] : cap }
     END {
       for (cap = 40; cap < room; cap++) {
         sum = 0
-        for (i = 1; i <= NR; i++) sum += size[i] > cap + 2 ? cap + 2 : size[i]
+        for (i = 1; i <= NR; i++) sum += size[i] > limit(i, cap) + 2 ? limit(i, cap) + 2 : size[i]
         if (sum > room) break
       }
-      for (i = 1; i <= NR; i++) print cut(fields, split(line[i], fields, "\t"), cap)
+      for (i = 1; i <= NR; i++) print cut(fields, split(line[i], fields, "\t"), limit(i, cap))
     }'
 }
 
@@ -89,6 +91,14 @@ bounded() { # seconds, command…
 booted() { # when this boot began, in seconds since the epoch
   up="$(cut -d. -f1 "$R"/proc/uptime)"
   [ -n "$up" ] && echo $(($(date +%s) - up))
+}
+
+digest() { # of the standard input: it can be compared with another, and tells nothing of the value
+  sha256sum | cut -c1-16
+}
+
+pass_with() { # what was found, or what it means that nothing was
+  echo "pass ${1:-$2}"
 }
 
 older() { # whether a file was written before this boot
@@ -123,7 +133,49 @@ check_hostname() { value "$(hostname || cat "$R"/proc/sys/kernel/hostname)" 'non
 
 check_boot_id() { value "$(cat "$R"/proc/sys/kernel/random/boot_id)" 'none'; }
 
-check_machine_id() { value "$(cat "$R"/etc/machine-id)" 'none'; }
+check_machine_id() {
+  id="$(cat "$R"/etc/machine-id)"
+  case "$id" in
+    '' | uninitialized) echo 'fail none' ;;
+    *) value "$(printf '%s' "$id" | digest)" 'no sha256sum' ;;
+  esac
+}
+
+check_host_keys() {
+  pass_with "$(for file in "$R"/etc/ssh/ssh_host_*_key; do
+    [ -s "$file" ] || continue
+    kind="${file##*/ssh_host_}"
+    # The public part without its comment, which has the host's name.
+    key="$(awk '{ print $2; exit }' "$file".pub)"
+    printf '%s:%s ' "${kind%_key}" "$(printf '%s' "${key:-$(cat "$file")}" | digest)"
+  done)" 'none'
+}
+
+check_random_seed() {
+  pass_with "$(for file in "$R"/var/lib/systemd/random-seed "$R"/var/lib/urandom/random-seed; do
+    if [ -s "$file" ]; then
+      digest <"$file"
+      break
+    fi
+  done)" 'none'
+}
+
+check_dhcp_id() { # without any of these, it is made from the machine id
+  pass_with "$(
+    line="$(cat "$R"/var/lib/dhcp/*.leases "$R"/var/lib/dhclient/*.leases | grep -m 1 'default-duid')"
+    [ -z "$line" ] || printf 'dhclient:%s ' "$(printf '%s' "$line" | digest)"
+    line="$(cat "$R"/etc/systemd/networkd.conf "$R"/etc/systemd/networkd.conf.d/*.conf | grep -m 1 '^DUIDRawData=')"
+    [ -z "$line" ] || printf 'networkd:%s ' "$(printf '%s' "$line" | digest)"
+    for file in "$R"/var/lib/dhcpcd/duid "$R"/etc/dhcpcd.duid; do
+      if [ -s "$file" ]; then
+        printf 'dhcpcd:%s ' "$(digest <"$file")"
+        break
+      fi
+    done
+    file="$R"/var/lib/NetworkManager/secret_key
+    if [ -s "$file" ]; then printf 'NetworkManager:%s ' "$(digest <"$file")"; fi
+  )" 'made from the machine id'
+}
 
 failed_units() { # units that failed, without those that the policy ignores
   systemctl --failed --no-legend --plain | awk '{ print $1 }' | while read -r unit; do
@@ -668,6 +720,9 @@ printf 'ringmaster begin %s\n' "$nonce"
 check hostname
 check boot_id
 check machine_id
+check host_keys
+check random_seed
+check dhcp_id
 check systemd
 check failed_units
 check cloud_init

@@ -34,13 +34,27 @@ function None($Found) { if (@($Found | Where-Object { $_ })) { 'fail'; $Found } 
 
 function Value($Found, $Missing) { if ($Found) { "pass $Found" } else { "fail $Missing" } }
 
+# It can be compared with that of another machine, and tells nothing of the value.
+function Get-Digest($Value) {
+    if (-not $Value) { return 'none' }
+    $Hash = [Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::UTF8.GetBytes([string]$Value))
+    [BitConverter]::ToString($Hash).Replace('-', '').Substring(0, 16).ToLowerInvariant()
+}
+
 function Fitted() { # the report, in which no line is longer than what leaves room for all
-    $Sizes = $script:Lines | ForEach-Object { ($_ -join ' ').Length + 2 }
-    for ($Cap = 40; $Cap -lt $Room; $Cap++) {
-        $Sum = ($Sizes | ForEach-Object { [Math]::Min($_, $Cap + 2) } | Measure-Object -Sum).Sum
+    $Sizes = @($script:Lines | ForEach-Object { ($_ -join ' ').Length + 2 })
+    # The value of a check that passed is compared with that of another probe, so it is whole.
+    $Whole = @($script:Lines | ForEach-Object { if ($_[0] -match '^[^=]*=pass ') { $_[0].Length } else { 0 } })
+    for ($Most = 40; $Most -lt $Room; $Most++) {
+        $Sum = 0
+        for ($Each = 0; $Each -lt $Sizes.Count; $Each++) {
+            $Sum += [Math]::Min($Sizes[$Each], [Math]::Max($Most, $Whole[$Each]) + 2)
+        }
         if ($Sum -gt $Room) { break }
     }
-    foreach ($Parts in $script:Lines) {
+    for ($Each = 0; $Each -lt $Sizes.Count; $Each++) {
+        $Parts = $script:Lines[$Each]
+        $Cap = [Math]::Max($Most, $Whole[$Each])
         $Line = $Parts[0].Substring(0, [Math]::Min($Parts[0].Length, $Cap))
         $Next = 1
         while ($Next -lt $Parts.Count -and $Line.Length + $Parts[$Next].Length -lt $Cap - 13) {
@@ -73,6 +87,18 @@ function check_agent {
 function check_failed_services {
     $Stopped = 'RdAgent', 'Dnscache', 'EventLog' | Where-Object { (Get-Service $_).Status -ne 'Running' }
     if ($Stopped) { "fail $(@($Stopped).Count)"; $Stopped } else { 'pass 0' }
+}
+
+function check_machine_sid {
+    $Account = Get-CimInstance Win32_UserAccount -Filter 'LocalAccount=True' | Select-Object -First 1
+    "pass $(Get-Digest $(if ($Account) { $Account.SID -replace '-[0-9]+$', '' }))"
+}
+
+function check_machine_guid { "pass $(Get-Digest (Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Cryptography').MachineGuid)" }
+
+function check_wsus_client_id {
+    $Update = Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate'
+    "pass $(Get-Digest $Update.SusClientId)"
 }
 
 function check_clock { "pass $([int64]([datetime]::UtcNow - [datetime]'1970-01-01').TotalSeconds)" }
@@ -161,14 +187,20 @@ function Test-OwnName($Certificate) {
     -not $Certificate -or $Certificate.Subject -match "^CN=$([regex]::Escape($env:COMPUTERNAME))(\.|,|`$)"
 }
 
+function Test-Certificate($Print, $Certificates) { # pass with a digest, or fail with it and the names of other machines
+    $Others = @($Certificates | Where-Object { -not (Test-OwnName $_) } | ForEach-Object { $_.Subject })
+    if ($Others) { "fail $(Get-Digest $Print)"; $Others } else { "pass $(Get-Digest $Print)" }
+}
+
 function check_rdp_certificate {
-    None (Get-ChildItem 'Cert:\LocalMachine\Remote Desktop' | Where-Object { -not (Test-OwnName $_) }).Subject
+    $Setting = Get-CimInstance -Namespace root/cimv2/TerminalServices -ClassName Win32_TSGeneralSetting | Select-Object -First 1
+    Test-Certificate $Setting.SSLCertificateSHA1Hash (Get-ChildItem 'Cert:\LocalMachine\Remote Desktop')
 }
 
 function check_winrm_certificate {
-    $Prints = Get-ChildItem WSMan:\localhost\Listener -Recurse | Where-Object Name -eq 'CertificateThumbprint'
-    None ($Prints.Value | Where-Object { $_ } | ForEach-Object { Get-Item "Cert:\LocalMachine\My\$($_ -replace ' ')" } |
-            Where-Object { -not (Test-OwnName $_) }).Subject
+    $Settings = Get-ChildItem WSMan:\localhost\Listener -Recurse | Where-Object Name -eq 'CertificateThumbprint'
+    $Prints = @($Settings.Value | Where-Object { $_ })
+    Test-Certificate $Prints[0] ($Prints | ForEach-Object { Get-Item "Cert:\LocalMachine\My\$($_ -replace ' ')" })
 }
 
 function check_unattend_passwords {
@@ -285,6 +317,9 @@ Check 'boot_time'
 Check 'image_state'
 Check 'agent'
 Check 'failed_services'
+Check 'machine_sid'
+Check 'machine_guid'
+Check 'wsus_client_id'
 Check 'clock'
 Check 'activation'
 Check 'pending_reboot'

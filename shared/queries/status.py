@@ -9,7 +9,7 @@ from shared.codec import CodecError
 from shared.domain.actions import ActionRecord
 from shared.domain.ahead import standing
 from shared.domain.approvals import approvals, missing_approvals
-from shared.domain.hop_states import deadline_of, step_of
+from shared.domain.hop_states import deadline_of, step_of, waits_for
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Gate, GateRecord, Pending, Release
@@ -96,6 +96,7 @@ def _waiting(branch: str, pending: Pending) -> dict[str, Any]:
         "next_look": pending.due.isoformat(),
         "deadline": _deadline(pending).isoformat(),
         "attempt": pending.command.attempt,
+        "waits_for": waits_for(pending.command.state),
         "stalled": pending.stalled,
         "fault": pending.fault,
         "sent": pending.sent,

@@ -23,17 +23,23 @@ async def published_baseline(hop: Hop, rules: ScanRules) -> Baseline | None:
     """
     if not (rules.no_new or rules.improvement_passes):
         return None
-    release, policy, world = hop.release, hop.policy, hop.world
+    newest, world = await newest_published(hop), hop.world
+    if newest is None:
+        return None
+    return await _as_scanned(newest, [each.name for each in await world.evidence.reports(newest.version)], world)
+
+
+async def newest_published(hop: Hop) -> Release | None:
+    """The release of the highest other number that is published in the last ring, according to the ledger."""
+    release, policy = hop.release, hop.policy
     newest: Release | None = None
-    async for stored in world.ledger.rows(definition=policy.source):
+    async for stored in hop.world.ledger.rows(definition=policy.source):
         other = stored.release
         if other.version == release.version or not _is_published(other, policy.rings[-1].name):
             continue
         if newest is None or other.version.number > newest.version.number:
             newest = other
-    if newest is None:
-        return None
-    return await _as_scanned(newest, [each.name for each in await world.evidence.reports(newest.version)], world)
+    return newest
 
 
 def _is_published(release: Release, ring: str) -> bool:

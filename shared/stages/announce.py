@@ -25,6 +25,8 @@ _TYPES: Final = {
     Outcome.APPROVAL_WANTED: "Ringmaster.ApprovalWanted",
     Outcome.APPROVAL_OVERDUE: "Ringmaster.ApprovalOverdue",
     Outcome.HELD_BACK: "Ringmaster.ReleaseHeld",
+    Outcome.HEALTH_FAILED: "Ringmaster.RingUnhealthy",
+    Outcome.HEALTH_HIDES: "Ringmaster.RingUnhealthy",
     Outcome.HOLD_LIFTED: "Ringmaster.ReleaseResumed",
     Outcome.REVOKE_ORDERED: "Ringmaster.RevocationStarted",
     Outcome.REVOKED: "Ringmaster.VersionRevoked",

@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shared.domain.approvals import Wait, missing_approvals, publication_wait
+from shared.domain.approvals import Wait, health_wait, is_skipped, missing_approvals, missing_health, publication_wait
 from shared.domain.display import count
 from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.hop_states import (
@@ -44,8 +44,9 @@ from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import PUBLISH_WITHIN
 from shared.domain.outcomes import Decided, Dropped, HopResult, PublicationFound, Redirected, Requeue, Stalled
-from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, Ring, ScanRules
+from shared.domain.policy import ApprovalDeadline, DefinitionPolicy, Ring, ScanRules, Skippable, Supersede
 from shared.domain.release import Answer, Gate, Release
+from shared.domain.succession import Queued, Succeeded, succession
 from shared.gallery.incarnation import confirm_gone, copy_mismatch, is_same
 from shared.gallery.lease import READ_BACK, WRITE_AGAIN_AFTER, definition_lease, write
 from shared.gallery.rewrite import rewrite_failed
@@ -59,6 +60,8 @@ log = logging.getLogger("ringmaster.promote")
 AT_ONCE: Final = timedelta(0)
 BLOCKED_POLL: Final = timedelta(minutes=10)
 SCAN_POLL: Final = timedelta(minutes=10)
+QUEUE_POLL: Final = timedelta(minutes=10)
+SHORTEST_POLL: Final = timedelta(minutes=1)
 HELD_POLL: Final = timedelta(hours=6)
 POLICY_POLL: Final = timedelta(hours=1)
 """How late a wait for people or the calendar notices that the policy has changed."""
@@ -85,13 +88,18 @@ async def run(hop: Hop) -> HopResult:
             if hop.now < due:
                 # A queue hides a message for seven days at most, so a longer bake takes several.
                 return Requeue(state, timedelta(0), at_least=due - hop.now)
-            rules = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
+            health = health_wait(hop.release, hop.policy, hop.ring)
+            if health is not None:
+                return _waiting(hop, state, health)
+            rules: dict[str, Any] = {"bakeHours": hop.ring.bake.total_seconds() / 3600}
+            if hop.ring.bake_in is not None:
+                rules["bakeIn"] = str(hop.ring.bake_in)
             return Decided(Gate.BAKE, Answer.PASS, facts={"until": hop.now.isoformat()}, rules=rules)
         case AwaitApproval() as state:
-            return _await_approval(hop, state)
+            others = await _succession(hop)
+            return _superseded(others) if isinstance(others, Succeeded) else _await_approval(hop, state)
         case Publish() as state:
-            wait = publication_wait(hop.release, hop.policy, hop.ring, hop.now)
-            return _waiting(hop, state, wait) if wait else await _publish(hop, state)
+            return await _publish_in_turn(hop, state)
         case UndoPublication() as state:
             async with definition_lease(hop, hop.ring.definition):
                 return await _undo_publication(hop, state)
@@ -99,6 +107,32 @@ async def run(hop: Hop) -> HopResult:
             return await _read_back(hop, state)
         case state:
             raise TypeError(f"a promotion has no step {state}")
+
+
+async def _publish_in_turn(hop: Hop, state: Publish) -> HopResult:
+    others = await _succession(hop)
+    if isinstance(others, Succeeded):
+        return _superseded(others)
+    wait = publication_wait(hop.release, hop.policy, hop.ring, hop.now)
+    if wait:
+        return _waiting(hop, state, wait)
+    if isinstance(others, Queued) and not is_skipped(hop.release, hop.policy, Skippable.WINDOW, hop.ring):
+        note = None if state.waits_for == others.why else others.why
+        waiting = replace(state, waits_for=others.why)
+        return Requeue(waiting, QUEUE_POLL, note=note, within=PUBLISH_WITHIN / hop.world.pace)
+    return await _publish(hop, state)
+
+
+async def _succession(hop: Hop) -> Succeeded | Queued | None:
+    rule = hop.policy.supersede
+    if rule is Supersede.BOTH:
+        return None
+    others = [each async for each in hop.world.ledger.summaries(hop.policy.source)]
+    return succession(hop.release.version, rule, others)
+
+
+def _superseded(others: Succeeded) -> Redirected:
+    return Redirected(Outcome.SUPERSEDED, others.why)
 
 
 async def overtaken(
@@ -123,15 +157,17 @@ async def overtaken(
     return PublicationFound(ring.name)
 
 
-def _waiting(hop: Hop, state: Publish, wait: Wait) -> Requeue:
+def _waiting(hop: Hop, state: Bake | Publish, wait: Wait) -> Requeue:
     """Look again when the wait is over, or at times where only people end it: ``resume`` sends the command itself."""
     within = PUBLISH_WITHIN / hop.world.pace
-    note = None if state.waits_for == wait.why else wait.why
-    waiting = replace(state, waits_for=wait.why)
+    told = wait.why if wait.until is None else f"{wait.why}, until {wait.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    note = None if state.waits_for == told else told
+    waiting = replace(state, waits_for=told)
     if wait.until is None:
-        return Requeue(waiting, HELD_POLL, note=note, stalled=wait.why, within=within)
+        return Requeue(waiting, HELD_POLL, note=note, stalled=told, within=within)
     # A window is open by the wall clock, whatever the pace.
-    return Requeue(waiting, AT_ONCE, note=note, at_least=min(wait.until - hop.now, POLICY_POLL), within=within)
+    at_least = max(SHORTEST_POLL / hop.world.pace, min(wait.until - hop.now, POLICY_POLL))
+    return Requeue(waiting, AT_ONCE, note=note, at_least=at_least, within=within)
 
 
 def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
@@ -157,6 +193,9 @@ def _await_approval(hop: Hop, state: AwaitApproval) -> HopResult:
 async def _publish(hop: Hop, state: Publish) -> HopResult:
     release, world, ring, target = hop.release, hop.world, hop.ring, hop.target
     missing = missing_proof(release, hop.policy, ring)
+    before = missing_health(release, hop.policy, ring)
+    if before is not None and release.published_in(before.name):
+        return Redirected(Outcome.HEALTH_WANTED, f"there is no verdict on the health of {before.name}")
     if missing == (f"{Gate.SCAN}/{ring.name}",) and ring.scan is not None:
         return await _scanned(hop, state, ring.scan)
     if missing == (f"{Gate.APPROVAL}/{ring.name}",):

@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, frozenset[Kind]] = {
     "scan": frozenset({Kind.SCAN, Kind.FETCH_REPORT}),
     "replicate": frozenset({Kind.REPLICATE}),
     "boot_test": frozenset({Kind.BOOT_TEST, Kind.CLEAN_UP}),
-    "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.HIDE, Kind.ANNOUNCE}),
+    "promote": frozenset({Kind.PROMOTE, Kind.REVOKE, Kind.HIDE, Kind.HEALTH, Kind.ANNOUNCE}),
     # A queue of its own: a look reads for minutes, and no revocation waits behind it.
     "in_use": frozenset({Kind.IN_USE}),
 }

@@ -80,7 +80,7 @@ def _wait(waiting: dict[str, Any], now: datetime) -> dict[str, Any]:
         "what": f"{waiting['what']} ({waiting['step']})" if waiting["step"] else waiting["what"],
         "due": f"{due:%Y-%m-%d %H:%M} UTC ({relative_time(due, now)})",
         "until": f"{deadline:%Y-%m-%d %H:%M} UTC ({relative_time(deadline, now)})",
-        "trouble": waiting["stalled"] or waiting["fault"] or "",
+        "trouble": waiting["stalled"] or waiting["fault"] or waiting["waits_for"] or "",
     }
 
 

@@ -42,6 +42,10 @@ SIMULATED: Final[Mapping[str, characters.Character]] = {
     "panics-at-boot": characters.PANICS,
     "agent-never-ready": characters.NO_AGENT,
     "probe-fails": characters.DEGRADED,
+    "cloned": characters.CLONED,
+    "identity-changes": characters.NEW_IDENTITY,
+    "never-returns": characters.STUCK_AT_REBOOT,
+    "blank-console": characters.BLANK_CONSOLE,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.domain.boot import FailureCause, MachineFacts, failure_cause
 from shared.domain.console import judge_console
+from shared.domain.identities import changed, read, shared
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe
 from shared.domain.probe_checks import LINUX
@@ -191,6 +192,90 @@ async def test_a_probe_on_a_machine_that_is_not_there_is_refused_as_not_found(la
     assert refused.value.status == 404
 
 
+# --- restarting -------------------------------------------------------------------------------------------------------
+
+
+async def identities(lab: MachineLab, name: str = NAME, probe: str = "probe-1") -> dict[str, str]:
+    """What identifies a machine, as its probe tells."""
+    script = probe_script("Linux", NONCE)
+    await lab.machines.start_probe(name, probe, region=HOME, script=script, os_type="Linux", within=WITHIN)
+    facts = await lab.probed(name, probe)
+    verdict = judge_probe(facts, nonce=NONCE, machine=name, os_type="Linux", now=lab.clock.now)
+    assert verdict.finished, verdict
+    return read(verdict.answers)
+
+
+async def test_a_restarted_machine_is_updating_and_then_ready_again(lab: MachineLab):
+    await made(lab)
+    await lab.machines.restart(NAME)
+    lab.clock.advance(timedelta(seconds=10))
+    assert (await seen(lab)).provisioning_state == "Updating"
+    lab.clock.advance(timedelta(seconds=22))
+    assert not (await seen(lab)).ready
+    lab.clock.advance(timedelta(minutes=2))
+    facts = await seen(lab)
+    assert (facts.ready, facts.provisioning_state) == (True, "Succeeded")
+
+
+async def test_a_restart_is_another_boot_of_the_same_machine(lab: MachineLab):
+    await made(lab)
+    before = await identities(lab)
+    await lab.machines.restart(NAME)
+    lab.clock.advance(timedelta(minutes=3))
+    after = await identities(lab, probe="probe-2")
+    assert changed(before, after) == ()
+    assert before["boot_id"] != after["boot_id"]
+    assert {"machine_id", "host_keys:ed25519", "random_seed"} <= before.keys()
+
+
+async def test_a_restart_of_what_is_not_there_is_refused_as_not_found(lab: MachineLab):
+    with pytest.raises(Refused) as refused:
+        await lab.machines.restart(NAME)
+    assert refused.value.status == 404
+
+
+async def test_a_name_that_is_not_a_boot_tests_is_never_restarted(lab: MachineLab):
+    with pytest.raises(ForeignTarget):
+        await lab.machines.restart("production-db")
+
+
+async def test_a_machine_whose_second_boot_fails_is_not_ready_and_its_console_shows_it(lab: MachineLab):
+    await made(lab, "never-returns")
+    await lab.machines.restart(NAME)
+    lab.clock.advance(timedelta(minutes=10))
+    assert not (await seen(lab)).ready
+    verdict = judge_console(await lab.machines.serial_log(NAME) or b"", BootRules())
+    assert "emergency mode" in verdict.reasons
+
+
+async def test_an_identity_that_each_boot_makes_anew_is_seen(lab: MachineLab):
+    await made(lab, "identity-changes")
+    before = await identities(lab)
+    await lab.machines.restart(NAME)
+    lab.clock.advance(timedelta(minutes=3))
+    lost = changed(before, await identities(lab, probe="probe-2"))
+    assert {"machine_id", "host_keys:rsa"} <= {each.name for each in lost}
+
+
+@pytest.mark.parametrize(("character", "alike"), [("clean", False), ("cloned", True)])
+async def test_machines_of_one_version_are_alike_only_where_the_image_was_cloned(
+    lab: MachineLab, character: str, alike: bool
+):
+    await made(lab, character)
+    other = "rm-ba9876543210"
+    await lab.machines.create(spec(other))
+    lab.clock.advance(LONGEST)
+    found = shared(await identities(lab), await identities(lab, other))
+    assert ({each.identity.check for each in found} == {"machine_id", "host_keys"}) is alike
+    assert bool(found) is alike
+
+
+async def test_how_long_provisioning_took_is_told_by_the_platforms_clock(lab: MachineLab):
+    facts = await made(lab)
+    assert facts.provisioned_in is not None
+    assert timedelta(seconds=30) < facts.provisioned_in < timedelta(seconds=100)
+
+
 # --- the console ------------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +294,11 @@ async def test_the_console_of_a_clean_boot_condemns_nothing(lab: MachineLab):
     assert raw
     assert b"login" in raw
     assert judge_console(raw, BootRules()).reasons == ()
+
+
+async def test_a_blank_console_is_seen_to_be_blank(lab: MachineLab):
+    await made(lab, "blank-console")
+    assert judge_console(await lab.machines.serial_log(NAME) or b"", BootRules()).blank
 
 
 async def test_the_console_of_a_panic_shows_it(lab: MachineLab):

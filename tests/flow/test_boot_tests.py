@@ -13,7 +13,6 @@ from shared.adapters.memory.characters import (
     NEVER_GENERALIZED,
     NO_AGENT,
     NO_CAPACITY,
-    NO_CONSOLE,
     NO_QUOTA,
     PANICS,
     PROBE_CUT,
@@ -106,15 +105,6 @@ def test_a_quota_that_is_raised_lets_the_release_go_on() -> None:
 def test_a_time_out_once_is_tried_again() -> None:
     (release,) = played(NO_AGENT, CLEAN).rows()
     assert release.state is State.RELEASED
-
-
-def test_without_a_console_there_is_no_proof() -> None:
-    play = Rehearsal(SMALL)
-    version = play.publish(character=NO_CONSOLE)
-    play.wait(5)
-    release = play.release(version)
-    assert release.state is State.QUALIFYING
-    assert "console" in release.stalls["boot_test"]
 
 
 def test_an_image_that_boots_at_home_and_not_in_a_ring_is_rejected() -> None:

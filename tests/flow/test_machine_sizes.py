@@ -11,7 +11,7 @@ from shared.domain.machine_sizes import Sizes
 from shared.domain.policy import BootRules, DefinitionPolicy
 from shared.domain.release import State
 from shared.ports import MachineSpec, Refused
-from shared.stages.boot_test import MOST_MACHINES
+from shared.stages.boot_verdict import MOST_MACHINES
 from tests.flow.misfortunes import Misfortune
 from tests.flow.rehearsal import DEFINITION, HOME, PRODUCTION, SMALL, SOURCE, Rehearsal
 

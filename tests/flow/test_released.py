@@ -8,7 +8,11 @@ from shared.domain.lifecycle import missing_proof
 from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
-BOUNDS = {"readyWithinMinutes": DEFINITION.boot.ready_within, "probeWithinMinutes": DEFINITION.boot.probe_within}
+BOUNDS = {
+    "readyWithinMinutes": DEFINITION.boot.ready_within,
+    "probeWithinMinutes": DEFINITION.boot.probe_within,
+    "rebootWithinMinutes": DEFINITION.boot.reboot_within,
+}
 
 
 def released() -> Rehearsal:
@@ -73,13 +77,26 @@ def test_the_evidence_of_a_boot_test_names_what_was_seen() -> None:
             "nonce",
             "answers",
             "console",
+            "restartedAt",
+            "seconds",
+            "identities",
             "deletedAt",
         }
         assert seen - {"console"} <= set(facts) <= seen
         assert facts["vm"].startswith("rm-")
         rules = play.cloud.evidence.documents()[record.evidence]["rules"]
         minutes = {name: within / timedelta(minutes=1) for name, within in BOUNDS.items()}
-        assert rules == {"vmSize": DEFINITION.boot.vm_sizes[0], "serialFail": [], "serialIgnore": [], **minutes}
+        assert rules == {
+            "vmSize": DEFINITION.boot.vm_sizes[0],
+            "serialFail": [],
+            "serialIgnore": [],
+            "console": "expected",
+            "consolePatterns": {},
+            "reboot": True,
+            "twins": "compared",
+            "maxSlowdown": None,
+            **minutes,
+        }
 
 
 def test_the_copy_in_another_gallery_is_of_the_version() -> None:

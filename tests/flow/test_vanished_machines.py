@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.actions import Action
 from shared.domain.release import State
-from shared.stages.boot_test import MOST_MACHINES
+from shared.stages.boot_verdict import MOST_MACHINES
 from tests.flow.misfortunes import Meanwhile
 from tests.flow.rehearsal import SMALL, Rehearsal
 

@@ -81,6 +81,7 @@ NEEDED_ACTIONS = {
         "Microsoft.Compute/virtualMachines/delete",
         "Microsoft.Compute/virtualMachines/instanceView/read",
         "Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action",
+        "Microsoft.Compute/virtualMachines/restart/action",
         "Microsoft.Compute/virtualMachines/runCommands/read",
         "Microsoft.Compute/virtualMachines/runCommands/write",
         "Microsoft.Compute/disks/read",

@@ -19,6 +19,8 @@ CHECKS = (
     "proof",
     "check_context",
     "action_invariants",
+    "calendar_invariants",
+    "health_invariants",
     "gallery_invariants",
     "ledger_invariants",
     "invariants",

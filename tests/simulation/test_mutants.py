@@ -35,6 +35,11 @@ def test_a_ring_that_is_published_without_its_turn_or_its_own_proof_is_found(pro
     assert "without complete proof: ring-" in first_violation(protection, Law.PROOF).text
 
 
+@pytest.mark.parametrize("protection", ["twins", "restart of machines"])
+def test_an_image_that_only_a_second_machine_or_boot_shows_is_found_where_it_is_published(protection: str) -> None:
+    assert "was published and is bad" in first_violation(protection, Law.PROOF).text
+
+
 def test_a_bad_version_that_its_builder_left_visible_is_found_where_nothing_hides_it() -> None:
     assert "is bad" in first_violation("hiding", Law.NOTHING_BAD_VISIBLE).text
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from local.simulation.__main__ import main, report
+from local.simulation.boots import CHARACTERS
 from local.simulation.laws import Law
-from local.simulation.pool import plays_people, simulate_all, simulate_within
+from local.simulation.modes import USUAL, Modes
+from local.simulation.pool import simulate_all, simulate_within
 from local.simulation.scenario import draw
 from local.simulation.simulator import (
     BEGIN,
     LONGEST,
-    NO_MUTANT,
     TIME_LIMIT,
     Mutant,
     Result,
@@ -35,27 +36,27 @@ SHARES = 8
 SEEDS_IN_A_SHARE = 20
 
 
-def kept_seeds() -> list[tuple[str, int, bool, bool]]:
+def kept_seeds() -> list[tuple[str, int, Modes]]:
     lines = [line.split(":")[0].split() for line in KEPT.read_text().splitlines() if line and line[0] != "#"]
-    return [(seed, int(releases), "people" in words, "ahead" in words) for seed, releases, *words in lines]
+    return [(seed, int(releases), Modes.named(modes)) for seed, releases, *modes in lines]
 
 
-def holds(seed: str, releases: int = 4, *, people: bool = False, ahead: bool = True) -> Result:
-    result = simulate(seed, releases, people=people, ahead=ahead)
+def holds(seed: str, releases: int = 4, modes: Modes | None = None) -> Result:
+    result = simulate(seed, releases, modes=modes)
     if result.violations:
-        pytest.fail(report(simulate(seed, releases, people=people, ahead=ahead, record_history=True)))
+        pytest.fail(report(simulate(seed, releases, modes=modes, record_history=True)))
     return result
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_law_is_broken_within_the_budget(share: int) -> None:
     for seed in range(FIRST + share * SEEDS_IN_A_SHARE, FIRST + (share + 1) * SEEDS_IN_A_SHARE):
-        holds(str(seed), people=plays_people(str(seed)))
+        holds(str(seed), modes=Modes.of(str(seed)))
 
 
-@pytest.mark.parametrize(("seed", "releases", "people", "ahead"), kept_seeds())
-def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, people: bool, ahead: bool) -> None:
-    holds(seed, releases, people=people, ahead=ahead)
+@pytest.mark.parametrize(("seed", "releases", "modes"), kept_seeds())
+def test_what_once_broke_a_law_breaks_none_now(seed: str, releases: int, modes: Modes) -> None:
+    holds(seed, releases, modes)
 
 
 def test_a_seed_with_many_releases_breaks_no_law() -> None:
@@ -95,7 +96,7 @@ def test_every_verdict_comes_up() -> None:
 def test_every_action_of_people_is_taken() -> None:
     missing = set(Action)
     for seed in range(1, 100):
-        run = Simulator(str(seed), 4, people=True, mutant=NO_MUTANT, record_history=False)
+        run = Simulator(str(seed), 4, modes=Modes(people=True))
         run.run()
         missing -= {record.action for row in run.rows() for record in row.actions}
         if not missing:
@@ -105,14 +106,12 @@ def test_every_action_of_people_is_taken() -> None:
 
 @pytest.mark.parametrize("people", [False, True])
 def test_a_seed_is_the_same_every_time(people: bool) -> None:
-    one, two = (simulate("7", people=people, record_history=True).history for _ in range(2))
+    one, two = (simulate("7", modes=Modes(people=people), record_history=True).history for _ in range(2))
     assert one == two
 
 
 def test_people_change_no_draw_of_a_seed() -> None:
-    without, with_people = (
-        Simulator("7", 4, people=people, mutant=NO_MUTANT, record_history=False).scenario for people in (False, True)
-    )
+    without, with_people = (Simulator("7", 4, modes=Modes(people=people)).scenario for people in (False, True))
     assert (with_people.builds, with_people.clock_skew, with_people.span) == (
         without.builds,
         without.clock_skew,
@@ -132,8 +131,25 @@ def test_rings_ahead_change_no_other_draw_of_a_seed() -> None:
 
 @pytest.mark.parametrize("ahead", list(Ahead))
 def test_rings_are_filled_in_every_way(ahead: Ahead) -> None:
-    drawn = (each for seed in range(1, 20) for each in draw(str(seed), 4).policy.definitions.values())
+    drawn = (each for seed in range(1, 20) for each in draw(str(seed), 4, ahead=True).policy.definitions.values())
     assert ahead in {each.ahead for each in drawn}
+
+
+def test_boot_tests_change_no_draw_of_a_seed() -> None:
+    without, with_boots = (Simulator("7", 4, modes=Modes(boots=boots)).scenario for boots in (False, True))
+    assert [(each.version, each.at, each.scans) for each in with_boots.builds] == [
+        (each.version, each.at, each.scans) for each in without.builds
+    ]
+    assert not any(each.boot.reboot for each in without.policy.definitions.values())
+    assert all(each.boot.reboot for each in with_boots.policy.definitions.values())
+
+
+def test_every_image_that_only_boot_tests_tell_apart_comes_up() -> None:
+    missing = {each.name for _, _, characters in CHARACTERS for each in characters}
+    for seed in range(1, 60):
+        run = Simulator(str(seed), 4, modes=Modes(boots=True))
+        missing -= {each.name for build in run.scenario.builds for each in build.characters}
+    assert missing == set()
 
 
 def test_a_history_is_kept_without_changing_what_happens() -> None:
@@ -180,7 +196,7 @@ class HangsInVersion:
 
 def test_a_seed_that_hangs_is_a_finding_with_its_seed() -> None:
     mutant = Mutant(lambda world: replace(world, galleries=HangsInVersion(world.galleries)))
-    result = simulate_within("1", 2, seconds=1, mutant=mutant, record_history=True)
+    result = simulate_within("1", 2, modes=USUAL, seconds=1, mutant=mutant, record_history=True)
     assert [violation.law for violation in result.violations] == [Law.COST]
     assert "BROKEN: law 13 (cost is bounded)" in report(result)
     assert "no end within 1 s of real time" in report(result)
@@ -188,7 +204,7 @@ def test_a_seed_that_hangs_is_a_finding_with_its_seed() -> None:
 
 
 def test_a_release_that_is_sent_again_has_a_new_deadline() -> None:
-    run = Simulator("1", 1, mutant=NO_MUTANT, record_history=False)
+    run = Simulator("1", 1, modes=Modes())
     faults_end = BEGIN + run.scenario.span
     assert run.deadline() == faults_end + TIME_LIMIT
     run.workload.last_resent = faults_end + timedelta(days=1)

@@ -16,6 +16,7 @@ import pytest
 
 from local.arm.machines.characters import guest, sandbox
 from shared.domain.boot import ProbeFacts
+from shared.domain.identities import read
 from shared.domain.own_checks import FileCheck, OwnCheck
 from shared.domain.policy import BootRules
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
@@ -60,17 +61,30 @@ class Machine:
             "SIM_SPEED": "1000",
         }
 
-    def run(self, rules: BootRules | None = None) -> str:
-        command = ["/bin/sh", "-c", probe_script("Linux", NONCE, rules)]
+    def run(self, rules: BootRules | None = None, *, restarted: bool = False) -> str:
+        command = ["/bin/sh", "-c", probe_script("Linux", NONCE, rules, restarted=restarted)]
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60, check=True)
         assert done.stderr == ""
         return done.stdout
 
-    def judged(self, os_state: str = "Generalized", rules: BootRules | None = None) -> ProbeVerdict:
-        facts = ProbeFacts("Succeeded", 0, self.run(rules))
+    def judged(
+        self, os_state: str = "Generalized", rules: BootRules | None = None, *, restarted: bool = False
+    ) -> ProbeVerdict:
         return judge_probe(
-            facts, nonce=NONCE, machine=MACHINE, os_type="Linux", os_state=os_state, now=datetime.now(UTC), rules=rules
+            ProbeFacts("Succeeded", 0, self.run(rules, restarted=restarted)),
+            nonce=NONCE,
+            machine=MACHINE,
+            os_type="Linux",
+            os_state=os_state,
+            now=datetime.now(UTC),
+            rules=rules,
+            restarted=restarted,
         )
+
+    def age(self, seconds: float) -> None:
+        """Make every file older than the boot."""
+        for file in self.root.rglob("*"):
+            os.utime(file, (self.booted - seconds, self.booted - seconds))
 
 
 @pytest.fixture
@@ -311,6 +325,8 @@ def remedy_of(check: str) -> str:
     return next(each.remedy for each in LINUX if each.id == check)
 
 
+COMPARED = {"host_keys", "random_seed", "dhcp_id"}
+"""What one machine alone cannot show."""
 GOES_WITH = {"systemd": {"failed_units"}, "failed_units": {"systemd"}}
 
 
@@ -329,7 +345,41 @@ def test_a_seeded_fault_is_found_and_nothing_else(
 
 
 def test_every_check_has_a_seeded_fault() -> None:
-    assert {check for check, _, _ in FAULTS.values()} == set(LINUX_CHECKS) - {"clock", "ssh_keys"}
+    assert {check for check, _, _ in FAULTS.values()} == set(LINUX_CHECKS) - {"clock", "ssh_keys"} - COMPARED
+
+
+IDENTIFYING = {
+    "machine_id": ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+    "host_keys:ed25519": ("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAAC3Nz root@builder\n"),
+    "random_seed": ("var/lib/systemd/random-seed", "seed"),
+    "dhcp_id:dhclient": ("var/lib/dhcp/dhclient.leases", 'default-duid "\\000\\001\\000";\n'),
+    "dhcp_id:networkd": ("etc/systemd/networkd.conf", "[DHCPv4]\nDUIDRawData=00:00:ab\n"),
+    "dhcp_id:dhcpcd": ("var/lib/dhcpcd/duid", "00:01\n"),
+    "dhcp_id:NetworkManager": ("var/lib/NetworkManager/secret_key", "nm-v2:secret"),
+}
+
+
+@pytest.mark.parametrize(("name", "file"), IDENTIFYING.items(), ids=IDENTIFYING)
+def test_an_identity_is_reported_as_a_digest_and_never_as_its_value(
+    machine: Machine, name: str, file: tuple[str, str]
+) -> None:
+    before = read(machine.judged().answers)
+    machine.write(*file)
+    after = read(machine.judged().answers)
+    assert {each for each in after if after[each] != before.get(each)} == {name}
+    assert all(word not in machine.run() for word in file[1].split() if len(word) > 8)
+
+
+def test_the_comment_of_a_host_key_is_no_part_of_its_identity(machine: Machine) -> None:
+    machine.write("etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3Nz root@one\n")
+    one = read(machine.judged().answers)
+    machine.write("etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3Nz root@two\n")
+    assert read(machine.judged().answers) == one
+
+
+def test_a_host_key_without_a_public_part_has_an_identity(machine: Machine) -> None:
+    machine.write("etc/ssh/ssh_host_dsa_key", KEY)
+    assert "host_keys:dsa" in read(machine.judged().answers)
 
 
 def test_what_this_boot_made_and_what_packages_bring_is_not_left_over(machine: Machine) -> None:
@@ -343,6 +393,24 @@ def test_what_this_boot_made_and_what_packages_bring_is_not_left_over(machine: M
     machine.write("proc/mounts", "/dev/root / ext4 rw 0 0\n/dev/sdb1 /mnt ext4 rw 0 0\n")
     verdict = machine.judged()
     assert (verdict.reasons, verdict.warnings) == ((), ())
+
+
+def test_what_the_first_boot_made_is_no_fault_after_the_restart(machine: Machine) -> None:
+    machine.write("etc/app/new.key", KEY)
+    machine.write("var/lib/waagent/A1.prv", "x")
+    machine.age(DAY)
+    assert len(machine.judged().warnings) == 6
+    again = machine.judged(restarted=True)
+    assert (again.reasons, again.warnings) == ((), ())
+
+
+def test_identities_are_whole_in_the_longest_report(machine: Machine) -> None:
+    short = read(machine.judged().answers)
+    for number in range(300):
+        machine.write(f"home/user-{number:04}-with-a-long-name/.bash_history", "x")
+        machine.write(f"var/crash/{number:04}-{'x' * 80}.crash", "x")
+    rules = BootRules(own_checks=tuple(OwnCheck(f"{n:02}-{'x' * 29}", FileCheck(f"/{n}")) for n in range(20)))
+    assert read(machine.judged(rules=rules).answers) == short
 
 
 def test_a_specialized_image_keeps_its_keys_and_users(machine: Machine) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from shared.domain.policy import BootRules
+from shared.domain.console_patterns import PatternSeverity
+from shared.domain.policy import BootRules, ConsoleRule, SlowBoot, Twins
 from shared.policy_file import PolicyFaults, load_policy
 from tests.unit.policy_texts import MINIMAL, only
 
@@ -108,3 +111,78 @@ class TestDiskEncryptionSet:
         two = MINIMAL.replace("[westeurope]", "[westeurope, eastus]")
         (fault,) = faults(f"diskEncryptionSet: '{KEYS.replace('-{region}', '')}'", two)
         assert "one disk encryption set for 2 regions" in fault
+
+
+class TestProof:
+    def test_by_default_machines_are_restarted_and_compared_and_a_console_is_expected(self) -> None:
+        rules = boot("")
+        assert rules == BootRules()
+        assert (rules.reboot, rules.twins, rules.console) == (True, Twins.COMPARED, ConsoleRule.EXPECTED)
+
+    def test_every_key_is_read(self) -> None:
+        rules = boot(
+            "reboot: false, rebootWithin: 30m, twins: pair, console: required, maxSlowdown: 2, onSlowBoot: reject, "
+            "consolePatterns: {out of memory: warning, kernel warning: error, ordering cycle: ignored}"
+        )
+        assert rules == BootRules(
+            reboot=False,
+            reboot_within=timedelta(minutes=30),
+            twins=Twins.PAIR,
+            console=ConsoleRule.REQUIRED,
+            max_slowdown=2,
+            on_slow_boot=SlowBoot.REJECT,
+            console_patterns={
+                "out of memory": PatternSeverity.WARNING,
+                "kernel warning": PatternSeverity.ERROR,
+                "ordering cycle": None,
+            },
+        )
+
+    def test_a_ring_can_do_without_restarts(self) -> None:
+        definition = only(
+            load_policy(MINIMAL.replace("- name: canary", "- name: canary\n        reboot: false"), name="p")
+        )
+        assert not definition.boot.reboots(definition.rings[0])
+        assert definition.boot.reboots(None)
+
+    @pytest.mark.parametrize(
+        ("written", "words"),
+        [
+            ("consolePatterns: {kernel panik: ignored}", "did you mean 'kernel panic'?"),
+            ("consolePatterns: {kernel panic: reject}", "use error, warning, ignored"),
+            ("twins: 2", "twins"),
+            ("console: blank", "console"),
+            ("maxSlowdown: 1", "maxSlowdown"),
+            ("onSlowBoot: maybe", "onSlowBoot"),
+            ("rebootWithin: 10s", "rebootWithin"),
+        ],
+    )
+    def test_what_is_none_of_its_values_is_a_fault(self, written: str, words: str) -> None:
+        (fault,) = faults(written)
+        assert words in fault
+
+    @pytest.mark.parametrize(
+        "same",
+        ["reboot: true", "rebootWithin: 15m", "twins: compared", "console: expected", "onSlowBoot: warn"],
+    )
+    def test_a_default_that_is_written_out_keeps_the_digest(self, same: str) -> None:
+        assert digest(same) == digest("")
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "reboot: false",
+            "rebootWithin: 16m",
+            "twins: ignored",
+            "console: ignored",
+            "onSlowBoot: reject",
+            "maxSlowdown: 2",
+            "consolePatterns: {kernel warning: ignored}",
+        ],
+    )
+    def test_what_can_change_a_verdict_changes_the_digest(self, other: str) -> None:
+        assert digest(other) != digest("")
+
+
+def digest(written: str) -> str:
+    return only(load_policy(text(written), name="p")).digest

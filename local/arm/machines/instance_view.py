@@ -9,6 +9,7 @@ from local.arm.kernel.clock import iso
 from local.arm.kernel.store import Document, Store
 from local.arm.machines.characters.guest import AGENT
 from local.arm.machines.machine import Machine, status
+from local.arm.machines.scale_set_health import health_view
 
 _POWER = {
     "starting": "VM starting",
@@ -61,7 +62,7 @@ def instance_view(found: Machine, now: float, store: Store) -> Document:
     attached = system.properties.get("hyperVGeneration", "V1") if system else "V1"
     view["hyperVGeneration"] = image.generation if image else attached
     view["statuses"] = [*_provisioning(found, now), *_power(found, now)]
-    return view
+    return view | health_view(found.resource)
 
 
 _SYSTEMS = {

@@ -98,7 +98,8 @@ class Machine:
             line.powered_on,
         )
         until = self.facts.get("halted_at") or now
-        return console(self.character.console, guest, line.guest_seconds(min(now, until)))
+        script = self.character.console_again if self.facts["boots"] else None
+        return console(script or self.character.console, guest, line.guest_seconds(min(now, until)))
 
     def guest(self, kernel: Kernel) -> GuestModel:
         """The guest that a script sees."""
@@ -124,7 +125,14 @@ class Machine:
             failed_units=self.character.failed_units,
             is_new=self.host_name == self.computer_name,
             image_id=image.source_id if image else "",
+            origin=self._origin(),
         )
+
+    def _origin(self) -> str:
+        """What the guest's machine id and host keys are made from, if not from the machine itself."""
+        if self.character.is_cloned and self.image is not None:
+            return self.image.host_name
+        return f"{self.vm_id} {len(self.facts['boots'])}" if self.character.renews_identity else ""
 
 
 def machine(request: Request, machine_id: str | None = None) -> Machine:

@@ -31,6 +31,7 @@ from local.arm.machines.flexible_scale_sets import INSTANCE, KIND
 from local.arm.machines.image_reference import Image, resolve
 from local.arm.machines.os_profile import check_os_profile
 from local.arm.machines.purchase_plan import refuse_plan
+from local.arm.machines.scale_set_health import with_view
 from local.arm.machines.security_profile import check_security
 from local.arm.machines.sizes import Size, disk_controller, require_bootable, size_named
 
@@ -327,12 +328,13 @@ routes.operation(
     "GET", _ONE + "/virtualMachines", name="VirtualMachineScaleSetVMs_List", bucket="HighCostGetVMScaleSet"
 )
 def list_instances(request: Request) -> Reply:
-    """The instances of a scale set."""
+    """The instances of a scale set; `$expand=instanceView` adds how those of uniform orchestration are."""
     resource = request.require(request.scope)
     if flexible.is_flexible(resource):
         found = flexible.members(request.kernel.store, resource.id)
         return listing(request, found, lambda one: flexible.instance(resource, one))
-    return listing(request, request.kernel.store.children(resource.id, INSTANCE))
+    expand = request.query.get("$expand", "").lower() == "instanceview"
+    return listing(request, request.kernel.store.children(resource.id, INSTANCE), with_view if expand else None)
 
 
 @routes.operation("GET", _INSTANCE, name="VirtualMachineScaleSetVMs_Get", bucket="GetVMScaleSet")

@@ -9,9 +9,11 @@ Learn, "States and billing status of Azure Virtual Machines".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from shared.adapters.azure.arm_fields import number, part, parts, text
+from shared.adapters.azure.gallery_facts import read_time
 from shared.domain.boot import MachineFacts, ProbeFacts
 
 _FAILED: Final = "provisioningstate/failed"
@@ -35,6 +37,7 @@ def read_machine(document: Mapping[str, Any], name: str) -> MachineFacts:
         failure_code=code,
         failure_message=message,
         parts=_parts(document, properties),
+        provisioned_in=_provisioned_in(properties, statuses),
     )
 
 
@@ -79,6 +82,15 @@ def _failure(statuses: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str | N
             spelled = text(each.get("code")).split("/")
             return spelled[2] if len(spelled) > 2 else "ProvisioningFailed", text(each.get("message"))
     return None, ""
+
+
+def _provisioned_in(
+    properties: Mapping[str, Any], statuses: Sequence[tuple[str, Mapping[str, Any]]]
+) -> timedelta | None:
+    """From ``timeCreated`` to the time of ``ProvisioningState/succeeded``: both are of Azure's clock."""
+    created = read_time(properties.get("timeCreated"))
+    done = next((read_time(each.get("time")) for code, each in statuses if code == "provisioningstate/succeeded"), None)
+    return done - created if created is not None and done is not None and done >= created else None
 
 
 def _parts(document: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[str, ...]:

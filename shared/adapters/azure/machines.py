@@ -99,6 +99,11 @@ class AzureMachines:
         found = await _found(call, f"read {probe} of {name}")
         return None if found is None else read_probe(found)
 
+    async def restart(self, name: str) -> None:
+        check_machine_name(name)
+        with translate_arm_errors(f"restart {name}"):
+            await self._machines.begin_restart(self._group, name, polling=False)
+
     async def serial_log(self, name: str) -> bytes | None:
         call = self._machines.retrieve_boot_diagnostics_data(
             self._group, name, sas_uri_expiration_time_in_minutes=_ADDRESS_MINUTES

@@ -41,6 +41,19 @@ class Character:
     probe_takes: timedelta | None = timedelta(seconds=12)
     probe_cut: bool = False
     """Whether the output of the probe is truncated."""
+    restart_takes: timedelta = timedelta(seconds=25)
+    """From the request to restart the machine until the platform has restarted it."""
+    back_after: timedelta | None = timedelta(seconds=55)
+    """From the request to restart the machine until its agent is ready again."""
+    restarts: bool = True
+    """Whether a restart does anything in the guest."""
+    console_again: tuple[tuple[timedelta, str], ...] | None = None
+    """What a restarted machine writes to the console, if it is not what it wrote at first. Times count from the request
+    to restart it."""
+    is_cloned: bool = False
+    """Whether the machine has the identities of the disk that was captured, as all others of the image."""
+    changes_identity: bool = False
+    """Whether each boot gives the machine new identities."""
     leaves_disk: bool = False
     """Whether the OS disk is left after the machine is deleted."""
     deletion_takes: timedelta = timedelta(seconds=40)
@@ -98,8 +111,22 @@ DEGRADED: Final = Character(
 )
 KEEPS_ITS_NAME: Final = Character("keeps its host name", console=_LOGIN, answers={"hostname": "pass builder-vm"})
 READ_ONLY_ROOT: Final = Character("root is read-only", console=_LOGIN, answers={"root_writable": "fail no"})
+CLONED: Final = Character("cloned", console=_LOGIN, is_cloned=True)
+NEW_IDENTITY: Final = Character("another identity after a reboot", console=_LOGIN, changes_identity=True)
+NEVER_BACK: Final = Character("never comes back from a reboot", console=_LOGIN, back_after=None)
+STUCK_AT_REBOOT: Final = Character(
+    "stuck at its second boot",
+    console=_LOGIN,
+    back_after=None,
+    console_again=(
+        *_KERNEL,
+        (_s(40), 'You are in emergency mode. After logging in, type "journalctl -xb" to view'),
+    ),
+)
+NOT_RESTARTED: Final = Character("restart has no effect", console=_LOGIN, restarts=False)
 PROBE_CUT: Final = Character("probe is cut", console=_LOGIN, probe_cut=True)
 PROBE_HANGS: Final = Character("probe never ends", console=_LOGIN, probe_takes=None)
+BLANK_CONSOLE: Final = Character("blank console", console=((_s(21), "\0"),))
 NO_CONSOLE: Final = Character("no console", console=_LOGIN, console_after=None)
 LEAVES_DISK: Final = Character("its disk stays", console=_LOGIN, leaves_disk=True)
 NO_CAPACITY: Final = Character(

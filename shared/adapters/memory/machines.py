@@ -20,7 +20,7 @@ from shared.adapters.common.own_machines import (
     owned,
 )
 from shared.adapters.memory.characters import CLEAN, Character
-from shared.adapters.memory.probe_runner import RunResult, run_script
+from shared.adapters.memory.probe_runner import RunningGuest, RunResult, run_script
 from shared.adapters.memory.size_list import SIZES
 from shared.domain.boot import MachineFacts, ProbeFacts
 from shared.domain.facts import DefinitionFacts
@@ -63,6 +63,23 @@ class _Machine:
     parts: tuple[str, ...]
     deleted: datetime | None = None
     probes: dict[str, _Probe] = field(default_factory=dict)
+    restarted: list[datetime] = field(default_factory=list)
+    """When a restart was requested."""
+
+    def agent_ready(self, now: datetime) -> bool:
+        """Whether the agent takes work. Its last report says Ready until the platform has restarted the machine."""
+        if self.restarted:
+            since, after = now - self.restarted[-1], self.character.back_after
+        else:
+            since, after = now - self.asked, self.character.agent_after
+        return after is not None and since >= after
+
+    def is_restarting(self, now: datetime) -> bool:
+        return bool(self.restarted) and now - self.restarted[-1] < self.character.restart_takes
+
+    def guest(self) -> RunningGuest:
+        spec, boots = self.spec, (self.asked, *(self.restarted if self.character.restarts else ()))
+        return RunningGuest(spec.name, str(spec.image), spec.os_type, self.character, boots[-1], len(boots))
 
 
 class MemoryMachines:
@@ -143,7 +160,7 @@ class MemoryMachines:
     async def view(self, name: str) -> MachineFacts | None:
         self._on_call("view")
         machine = self._find(name)
-        return None if machine is None else self._seen(machine, self._clock() - machine.asked)
+        return None if machine is None else self._seen(machine, self._clock())
 
     async def start_probe(
         self,
@@ -172,15 +189,28 @@ class MemoryMachines:
         found = machine.probes.get(probe) if machine else None
         return self._outcome(machine, found, self._clock()) if machine and found else None
 
+    async def restart(self, name: str) -> None:
+        check_machine_name(name)
+        self._on_call("restart")
+        machine, now = self._find(name), self._clock()
+        if machine is None:
+            raise Refused("ResourceNotFound", f"the machine {name} does not exist", 404)
+        if machine.deleted is not None:
+            raise Conflict(f"another operation on {name} is in progress")
+        machine.restarted.append(now)
+
     async def serial_log(self, name: str) -> bytes | None:
         self._on_call("serial_log")
         machine = self._find(name)
         if machine is None or machine.character.console_after is None:
             return None
-        age = self._clock() - machine.asked
-        if age < machine.character.console_after:
+        now, character = self._clock(), machine.character
+        if now - machine.asked < machine.character.console_after:
             return None
-        return "".join(f"{line}\r\n" for after, line in machine.character.console if after <= age).encode()
+        boots = [(machine.asked, character.console)]
+        boots += [(at, character.console_again or character.console) for at in machine.restarted]
+        lines = (line for began, console in boots for after, line in console if after <= now - began)
+        return "".join(f"{line}\r\n" for line in lines).encode()
 
     async def delete(self, name: str) -> None:
         check_machine_name(name)
@@ -274,12 +304,15 @@ class MemoryMachines:
             f"{group}/microsoft.network/networkinterfaces/{spec.name}-nic",
         )
 
-    def _seen(self, machine: _Machine, age: timedelta) -> MachineFacts:
-        character = machine.character
+    def _seen(self, machine: _Machine, now: datetime) -> MachineFacts:
+        character, age = machine.character, now - machine.asked
         failure = character.failure if character.failure and age >= character.failure.after else None
         provisioned = character.provisioned_after is not None and age >= character.provisioned_after
-        ready = character.agent_after is not None and age >= character.agent_after
+        # The agent's last report stays until the restart has ended.
+        ready = machine.is_restarting(now) or machine.agent_ready(now)
         state = "Failed" if failure else "Succeeded" if provisioned else "Creating"
+        if machine.is_restarting(now):
+            state = "Updating"
         return MachineFacts(
             name=machine.spec.name,
             provisioning_state="Deleting" if machine.deleted else state,
@@ -290,25 +323,19 @@ class MemoryMachines:
             failure_code=failure.code if failure else None,
             failure_message=failure.message.format(vm=machine.spec.name) if failure else "",
             parts=machine.parts,
+            provisioned_in=character.provisioned_after if provisioned and not failure else None,
         )
 
     def _outcome(self, machine: _Machine, probe: _Probe, now: datetime) -> ProbeFacts:
         age, character = now - probe.began, machine.character
-        agent = character.agent_after is not None and now - machine.asked >= character.agent_after
-        if not agent:
+        if not machine.agent_ready(now):
             return ProbeFacts("Pending", provisioning_state="Creating")
         if character.probe_takes is None or age < character.probe_takes:
             if age >= probe.within:
                 return ProbeFacts("TimedOut", provisioning_state="Succeeded", failure="The script ran out of its time.")
             return ProbeFacts("Running", provisioning_state="Creating")
         if probe.ran is None:
-            probe.ran = run_script(
-                probe.script,
-                machine=machine.spec.name,
-                os_type=machine.spec.os_type,
-                character=character,
-                now=probe.began + character.probe_takes,
-            )
+            probe.ran = run_script(probe.script, machine.guest(), probe.began + character.probe_takes)
         ran = probe.ran
         state = "Succeeded" if ran.exit_code == 0 else "Failed"
         return ProbeFacts(state, ran.exit_code, ran.output, ran.error, provisioning_state="Succeeded")

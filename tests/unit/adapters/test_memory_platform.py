@@ -7,7 +7,7 @@ import pytest
 from shared.adapters.memory import characters
 from shared.adapters.memory.galleries import MemoryGalleries, Replication
 from shared.adapters.memory.machines import MemoryMachines
-from shared.adapters.memory.probe_runner import OUTPUT_LIMIT, run_script
+from shared.adapters.memory.probe_runner import OUTPUT_LIMIT, RunningGuest, run_script
 from shared.domain.boot import FailureCause, failure_cause
 from shared.domain.facts import (
     DefinitionFacts,
@@ -197,6 +197,6 @@ async def test_a_probe_that_hangs_runs_out_of_its_time():
 async def test_output_is_cut_to_its_end_as_an_instance_view_is():
     noisy = characters.Character("noisy", answers={"failed_units": f"fail {'x' * 10_000}"})
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    ran = run_script(probe_script("Linux", "n"), machine="rm-1", os_type="Linux", character=noisy, now=now)
+    ran = run_script(probe_script("Linux", "n"), RunningGuest("rm-1", "image", "Linux", noisy, now), now)
     assert len(ran.output.encode()) == OUTPUT_LIMIT
     assert ran.output.endswith(f"ringmaster done n checks={len(LINUX_CHECKS)}\n")

@@ -23,6 +23,7 @@ from shared.domain.hop_states import (
     RecordUsers,
     RevokeDescendants,
     UnreadableState,
+    Watch,
     deadline_of,
     machine_of,
     step_of,
@@ -55,7 +56,13 @@ def test_a_state_of_0_1_0_is_read_and_written_as_it_was(sample: dict[str, Any]) 
 def test_the_samples_have_every_kind_and_nearly_every_step() -> None:
     rare = {"ReportRefused", "UndoPublication"}
     # Steps that 0.1.0 did not have.
-    later = {"AwaitApproval", "BeginRevocation", *(state.__name__ for state in STATES[Kind.IN_USE])}
+    later = {
+        "AwaitApproval",
+        "AwaitReboot",
+        "BeginRevocation",
+        "Watch",
+        *(state.__name__ for state in STATES[Kind.IN_USE]),
+    }
     read = {type(read_state(Kind(each["kind"]), each["state"])).__name__ for each in SAMPLES}
     assert {state.__name__ for states in STATES.values() for state in states} - read == rare | later
 
@@ -88,7 +95,7 @@ def test_names_on_the_wire_are_those_of_0_1_0() -> None:
             {"step": "console", "vm": "rm-1", "failure": {"blame": "me", "text": ""}},
             "`$.failure.blame`",
         ),
-        (Kind.BOOT_TEST, {}, "create, provision, probe, console, delete, gone"),
+        (Kind.BOOT_TEST, {}, "create, provision, probe, reboot, console, delete, gone"),
         (Kind.PROMOTE, {"step": ["publish"]}, "bake, await approval, publish, read back, take back"),
         (Kind.REPLICATE, {"since": "2026-03-01T12:00:00Z", "removed": [{"region": 1}]}, "`$.removed[0].region`"),
         (Kind.SCAN, {"deadline": "soon"}, "`$.deadline`"),
@@ -136,3 +143,10 @@ def test_a_look_for_users_is_on_the_wire_as_ever(state: HopState, raw: dict[str,
 
 def test_a_revocation_at_its_start_is_written_as_0_1_0_needs_it() -> None:
     assert written(ConfirmExcluded(left=("d",))) == {"step": "read back", "left": ["d"], "done": {}, "reads": 0}
+
+
+def test_a_watch_is_written_with_its_end_and_what_it_has_seen() -> None:
+    watch = Watch(until=NOW, failures=1)
+    assert written(watch) == {"until": "2026-03-01T12:00:00Z", "failures": 1}
+    assert read_state(Kind.HEALTH, written(watch)) == watch
+    assert deadline_of(watch) == NOW

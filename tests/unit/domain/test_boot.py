@@ -1,10 +1,13 @@
 """When a machine is ready, and whose fault it is when it isn't."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from shared.domain.boot import FailureCause, MachineFacts, ProbeFacts, failure_cause
+from shared.domain.boot import CODES, FailureCause, MachineFacts, ProbeFacts, failure_cause
 
 READY = MachineFacts("rm-0", "Succeeded", os_provisioned=True, running=True, agent_ready=True)
 TIMED_OUT = "OS Provisioning for VM 'rm-0' did not finish in the allotted time."
@@ -69,3 +72,58 @@ def test_a_probe_is_not_finished_in_any_other_state(state):
 )
 def test_the_blame_for_an_error_is_given_by_its_code_and_words(code, message, whose):
     assert failure_cause(code, message) is whose
+
+
+@pytest.mark.parametrize(
+    "code", ["ResourceGroupNotFound", "MarketplacePurchaseEligibilityFailed", "ResourcePurchaseValidationFailed"]
+)
+def test_terms_and_groups_are_yours_to_correct(code):
+    assert failure_cause(code, "") is FailureCause.CONFIGURATION
+
+
+def test_every_code_is_in_the_table_once_and_has_a_source():
+    assert len({each.code.lower() for each in CODES}) == len(CODES)
+    assert all(each.source for each in CODES)
+
+
+_CLASSES = {
+    "Platform": FailureCause.PLATFORM,
+    "Config/quota": FailureCause.CONFIGURATION,
+    "Not yet replicated": FailureCause.NOT_REPLICATED,
+    "Suspect image": FailureCause.IMAGE,
+    "Ambiguous": FailureCause.AMBIGUOUS,
+}
+
+
+def test_the_codes_that_azures_documentation_names_have_the_causes_that_it_gives(real_data: Path):
+    """A list of codes by cause, collected from Azure's troubleshooting articles and from reports of users."""
+    listed = real_data.parent / "azure-facts.md"
+    if not listed.is_file():
+        pytest.skip(f"needs {listed}")
+    found = dict(_classified(listed.read_text(encoding="utf-8")))
+    # Reports of users show images that cause it.
+    assert found.pop("OSProvisioningInternalError") is FailureCause.PLATFORM
+    assert len(found) > 15
+    assert {code: failure_cause(code, "") for code in found} == found
+
+
+def _classified(text: str) -> Iterator[tuple[str, FailureCause]]:
+    for words, cause in _CLASSES.items():
+        for line in re.findall(rf"^- \*{words}[^*]*:?\*:? ?(.*)$", text, re.MULTILINE):
+            bare = re.sub(r"`[^`]*`|\([^)]*\)|\[[^\]]*\]|\"[^\"]*\"", "", line)
+            yield from ((code, cause) for code in re.findall(r"\b(?:[A-Z][A-Za-z]+){2,}\b", bare) if _is_code(code))
+
+
+def _is_code(word: str) -> bool:
+    return len(re.findall("[A-Z]", word)) > 1
+
+
+def test_the_boot_failures_that_people_met_are_in_the_table(real_data: Path):
+    text = (real_data / "arm" / "errors-seen-in-the-wild.md").read_text(encoding="utf-8")
+    rows = [
+        line for line in text.splitlines() if line.startswith(("| boot:", "| 429", "| provisioningState Succeeded"))
+    ]
+    met = {code for row in rows for code in re.findall(r"\b(?:OS|Gallery|Operation|TooMany)[A-Za-z]{6,}\b", row)}
+    known = {each.code for each in CODES}
+    assert met & known >= {"OSProvisioningTimedOut", "OSProvisioningInternalError", "GalleryImageNotFound"}
+    assert {code for code in met if code.startswith("OSProvisioning")} <= known

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.adapters.memory.characters import CLEAN
-from shared.adapters.memory.probe_runner import run_script
+from shared.adapters.memory.probe_runner import RunningGuest, run_script
 from shared.domain.boot import ProbeFacts
 from shared.domain.own_checks import BaselineRules, CommandCheck, OwnCheck, ServiceCheck
 from shared.domain.policy import BootRules
@@ -197,7 +197,7 @@ def test_a_wrong_clock_is_a_warning():
 @pytest.mark.parametrize("os_type", ["Linux", "Windows"])
 def test_the_script_carries_the_nonce_and_asks_every_check(os_type):
     script = probe_script(os_type, NONCE)
-    ran = run_script(script, machine="rm-1", os_type=os_type, character=CLEAN, now=NOW)
+    ran = run_script(script, RunningGuest("rm-1", "image", os_type, CLEAN, NOW), NOW)
     assert judge(ran.output, os_type=os_type).reasons == ()
 
 

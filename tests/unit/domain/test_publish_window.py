@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.publish_window import Freeze, Window, opens_at
+from shared.domain.publish_window import Freeze, Window, after_hours_of, opens_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = Window(frozenset(range(5)), time(9), time(16), "Europe/Berlin")
@@ -108,3 +108,67 @@ def test_what_opens_is_open_then_and_not_before(
 def test_a_day_is_open_as_long_as_its_window(zone: str) -> None:
     window = Window(frozenset(range(7)), time(0), time(0), zone)
     assert opening(FRIDAY, window) == FRIDAY
+
+
+HOURS_IN_BERLIN = Window(frozenset(range(7)), time(1), time(4), "Europe/Berlin")
+"""The hours in which the clocks change, on every day."""
+
+
+def test_a_bake_stops_at_the_end_of_the_hours_and_goes_on_with_the_next() -> None:
+    over = after_hours_of(OFFICE, FRIDAY, timedelta(hours=6))
+    assert over == datetime(2026, 3, 30, 11, tzinfo=BERLIN)
+
+
+def test_a_bake_that_ends_with_the_hours_is_over_then() -> None:
+    assert after_hours_of(OFFICE, FRIDAY, timedelta(hours=4)) == FRIDAY.replace(hour=16)
+
+
+def test_a_bake_counts_elapsed_time_when_an_hour_is_missing() -> None:
+    since = datetime(2026, 3, 29, 0, tzinfo=BERLIN)
+    assert after_hours_of(HOURS_IN_BERLIN, since, timedelta(hours=2)) == datetime(2026, 3, 29, 2, tzinfo=UTC)
+
+
+def test_a_bake_counts_elapsed_time_when_an_hour_comes_twice() -> None:
+    since = datetime(2026, 10, 25, 0, tzinfo=BERLIN)
+    assert after_hours_of(HOURS_IN_BERLIN, since, timedelta(hours=4)) == datetime(2026, 10, 25, 3, tzinfo=UTC)
+
+
+def test_a_bake_of_no_time_is_over_at_once_also_outside_the_hours() -> None:
+    assert after_hours_of(OFFICE, FRIDAY.replace(hour=20), timedelta(0)) == FRIDAY.replace(hour=20)
+
+
+def test_a_bake_that_takes_longer_than_the_horizon_is_never_over() -> None:
+    assert after_hours_of(NIGHT, FRIDAY, timedelta(days=90)) is None
+
+
+_MOMENTS = st.datetimes(max_value=datetime(2027, 1, 1), min_value=datetime(2025, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is drawn apart
+_WAITS = st.integers(0, 48 * 60).map(lambda minutes: timedelta(minutes=minutes))
+_CLOCK = st.times().map(lambda at: at.replace(second=0, microsecond=0, tzinfo=None))
+_WINDOWS = st.builds(
+    Window,
+    st.frozensets(st.integers(0, 6), min_size=3),
+    _CLOCK,
+    _CLOCK,
+    st.sampled_from(("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")),
+)
+
+
+@given(_WINDOWS, _MOMENTS, _WAITS, _WAITS)
+def test_two_bakes_one_after_the_other_are_one_bake(
+    window: Window, since: datetime, first: timedelta, then: timedelta
+) -> None:
+    between, together = after_hours_of(window, since, first), after_hours_of(window, since, first + then)
+    if between is not None and together is not None:
+        assert after_hours_of(window, between, then) == together
+
+
+@given(_WINDOWS, _MOMENTS, _WAITS)
+def test_a_bake_never_ends_before_its_time(window: Window, since: datetime, wait: timedelta) -> None:
+    over = after_hours_of(window, since, wait)
+    assert over is None or over >= since + wait
+
+
+@given(_MOMENTS, _WAITS, st.sampled_from(("Europe/Berlin", "America/New_York", "Asia/Kolkata")))
+def test_hours_around_the_clock_are_no_restriction_in_any_zone(since: datetime, wait: timedelta, zone: str) -> None:
+    always = Window(frozenset(range(7)), time(0), time(0), zone)
+    assert after_hours_of(always, since, wait) == since + wait

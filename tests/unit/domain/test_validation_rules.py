@@ -99,6 +99,7 @@ def by(identity: str) -> Activity:
 
 
 IN_TARGET = {"rings": (Ring("production", TARGET, (RegionTarget("eastus"),)),)}
+UNTESTED = {"rings": (Ring("canary", SOURCE, (RegionTarget("westeurope"),), boot_test=False),)}
 BOOTS = {"boot": BootRules(vm_sizes=("Standard_A", "Standard_B"))}
 ARM = replace(SMALL, architecture="Arm64")
 CASES = (
@@ -239,6 +240,7 @@ CASES = (
         definition={"recommended": {"vCPUs": ResourceRange(2, 8)}},
         policy=BOOTS,
     ),
+    Case("no-twin", "warning", policy=UNTESTED),
     Case("target-storage", "warning", policy=rings(RegionTarget("westeurope", storage="Premium_LRS"))),
     Case("target-region-extra", "warning", version={"targets": (WESTEUROPE, RegionTargetFacts("uksouth"))}),
     Case("target-region-extra", "warning", version={"targets": (replace(WESTEUROPE, replicas=2),)}),

@@ -33,7 +33,7 @@ def handle(play: Rehearsal, command: Command) -> HopResult:
 
 
 def test_a_hop_does_what_its_row_says_whatever_the_message_says() -> None:
-    play, release = waiting(8)
+    play, release = waiting(12)
     (pending,) = release.pending.values()
     step = handle(play, replace(pending.command, state=AwaitScan(datetime(2000, 1, 1, tzinfo=UTC))))
     assert isinstance(step, Requeue), "a message that was changed on its way rejects nothing"
@@ -41,7 +41,7 @@ def test_a_hop_does_what_its_row_says_whatever_the_message_says() -> None:
 
 
 def test_how_often_a_command_was_tried_is_told_by_its_message() -> None:
-    _, release = waiting(8)
+    _, release = waiting(12)
     (pending,) = release.pending.values()
     assert release.as_decided(replace(pending.command, attempt=7)).attempt == 7
 
@@ -56,14 +56,14 @@ def test_without_a_row_nothing_is_done_but_looking(kind: Kind) -> None:
 
 
 def test_a_hint_names_no_ring() -> None:
-    play, release = waiting(8)
+    play, release = waiting(12)
     command = Command(Kind.SCAN, release.version, seq=0, not_after=play.scheduler.now, ring="canary")
     assert isinstance(handle(play, command), Dropped)
 
 
 @pytest.mark.parametrize("told", [["x"], {"a": 1}, 5, True])
 def test_a_refusal_that_is_no_text_gets_into_no_history(told: Any) -> None:
-    play, release = waiting(8)
+    play, release = waiting(12)
     command = Command(
         Kind.SCAN, release.version, seq=0, not_after=play.scheduler.now, state=read_state(Kind.SCAN, {"refused": told})
     )
@@ -82,7 +82,7 @@ def test_a_report_that_is_no_text_is_none_that_was_judged() -> None:
 
 
 def test_an_order_to_fetch_that_orders_nothing_is_refused() -> None:
-    play, release = waiting(8)
+    play, release = waiting(12)
     state = read_state(Kind.FETCH_REPORT, {"url": 5})
     command = Command(Kind.FETCH_REPORT, release.version, seq=0, not_after=play.scheduler.now, state=state)
     with pytest.raises(Malformed, match=r"Expected `str`, got `int` - at `\$.url`"):

@@ -68,7 +68,7 @@ def test_a_letter_shows_what_is_no_message_as_it_came() -> None:
 def test_a_stalled_release_keeps_its_own_command_and_not_the_messages() -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
-    play.wait(minutes=8)
+    play.wait(minutes=12)
     waiting = next(iter(play.release(version).pending.values())).command
     bury(play, encode_command(replace(waiting, state=UnreadableState({"deadline": [], "more": 1}))))
     (stalled,) = play.release(version).pending.values()

@@ -20,7 +20,7 @@ from tests.flow.rehearsal import SMALL, Rehearsal
 def test_a_strange_step_or_deadline_hides_nothing(state: dict[str, Any]) -> None:
     play = Rehearsal(SMALL)
     version = play.publish(scan=None)
-    play.wait(minutes=8)
+    play.wait(minutes=12)
     stored = play.stored(version)
     ((branch, pending),) = stored.release.pending.items()
     odd = replace(pending, command=replace(pending.command, state=UnreadableState(state)))

@@ -52,6 +52,7 @@ def test_every_kind_of_command_has_a_queue() -> None:
         Kind.PROMOTE: "image-promote",
         Kind.REVOKE: "image-promote",
         Kind.HIDE: "image-promote",
+        Kind.HEALTH: "image-promote",
         Kind.ANNOUNCE: "image-promote",
         Kind.IN_USE: "image-in-use",
     }

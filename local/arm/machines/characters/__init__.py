@@ -23,6 +23,9 @@ class Character:
 
     `console` names a script of `console.SCRIPTS`; `pace` multiplies every duration; `failed_units` are systemd units
     that fail at boot; `refuses_allocations` is how many creations per image and region fail with AllocationFailed.
+    Machines that are `is_cloned` have the machine id and host keys of the disk that was captured; with
+    `renews_identity` each boot makes new ones. `returns` says whether the agent reports after a restart, and
+    `console_again` is the script of such a boot's console.
     """
 
     name: str
@@ -34,6 +37,10 @@ class Character:
     failed_units: tuple[str, ...] = ()
     refuses_allocations: int = 0
     run_commands_hang: bool = False
+    is_cloned: bool = False
+    renews_identity: bool = False
+    returns: bool = True
+    console_again: str | None = None
 
 
 _ALL = (
@@ -77,6 +84,18 @@ _ALL = (
     Character("no-console", "as clean, but there never is a serial log", console="none"),
     Character("late-console", "as clean, but the serial port is silent for ten minutes", console="late"),
     Character("allocation-fails-once", "the region lacks capacity for the first machine", refuses_allocations=1),
+    Character(
+        "cloned",
+        "provisions under its new name, but with the machine id and host keys of the captured disk",
+        is_cloned=True,
+    ),
+    Character("identity-changes", "each boot makes another machine id and other host keys", renews_identity=True),
+    Character(
+        "never-returns",
+        "clean at first; its second boot ends in emergency mode",
+        returns=False,
+        console_again="emergency",
+    ),
     Character("run-command-hangs", "ready, but a run command never ends", run_commands_hang=True),
 )
 CHARACTERS = {character.name: character for character in _ALL}

@@ -85,6 +85,8 @@ class GuestModel:
     failed_units: tuple[str, ...] = ()
     is_new: bool = True
     image_id: str = ""
+    origin: str = ""
+    """What machine id and host keys are made from; empty for the machine itself."""
 
     @property
     def boot_id(self) -> str:
@@ -94,7 +96,18 @@ class GuestModel:
     @property
     def machine_id(self) -> str:
         """What systemd draws at the first boot; a disk that was never generalized keeps that of its origin."""
-        return uuid.uuid5(uuid.NAMESPACE_OID, self.vm_id if self.is_new else self.host_name).hex
+        return uuid.uuid5(uuid.NAMESPACE_OID, self.origin or (self.vm_id if self.is_new else self.host_name)).hex
+
+    def host_key(self, kind: str) -> str:
+        """What sshd draws at the first boot, or a cloned disk brings."""
+        if self.origin:
+            return uuid.uuid5(uuid.NAMESPACE_OID, f"{self.origin} {kind}").hex
+        return uuid.uuid5(uuid.UUID(self.vm_id) if self.is_new else uuid.NAMESPACE_OID, kind).hex
+
+    @property
+    def random_seed(self) -> str:
+        """What systemd stores anew at each boot."""
+        return uuid.uuid5(uuid.UUID(self.vm_id), f"seed {self.boot_number}").hex
 
 
 def write(model: GuestModel, root: Path, state: Path, now: float) -> None:
@@ -130,13 +143,14 @@ def _etc(model: GuestModel) -> dict[str, str]:
         "var/lib/cloud/data/result.json": '{"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "errors": []}}\n',
         "var/lib/cloud/data/instance-id": model.vm_id + "\n",
         "run/cloud-init/result.json": '{"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "errors": []}}\n',
+        "var/lib/systemd/random-seed": model.random_seed,
         "var/lib/waagent/provisioned": model.vm_id + "\n",
         "etc/apt/sources.list.d/ubuntu.sources": "Types: deb\nURIs: http://azure.archive.ubuntu.com/ubuntu/\n",
         f"usr/lib/modules/{KERNEL}/modules.builtin": _DRIVERS,
         "boot/config-" + KERNEL: "CONFIG_HYPERV=y\nCONFIG_HYPERV_STORAGE=y\nCONFIG_HYPERV_NET=y\n",
     }
     for kind in ("rsa", "ecdsa", "ed25519"):
-        word = uuid.uuid5(uuid.UUID(model.vm_id) if model.is_new else uuid.NAMESPACE_OID, kind).hex
+        word = model.host_key(kind)
         files[f"etc/ssh/ssh_host_{kind}_key"] = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{word}\n"
         files[f"etc/ssh/ssh_host_{kind}_key.pub"] = f"ssh-{kind} {word} root@{model.host_name}\n"
     return files

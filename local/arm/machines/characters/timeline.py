@@ -60,7 +60,7 @@ def next_boot(character: Character, powered_on: float, speed: float, seed: str) 
     """The timeline of a restart or of a start after a stop: no provisioning, and the agent reports anew."""
     draw = random.Random(f"next boot {seed}")
     factor = character.pace / speed
-    ready = powered_on + draw.uniform(20, 45) * factor if character.has_agent else None
+    ready = powered_on + draw.uniform(20, 45) * factor if character.has_agent and character.returns else None
     return Timeline(powered_on, powered_on, powered_on, powered_on, ready, 1 / factor)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.arm.machines.characters import named
-from local.arm.machines.characters.timeline import first_boot
+from local.arm.machines.characters.timeline import first_boot, next_boot
 from local.bench import arm_calls, critical_path
 from local.bench.figures import MeasurementFailed
 from local.bench.least_time import UPDATE, RingTime, least_time
@@ -16,7 +16,7 @@ from shared.domain.policy import Ahead
 
 SPEED = 10.0
 GROUP = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines"
-PROBE, DELETION, REPLICAS, WRITE, HOP = 1.0, 0.5, 40.0, 3.0, 0.0001
+PROBE, DELETION, RESTART, REPLICAS, WRITE, HOP = 1.0, 0.5, 2.0, 40.0, 3.0, 0.0001
 """Real seconds. A hop knows the time of its beginning, a moment before its write."""
 
 
@@ -38,12 +38,17 @@ def boot(name: str, region: str, at: float) -> tuple[list[dict[str, Any]], float
     line = first_boot(named("clean"), at, SPEED, f"1 {machine.lower()}")
     assert line.agent_ready is not None
     probed = line.agent_ready + PROBE
+    again = next_boot(named("clean"), probed + RESTART, SPEED, f"1 {machine.lower()} 1")
+    assert again.agent_ready is not None
+    ends = again.agent_ready + PROBE
     rows = [
         operation(machine, "machine.created", at, line.provisioned - at, region),
         operation(f"{machine}/runCommands/probe", "run_command.written", line.agent_ready, PROBE, region),
-        operation(machine, "machine.deleted", probed, DELETION, region),
+        operation(machine, "machine.power", probed, RESTART, region),
+        operation(f"{machine}/runCommands/again", "run_command.written", again.agent_ready, PROBE, region),
+        operation(machine, "machine.deleted", ends, DELETION, region),
     ]
-    return rows, probed + DELETION
+    return rows, ends + DELETION
 
 
 def perfect() -> ReleaseRun:
