@@ -53,8 +53,9 @@ findings are cut, and the number of those that are left out is printed.
 - A check with the result `warn` is a warning, whatever its severity.
 - A check that did not report did not pass, and the image is rejected. This also holds for a check with the severity
   *error* that was skipped.
-- Checks marked *generalized* are not evaluated for specialized images, which keep their keys and users. They are valid
-  for the first boot of a VM.
+- Checks marked *generalized* are not evaluated for specialized images, which keep their keys and users.
+- Checks marked *first boot* compare ages with the boot, so the probe after the restart does not run them. The evidence
+  keeps their answers from the first boot.
 
 ## By policy
 
@@ -104,7 +105,7 @@ def probe_page() -> str:
 def _checks(checks: Iterable[ProbeCheck]) -> Iterator[str]:
     yield _COLUMNS
     for each in checks:
-        marks = ("proof",) * each.proves_boot + ("generalized",) * each.generalized
+        marks = ("proof",) * each.proves_boot + ("generalized",) * each.generalized + ("first boot",) * each.first_boot_only
         yield f"| `{each.id}` | {', '.join((each.severity.value, *marks))} | {each.proves} | {each.remedy} |\n"
 
 
