@@ -11,7 +11,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from local.docs import boot_reference, cli_reference, lifecycle_reference, rules_reference, settings_reference
+from local.docs import (
+    boot_reference,
+    cli_reference,
+    events_reference,
+    lifecycle_reference,
+    rules_reference,
+    settings_reference,
+)
 from shared.domain.lifecycle import TABLE
 from shared.policy_file import reference
 
@@ -19,6 +26,8 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "lifecycle.md": lambda: lifecycle_reference.page(TABLE),
     "cli.md": cli_reference.page,
     "console-patterns.md": boot_reference.console_page,
+    "events.md": events_reference.page,
+    "events.schema.json": events_reference.schema,
     "probe-checks.md": boot_reference.probe_page,
     "validation-rules.md": rules_reference.page,
     "settings.md": settings_reference.page,

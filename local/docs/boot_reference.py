@@ -105,7 +105,9 @@ def probe_page() -> str:
 def _checks(checks: Iterable[ProbeCheck]) -> Iterator[str]:
     yield _COLUMNS
     for each in checks:
-        marks = ("proof",) * each.proves_boot + ("generalized",) * each.generalized + ("first boot",) * each.first_boot_only
+        marks = (
+            ("proof",) * each.proves_boot + ("generalized",) * each.generalized + ("first boot",) * each.first_boot_only
+        )
         yield f"| `{each.id}` | {', '.join((each.severity.value, *marks))} | {each.proves} | {each.remedy} |\n"
 
 

@@ -85,7 +85,10 @@ ORDERS: Mapping[Send, str] = {
     Send.AWAIT_APPROVAL: "Wait for the ring's approvals until their deadline.",
     Send.PUBLISH: "Make the version `latest` in the ring's regions, and verify the result.",
     Send.WATCH: "Watch the health of the ring that was published, if the policy says so.",
-    Send.ANNOUNCE: "Publish a CloudEvent for the consumers of images.",
+    Send.ANNOUNCE: (
+        "Publish a CloudEvent for the consumers of images, as for every outcome that [events.md](events.md) names. "
+        "These are the milestones, which a policy with `events: milestones` keeps."
+    ),
     Send.REVOKE: "Exclude the version from `latest` in every region, and verify the result.",
     Send.HIDE: (
         "Exclude the version from `latest` wherever it is visible without proof, and verify the result. Sent where the "

@@ -18,13 +18,23 @@ from shared.adapters.memory.machines import Casting, MemoryMachines
 from shared.adapters.memory.publisher import MemoryPublisher
 from shared.adapters.memory.queues import MemoryQueues
 from shared.adapters.memory.usage import MemoryUsage
+from shared.codec.release_events import check_event
 from shared.domain.facts import DefinitionFacts, GalleryFacts, ProvisioningState
 from shared.domain.image import DefinitionId
+from shared.domain.messages import Announcement
 from shared.domain.policy import Policy
 from shared.ports import World
 
 OWN_WRITER: Final = "0a0a0a0a-0000-4000-8000-00000000000a"
 """The app's own id, as the events of its writes name it."""
+
+
+class CheckedPublisher(MemoryPublisher):
+    """A publisher that refuses an event that does not fit its documented type: a fault of the app."""
+
+    async def publish(self, announcement: Announcement) -> None:
+        check_event(announcement.type, announcement.data)
+        await super().publish(announcement)
 
 
 class Cloud:
@@ -52,7 +62,7 @@ class Cloud:
         )
         self.machines = MemoryMachines(clock, policy.test, self.galleries, casting=casting)
         self.queues, self.ledger = MemoryQueues(clock), MemoryLedger()
-        self.evidence, self.publisher = MemoryEvidence(), MemoryPublisher()
+        self.evidence, self.publisher = MemoryEvidence(), CheckedPublisher()
         self.health = MemoryHealth(clock)
         self.usage = MemoryUsage(page_size=10)
         for definition in sorted(definitions_of(policy) - set(absent)):

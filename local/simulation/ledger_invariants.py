@@ -22,7 +22,7 @@ from local.simulation.observations import (
     ring_named,
 )
 from shared.domain.image import VersionId
-from shared.domain.messages import Command
+from shared.domain.messages import Command, Kind
 from shared.domain.release import GateRecord, Pending, Publication, Release, State
 from shared.ports import Stored
 
@@ -83,12 +83,23 @@ class LedgerInvariants:
         if row.state not in ENDED and not any(each.command.kind in CARRIES_RELEASE for each in row.pending.values()):
             text = f"{row.version.short} is {row.state} and waits for nothing"
             self._context.broken(Law.NOTHING_LOST, text, invocation)
+        self._check_told(invocation, before, row)
         if row.state is State.QUALIFYING and (before is None or before.state is not State.QUALIFYING):
             self._waits_since[row.version] = invocation.started_at
         known = set(before.gates) if before else set()
         for record in row.gates:
             if record not in known:
                 self._check_evidence(invocation, row, record, before.state if before else None)
+
+    def _check_told(self, invocation: Invocation, before: Release | None, row: Release) -> None:
+        """A release that stalls, or that goes on again, orders with the same write to tell so."""
+        was, now = bool(before and _needs_people(before)), _needs_people(row)
+        if was == now:
+            return
+        new = {key for key in row.pending if before is None or key not in before.pending}
+        if not any(key.startswith("announce/") and key.endswith("stalled" if now else "-unstalled") for key in new):
+            text = f"{row.version.short} {'stalled' if now else 'goes on again'}, and nobody is told"
+            self._context.broken(Law.OUTBOX, text, invocation)
 
     def _check_reuse(self, invocation: Invocation, former: Release) -> None:
         facts = run_now(self._context.cloud.galleries.version(former.version))
@@ -132,6 +143,10 @@ class LedgerInvariants:
         if waited < policy.scan.deadline:
             text = f"{row.version.short} waited for its scan for {waited} of {policy.scan.deadline}"
             self._context.broken(Law.NOTHING_LOST, text, invocation)
+
+
+def _needs_people(row: Release) -> bool:
+    return any(each.stalled and each.command.kind is not Kind.ANNOUNCE for each in row.pending.values())
 
 
 def repeats_itself(call: Call) -> bool:

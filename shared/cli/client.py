@@ -66,6 +66,14 @@ class Client:
         """Return the response body with the details of one release, by its full resource id."""
         return self._request("GET", f"/api/releases?version={quote(version, safe='')}")
 
+    def latest(self, definition: str) -> bytes:
+        """Return the response body with what each kind of consumer gets as the latest version of a definition."""
+        return self._request("GET", f"/api/latest?definition={quote(definition, safe='')}")
+
+    def failover(self, definition: str) -> bytes:
+        """Return the response body with what a failover to a definition's standing twins needs."""
+        return self._request("GET", f"/api/failover?definition={quote(definition, safe='')}")
+
     def validation(self, version: str) -> bytes:
         """Return the response body with the verdict on a version's metadata, by its full resource id."""
         return self._request("GET", f"/api/validation?version={quote(version, safe='')}")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli import action_commands, boot_commands
+from shared.cli import action_commands, boot_commands, definition_commands
 from shared.cli.exit_codes import INCOMPLETE, POLICY_INVALID, REQUEST_FAILED, SUCCESS, VALIDATION, CommandError
 from shared.cli.session import Json, Session, Version, client_of, console, print_body, resolve, session_of
 
@@ -101,6 +101,7 @@ def in_use(context: typer.Context, version: Version, as_json: Json = False) -> N
 
 
 action_commands.register(app)
+definition_commands.register(app)
 
 
 @policy.command("check")

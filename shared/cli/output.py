@@ -40,6 +40,7 @@ def overview(answer: Overview, now: datetime) -> Iterator[RenderableType]:
         yield table
     yield from _ended_with_reasons(answer.releases)
     yield from _stalled(answer.releases)
+    yield from _drifted(answer.releases)
     yield from _dead_letters(answer.dead_letters)
 
 
@@ -97,6 +98,8 @@ def _facts(answer: Explanation, now: datetime) -> Iterator[Text]:
         yield safe_text(f"reason: {reason}", "red" if answer.state in {"rejected", "revoked"} else "yellow")
     for warning in answer.warnings:
         yield safe_text(f"warning: {warning}", "yellow")
+    for each in answer.drift:
+        yield safe_text(f"drift: {each}", "yellow")
 
 
 def _hold(hold: Action) -> Text:
@@ -167,6 +170,14 @@ def _stalled(releases: Iterable[Summary]) -> Iterator[Text]:
         yield Text(
             "After you fix the cause, run `ringmaster resend VERSION` to send the stalled commands again.", style="dim"
         )
+
+
+def _drifted(releases: Iterable[Summary]) -> Iterator[Text]:
+    found = [(each.name, text) for each in releases for text in each.drift]
+    if found:
+        yield Text("\nDrift: galleries differ from what was published", style="bold")
+    for name, text in found:
+        yield safe_text(f"{name}: {text}", "yellow")
 
 
 def _dead_letters(letters: Iterable[DeadLetter]) -> Iterator[RenderableType]:

@@ -67,6 +67,7 @@ class Summary(msgspec.Struct):
     published: dict[str, list[str]] = {}
     waiting_for: list[Waiting] = []
     stalled: dict[str, str] = {}
+    drift: list[str] = []
     seconds: float = 0.0
     settled: bool = False
     hold: Action | None = None
@@ -258,6 +259,53 @@ class RevocationPlan(msgspec.Struct, rename="camel"):
     allowed_to_leave_empty: bool = False
     in_use: InUse | None = None
     descendants: str = "report"
+
+
+class LatestRow(msgspec.Struct, rename="camel"):
+    """What each kind of consumer gets in a region; None for nothing."""
+
+    region: str
+    ring: str | None = None
+    arm: str | None = None
+    scale_set_upgrades: str | None = None
+    newest_date: str | None = None
+    highest_number: str | None = None
+    own_flag: str | None = None
+
+
+class LatestTable(msgspec.Struct):
+    """The latest version of one image definition."""
+
+    definition: str
+    gallery: str
+    regions: list[LatestRow] = []
+    warnings: list[str] = []
+
+
+class Latest(msgspec.Struct):
+    """The latest version in every image definition that a definition's rings publish in."""
+
+    name: str
+    definitions: list[LatestTable] = []
+
+
+class Twin(msgspec.Struct, rename="camel"):
+    """A standing twin, and what it lacks."""
+
+    ring: str
+    complete: bool
+    point_to: str
+    instead_of: list[str] = []
+    regions: list[str] = []
+    version: str | None = None
+    missing: list[str] = []
+
+
+class Failover(msgspec.Struct):
+    """The standing twins of a definition."""
+
+    name: str
+    twins: list[Twin] = []
 
 
 class Identity(msgspec.Struct, rename="camel"):

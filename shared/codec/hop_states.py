@@ -150,3 +150,5 @@ def check_state(kind: Kind, state: HopState, where: object) -> None:
         raise Unencodable(f"{where} is {type(state).__name__}, which is not a state of a {kind} command")
     else:
         plain.check_times(state, where)
+        if isinstance(state, Announce):
+            plain.check_plain(state.details, where)

@@ -6,6 +6,7 @@ Fields that came later have defaults, so that older rows stay readable. A field 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -39,7 +40,7 @@ def encode_release(release: Release) -> bytes:
     """A release as UTF-8 JSON. Raises Unencodable."""
     what = plain.LazyText(lambda: f"the row of {release.version.short}")
     plain.check_times(release, what)
-    for dated in (*release.gates, *release.published, *release.history, *release.actions):
+    for dated in _dated(release):
         plain.check_time(dated.at, what)
     pending = {branch: _wire(each) for branch, each in release.pending.items()}
     fields = {**values(release), "version": str(release.version), "pending": pending}
@@ -54,10 +55,17 @@ def decode_release(body: bytes) -> Release:
     pending = {branch: _pending(wire) for branch, wire in row.pending.items()}
     release = from_wire(Release, row, version=version, pending=pending)
     # The types of what is inside are the domain's own, so that the decoder doesn't ask for offsets there.
-    for dated in (*release.gates, *release.published, *release.history, *release.actions):
+    for dated in _dated(release):
         if dated.at.tzinfo is None:
             raise Malformed(f"{what} of {version.short} has a time without a UTC offset: correct it in the table")
     return release
+
+
+def _dated(release: Release) -> Iterator[Any]:
+    """Everything in a row that has a time of its own."""
+    yield from (*release.gates, *release.published, *release.history, *release.actions)
+    if release.drift is not None:
+        yield release.drift
 
 
 def encode_summary(summary: ReleaseSummary) -> bytes:

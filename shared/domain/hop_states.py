@@ -97,9 +97,19 @@ class FetchOrder(HopState):
 
 @dataclass(frozen=True, slots=True)
 class Announce(HopState):
-    """Announce an outcome: the name of a ``lifecycle.Outcome`` in lower case."""
+    """Announce an outcome: the name of a ``lifecycle.Outcome`` in lower case, or another name in ``events.EVENTS``.
+
+    What the row says later may be something else, so the announcement keeps what was so when it happened. Rows of 0.1.0
+    have the outcome alone.
+    """
 
     outcome: str
+    at: datetime | None = None
+    state: str = ""
+    """The release's state after the event."""
+    why: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Plain JSON values of fields that only this type of event has, by name."""
 
 
 # --- replication ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Final
 from shared.domain.facts import ProvisioningState, RegionState, RegionTargetFacts, VersionFacts
 from shared.domain.image import VersionId, VersionNumber, region_name, region_names
 
-_RESOLVABLE: Final = {ProvisioningState.SUCCEEDED, ProvisioningState.UPDATING}
+RESOLVABLE: Final = {ProvisioningState.SUCCEEDED, ProvisioningState.UPDATING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def check_publication(versions: Sequence[VersionFacts], version: VersionId, regi
 
 
 def _resolves(version: VersionFacts, region: str) -> bool:
-    if version.provisioning_state not in _RESOLVABLE or not version.visible_in(region):
+    if version.provisioning_state not in RESOLVABLE or not version.visible_in(region):
         return False
     if version.replication is None:
         return True
@@ -166,7 +166,7 @@ def _harm(
 
 
 def _obstacle(version: VersionFacts, region: str) -> str:
-    if version.provisioning_state not in _RESOLVABLE:
+    if version.provisioning_state not in RESOLVABLE:
         return f"its provisioning state is {version.provisioning_state}"
     status = version.replication.regions.get(region) if version.replication else None
     return f"replication there is {status.state if status else 'not reported'}, not {RegionState.COMPLETED}"

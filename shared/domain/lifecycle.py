@@ -17,17 +17,19 @@ The diagram in ``docs/lifecycle.md`` is drawn from this table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.ahead import KEPT, has_passed, is_filling, replicas_kept
 from shared.domain.approvals import missing_approvals, missing_health
+from shared.domain.event_details import details_of
+from shared.domain.events import EVENTS, RING_PUBLISHED, STARTED
 from shared.domain.image import VersionId
 from shared.domain.messages import Kind
 from shared.domain.moment import Moment
 from shared.domain.orders import Send, order, order_announcement, order_clean_up
-from shared.domain.policy import DefinitionPolicy, Ring, VisibleBeforeProof
+from shared.domain.policy import DefinitionPolicy, EventDetail, Ring, VisibleBeforeProof
 from shared.domain.release import Gate, Publication, Release, State
 
 
@@ -182,6 +184,8 @@ def first(
     """A new release: the row that is inserted for a new version that the policy covers."""
     now = moment.now
     release = Release(version, State.VALIDATING, 1, policy.digest, now, now, traceparent=traceparent, builder=builder)
+    if policy.events is EventDetail.ALL:
+        release = order_announcement(release, STARTED, moment, details={"builder": builder})
     return order(release, Send.VALIDATE, policy, moment).with_history(now, "started")
 
 
@@ -193,21 +197,33 @@ def advance(
     *,
     why: str = "",
     ring: str | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Release:
     """The release after an outcome, with its new pending commands.
 
     ``policy`` may be None only where a release ends: the policy may no longer cover it. ``ring`` is the ring ahead that
-    the outcome is about. Raises NoSuchTransition.
+    the outcome is about, and ``facts`` are those of the verdict, for the event. Raises NoSuchTransition.
     """
-    moved = _moved(replace(release, seq=release.seq + 1), outcome, policy, moment, why, ring)
+    step = _Step(outcome, why, ring, facts or {})
+    moved = _moved(replace(release, seq=release.seq + 1), step, policy, moment)
     while policy is not None and (at_hand := _at_hand(moved, policy)) is not None:
-        moved = _moved(moved, at_hand, policy, moment, "ahead of its turn", None)
+        moved = _moved(moved, _Step(at_hand, "ahead of its turn"), policy, moment)
     return moved
 
 
-def _moved(
-    release: Release, outcome: Outcome, policy: DefinitionPolicy | None, moment: Moment, why: str, ring: str | None
-) -> Release:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An outcome, and what its history, its commands and its event say beside it."""
+
+    outcome: Outcome
+    why: str = ""
+    ring: str | None = None
+    """The ring ahead that the outcome is about."""
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _moved(release: Release, step: _Step, policy: DefinitionPolicy | None, moment: Moment) -> Release:
+    outcome, why = step.outcome, step.why
     follows = TABLE.get((release.state, outcome))
     if follows is None:
         raise NoSuchTransition(f"{release.version.short}: {outcome!r} cannot follow in state {release.state}")
@@ -218,15 +234,32 @@ def _moved(
         moved = replace(moved, warnings=tuple(_warnings(release, follows.state, policy)))
     if Send.CLEAN_UP in follows.sends:
         moved = order_clean_up(moved, moment)
-    if Send.ANNOUNCE in follows.sends:
-        moved = order_announcement(moved, outcome.name.lower(), moment)
+    if Send.ANNOUNCE in follows.sends or (policy and policy.events is EventDetail.ALL):
+        moved = _announced(moved, step, policy, moment)
     if policy is not None:
-        moved = _advanced(moved, outcome, follows, policy, moment, ring)
+        moved = _advanced(moved, outcome, follows, policy, moment, step.ring)
     elif not follows.state.is_terminal:
         raise NoSuchTransition(
             f"{release.version.short}: {outcome!r} requires a policy, and no policy covers the version"
         )
     return moved.with_history(moment.now, f"{outcome.value}{': ' + why if why else ''}")
+
+
+def _announced(release: Release, step: _Step, policy: DefinitionPolicy | None, moment: Moment) -> Release:
+    """The row with an order to announce an outcome, which is about the ring ahead where it names one."""
+    about = replace(release, ring=step.ring or release.ring)
+    for name in announced(step.outcome):
+        details = details_of(name, about, policy, moment, step.facts)
+        about = order_announcement(about, name, moment, why=step.why, details=details)
+    return replace(about, ring=release.ring)
+
+
+def announced(outcome: Outcome) -> tuple[str, ...]:
+    """What is announced of an outcome. The last ring is published like any other, and ends the release."""
+    about = outcome.name.lower()
+    if outcome is Outcome.LAST_RING_PUBLISHED:
+        return (RING_PUBLISHED, about)
+    return (about,) if about in EVENTS else ()
 
 
 def _warnings(release: Release, state: State, policy: DefinitionPolicy) -> Iterator[str]:
@@ -352,6 +385,7 @@ def _reset(release: Release, outcome: Outcome, policy: DefinitionPolicy) -> Rele
         gates=release.health_failures if is_same and outcome is not Outcome.RESTORE_ORDERED else (),
         reasons=(),
         warnings=(),
+        drift=None,
         qualified_at=None,
         actions=release.actions if is_same else (),
         builder=release.builder if is_same else None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.ahead import baked_at, is_filling, rings_to_fill, untested
+from shared.domain.events import STALLED, UNSTALLED
 from shared.domain.hop_states import (
     Announce,
     AwaitApproval,
@@ -45,8 +46,10 @@ MACHINE_PREFIX: Final = "rm-"
 MAX_MACHINE_NAME: Final = 15
 """Characters of a computer name on Windows ("Naming rules and restrictions for Azure resources": virtual machines)."""
 AT_ONCE: Final = timedelta(0)
-EMERGENCY: Final = "emergency"
-"""What an announcement of an emergency promotion is about."""
+LONGEST_WHY: Final = 500
+"""Characters of the reason in an announcement, and in a line of the history. The evidence has all of it."""
+LONGEST_STALL: Final = 1000
+"""Characters of the reason of a stall in an announcement."""
 COPY_HEAD_START: Final = timedelta(seconds=10)
 """Azure copies a version whose last update succeeded. Copies that are asked for at once begin before that update."""
 JUDGE_AGAIN_AFTER: Final = timedelta(seconds=10)
@@ -101,13 +104,62 @@ def order(
     return release
 
 
-def order_announcement(release: Release, outcome: str, moment: Moment) -> Release:
-    """The row with an order to announce an outcome.
+def order_announcement(
+    release: Release, about: str, moment: Moment, *, why: str = "", details: Mapping[str, Any] | None = None
+) -> Release:
+    """The row with an order to announce something that happened with the row's last sequence number.
 
-    Two announcements of one release may be on their way at once, so each is a branch of its own.
+    Two announcements of one release may be on their way at once, so each is a branch of its own. Its name becomes the
+    id of the event: the same transition has the same one, and no other event of the version ever has it.
     """
-    branch = Branch(Kind.ANNOUNCE, release.ring, str(release.seq))
-    return _ordered(release, _Order(branch, Announce(outcome), ANNOUNCE_WITHIN), moment)
+    branch = Branch(Kind.ANNOUNCE, release.ring, f"{release.seq}-{about}")
+    state = Announce(about, moment.now, release.state.value, why[:LONGEST_WHY], details or {})
+    return _ordered(release, _Order(branch, state, ANNOUNCE_WITHIN), moment)
+
+
+def announce_beside(
+    release: Release, about: str, moment: Moment, *, why: str = "", details: Mapping[str, Any] | None = None
+) -> Release:
+    """The same for something that is no transition: it gets a sequence number of its own."""
+    return order_announcement(replace(release, seq=release.seq + 1), about, moment, why=why, details=details)
+
+
+def announce_stalls(before: Release, after: Release, moment: Moment) -> Release:
+    """The row after a write, with an order to announce that the release needs attention from now on, or no longer."""
+    was, now = attention(before), attention(after)
+    if bool(was) == bool(now):
+        return after
+    about, stalls = (STALLED, now) if now else (UNSTALLED, was)
+    shown = {branch: reason[:LONGEST_STALL] for branch, reason in stalls.items()}
+    return announce_beside(after, about, moment, why="; ".join(stalls.values()), details={"stalls": shown})
+
+
+def order_repair(release: Release, ring: str, moment: Moment, *, stalled: str | None = None) -> Release:
+    """The row of an ended release with an order to replicate a published ring again, after which it is published.
+
+    ``stalled`` parks the order: people must send it.
+    """
+    branch, seq = Branch(Kind.REPLICATE, ring), release.seq + 1
+    moved = _ordered(replace(release, seq=seq), _Order(branch, NoState(), PUBLISH_WITHIN), moment)
+    if stalled is None:
+        return moved
+    parked = replace(moved.pending[str(branch)], sent=True, stalled=stalled, parked=True)
+    return moved.with_pending(branch, parked).with_history(moment.now, f"{branch} stalled: {stalled}")
+
+
+def order_republication(release: Release, ring: str, moment: Moment) -> Release:
+    """The row of an ended release whose repaired ring is to be published again."""
+    order = _Order(Branch(Kind.PROMOTE, ring), Publish(), PUBLISH_WITHIN)
+    return _ordered(replace(release, seq=release.seq + 1), order, moment)
+
+
+def attention(release: Release) -> Mapping[str, str]:
+    """Branches that people must look at, with the reason.
+
+    Announcements are left out: one that the topic refuses could not be announced either.
+    """
+    announcing = {branch for branch, each in release.pending.items() if each.command.kind is Kind.ANNOUNCE}
+    return {branch: reason for branch, reason in release.stalls.items() if branch not in announcing}
 
 
 def order_watch(release: Release, ring: str, policy: DefinitionPolicy, moment: Moment) -> Release:

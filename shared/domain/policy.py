@@ -15,6 +15,7 @@ from typing import Protocol
 
 from shared.domain.access import Access
 from shared.domain.console_patterns import PatternSeverity
+from shared.domain.fleet import Fleet, Prices
 from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
 from shared.domain.own_checks import BaselineRules, OwnCheck
@@ -64,6 +65,22 @@ class RegionTarget:
     name: str
     replicas: int = 1
     storage: str = "Standard_LRS"
+
+
+class EventDetail(StrEnum):
+    """Which events are published about a release."""
+
+    ALL = "all"
+    """Every transition."""
+    MILESTONES = "milestones"
+    """What consumers and people must know: publications, ends, approvals, holds, revocations and stalls."""
+
+
+class DriftAction(StrEnum):
+    """What Ringmaster does when a gallery no longer has what it published."""
+
+    REPORT = "report"
+    REPAIR = "repair"
 
 
 class ApprovalDeadline(StrEnum):
@@ -137,6 +154,9 @@ class Ring:
     """When the ring may be published; empty for always."""
     health: HealthRules | None = None
     """How what follows the ring is watched after its publication; None for not at all."""
+    fleet: Fleet | None = None
+    standby: bool = False
+    """Whether the ring is a standing twin, to which consumers go when the other rings' galleries are lost."""
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -386,6 +406,8 @@ class DefinitionPolicy:
     """What an emergency promotion may skip."""
     max_rings_per_day: DayLimit | None = None
     supersede: Supersede = Supersede.BOTH
+    events: EventDetail = EventDetail.ALL
+    drift: DriftAction = DriftAction.REPORT
     revocation: RevocationRules = field(default_factory=RevocationRules)
     ahead: Ahead = Ahead.NEXT
 
@@ -433,6 +455,7 @@ class Policy:
     definitions: Mapping[DefinitionId, DefinitionPolicy]
     access: Access = field(default_factory=Access)
     """Who may do what everywhere."""
+    prices: Prices | None = None
     in_use: InUseRules = field(default_factory=InUseRules)
     """Where to look for users of a version."""
 

@@ -14,11 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.actions import Action, ActionRecord
 from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
+
+BUILDERS: Final = "builders"
+"""Name of the trait with the ids of whoever created the version, separated by spaces."""
 
 HISTORY_KEPT = 120
 
@@ -126,6 +130,38 @@ class Publication:
     at: datetime
 
 
+class DriftKind(StrEnum):
+    """A way in which a gallery can differ from what was published."""
+
+    REGION_REMOVED = "region_removed"
+    REPLICAS_LOWERED = "replicas_lowered"
+    STORAGE_CHANGED = "storage_changed"
+    HIDDEN = "hidden"
+    COPY_DELETED = "copy_deleted"
+    FOREIGN_LATEST = "foreign_latest"
+    """``latest`` resolves to a higher number that somebody else wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """One difference, and whether Ringmaster can repair it."""
+
+    kind: DriftKind
+    ring: str
+    region: str | None
+    text: str
+    repairable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """What differs now, since when, and when repairs began. ``findings`` is empty once nothing differs."""
+
+    at: datetime
+    findings: tuple[DriftFinding, ...] = ()
+    repairs: tuple[datetime, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One line of a release's history."""
@@ -161,6 +197,8 @@ class Release:
     """What people did, oldest first."""
     scan_failed_at: datetime | None = None
     """When a later scan of this image failed last: approvals that were given before do not count."""
+    drift: DriftRecord | None = None
+    """How the galleries differ from what was published; None if they never did."""
     builder: str | None = None
     """Application or object id of who wrote the version first, in lower case, where the event told."""
 
@@ -183,6 +221,12 @@ class Release:
     def taken(self, *actions: Action) -> tuple[ActionRecord, ...]:
         """The records of these actions that were taken on this incarnation, oldest first."""
         return tuple(each for each in self.actions if each.action in actions and each.incarnation == self.incarnation)
+
+    @property
+    def builders(self) -> frozenset[str]:
+        """Every id under which whoever built the version is known: from the event, and from the Activity Log."""
+        told = {self.builder.lower()} if self.builder else set[str]()
+        return frozenset(told.union(self.traits.get(BUILDERS, "").split()))
 
     @property
     def hold(self) -> ActionRecord | None:

@@ -26,6 +26,8 @@ class ReleaseSummary:
     """The names of the rings in which the release is published."""
     last_scan: datetime | None = None
     """When a scan of this incarnation was last judged."""
+    has_drifted: bool = False
+    """Whether a gallery differed from what was published when it was last compared."""
 
     @classmethod
     def of(cls, release: Release) -> ReleaseSummary:
@@ -39,4 +41,5 @@ class ReleaseSummary:
             incarnation=release.incarnation,
             published=tuple(each.ring for each in release.published),
             last_scan=None if last is None else last.at,
+            has_drifted=bool(release.drift and release.drift.findings),
         )

@@ -17,6 +17,7 @@ from shared.domain.actions import REASON_NEEDED, Action, ActionRecord, Request
 from shared.domain.evidence_names import evidence_folder
 from shared.domain.image import VersionId
 from shared.domain.moment import Moment
+from shared.domain.orders import announce_stalls
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
 from shared.engine.apply_action import ActionDenied, Applied, Impossible, apply, check_role
@@ -63,7 +64,7 @@ async def act(version: VersionId, request: Request, world: World, *, now: dateti
             written = await _write(stored, applied.release, world)
         except Conflict:
             continue
-        await send_pending(written, world, now=now)
+        await send_pending(written, world, now=now, since=stored.release.seq if stored else 0)
         return Taken(written.release, applied.release.actions[-1])
     raise Conflict(f"the row of {version.short} changed {FOLDS} times while the action was taken: try again")
 
@@ -121,6 +122,7 @@ def _applied(
         ring=request.ring,
     )
     applied = apply(release, request, record, policy, moment)
+    applied = replace(applied, release=announce_stalls(release, applied.release, moment))
     document = {
         "schema": 1,
         "version": str(release.version),

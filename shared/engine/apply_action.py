@@ -9,19 +9,12 @@ from typing import Any, Final
 
 from shared.domain.actions import ROLES, Action, ActionRecord, Request
 from shared.domain.approvals import approvals, missing_approvals
+from shared.domain.events import EMERGENCY, HELD, RESUMED
 from shared.domain.hop_states import BeginRevocation, Watch
 from shared.domain.lifecycle import Outcome, advance, after_bake
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import (
-    EMERGENCY,
-    PUBLISH_WITHIN,
-    Send,
-    may_leave_empty,
-    order,
-    order_announcement,
-    order_watch,
-)
+from shared.domain.orders import PUBLISH_WITHIN, Send, announce_beside, may_leave_empty, order, order_watch
 from shared.domain.outcomes import Decided
 from shared.domain.policy import ApprovalRules, DefinitionPolicy, Ring
 from shared.domain.release import Answer, Gate, Pending, Release, State
@@ -88,6 +81,11 @@ class _Action:
         """The row with the record and its line of history."""
         return replace(release, actions=(*release.actions, self.record)).with_history(self.moment.now, self.text)
 
+    def announced(self, release: Release, about: str, **details: Any) -> Release:
+        """The row with an order to announce the action, which is no transition."""
+        by = {"id": self.record.by, "name": self.record.name}
+        return announce_beside(release, about, self.moment, why=self.record.reason, details={"by": by, **details})
+
 
 def check_role(request: Request, policy: DefinitionPolicy) -> None:
     """Raise Forbidden unless the actor has the role that the action needs."""
@@ -128,8 +126,8 @@ def _approve(release: Release, do: _Action) -> Applied:
     actor = do.request.actor
     if rules.approvers and rules.approvers.isdisjoint(actor.ids):
         raise Forbidden(f"{ring.name} names its approvers, and {actor} is none of them", "not_an_approver")
-    builder = release.builder or release.traits.get("builder")
-    if not rules.builder_may_approve and builder and builder in actor.ids:
+    builders = release.builders
+    if not rules.builder_may_approve and not builders.isdisjoint({*actor.ids, actor.name.lower()}):
         raise Forbidden(f"{actor} built this version, and a builder may not approve {ring.name}", "builder")
     if any(each.by == actor.id for each in approvals(release, ring)):
         raise Impossible(f"{actor} has approved {ring.name} already", "approved_already")
@@ -138,7 +136,7 @@ def _approve(release: Release, do: _Action) -> Applied:
     left = missing_approvals(release, do.policy, ring)
     if release.state is State.AWAITING_APPROVAL and left == 0:
         release = advance(release, Outcome.APPROVED, do.policy, do.moment)
-    facts = {"needed": rules.count, "missing": left, "builder": builder or "unknown"}
+    facts = {"needed": rules.count, "missing": left, "builder": ", ".join(sorted(builders)) or "unknown"}
     return Applied(release, do.record, facts)
 
 
@@ -178,7 +176,7 @@ def _hold(release: Release, do: _Action) -> Applied:
         raise Impossible(f"the release is {release.state.value}: there is nothing to hold")
     if release.hold:
         raise Impossible(f"{release.hold.actor} holds this release already", "held_already")
-    return Applied(_publish_anew(do.taken(release), do), do.record)
+    return Applied(do.announced(_publish_anew(do.taken(release), do), HELD), do.record)
 
 
 def _resume(release: Release, do: _Action) -> Applied:
@@ -190,7 +188,7 @@ def _resume(release: Release, do: _Action) -> Applied:
     if release.hold is None:
         text = " A scan holds it: it goes on when a scan passes." if release.state is State.HELD else ""
         raise Impossible(f"nobody holds this release.{text}", "not_held")
-    return Applied(_publish_anew(do.taken(release), do), do.record)
+    return Applied(do.announced(_publish_anew(do.taken(release), do), RESUMED), do.record)
 
 
 def _unknown_health(release: Release) -> list[str]:
@@ -363,7 +361,7 @@ def _emergency(release: Release, do: _Action) -> Applied:
     do = replace(do, record=replace(do.record, ring=ring.name))
     text = f"{EMERGENCY_WARNING}{do.record.actor} ordered {ring.name}: {do.record.reason}"
     skips = sorted(each.value for each in do.policy.emergency_skips)
-    moved = order_announcement(replace(do.taken(release), warnings=(*release.warnings, text)), EMERGENCY, do.moment)
+    moved = do.announced(replace(do.taken(release), warnings=(*release.warnings, text)), EMERGENCY, skips=skips)
     applied = Applied(moved, do.record)
     if moved.state is State.BAKING and "bake" in skips:
         applied = _baked(moved, do)

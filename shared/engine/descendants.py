@@ -47,7 +47,7 @@ async def _revoke(version: VersionId, hop: Hop, state: RevokeDescendants) -> str
             written = await (world.ledger.insert(moved) if stored is None else world.ledger.replace(stored, moved))
         except Conflict:
             continue
-        await send_pending(written, world, now=hop.now)
+        await send_pending(written, world, now=hop.now, since=stored.release.seq if stored else 0)
         return f"{version.short} is revoked too: it was made from this version"
     raise Conflict(f"the row of {version.short} changed {FOLDS} times while it was to be revoked")
 

@@ -23,6 +23,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
+from shared.domain.orders import LONGEST_WHY, announce_stalls
 from shared.domain.outcomes import (
     Annotated,
     Decided,
@@ -47,11 +48,10 @@ from shared.domain.release import (
     health_warning,
 )
 from shared.domain.revocation import hidden_for_health
+from shared.engine.repair import is_repair, repair_ended, repaired
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
-LONGEST_WHY: Final = 500
-"""Maximum length of the reasons in a line of the history, in characters. The row and the evidence have all of them."""
 _ENDED: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
 """States in which the health of a ring, that was judged meanwhile, stops nothing any more."""
 SINCE: Final = "since it was published: "
@@ -77,10 +77,23 @@ def fold(
     release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
 ) -> Folded:
     """The row after a hop. The row must expect the command, or the command must be a hint."""
+    folded = _fold(release, command, result, policy, moment)
+    return replace(folded, release=announce_stalls(release, folded.release, moment))
+
+
+def _fold(
+    release: Release, command: Command, result: HopResult, policy: DefinitionPolicy | None, moment: Moment
+) -> Folded:
     now = moment.now
     match result:
         case Requeue():
             return Folded(_requeued(release, command, result, moment))
+        case Decided() if is_repair(release, command):
+            record, document = recorded(release, result, command.ring, command.region, now)
+            moved = repaired(release, command, result, record, moment)
+            return Folded(moved, record.evidence, document)
+        case Redirected(outcome, why) if is_repair(release, command) and outcome is not Outcome.NUMBER_REUSED:
+            return Folded(repair_ended(release, command, why, moment))
         case Decided():
             return _decided(release, command, result, _needed(policy), moment)
         case Rechecked():
@@ -166,7 +179,7 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
     if result.gate is Gate.PUBLICATION and result.answer is Answer.PASS:
         release = _with_publication(release, policy, command.ring or "", moment.now)
     if result.gate is Gate.HIDING:
-        return Folded(_hidden(release, policy, moment), record.evidence, document)
+        return Folded(_hidden(release, result, policy, moment), record.evidence, document)
     if result.gate is Gate.IN_USE:
         told = "; ".join(result.reasons)[:LONGEST_WHY]
         listed = advance(release, Outcome.USERS_LISTED, policy, moment, why=told)
@@ -176,7 +189,7 @@ def _decided(release: Release, command: Command, result: Decided, policy: Defini
         reasons = tuple(f"{ahead}, filled ahead: {each}" for each in reasons)
     outcome = _outcome(release, result, policy, command)
     why = "; ".join(reasons)[:LONGEST_WHY] or ahead or ""
-    moved = advance(release, outcome, policy, moment, why=why, ring=ahead)
+    moved = advance(release, outcome, policy, moment, why=why, ring=ahead, facts=result.facts)
     return Folded(replace(moved, reasons=_ended(moved, reasons)), record.evidence, document)
 
 
@@ -207,7 +220,7 @@ def _watched(release: Release, command: Command, result: Decided, policy: Defini
     return Folded(moved, record.evidence, document)
 
 
-def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Release:
+def _hidden(release: Release, result: Decided, policy: DefinitionPolicy, moment: Moment) -> Release:
     """The row of a hidden version. A rejected one is published only where the policy does not reach any more."""
     if release.state is State.REJECTED:
         names = {ring.name for ring in policy.rings}
@@ -215,7 +228,7 @@ def _hidden(release: Release, policy: DefinitionPolicy, moment: Moment) -> Relea
         names = hidden_for_health(release, policy)
     if names:
         release = replace(release, published=tuple(each for each in release.published if each.ring not in names))
-    return advance(release, Outcome.HIDDEN, policy, moment)
+    return advance(release, Outcome.HIDDEN, policy, moment, facts=result.facts)
 
 
 def _rechecked(release: Release, result: Rechecked, policy: DefinitionPolicy, moment: Moment) -> Folded:

@@ -13,8 +13,9 @@ from shared.codec import CodecError, decode_command, unwrapped
 from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
+from shared.domain.orders import announce_stalls
 from shared.domain.release import Pending
-from shared.engine.commit import FOLDS, still_changing
+from shared.engine.commit import FOLDS, send_pending, still_changing
 from shared.engine.fold import backoff, stalled
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
@@ -65,10 +66,12 @@ async def _stall(command: Command, world: World, now: datetime) -> bool:
         fault = stored.release.pending[str(command.branch)].fault
         command = stored.release.as_decided(command)
         reason = f"every attempt failed; last error: {fault or 'no reason was recorded; see the host log'}"
+        row = stalled(stored.release, command, reason, now)
         try:
-            await world.ledger.replace(stored, stalled(stored.release, command, reason, now))
+            written = await world.ledger.replace(stored, announce_stalls(stored.release, row, Moment(now, world.pace)))
         except Conflict:
             continue
+        await send_pending(written, world, now=now, since=stored.release.seq)
         return True
     raise still_changing(command)
 

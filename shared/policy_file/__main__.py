@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.domain.policy import DefinitionPolicy, Policy
+from shared.domain.replica_plan import cost_notes, replica_notes
 from shared.policy_file import PolicyFaults, read_file
 from shared.policy_file.fields import duration_text
 from shared.policy_file.reference import json_schema, markdown
@@ -34,6 +35,8 @@ def summary(policy: Policy, now: datetime) -> str:
             lines.append(f"  {ring.name}{elsewhere}: {', '.join(ring.region_names)}{bake}")
         lines.extend(_vex(definition))
         lines.extend(_expired(definition, now))
+        notes = (*replica_notes(definition), *cost_notes(definition, policy.prices))
+        lines.extend(f"  note: {each}" for each in notes)
         lines.append(f"  digest {definition.digest[:16]}")
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
 from shared.domain.console_patterns import PatternSeverity
+from shared.domain.fleet import Fleet, Prices
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
     Ahead,
@@ -22,6 +23,8 @@ from shared.domain.policy import (
     DayLimit,
     DefinitionPolicy,
     DescendantRule,
+    DriftAction,
+    EventDetail,
     FailedRescanAction,
     Policy,
     RegionTarget,
@@ -48,8 +51,10 @@ from shared.policy_file.health_models import health_of
 from shared.policy_file.models import (
     BootSection,
     DefinitionSection,
+    FleetSection,
     InUseSection,
     PolicySection,
+    PricesSection,
     RingSection,
     TestSection,
 )
@@ -86,6 +91,8 @@ def build(
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
             max_rings_per_day=_day_limit(section.max_rings_per_day),
             supersede=Supersede(section.supersede),
+            events=EventDetail(section.events),
+            drift=DriftAction(section.drift),
             revocation=RevocationRules(DescendantRule(section.revocation.descendants)),
             ahead=Ahead(section.ahead),
         )
@@ -95,6 +102,7 @@ def build(
         test,
         {definition.source: definition for definition in definitions},
         access=_access(document.access),
+        prices=_prices(document.prices),
         in_use=_in_use(document.in_use),
     )
 
@@ -109,6 +117,16 @@ def _in_use(section: InUseSection) -> InUseRules:
 
 def _test(section: TestSection) -> TestEnvironment:
     return TestEnvironment(section.subscription.lower(), section.resource_group, section.subnet)
+
+
+def _prices(section: PricesSection | None) -> Prices | None:
+    return (
+        Prices(
+            section.as_of, section.currency, {str(storage): price for storage, price in section.per_gb_month.items()}
+        )
+        if section
+        else None
+    )
 
 
 def _access(section: AccessSection) -> Access:
@@ -216,7 +234,13 @@ def _ring(section: RingSection, source: DefinitionId, scan: ScanRules) -> Ring:
         approval=_approval(section.approval) if section.approval else None,
         windows=tuple(map(window_of, section.windows)),
         health=health_of(section.health) if section.health else None,
+        fleet=_fleet(section.fleet) if section.fleet else None,
+        standby=section.standby,
     )
+
+
+def _fleet(section: FleetSection) -> Fleet:
+    return Fleet(section.vms, tuple(section.scale_sets), section.headroom_percent, section.image_gb)
 
 
 def _ring_scan(section: RingScanSection, rules: ScanRules) -> ScanRules:
@@ -301,9 +325,13 @@ _NO_VERDICT: Final = {
     "supersede",
     "revocation",
     "ahead",
+    "events",
+    "drift",
+    "fleet",
+    "standby",
 }
-"""Who may act, what happens when, and what follows a revocation: a change decides nothing anew about an image, so that
-its evidence still holds."""
+"""Who may act, what happens when, what follows a revocation, and what is told or planned: a change decides nothing anew
+about an image, so that its evidence still holds."""
 _ADDED: Final[dict[str, Any]] = {
     "approval": None,
     "bake_in": None,

@@ -5,7 +5,7 @@ Descriptions are the reference: ``docs/policy.md`` and ``docs/policy.schema.json
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -67,6 +67,22 @@ class RegionSection(Section):
         return {"name": value} if isinstance(value, str) else value
 
 
+class FleetSection(Section):
+    """What is created from a version in one region of the ring at the same time. `policy check` compares the replica
+    counts with it, by Microsoft's guidance: one replica for 20 VMs and for each scale set of up to 600 instances, at
+    least three.
+    """
+
+    vms: int = Field(0, ge=0, le=100_000, description="VMs that are created at the same time, outside of scale sets")
+    scale_sets: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
+        default_factory=list, description="Instances of each scale set that is created or scaled out at the same time"
+    )
+    headroom_percent: int = Field(20, ge=0, le=300, description="How many more replicas than computed, in percent")
+    image_gb: float | None = Field(
+        None, gt=0, le=32767, alias="imageGB", description="Size that the image occupies in GB, for the cost"
+    )
+
+
 class RingSection(Section):
     """One step of a rollout: regions in one gallery, and the conditions for publishing in them."""
 
@@ -112,6 +128,14 @@ class RingSection(Section):
     health: HealthSection | None = Field(
         None,
         description="How what follows the ring is watched after its publication. Left out: not at all",
+    )
+    fleet: FleetSection | None = Field(
+        None, description="What is created from a version at the same time, to plan the replicas"
+    )
+    standby: bool = Field(
+        False,
+        description="Whether the ring is a standing twin in another region, to which consumers go when the other "
+        "rings' galleries are lost (`ringmaster failover plan`)",
     )
 
     @model_validator(mode="after")
@@ -338,6 +362,18 @@ class DefinitionSection(Section):
         "the older release ends when the newer version has passed its scan and smoke test. `queue`: the newer version "
         "is not published before the older release has ended. An older version is never published after a newer one",
     )
+    drift: Literal["report", "repair"] = Field(
+        "report",
+        description="What to do when a gallery no longer has what Ringmaster published: a region was removed, a "
+        "replica count lowered, a version hidden, a copy deleted. `report` tells it; `repair` also replicates and "
+        "publishes the newest published version of the ring again, at most three times a day. What others wrote is "
+        "only reported",
+    )
+    events: Literal["all", "milestones"] = Field(
+        "all",
+        description="Which CloudEvents are published about its releases: `all` publishes one for every transition; "
+        "`milestones` leaves out those that only tell progress. `docs/events.md` lists both",
+    )
     revocation: RevocationSection = Field(
         default_factory=lambda: RevocationSection.model_validate({}), description="What follows a revocation"
     )
@@ -364,6 +400,16 @@ class TestSection(Section):
     )
 
 
+class PricesSection(Section):
+    """Prices of stored replicas. Copy them from Azure's price list for managed snapshots, with the day."""
+
+    as_of: date = Field(description="Day of the price list, such as 2026-11-01")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="Currency, such as EUR")
+    per_gb_month: dict[Storage, Annotated[float, Field(ge=0)]] = Field(
+        description="Price of a GB in a month, by storage account type"
+    )
+
+
 class PolicySection(Section):
     """The top level of the file."""
 
@@ -375,6 +421,7 @@ class PolicySection(Section):
     access: AccessSection = Field(
         default_factory=lambda: AccessSection.model_validate({}), description="Who may do what, in every definition"
     )
+    prices: PricesSection | None = Field(None, description="Prices of stored replicas, for the cost of fleets")
     freezes: list[FreezeSection] = Field(default_factory=list, description="Times in which no ring is published")
     in_use: InUseSection = Field(
         default_factory=lambda: InUseSection.model_validate({}),

@@ -119,7 +119,7 @@ The following are errors, too:
 A new report on a published version is evaluated with the current policy, and with the rules of the rings in which it is
 published. It is compared with the findings that the version had when it passed. If it fails, `onFailedRescan` decides:
 
-- `alert`: a warning on the release, and a CloudEvent `Ringmaster.PublishedVersionFailed`.
+- `alert`: a warning on the release, and a CloudEvent `Ringmaster.Release.RescanFailed`.
 - `hold`: the same, and a release in progress is not published in further rings. A scan that passes resumes it. After
   `holdFor`, it is rejected. Where the version is published, it remains published.
 - `revoke`: `excludeFromLatest` is set in every region of every ring in which the version is published, so that `latest`

@@ -81,6 +81,7 @@ def summary(release: Release) -> dict[str, Any]:
         "published": {each.ring: list(each.regions) for each in release.published},
         "waiting_for": [_waiting(branch, pending) for branch, pending in sorted(release.pending.items())],
         "stalled": dict(release.stalls),
+        "drift": [each.text for each in release.drift.findings] if release.drift else [],
         "started_at": release.started_at.isoformat(),
         "updated_at": release.updated_at.isoformat(),
         "seconds": ((ended or release.updated_at) - release.started_at).total_seconds(),

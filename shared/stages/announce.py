@@ -1,67 +1,59 @@
-"""Announcements to consumers of images: CloudEvents whose id identifies duplicates."""
+"""Announcements to consumers of images: CloudEvents whose id identifies duplicates (``domain.events``)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from shared.codec.release_events import event_data
+from shared.domain.events import EVENTS
 from shared.domain.hop_states import Announce
-from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Announcement, Command
-from shared.domain.orders import EMERGENCY
 from shared.domain.outcomes import Finished, HopResult
 from shared.domain.release import Release
 from shared.ports import World
 
-_TYPES: Final = {
-    Outcome.RING_PUBLISHED: "Ringmaster.RingPublished",
-    Outcome.LAST_RING_PUBLISHED: "Ringmaster.VersionReleased",
-    Outcome.REJECTED: "Ringmaster.VersionRejected",
-    Outcome.VERSION_GONE: "Ringmaster.VersionRejected",
-    Outcome.SUPERSEDED: "Ringmaster.VersionSuperseded",
-    Outcome.ALERTED: "Ringmaster.PublishedVersionFailed",
-    Outcome.APPROVAL_WANTED: "Ringmaster.ApprovalWanted",
-    Outcome.APPROVAL_OVERDUE: "Ringmaster.ApprovalOverdue",
-    Outcome.HELD_BACK: "Ringmaster.ReleaseHeld",
-    Outcome.HEALTH_FAILED: "Ringmaster.RingUnhealthy",
-    Outcome.HEALTH_HIDES: "Ringmaster.RingUnhealthy",
-    Outcome.HOLD_LIFTED: "Ringmaster.ReleaseResumed",
-    Outcome.REVOKE_ORDERED: "Ringmaster.RevocationStarted",
-    Outcome.REVOKED: "Ringmaster.VersionRevoked",
-}
-TYPES: Final = {outcome.name.lower(): text for outcome, text in _TYPES.items()} | {
-    EMERGENCY: "Ringmaster.EmergencyPromotionOrdered"
-}
-"""The type of the CloudEvent by what an announcement is about."""
 LONGEST_LIST: Final = 64 * 1024
-"""Bytes of the reasons, and of the warnings, in an event. An event has at most 1 MB ("Azure Event Grid quotas and
-limits"), and a release's row about as much."""
+"""Bytes of the reasons, and of the warnings, in an event. An event has at most 1 MB, and every 64 KB of it are billed
+as one ("Azure Event Grid quotas and limits"); a release's row has about 1 MB."""
 
 
 async def run(command: Command, release: Release, world: World, now: datetime) -> HopResult:
     """Publish one announcement."""
     match command.state:
-        case Announce(name):
-            about = name
+        case Announce() as state:
+            await world.publisher.publish(_announcement(command, state, release, now))
         case state:
             raise TypeError(f"an announcement cannot be made from {state}")
-    announcement = Announcement(
-        type=TYPES[about],
-        version=release.version,
-        at=now,
-        id=f"{release.version}#{command.region}",
-        data={
-            "version": str(release.version),
-            "ring": command.ring,
-            "reasons": _bounded(release.reasons),
-            "warnings": _bounded(release.warnings),
-            "published": {each.ring: list(each.regions) for each in release.published},
-        },
-    )
-    await world.publisher.publish(announcement)
     return Finished()
+
+
+def _announcement(command: Command, state: Announce, release: Release, now: datetime) -> Announcement:
+    event, version = EVENTS[state.outcome], release.version
+    values: dict[str, Any] = {
+        "version": str(version),
+        "number": str(version.number),
+        "definition": str(version.definition),
+        "incarnation": release.incarnation,
+        "state": state.state or release.state.value,
+        "sequence": command.seq,
+        "policy": release.policy_digest,
+        "ring": command.ring,
+        "why": state.why,
+        "reasons": _bounded(release.reasons),
+        "warnings": _bounded(release.warnings),
+        "published": {each.ring: list(each.regions) for each in release.published},
+        **state.details,
+    }
+    return Announcement(
+        type=event.TYPE,
+        version=version,
+        at=state.at or now,
+        id=f"{version}#{command.region}",
+        data=event_data(event, values),
+    )
 
 
 def _bounded(texts: Sequence[str]) -> list[str]:

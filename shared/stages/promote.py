@@ -39,6 +39,7 @@ from shared.domain.latest import (
     latest_in,
     plan_publication,
 )
+from shared.domain.latest_readers import overtaken_by_date
 from shared.domain.lifecycle import Outcome, missing_proof
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
@@ -339,7 +340,8 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
             "predicted": state.predicted,
             "readBack": _flags(versions, target),
         }
-        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(regions)})
+        warnings = _other_readers(versions, found) if found else ()
+        return Decided(Gate.PUBLICATION, Answer.PASS, facts=facts, rules={"regions": list(regions)}, warnings=warnings)
     if _overtaken(versions, target, regions):
         shown = _shown(found, hop.ring) if found else None
         return Redirected(Outcome.SUPERSEDED, "; ".join(wrong), published=shown)
@@ -349,6 +351,18 @@ async def _read_back(hop: Hop, state: ReadBack) -> HopResult:
             Publish(), timedelta(0), note=f"the read-back differs, so it is written again: {'; '.join(wrong)}"
         )
     return Requeue(replace(state, reads=reads), READ_BACK)
+
+
+def _other_readers(versions: Sequence[VersionFacts], version: VersionFacts) -> tuple[str, ...]:
+    """The warning when consumers that sort by date do not get what was just published."""
+    other = overtaken_by_date(versions, version)
+    if other is None:
+        return ()
+    name = version.id.definition.gallery.name
+    return (
+        f"consumers that take the newest published date in {name} get {other}, not {version.id.number}: {other} was "
+        "built later and is visible",
+    )
 
 
 def _undo_if_visible(found: VersionFacts, state: ReadBack) -> HopResult | None:

@@ -13,13 +13,12 @@ from typing import Final
 
 from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.hop_states import AwaitVersion, ReadBack, UndoPublication
-from shared.domain.image import DefinitionId
 from shared.domain.image_traits import traits_of, written, written_for_ring
 from shared.domain.lifecycle import Outcome
 from shared.domain.messages import Branch, Kind
 from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requeue
 from shared.domain.policy import DefinitionPolicy, VisibleBeforeProof
-from shared.domain.release import Answer, Gate, Release, State
+from shared.domain.release import BUILDERS, Answer, Gate, Release, State
 from shared.domain.revocation import rightful_regions
 from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
 from shared.domain.validation_evidence import rules_in_evidence, seen_facts
@@ -144,21 +143,20 @@ def _decided(
         rules=rules_in_evidence(policy.validation),
         warnings=warnings,
         incarnation=incarnation_of(version),
-        traits=_traits(version, facts.definition, facts.ring_definitions, policy) if facts.definition else None,
+        traits=_traits(version, facts.definition, facts, policy) if facts.definition else None,
     )
 
 
 def _traits(
-    version: VersionFacts,
-    definition: DefinitionFacts,
-    others: Mapping[DefinitionId, DefinitionFacts | None],
-    policy: DefinitionPolicy,
+    version: VersionFacts, definition: DefinitionFacts, facts: ValidationFacts, policy: DefinitionPolicy
 ) -> Mapping[str, str]:
-    """What later hops need to know of the image, in each ring."""
+    """What later hops need to know of the image, in each ring; and its builders, who may not approve it."""
     source = traits_of(version, definition)
     found = {**written(source), "location": version.location}
+    if facts.activity.created is not None:
+        found[BUILDERS] = " ".join(facts.activity.created.ids)
     for ring in policy.rings:
-        target = others.get(ring.definition)
+        target = facts.ring_definitions.get(ring.definition)
         if target is not None:
             found |= written_for_ring(ring.name, traits_of(version, target), source)
     return found

@@ -4,6 +4,7 @@
   repetition is dropped by its ``seq``.
 * Versions that the galleries hold and the ledger doesn't are started; a number with another incarnation is looked at
   again, by law 1 (nothing is lost).
+* What a gallery no longer has of what was published is told, and repaired where the policy says so (``drift``).
 * Machines that no running test owns are deleted when tag, name and resource group prove them ours, by law 7 (nothing is
   left behind).
 * Scans are requested of what is published and was not scanned for long (``rescan_request``).
@@ -29,7 +30,7 @@ from shared.engine.commit import send_pending
 from shared.engine.intake import request_check, start
 from shared.gallery.incarnation import incarnation_of
 from shared.ports import ForeignTarget, OwnMachine, PassingFault, Refused, Stored, World
-from shared.timers import rescan_request
+from shared.timers import drift, rescan_request
 
 log = logging.getLogger("ringmaster.reconcile")
 
@@ -58,6 +59,8 @@ class Reconciled:
     scans_requested: list[str] = field(default_factory=list[str])
     differences: list[str] = field(default_factory=list[str])
     """Where galleries and ledger disagree on what is published: for people, since only they know who was right."""
+    drift: list[str] = field(default_factory=list[str])
+    """Differences from what was published that are new."""
     faults: list[str] = field(default_factory=list[str])
 
     def __str__(self) -> str:
@@ -99,9 +102,7 @@ async def _resend(world: World, now: datetime, done: Reconciled) -> None:
             key: replace(each, sent=False, due=max(each.due, now)) if key in overdue else each
             for key, each in stored.release.pending.items()
         }
-        sent = await send_pending(
-            Stored(replace(stored.release, pending=pending), stored.etag), world, now=now, older=True
-        )
+        sent = await send_pending(Stored(replace(stored.release, pending=pending), stored.etag), world, now=now)
         if sent:
             done.resent += [f"{stored.release.version.short} {key}" for key in overdue]
 
@@ -136,7 +137,7 @@ async def _find_missed_of(definition: DefinitionId, world: World, now: datetime,
         if version not in found and not release.state.is_terminal:
             await request_check(version, world, now=now)
             done.checked.append(version.short)
-    await _find_differences(world.policy.definitions[definition], rows, tuple(found.values()), world, done)
+    await _find_differences(world.policy.definitions[definition], rows, tuple(found.values()), world, done, now)
 
 
 async def _find_differences(
@@ -145,6 +146,7 @@ async def _find_differences(
     source: Sequence[VersionFacts],
     world: World,
     done: Reconciled,
+    now: datetime,
 ) -> None:
     """Name what a ring's gallery shows to ``latest`` and the ledger does not call published, and the reverse."""
     listed: dict[DefinitionId, Sequence[VersionFacts]] = {policy.source: source}
@@ -167,6 +169,7 @@ async def _find_differences(
                     f"{facts.id.short} is published in {ring.name} according to the ledger, but not "
                     "visible in every region"
                 )
+    done.drift += await drift.run(policy, rows, listed, world, now=now)
 
 
 async def _compare(

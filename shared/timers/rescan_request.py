@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.codec.release_events import event_data
+from shared.domain.events import ScanRequested
 from shared.domain.hop_states import AwaitScan, Publish, ReportArrived
 from shared.domain.image import VersionId
 from shared.domain.messages import HINT_LIFE, Announcement, Command, Kind
@@ -21,7 +23,7 @@ from shared.domain.release import Release, State
 from shared.domain.release_summary import ReleaseSummary
 from shared.ports import World
 
-EVENT: Final = "Ringmaster.ScanRequested"
+EVENT: Final = ScanRequested.TYPE
 PERIOD: Final = timedelta(days=1)
 
 
@@ -100,13 +102,16 @@ async def _ask(release: ReleaseSummary, why: str, policy: DefinitionPolicy, worl
             version=release.version,
             at=now,
             id=f"{release.version}#scan-{int(now.timestamp() // period.total_seconds())}",
-            data={
-                "version": str(release.version),
-                "why": why,
-                "lastJudged": last.isoformat() if last else None,
-                "formats": list(policy.scan.formats),
-                "required": list(policy.scan.required),
-            },
+            data=event_data(
+                ScanRequested,
+                {
+                    "version": str(release.version),
+                    "why": why,
+                    "last_judged": last.isoformat() if last else None,
+                    "formats": policy.scan.formats,
+                    "required": policy.scan.required,
+                },
+            ),
         )
     )
     return True

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 import azure.functions as func
 
 from shared.domain.image import InvalidId, VersionId
-from shared.ports import Refused
+from shared.domain.policy import DefinitionPolicy
+from shared.ports import Refused, World
 from shared.queries import status, validation
+from shared.queries.failover import failover_plan
 from shared.queries.in_use import in_use
+from shared.queries.latest import latest_table, policy_named
 from shared.triggers import actions_api, scan_webhook
 from shared.triggers.http_responses import HttpError, error_response, json_response, respond
 from shared.triggers.runtime import Runtime, utc_now
+
+type Query = Callable[[DefinitionPolicy, World], Awaitable[dict[str, Any]]]
 
 
 def blueprint(runtime: Runtime) -> func.Blueprint:
@@ -28,6 +35,18 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         """Return all releases, or the details of the one in ``?version=``."""
         return await respond(_releases(req, runtime), include_details=True)
 
+    @http.function_name("latest")
+    @http.route(route="latest", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def latest(req: func.HttpRequest) -> func.HttpResponse:
+        """Return what each kind of consumer gets as the latest version of the one in ``?definition=``."""
+        return await respond(_of_definition(req, runtime, latest_table), include_details=True)
+
+    @http.function_name("failover")
+    @http.route(route="failover", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def failover(req: func.HttpRequest) -> func.HttpResponse:
+        """Return what a failover to the standing twins of the one in ``?definition=`` needs."""
+        return await respond(_of_definition(req, runtime, failover_plan), include_details=True)
+
     @http.function_name("validation")
     @http.route(route="validation", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
     async def validate(req: func.HttpRequest) -> func.HttpResponse:
@@ -41,6 +60,15 @@ def blueprint(runtime: Runtime) -> func.Blueprint:
         return await respond(_in_use(req, runtime, now=utc_now()), include_details=True)
 
     return http
+
+
+async def _of_definition(req: func.HttpRequest, runtime: Runtime, query: Query) -> func.HttpResponse:
+    name = req.params.get("definition") or ""
+    world = await runtime.world()
+    policy = policy_named(name, world)
+    if policy is None:
+        return error_response(404, "unknown_definition", f"the policy has no definition {name[:400]!r}")
+    return json_response(200, await query(policy, world))
 
 
 async def judge(req: func.HttpRequest, runtime: Runtime, *, now: datetime) -> func.HttpResponse:

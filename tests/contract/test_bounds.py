@@ -278,7 +278,7 @@ async def publisher(request: pytest.FixtureRequest) -> AsyncIterator[Publisher]:
 def announcement(size: int) -> Announcement:
     """An announcement whose data has so many bytes."""
     empty = len(json.dumps({"reasons": [""]}))
-    return Announcement("Ringmaster.VersionRejected", version(), NOW, "id", {"reasons": ["x" * (size - empty)]})
+    return Announcement("Ringmaster.Release.Rejected", version(), NOW, "id", {"reasons": ["x" * (size - empty)]})
 
 
 async def test_an_event_of_almost_1_mb_is_published(publisher: Publisher) -> None:

@@ -37,7 +37,9 @@ def sound(play: Rehearsal) -> None:
     documents = play.cloud.evidence.documents()
     assert all(record.evidence in documents for record in release.gates)
     assert play.left() == []
-    assert len({each.id for each in play.cloud.publisher.published()}) == len(SWEPT.rings)
+    told = {each.id: each.type for each in play.cloud.publisher.published()}
+    assert list(told.values()).count("Ringmaster.Release.Published") == len(SWEPT.rings)
+    assert list(told.values()).count("Ringmaster.Release.Released") == 1
     assert len(play.effects("galleries.copy_version")) >= 1
 
 

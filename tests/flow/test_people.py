@@ -107,6 +107,16 @@ def test_whoever_built_the_version_may_not_approve_it() -> None:
         play.take(Action.APPROVE, version, builder)
 
 
+def test_whoever_built_a_version_whose_event_was_lost_is_known_from_the_activity_log() -> None:
+    play = Rehearsal(APPROVED)
+    version = play.publish(events=())
+    play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
+    assert play.release(version).builder is None
+    builder = replace(APPROVER, ids=APPROVER.ids | {"builder"})
+    with pytest.raises(ActionDenied, match="a builder may not approve"):
+        play.take(Action.APPROVE, version, builder)
+
+
 @pytest.mark.parametrize("who", [READER, OPERATOR])
 def test_whoever_lacks_the_role_is_told_which(who: Actor) -> None:
     play, version = waiting()
@@ -180,7 +190,10 @@ def test_a_missing_approval_is_asked_for_again_where_the_policy_says_so() -> Non
     play, _ = waiting(with_ring(SMALL, 0, approval=rules))
     play.wait(24 * 5)
     types = [each.type for each in play.cloud.publisher.published()]
-    assert (types.count("Ringmaster.ApprovalWanted"), types.count("Ringmaster.ApprovalOverdue")) == (1, 2)
+    assert (types.count("Ringmaster.Release.ApprovalWanted"), types.count("Ringmaster.Release.ApprovalOverdue")) == (
+        1,
+        2,
+    )
 
 
 def test_a_person_who_rejects_ends_the_release() -> None:

@@ -43,7 +43,7 @@ def test_every_machine_is_restarted_and_probed_again() -> None:
 
 def test_what_the_first_boot_made_is_no_warning_after_the_restart() -> None:
     _, release = played(CLEAN)
-    assert release.warnings == ()
+    assert not [each for each in release.warnings if "older than the boot" in each]
 
 
 def test_the_evidence_keeps_the_answers_of_the_first_boot() -> None:

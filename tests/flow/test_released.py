@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from shared.adapters.memory.characters import LEAVES_DISK, SLOW
 from shared.domain.lifecycle import missing_proof
+from shared.domain.policy import EventDetail
 from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
@@ -132,8 +133,20 @@ def test_a_slow_machine_is_waited_for() -> None:
 
 
 def test_consumers_are_told_of_each_ring_and_of_the_end() -> None:
-    told = [each.type for each in released().cloud.publisher.published()]
-    assert told == ["Ringmaster.RingPublished", "Ringmaster.RingPublished", "Ringmaster.VersionReleased"]
+    told = [each.type.rpartition(".")[2] for each in released().cloud.publisher.published()]
+    told = [each for each in told if each != "ReplicatedAhead"]
+    ring = ["Replicated", "Tested", "Baked", "Published"]
+    assert told == ["Started", "Validated", "Qualified", *ring, *ring, *ring, "Released"]
+
+
+def test_the_end_is_told_without_another_write_of_the_row() -> None:
+    """An announcement is published by the function that wrote the transition, and the mark removes it."""
+    every = released()
+    fewer = Rehearsal(replace(DEFINITION, events=EventDetail.MILESTONES))
+    fewer.publish()
+    fewer.run()
+    assert every.runs("announce") == []
+    assert len(every.effects("ledger.replace")) <= len(fewer.effects("ledger.replace")) + 3
 
 
 def test_no_function_fails_on_the_way() -> None:

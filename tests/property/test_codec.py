@@ -25,7 +25,7 @@ from shared.codec import (
 from shared.codec.hop_states import STATES, read_state
 from shared.domain.actions import ActionRecord
 from shared.domain.facts import RegionTargetFacts
-from shared.domain.hop_states import FetchOrder, HopState
+from shared.domain.hop_states import Announce, FetchOrder, HopState
 from shared.domain.image import DefinitionId, GalleryId, VersionId, VersionNumber
 from shared.domain.messages import Command, Kind, VersionWritten
 from shared.domain.release import GateRecord, HistoryEntry, Pending, Publication, Release
@@ -74,12 +74,14 @@ naturals = st.integers(0, 2**53)
 small = st.integers(0, 2**31)
 st.register_type_strategy(int, small)
 st.register_type_strategy(RegionTargetFacts, whole(RegionTargetFacts, kept=st.dictionaries(texts, plain, max_size=2)))
+ANNOUNCEMENTS = whole(Announce, details=st.dictionaries(texts, plain, max_size=2))
 FETCHES = whole(FetchOrder, format=st.just("trivy"), sha256=st.just("0" * 64))
 
 
 def states(kind: Kind) -> st.SearchStrategy[HopState]:
     """Every state that a kind of command can carry, and objects that are none."""
-    typed = [FETCHES if each is FetchOrder else whole(each) for each in STATES[kind]]
+    own = {FetchOrder: FETCHES, Announce: ANNOUNCEMENTS}
+    typed = [own[each] if each in own else whole(each) for each in STATES[kind]]
     odd = st.dictionaries(texts, plain, max_size=4).map(lambda raw: read_state(kind, raw))
     return st.one_of(*typed, odd)
 

@@ -51,6 +51,16 @@ class TestReferenceAndCommand:
 
         check(yaml.safe_load(SAMPLE), schema)
 
+    def test_check_notes_too_few_replicas_and_what_they_cost(self, tmp_path: Path) -> None:
+        fleet = "- name: canary\n        fleet: {vms: 120, scaleSets: [600], imageGB: 30}"
+        prices = "version: 1\nprices: {asOf: 2026-11-01, currency: EUR, perGbMonth: {Standard_LRS: 0.05}}\n"
+        path = tmp_path / "p.yaml"
+        path.write_text(MINIMAL.replace("- name: canary", fleet).replace("version: 1\n", prices))
+        code, out, _ = self.run("check", str(path))
+        assert code == 0
+        assert "note: the fleet of canary needs 9 replicas in each region: westeurope has 1" in out
+        assert "note: replicas of one version in canary: 1.50 EUR a month (prices of 2026-11-01)" in out
+
     def run(self, *arguments: str) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):

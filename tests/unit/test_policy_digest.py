@@ -39,6 +39,23 @@ class TestDigest:
     def test_whatever_can_change_a_verdict_changes_it(self, change: tuple[str, str]) -> None:
         assert self.digest(MINIMAL) != self.digest(MINIMAL.replace(*change))
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            ("    rings:\n", "    events: milestones\n    rings:\n"),
+            ("    rings:\n", "    drift: repair\n    rings:\n"),
+            ("- name: canary", "- name: canary\n        standby: true"),
+            ("- name: canary", "- name: canary\n        fleet: {vms: 200}"),
+            (
+                "version: 1\n",
+                "version: 1\nprices: {asOf: 2026-11-01, currency: EUR, perGbMonth: {Standard_LRS: 0.05}}\n",
+            ),
+        ],
+        ids=lambda change: change[1].strip()[:40],
+    )
+    def test_what_is_only_told_or_planned_changes_nothing(self, change: tuple[str, str]) -> None:
+        assert self.digest(MINIMAL) == self.digest(MINIMAL.replace(*change))
+
     def test_it_is_the_same_in_every_process_and_release(self) -> None:
         # Evidence of releases under way is bound to it. A new value is a new DIGEST_FORMAT, or a new key or default.
         assert self.digest(MINIMAL) == "85cbb8b60c3e097b07ce75628cba510d1f669eee09878f5e8ca4907b4805224e"

@@ -207,15 +207,26 @@ def _write(
 
 @routes.operation("PATCH", _ONE, name="VirtualMachineScaleSets_Update", bucket="CreateVMScaleSet")
 def patch(request: Request) -> Reply:
-    """Change tags or capacity."""
+    """Change tags, capacity, or the image of the model (``VirtualMachineScaleSetUpdate``)."""
     resource, body = request.require(), body_of(request)
     tags = tags_of(body, resource)
     if tags is not None:
         resource.document["tags"] = tags
     if "capacity" in (body.get("sku") or {}):
         resource.document["sku"]["capacity"] = int(body["sku"]["capacity"])
+    storage = (properties_of(body).get("virtualMachineProfile") or {}).get("storageProfile") or {}
+    if "imageReference" in storage:
+        _change_image(request, resource, storage["imageReference"])
     resource.properties["provisioningState"] = "Updating"
     return _write(request, resource, 200)
+
+
+def _change_image(request: Request, resource: Resource, reference: Document) -> None:
+    """Another image of the model, which is checked as a new model is; the rest of the model stays."""
+    model = {"virtualMachineProfile": {"storageProfile": {"imageReference": reference}}}
+    given = copy.deepcopy(resource.properties | model)
+    _with_model(request, resource, given, resource, resource.document["sku"])
+    resource.properties["virtualMachineProfile"] = given["virtualMachineProfile"]
 
 
 @routes.hook("scale_set.written")

@@ -11,7 +11,16 @@ from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.lifecycle import Outcome, advance, after_gate, after_gate_ahead
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.policy import Ahead, ApprovalRules, DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
+from shared.domain.policy import (
+    Ahead,
+    ApprovalRules,
+    DefinitionPolicy,
+    EventDetail,
+    RegionTarget,
+    Ring,
+    ScanRules,
+    Severity,
+)
 from shared.domain.release import Answer, Gate, GateRecord, Pending, Publication, Release, State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,7 +32,9 @@ VERSION = SOURCE.version(VersionNumber(1, 2, 3))
 CANARY = Ring("canary", SOURCE, (RegionTarget("westeurope"),), bake=timedelta(hours=1))
 EARLY = Ring("early", SOURCE, (RegionTarget("eastus"), RegionTarget("westus")), bake=timedelta(hours=1))
 WIDE = Ring("wide", COPIES, (RegionTarget("eastus", 3),))
-POLICY = DefinitionPolicy("d", SOURCE, (CANARY, EARLY, WIDE), ScanRules({Severity.CRITICAL: 0}), digest="p1")
+POLICY = DefinitionPolicy(
+    "d", SOURCE, (CANARY, EARLY, WIDE), ScanRules({Severity.CRITICAL: 0}), digest="p1", events=EventDetail.MILESTONES
+)
 ALL = replace(POLICY, ahead=Ahead.ALL)
 
 

@@ -20,7 +20,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Branch, Kind
 from shared.domain.moment import Moment
-from shared.domain.policy import ApprovalRules, DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
+from shared.domain.policy import ApprovalRules, DefinitionPolicy, EventDetail, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, GateRecord, Publication, Release, State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,7 +30,9 @@ SOURCE = DefinitionId.parse(
 VERSION = SOURCE.version(VersionNumber(1, 2, 3))
 CANARY = Ring("canary", SOURCE, (RegionTarget("westeurope"), RegionTarget("northeurope")))
 WIDE = Ring("wide", SOURCE, (RegionTarget("eastus"),), bake=timedelta(hours=2), boot_test=False)
-POLICY = DefinitionPolicy("d", SOURCE, (CANARY, WIDE), ScanRules({Severity.CRITICAL: 0}), digest="p1")
+POLICY = DefinitionPolicy(
+    "d", SOURCE, (CANARY, WIDE), ScanRules({Severity.CRITICAL: 0}), digest="p1", events=EventDetail.MILESTONES
+)
 APPROVED = replace(CANARY, approval=ApprovalRules())
 GUARDED = replace(POLICY, rings=(APPROVED, WIDE))
 """Transitions to a wait for approval need a ring that wants one."""

@@ -12,7 +12,7 @@ from shared.domain.lifecycle import Outcome, advance, first
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
 from shared.domain.outcomes import Annotated, Decided, Dropped, Finished, Redirected, Requeue, Stalled
-from shared.domain.policy import DefinitionPolicy, RegionTarget, Ring, ScanRules, Severity
+from shared.domain.policy import DefinitionPolicy, EventDetail, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, Pending, Release, State
 from shared.engine.fold import FIRST_WAIT, LONGEST_WAIT, backoff, fold, resent, stalled
 
@@ -27,6 +27,7 @@ POLICY = DefinitionPolicy(
     (Ring("canary", SOURCE, (RegionTarget("westeurope"),)),),
     ScanRules({Severity.CRITICAL: 0}),
     digest="p1",
+    events=EventDetail.MILESTONES,
 )
 VALIDATED = Decided(Gate.VALIDATION, Answer.PASS, incarnation="i1", traits={"location": "westeurope"})
 

@@ -29,7 +29,7 @@ def test_events_are_told_apart_by_source_and_id() -> None:
 
 def test_other_events_of_the_topic_are_none_of_its_business() -> None:
     assert (
-        parse_request(CLOUD, json.dumps({**EVENT, "type": "Ringmaster.VersionReleased"}).encode()) == VersionsWritten()
+        parse_request(CLOUD, json.dumps({**EVENT, "type": "Ringmaster.Release.Released"}).encode()) == VersionsWritten()
     )
 
 
