@@ -12,7 +12,7 @@ OUTSIDERS  := $(patsubst %.in,%,$(wildcard local/outsiders/requirements/*.in))
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli outsiders clean chaos fuzz bench mutate
+.PHONY: help setup demo up down status test simulate check format lock lowest policy azcli outsiders clean chaos fuzz bench mutate boot-lab
 
 # Options of the local stack are passed only if they are set.
 STACK_UP = $(if $(SPEED),--speed "$(SPEED)") $(if $(SEED),--seed "$(SEED)") $(if $(POLICY),--policy "$(POLICY)") \
@@ -60,6 +60,9 @@ chaos: .venv/.installed ## run releases with faults while hosts are killed, and 
 fuzz: .venv/.installed-dev ## fuzz every entry point (FUZZ_EXAMPLES=10000)
 	FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),10000)" $(RUN) -m pytest $(or $(ARGS),-n 2 --dist worksteal) tests/fuzz
 
+boot-lab: .venv/.installed ## boot real machines under QEMU, and check consoles, probes and twins (needs root and Debian; about 15 minutes)
+	@$(RUN) -m local.boot_lab
+
 mutate: .venv/.installed-dev ## test a sample of mutants of the app's decisions, and list those that no test kills (SAMPLE=200 SEED=1)
 	@$(RUN) -m local.mutation $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)")
 
@@ -74,6 +77,7 @@ check: .venv/.installed-dev ## check format, lint, types, layers, the probe and 
 	$(RUN) -m pyright --warnings
 	.venv/bin/lint-imports
 	.venv/bin/shellcheck shared/probes/linux.sh
+	$(RUN) -m local.powershell_syntax shared/probes/windows.ps1
 	$(RUN) -m local.docs --check
 	$(RUN) -m shared.policy_file check promotion.yaml >/dev/null
 

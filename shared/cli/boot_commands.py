@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from shared.domain.console import ConsoleFinding, ConsoleVerdict
+    from shared.domain.policy import BootRules
     from shared.domain.probe import ProbeVerdict
+    from shared.domain.probe_check import ProbeCheck
 
 EXIT_CODES: Final = {"clean": 0, "bad": 1, "inconclusive": 2}
 MAX_CONSOLE: Final = 4 * 1024 * 1024
@@ -126,31 +128,61 @@ def probe(
     system: Annotated[OperatingSystem, typer.Argument(metavar="linux|windows", help="Operating system.")],
     run: Annotated[bool, typer.Option("--run", help="Run the probe on this computer, and judge it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --run: print one JSON object.")] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="Policy file whose checks and severities apply.")
+    ] = None,
+    definition: Annotated[
+        str | None, typer.Option("--definition", metavar="NAME", help="With --policy: name of the definition.")
+    ] = None,
 ) -> None:
     """Print the probe of the boot test, or run it on this computer and judge it.
 
     Exit codes of --run: 0 clean (warnings do not count), 1 bad, 2 inconclusive (the probe did not finish). Run it as
     root, so that every file can be read.
     """
+    from shared.domain.probe_checks import applied_checks
     from shared.probes import probe_script
 
     nonce = secrets.token_hex(16)
-    script = probe_script(system, nonce)
+    rules = _rules(policy, definition)
+    script = probe_script(system, nonce, rules)
     if not run:
         if as_json:
             raise CommandError("--json needs --run")
         typer.echo(script, nl=False)
         return
-    judged = _run_probe(system, script, nonce)
+    judged = _run_probe(system, script, nonce, rules)
     verdict = "inconclusive" if not judged.finished else "bad" if judged.reasons else "clean"
     if as_json:
-        typer.echo(json.dumps(_probe_body(verdict, judged, system)))
+        typer.echo(json.dumps(_probe_body(verdict, judged, applied_checks(system, rules))))
     else:
-        _print_probe(verdict, judged, system)
+        _print_probe(verdict, judged, applied_checks(system, rules))
     raise typer.Exit(EXIT_CODES[verdict])
 
 
-def _run_probe(system: OperatingSystem, script: str, nonce: str) -> ProbeVerdict:
+def _rules(file: Path | None, name: str | None) -> BootRules:
+    """The rules of a definition; the defaults without a policy."""
+    from shared.domain.policy import BootRules
+
+    if file is None:
+        if name is not None:
+            raise CommandError("--definition needs --policy")
+        return BootRules()
+    from shared.policy_file import PolicyFaults, read_file
+
+    try:
+        definitions = {each.name: each for each in read_file(file).definitions.values()}
+    except PolicyFaults as faults:
+        raise CommandError(str(faults)) from faults
+    if name is None and len(definitions) == 1:
+        return next(iter(definitions.values())).boot
+    if name not in definitions:
+        wrong = "--definition is required" if name is None else f"{file} has no definition {name!r}"
+        raise CommandError(f"{wrong}; the policy has {', '.join(definitions)}")
+    return definitions[name].boot
+
+
+def _run_probe(system: OperatingSystem, script: str, nonce: str, rules: BootRules) -> ProbeVerdict:
     from shared.domain.boot import ProbeFacts
     from shared.domain.probe import judge_probe
 
@@ -167,12 +199,11 @@ def _run_probe(system: OperatingSystem, script: str, nonce: str) -> ProbeVerdict
     facts = ProbeFacts("Succeeded" if done.returncode == 0 else "Failed", done.returncode, output, said)
     # Nobody here gave the machine a name, so its own counts as given.
     name = platform.node().split(".")[0]
-    return judge_probe(facts, nonce=nonce, machine=name, os_type=system.value, now=datetime.now(UTC))
+    return judge_probe(facts, nonce=nonce, machine=name, os_type=system.value, now=datetime.now(UTC), rules=rules)
 
 
-def _probe_body(verdict: str, judged: ProbeVerdict, system: OperatingSystem) -> dict[str, object]:
+def _probe_body(verdict: str, judged: ProbeVerdict, applied: Iterable[ProbeCheck]) -> dict[str, object]:
     from shared.domain.display import printable
-    from shared.domain.probe_checks import checks_of
 
     checks = [
         {
@@ -182,28 +213,27 @@ def _probe_body(verdict: str, judged: ProbeVerdict, system: OperatingSystem) -> 
             "severity": each.severity.value,
             "remedy": each.remedy,
         }
-        for each in checks_of(system)
+        for each in applied
         if (found := judged.results.get(each.id))
     ]
     reasons, warnings = map(printable, judged.reasons), map(printable, judged.warnings)
     return {"verdict": verdict, "reasons": list(reasons), "warnings": list(warnings), "checks": checks}
 
 
-def _print_probe(verdict: str, judged: ProbeVerdict, system: OperatingSystem) -> None:
+def _print_probe(verdict: str, judged: ProbeVerdict, applied: Iterable[ProbeCheck]) -> None:
     from shared.cli import output
     from shared.cli.styled_text import safe_text
     from shared.domain.probe import Result
-    from shared.domain.probe_checks import checks_of
 
     typer.echo(verdict)
     for label, texts in (("reason", judged.reasons), ("warning", judged.warnings)):
         for text in texts:
             typer.echo(f"  {label}: {safe_text(text).plain}")
-    table = output.new_table("check", "result", "detail", "remedy")
-    for each in checks_of(system):
+    table = output.new_table("check", "severity", "result", "detail", "remedy")
+    for each in applied:
         found = judged.results.get(each.id)
         if found:
             remedy = each.remedy if found.result in {Result.FAIL, Result.WARN} else ""
-            table.add_row(each.id, found.result.value, safe_text(found.detail), remedy)
+            table.add_row(each.id, each.severity.value, found.result.value, safe_text(found.detail), remedy)
     if table.row_count:
         output.show(terminal(), [table])

@@ -154,7 +154,8 @@ _ROOT: Final = (
         "emergency mode",
         (
             r"(?:You are in|Welcome to|Entering) emergency mode|dracut-emergency",
-            r"(?:Starting|Started) (?:[Dd]racut )?[Ee]mergency [Ss]hell|Give root password for maintenance",
+            r"(?:Starting|Started) (?:emergency\.service - )?(?:[Dd]racut )?[Ee]mergency [Ss]hell",
+            r"Reached target (?:emergency\.target - )?Emergency Mode|Give root password for maintenance",
             r"Cannot open access to console, the root account is locked",
         ),
         "Correct /etc/fstab: remove devices that exist on the build VM only, or mark their mounts with nofail.",

@@ -18,6 +18,8 @@ from shared.domain.console_patterns import PatternSeverity
 from shared.domain.fleet import Fleet, Prices
 from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
+from shared.domain.own_checks import BaselineRules, OwnCheck
+from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
 from shared.domain.usage import InUseRules
@@ -295,6 +297,12 @@ class BootRules:
     serial_fail: tuple[Pattern, ...] = ()
     """Additional patterns of console lines that fail the test."""
     serial_ignore: tuple[Pattern, ...] = ()
+    checks: Mapping[str, CheckSeverity] = field(default_factory=dict[str, CheckSeverity])
+    """By id of a check of the probe, its severity where it is not the default."""
+    ignore_units: tuple[str, ...] = ()
+    """Shell patterns of units of systemd that may fail."""
+    own_checks: tuple[OwnCheck, ...] = ()
+    baseline: BaselineRules | None = None
     console: ConsoleRule = ConsoleRule.EXPECTED
     console_patterns: Mapping[str, PatternSeverity | None] = field(default_factory=dict[str, PatternSeverity | None])
     """Other severities of built-in patterns, by name; None for a pattern that is ignored."""

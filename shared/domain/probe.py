@@ -15,14 +15,20 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.boot import ProbeFacts
-from shared.domain.probe_checks import LINUX, WINDOWS, CheckSeverity, ProbeCheck, checks_of
+from shared.domain.policy import BootRules
+from shared.domain.probe_check import BASELINE, CheckSeverity, ProbeCheck
+from shared.domain.probe_checks import applied_checks
 
-LINUX_CHECKS: Final = tuple(each.id for each in LINUX)
-WINDOWS_CHECKS: Final = tuple(each.id for each in WINDOWS)
+LINUX_CHECKS: Final = tuple(each.id for each in applied_checks("Linux", BootRules()))
+WINDOWS_CHECKS: Final = tuple(each.id for each in applied_checks("Windows", BootRules()))
+"""What a policy applies that says nothing of checks."""
 _BEGIN: Final = re.compile(r"^ringmaster begin (\S+)\s*$", re.MULTILINE)
 _DONE: Final = re.compile(r"^ringmaster done (\S+) checks=([0-9]{1,4})\s*$", re.MULTILINE)
-_CHECK: Final = re.compile(r"^([a-z_]{1,40})=(pass|fail|warn|skip)\b(.*)$", re.MULTILINE)
-_LONGEST_DETAIL: Final = 200
+_CHECK: Final = re.compile(r"^((?:own:)?[a-z0-9_-]{1,40})=(pass|fail|warn|skip)\b(.*)$", re.MULTILINE)
+_BASELINE: Final = re.compile(
+    r"passed=([0-9]{1,6}) failed=([0-9]{1,6}) other=([0-9]{1,6}) score=([0-9.]{1,12}|-) required=([0-9]{1,6})\b(.*)"
+)
+_LONGEST_DETAIL: Final = 4000
 _CLOCK_MAY_DIFFER: Final = 3600
 """Seconds."""
 
@@ -64,23 +70,35 @@ class ProbeVerdict:
 
 
 def judge_probe(
-    facts: ProbeFacts, *, nonce: str, machine: str, os_type: str, now: datetime, os_state: str = "Generalized"
+    facts: ProbeFacts,
+    *,
+    nonce: str,
+    machine: str,
+    os_type: str,
+    now: datetime,
+    os_state: str = "Generalized",
+    secure_boot: bool = False,
+    rules: BootRules | None = None,
+    restarted: bool = False,
 ) -> ProbeVerdict:
-    """Evaluate a finished run command. Only complete output with this test's nonce passes.
+    """Evaluate a finished run command by the policy's ``rules``. Only complete output with this test's nonce passes.
 
-    A specialized image keeps its host name, keys and users: it is not given others.
+    A specialized image keeps its host name, keys and users: it is not given others. ``secure_boot`` says whether the
+    definition requires it, and ``restarted`` whether this is not the machine's first boot.
     """
+    rules = rules or BootRules()
     if facts.execution_state.lower() != "succeeded" or facts.exit_code not in {0, None}:
         said = (facts.error or facts.failure or facts.output).strip()[-400:]
         reason = f"probe ended {facts.execution_state} with exit code {facts.exit_code}: {said}"
         return ProbeVerdict((reason,), finished=False)
-    checks = checks_of(os_type)
+    checks = applied_checks(os_type, rules, restarted=restarted)
     results, repeated = _results(facts.output, checks)
     answers = {name: each.answer for name, each in results.items()}
     unfinished = _unfinished(facts.output, nonce, len(checks))
     if unfinished:
         return ProbeVerdict((unfinished,), answers, results=results, finished=False)
     generalized = os_state.lower() != "specialized"
+    results = {**results, **_failed_here(results, machine if generalized else "", secure_boot, rules)}
     reasons = [f"check {name} was reported more than once" for name in repeated]
     warnings: list[str] = []
     for check in checks:
@@ -89,8 +107,6 @@ def judge_probe(
         rejects, text = _judge(check, results)
         if text:
             (reasons if rejects else warnings).append(text)
-    if generalized:
-        reasons += _other_name(results, machine, os_type)
     warnings += _wrong_clock(results, now)
     return ProbeVerdict(tuple(reasons), answers, tuple(warnings), results)
 
@@ -125,7 +141,7 @@ def _judge(check: ProbeCheck, results: Mapping[str, CheckResult]) -> tuple[bool,
     found = results.get(check.id)
     if found is None or (found.result is Result.PASS and check.has_value and not found.detail):
         return True, f"check {check.id} returned no result"
-    rejects = check.severity is CheckSeverity.REJECT
+    rejects = check.severity is CheckSeverity.ERROR
     match found.result:
         case Result.PASS:
             return False, ""
@@ -137,21 +153,53 @@ def _judge(check: ProbeCheck, results: Mapping[str, CheckResult]) -> tuple[bool,
 
 def _failure(check: ProbeCheck, detail: str, results: Mapping[str, CheckResult]) -> str:
     text = check.failure.format(detail=detail or "?")
-    if check.id != "systemd":
-        return text
-    units = results.get("failed_units")
-    return f"{text}: failed units {units.detail if units and units.result is Result.FAIL and units.detail else '?'}"
+    if check.id == "systemd":
+        units = results.get("failed_units")
+        text += f": failed units {units.detail if units and units.result is Result.FAIL and units.detail else '?'}"
+    return f"{text}. {check.remedy}" if check.remedy else text
 
 
-def _other_name(results: Mapping[str, CheckResult], machine: str, os_type: str) -> list[str]:
+def _failed_here(
+    results: Mapping[str, CheckResult], name: str, secure_boot: bool, rules: BootRules
+) -> dict[str, CheckResult]:
+    """Checks that passed on the machine, and fail here: the script does not know what was asked for."""
+    failures = {
+        "hostname": _other_name(_passed(results.get("hostname")), name),
+        "secure_boot": _not_secure(_passed(results.get("secure_boot"))) if secure_boot else "",
+        BASELINE.id: _below_baseline(_passed(results.get(BASELINE.id)), rules),
+    }
+    return {check: CheckResult(Result.FAIL, failure) for check, failure in failures.items() if failure}
+
+
+def _passed(found: CheckResult | None) -> str | None:
+    return found.detail if found is not None and found.result is Result.PASS else None
+
+
+def _other_name(said: str | None, name: str) -> str:
     """A host name, with or without its domain, that differs from the machine's name."""
-    found = results.get("hostname")
-    if found is None or found.result is not Result.PASS or not found.detail:
-        return []
-    if found.detail.lower().split(".")[0] == machine.lower():
-        return []
-    why = "" if os_type.lower() == "windows" else ": the image has a fixed host name"
-    return [f"host name is {found.detail!r}, not {machine!r}{why}"]
+    if not said or not name or said.lower().split(".")[0] == name.lower():
+        return ""
+    return f"{said!r}, not {name!r}"
+
+
+def _not_secure(said: str | None) -> str:
+    return "" if said in {None, "on"} else said or "not known"
+
+
+def _below_baseline(said: str | None, rules: BootRules) -> str:
+    """Why the summary of a baseline scan is not within the policy's limits. One that cannot be read is not."""
+    if said is None or rules.baseline is None:
+        return ""
+    read = _BASELINE.fullmatch(said)
+    if read is None:
+        return f"the summary is not readable: {said}"
+    passed, failed, _, _, lacking = map(str, read.groups()[:5])
+    names = f":{read[6]}" if read[6] else ""
+    if int(lacking):
+        return f"{lacking} required rules did not pass{names}"
+    if int(failed) > rules.baseline.max_failed:
+        return f"{failed} rules failed, and {rules.baseline.max_failed} may{names}"
+    return "" if int(passed) else "no rule passed"
 
 
 def _wrong_clock(results: Mapping[str, CheckResult], now: datetime) -> list[str]:

@@ -41,6 +41,7 @@ from shared.domain.policy import (
     TestEnvironment,
     Twins,
 )
+from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze
 from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED
@@ -48,6 +49,7 @@ from shared.policy_file.build_validation import end_of_day, validation_rules
 from shared.policy_file.checks import ring_target
 from shared.policy_file.health_models import health_of
 from shared.policy_file.models import (
+    BootSection,
     DefinitionSection,
     FleetSection,
     InUseSection,
@@ -65,6 +67,7 @@ from shared.policy_file.people_models import (
     window_of,
 )
 from shared.policy_file.policy_faults import Path
+from shared.policy_file.probe_checks import baseline, own_checks
 from shared.policy_file.scan_models import ExceptionSection, LimitsSection, RingScanSection, ScanSection
 from shared.policy_file.vex_exceptions import VexSource, exceptions_for
 
@@ -72,13 +75,17 @@ DIGEST_FORMAT: Final = 2
 """Incremented when a change of the product changes the meaning of the same policy."""
 
 
-def build(document: PolicySection, vex: Mapping[Path, VexSource] | None = None) -> Policy:
-    """The policy that a document states. ``vex`` has the VEX documents that it names, by where it names them."""
+def build(
+    document: PolicySection,
+    vex: Mapping[Path, VexSource] | None = None,
+    scripts: Mapping[Path, str] | None = None,
+) -> Policy:
+    """The policy that a document states, with the VEX documents and the scripts that it names, by where it does."""
     test = _test(document.test)
     read = vex or {}
     definitions = [
         replace(
-            _definition(section, _exceptions(document, number, read), test),
+            _definition(section, _exceptions(document, number, read), _boot(section.boot, number, scripts or {}), test),
             access=_access(document.access).with_more(_access(section.access)),
             freezes=_freezes(document.freezes, section.name),
             emergency_skips=frozenset(map(Skippable, section.emergency.skip)),
@@ -167,11 +174,38 @@ def _exceptions(document: PolicySection, number: int, vex: Mapping[Path, VexSour
     return (*written, *exceptions_for(section.name, DefinitionId.parse(section.source), sources))
 
 
+def _boot(boot: BootSection, number: int, scripts: Mapping[Path, str]) -> BootRules:
+    return BootRules(
+        vm_sizes=boot.vm_size[DEFAULT_SIZES],
+        vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
+        tags=dict(boot.tags),
+        disk_encryption_set=boot.disk_encryption_set,
+        ready_within=boot.ready_within,
+        probe_within=boot.probe_within,
+        serial_fail=tuple(map(compiled, boot.serial_fail)),
+        serial_ignore=tuple(map(compiled, boot.serial_ignore)),
+        checks={name: CheckSeverity(severity) for name, severity in boot.checks.items()},
+        ignore_units=tuple(dict.fromkeys(boot.ignore_units)),
+        own_checks=own_checks(boot.own_checks, number, scripts),
+        baseline=None if boot.baseline is None else baseline(boot.baseline),
+        console=ConsoleRule(boot.console),
+        console_patterns={
+            name: None if severity == IGNORED else PatternSeverity(severity)
+            for name, severity in boot.console_patterns.items()
+        },
+        reboot=boot.reboot,
+        reboot_within=boot.reboot_within,
+        twins=Twins(boot.twins),
+        max_slowdown=boot.max_slowdown,
+        on_slow_boot=SlowBoot(boot.on_slow_boot),
+    )
+
+
 def _definition(
-    section: DefinitionSection, exceptions: tuple[ScanException, ...], test: TestEnvironment
+    section: DefinitionSection, exceptions: tuple[ScanException, ...], boot: BootRules, test: TestEnvironment
 ) -> DefinitionPolicy:
     source = DefinitionId.parse(section.source)
-    boot, retention = section.boot, section.retention
+    retention = section.retention
     scan = _scan(section.scan, exceptions)
     policy = DefinitionPolicy(
         name=section.name,
@@ -180,26 +214,7 @@ def _definition(
         scan=scan,
         digest="",
         validation=validation_rules(section.validation),
-        boot=BootRules(
-            vm_sizes=boot.vm_size[DEFAULT_SIZES],
-            vm_sizes_in={region: sizes for region, sizes in boot.vm_size.items() if region != DEFAULT_SIZES},
-            tags=dict(boot.tags),
-            disk_encryption_set=boot.disk_encryption_set,
-            ready_within=boot.ready_within,
-            probe_within=boot.probe_within,
-            serial_fail=tuple(map(compiled, boot.serial_fail)),
-            serial_ignore=tuple(map(compiled, boot.serial_ignore)),
-            console=ConsoleRule(boot.console),
-            console_patterns={
-                name: None if severity == IGNORED else PatternSeverity(severity)
-                for name, severity in boot.console_patterns.items()
-            },
-            reboot=boot.reboot,
-            reboot_within=boot.reboot_within,
-            twins=Twins(boot.twins),
-            max_slowdown=boot.max_slowdown,
-            on_slow_boot=SlowBoot(boot.on_slow_boot),
-        ),
+        boot=boot,
         replication=ReplicationRules(section.replication.complete_within, section.replication.repairs),
         retention=RetentionRules(retention.keep, retention.min_age),
     )
@@ -294,6 +309,8 @@ _UNORDERED: Final = {
     "no_new",
     "serial_fail",
     "serial_ignore",
+    "ignore_units",
+    "own_checks",
     "waivers",
     "versions",
     "sources",
@@ -327,6 +344,10 @@ _ADDED: Final[dict[str, Any]] = {
     "end_of_life": None,
     "owner": None,
     "headroom": 10,
+    "checks": {},
+    "ignore_units": [],
+    "own_checks": [],
+    "baseline": None,
     "console": ConsoleRule.EXPECTED.value,
     "console_patterns": {},
     "reboot": True,

@@ -126,17 +126,24 @@ def region_value(value: str, info: ValidationInfo) -> str:
 RegionName = Annotated[str, AfterValidator(region_value)]
 
 
-def _vex_file(value: str) -> str:
-    parts = value.replace("\\", "/").split("/")
-    if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
-        raise ValueError(
-            f"{shown(value)} is not a valid path of a VEX document: use a file in the policy's folder or below it, "
-            "such as vex/ubuntu.openvex.json"
-        )
-    return "/".join(parts)
+def relative_file(what: str, example: str = "") -> AfterValidator:
+    """The path of a file in the policy's folder or below it."""
+
+    def check(value: str) -> str:
+        parts = value.replace("\\", "/").split("/")
+        if value.startswith(("/", "\\")) or ":" in value or any(part in {"", ".", ".."} for part in parts):
+            raise ValueError(
+                f"{shown(value)} is not a valid path of {what}: use a file in the policy's folder or below it"
+                + (f", such as {example}" if example else "")
+            )
+        return "/".join(parts)
+
+    return AfterValidator(check)
 
 
-VexFile = Annotated[str, AfterValidator(_vex_file), Field(min_length=1, max_length=200)]
+VexFile = Annotated[
+    str, relative_file("a VEX document", "vex/ubuntu.openvex.json"), Field(min_length=1, max_length=200)
+]
 
 
 def _pattern(value: str) -> str:

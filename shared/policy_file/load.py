@@ -13,6 +13,7 @@ from shared.policy_file.build import build
 from shared.policy_file.checks import compare
 from shared.policy_file.models import PolicySection, Section
 from shared.policy_file.policy_faults import Fault, Path, Places, PolicyFaults, from_pydantic
+from shared.policy_file.probe_checks import read_scripts
 from shared.policy_file.scan_models import VexSection
 from shared.policy_file.tree import MAX_BYTES, Unreadable, read_tree
 from shared.policy_file.vex import VexFaults, read_vex_file
@@ -34,7 +35,8 @@ def read_file(path: FilePath, *, name: str | None = None) -> Policy:
 
 
 def load_policy(text: str, *, name: str, folder: FilePath | None = None) -> Policy:
-    """Read a policy. ``name`` is what faults call the file; VEX documents are looked for in ``folder``.
+    """Read a policy. ``name`` is what faults call the file; VEX documents and scripts are looked for in
+    ``folder``.
 
     Raises PolicyFaults with everything that is wrong.
     """
@@ -51,12 +53,14 @@ def load_policy(text: str, *, name: str, folder: FilePath | None = None) -> Poli
         faults += [fault for fault in found if fault.path not in told]
     faults += compare(data, places)
     vex: dict[Path, VexSource] = {}
+    scripts: dict[Path, str] = {}
     if document is not None:
         vex, found = _vex(document, folder, places)
-        faults += found
+        scripts, wrong = read_scripts(document, folder, places)
+        faults += found + wrong
     if faults or document is None:
         raise PolicyFaults(name, faults or [Fault(1, 1, "", "the file is not a policy")])
-    return build(document, vex)
+    return build(document, vex, scripts)
 
 
 def _vex(document: PolicySection, folder: FilePath | None, places: Places) -> tuple[dict[Path, VexSource], list[Fault]]:

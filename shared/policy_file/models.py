@@ -36,6 +36,7 @@ from shared.policy_file.people_models import (
     WindowSection,
     window_of,
 )
+from shared.policy_file.probe_models import BaselineSection, Checks, OwnChecks, UnitPattern, check_time
 from shared.policy_file.scan_models import ExceptionSection, RingScanSection, ScanSection, VexSection
 from shared.policy_file.section import Section
 from shared.policy_file.validation_models import ValidationSection
@@ -190,6 +191,20 @@ class BootSection(Section):
     serial_ignore: list[Pattern] = Field(
         default_factory=list, description="Regular expressions (RE2) of console lines to ignore"
     )
+    checks: Checks = Field(
+        default_factory=dict,
+        description="Severities of checks inside the VM, by id: `error`, `warn` or `off`. docs/probe-checks.md lists "
+        "the checks and their default severities. Those that prove the boot itself are always `error`",
+    )
+    ignore_units: list[UnitPattern] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Shell patterns of units of systemd that may fail, such as `cups*.service`. Linux only",
+    )
+    own_checks: OwnChecks = Field(default_factory=list, description="Checks of your own, inside the VM. Up to 20")
+    baseline: BaselineSection | None = Field(
+        None, description="Limits for the result of a baseline scan that is in the image. Left out: not checked"
+    )
     console: Literal["required", "expected", "ignored"] = Field(
         "expected",
         description="What a blank serial console means when everything else passed: `required` repeats the test once, "
@@ -226,6 +241,11 @@ class BootSection(Section):
         "warn",
         description="What to do with a version that exceeds `maxSlowdown`: `warn`, or `reject` after a second VM",
     )
+
+    @model_validator(mode="after")
+    def _time_for_own_checks(self) -> BootSection:
+        check_time(self.own_checks, self.probe_within)
+        return self
 
 
 class ReplicationSection(Section):

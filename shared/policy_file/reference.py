@@ -53,6 +53,10 @@ The following are errors, too:
   another subscription; one subnet or one such set for several regions;
 - the same exception twice in one list; an exception without owner, reason or expiry date;
 - a required format that is not in `formats`;
+- a severity for a check that does not exist, or other than `error` for a check that proves the boot; two `ownChecks`
+  with the same id; a script that is outside the policy file's folder, or that names an interpreter other than sh, bash
+  and python3; more than 64 KiB of commands and scripts; time limits of `ownChecks` that together are more than half of
+  `probeWithin`;
 - a VEX document that is outside the policy file's folder, has more than 1 MiB or 5,000 statements, is neither OpenVEX
   nor CycloneDX JSON, or has a statement without a vulnerability, a product, a time, or (for `not_affected`) a reason;
 - a regular expression that [RE2](https://github.com/google/re2/wiki/Syntax) does not support, or that has more than 200

@@ -26,6 +26,7 @@ from shared.domain.hop_states import (
     carried,
 )
 from shared.domain.identities import boot_mark, changed, read
+from shared.domain.image_traits import SecurityType
 from shared.domain.outcomes import HopResult, Requeue
 from shared.domain.policy import ConsoleRule, SlowBoot
 from shared.domain.probe import judge_probe
@@ -59,12 +60,13 @@ async def start_probe(hop: Hop, state: MachineState) -> HopResult:
         asked_at=hop.now,
         deadline=hop.now + hop.world.paced(within),
     )
+    script = probe_script(os_type, nonce, hop.policy.boot, restarted=state.restarted_at is not None)
     try:
         await hop.world.machines.start_probe(
             state.vm,
             name,
             region=state.region,
-            script=probe_script(os_type, nonce),
+            script=script,
             os_type=os_type,
             within=within,
             tags=hop.policy.boot.tags,
@@ -93,12 +95,17 @@ async def await_probe(hop: Hop, state: AwaitProbe) -> HopResult:
         machine=state.vm,
         os_type=traits.os_type,
         os_state=traits.os_state,
+        secure_boot=SecurityType.STANDARD not in traits.security_types,
         now=hop.now,
+        rules=rules,
+        restarted=state.restarted_at is not None,
     )
     warnings = tuple(dict.fromkeys((*state.warnings, *verdict.warnings)))
-    answered = replace(state, answers=dict(verdict.answers), warnings=warnings)
+    # The probe after the restart does not repeat the checks of the first boot: their answers stay.
+    answered = replace(state, answers={**(state.answers or {}), **verdict.answers}, warnings=warnings)
     if verdict.reasons:
-        whose = FailureCause.IMAGE if verdict.answers else FailureCause.AMBIGUOUS
+        # Output of another version's script, or half of it, says nothing about the image.
+        whose = FailureCause.IMAGE if verdict.finished else FailureCause.AMBIGUOUS
         when = "" if state.restarted_at is None else "after the restart: "
         return failed(answered, whose, when + "; ".join(verdict.reasons))
     return await _proven(hop, answered)

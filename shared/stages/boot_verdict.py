@@ -19,6 +19,7 @@ from shared.domain.hop_states import AwaitDeletion, CreateMachine, carried
 from shared.domain.identities import BootedMachine, shared
 from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
 from shared.domain.policy import BootRules, Twins
+from shared.domain.probe_evidence import probe_rules
 from shared.domain.release import Answer, Gate
 from shared.ports import Hop
 from shared.stages.boot_machine import traits_for
@@ -39,7 +40,8 @@ def answered(hop: Hop, state: AwaitDeletion) -> HopResult:
         again = _start_over(state, state.blame, reasons, rules)
         if again is not None:
             return again
-    generalized = traits_for(hop).os_state.lower() != "specialized"
+    traits = traits_for(hop)
+    generalized = traits.os_state.lower() != "specialized"
     machine = _machine(state, generalized)
     if state.blame is None:
         if generalized and state.twin is None and hop.command.ring is None and rules.twins is Twins.PAIR:
@@ -52,7 +54,7 @@ def answered(hop: Hop, state: AwaitDeletion) -> HopResult:
         Answer.PASS if passed else Answer.REJECT,
         reasons,
         facts=_facts(state, generalized),
-        rules=_rules(rules, state.region),
+        rules=_rules(rules, state.region) | probe_rules(traits.os_type, rules),
         warnings=(*state.warnings, *flakes) if passed else state.warnings,
         machine=machine if passed else None,
     )

@@ -11,6 +11,7 @@ from shared.domain.console import judge_console
 from shared.domain.identities import changed, read, shared
 from shared.domain.policy import BootRules
 from shared.domain.probe import judge_probe
+from shared.domain.probe_checks import LINUX
 from shared.ports import ForeignTarget, Refused
 from shared.probes import probe_script
 from tests.contract.clock import ManualClock
@@ -166,7 +167,8 @@ async def test_a_probe_of_a_degraded_machine_says_so(lab: MachineLab):
     await start(lab)
     facts = await lab.probed(NAME, "probe-1")
     verdict = judge_probe(facts, nonce=NONCE, machine=NAME, os_type="Linux", now=lab.clock.now)
-    assert verdict.reasons == ("systemd is degraded: failed units nginx.service",)
+    (remedy,) = (each.remedy for each in LINUX if each.id == "systemd")
+    assert verdict.reasons == (f"systemd is degraded: failed units nginx.service. {remedy}",)
 
 
 async def test_a_command_that_the_machine_does_not_know_fails(lab: MachineLab):

@@ -21,6 +21,9 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.domain.image import DefinitionId, GalleryId
+from shared.domain.own_checks import CommandCheck, OwnCheck
+from shared.domain.policy import BootRules
+from shared.domain.probe_check import CheckSeverity
 from shared.domain.release import Gate, State
 from shared.ports import MachineSpec, Refused
 from shared.timers import reconcile
@@ -214,3 +217,23 @@ def test_a_crash_of_the_sweep_leaves_the_rest_to_the_next_one() -> None:
         play.cloud.machines.plant(f"{DISKS}/{name}", {RELEASE_TAG: "x", EXPIRES_TAG: "2020-01-01T00:00:00+00:00"})
     play.wait(minutes=11)
     assert play.left() == []
+
+
+def test_the_policy_decides_what_a_check_does() -> None:
+    own = (OwnCheck("agent-of-ours", CommandCheck("ours --check"), remedy="Start it."),)
+    rules = BootRules(checks={"systemd": CheckSeverity.WARN, "swap": CheckSeverity.OFF}, own_checks=own)
+    plays = {}
+    for answers in ({}, {"own:agent-of-ours": "fail exit code 1, not 0"}):
+        play = Rehearsal(replace(SMALL, boot=rules))
+        character = replace(DEGRADED, answers={**DEGRADED.answers, **answers})
+        plays[len(answers)] = play.publish(character=(character, *[CLEAN] * 3)), play.run()
+    (version, play), (bad, other) = plays[0], plays[1]
+    assert play.release(version).state is State.RELEASED
+    (reason,) = other.release(bad).reasons
+    assert reason.endswith("the check agent-of-ours of the policy failed: exit code 1, not 0. Start it.")
+    verdict = other.gate(bad, Gate.BOOT_TEST)
+    assert verdict is not None
+    document = other.cloud.evidence.documents()[verdict.evidence]
+    assert document["rules"]["checks"]["own:agent-of-ours"] == "error"
+    assert document["rules"]["checks"]["systemd"] == "warn"
+    assert "swap" not in document["rules"]["checks"]

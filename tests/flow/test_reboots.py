@@ -12,6 +12,7 @@ from shared.adapters.memory.characters import (
     Character,
 )
 from shared.domain.policy import BootRules, DefinitionPolicy
+from shared.domain.probe import LINUX_CHECKS
 from shared.domain.release import Gate, Release, State
 from shared.ports import Conflict, Refused
 from tests.flow.misfortunes import AnyMisfortune, Misfortune, crash, throttled
@@ -38,6 +39,18 @@ def test_every_machine_is_restarted_and_probed_again() -> None:
     made = len(play.effects("machines.create"))
     assert release.state is State.RELEASED
     assert [len(play.effects(f"machines.{each}")) for each in ("restart", "start_probe")] == [made, 2 * made]
+
+
+def test_what_the_first_boot_made_is_no_warning_after_the_restart() -> None:
+    _, release = played(CLEAN)
+    assert not [each for each in release.warnings if "older than the boot" in each]
+
+
+def test_the_evidence_keeps_the_answers_of_the_first_boot() -> None:
+    answers = facts(*played(CLEAN))["answers"]
+    assert isinstance(answers, dict)
+    assert answers.keys() == set(LINUX_CHECKS)
+    assert answers["machine_id_age"] == "pass"
 
 
 def test_the_evidence_has_how_long_each_phase_took() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APP, CLI, LOCAL, DEV = (f"requirements{each}.in" for each in ("", "-cli", "-local", "-dev"))
-OWN = {"shared", "local", "tests", "function_app"}
+OWN = {"examples", "shared", "local", "tests", "function_app"}
 
 
 def canonical(name: str) -> str:

@@ -1,8 +1,8 @@
 """Runs a probe on a simulated machine.
 
-It is not a shell: it recognizes the probe's own commands (``check NAME`` and the Windows form, and the nonce) and
-rejects everything else. The results of a healthy machine are computed; the machine's behavior profile can override
-them.
+It is not a shell: it recognizes the probe's own commands (``check NAME``, ``own NAME …`` and their Windows forms, and
+the nonce) and rejects everything else. The results of a healthy machine are computed; the machine's behavior profile
+can override them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from typing import Final
 
 from shared.adapters.memory.characters import Character
 from shared.domain.identities import DIGEST_LENGTH
+from shared.domain.linux_checks import LINUX
 
 OUTPUT_LIMIT: Final = 4096
 """How many bytes of a run command's output the instance view holds."""
 
-_LINUX_CHECK: Final = re.compile(r"^check ([a-z_]+)$", re.MULTILINE)
+_LINUX_CHECK: Final = re.compile(r"^(?:check ([a-z_]+)$|own ([a-z0-9-]+) )", re.MULTILINE)
 _LINUX_NONCE: Final = re.compile(r"^nonce='([^']*)'$", re.MULTILINE)
-_WINDOWS_CHECK: Final = re.compile(r"^Say '([a-z_]+)' ", re.MULTILINE)
+_WINDOWS_CHECK: Final = re.compile(r"^(?:Check '([a-z_]+)'$|Own '([a-z0-9-]+)' )", re.MULTILINE)
 _WINDOWS_NONCE: Final = re.compile(r"^\$Nonce = '([^']*)'$", re.MULTILINE)
+
+_OLDER: Final = {each.id: "fail older than the boot" for each in LINUX if each.first_boot_only}
+"""What the checks of the first boot would say after a restart, of what the first boot made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ def run_script(script: str, guest: RunningGuest, now: datetime) -> RunResult:
     """Run a probe on a machine. The exit code is 127 for a script that is not supported."""
     os_type, character = guest.os_type, guest.character
     windows = os_type.lower() == "windows"
-    asked = (_WINDOWS_CHECK if windows else _LINUX_CHECK).findall(script)
+    found = (_WINDOWS_CHECK if windows else _LINUX_CHECK).findall(script)
+    asked = [check or f"own:{own}" for check, own in found]
     nonce = (_WINDOWS_NONCE if windows else _LINUX_NONCE).search(script)
     if not asked or nonce is None:
         return RunResult(127, "", "command not found")
-    answers = {**(_windows(guest) if windows else _linux(guest, now)), **character.answers}
+    answers = {**(_windows(guest, now) if windows else _linux(guest, now)), **character.answers}
     told = {name: answers.get(name, "pass") for name in asked}
     lines = [f"ringmaster begin {nonce[1]}", *(f"{name}={text}" for name, text in told.items() if text is not None)]
     if character.probe_cut:
@@ -67,6 +72,7 @@ def _linux(guest: RunningGuest, now: datetime) -> Mapping[str, str]:
     boot, own = _word(guest.machine, guest.boots), _identity(guest)
     keys = " ".join(f"{kind}:{_digest(own, kind)}" for kind in ("rsa", "ecdsa", "ed25519"))
     return {
+        **(_OLDER if guest.boots > 1 else {}),
         "hostname": f"pass {guest.machine}",
         "boot_id": f"pass {boot[:8]}-{boot[8:12]}-4{boot[13:16]}-8{boot[17:20]}-{boot[20:32]}",
         "machine_id": f"pass {_digest(own, 'machine id')}",
@@ -78,10 +84,12 @@ def _linux(guest: RunningGuest, now: datetime) -> Mapping[str, str]:
         "root_writable": "pass yes",
         "clock": f"pass {int(now.timestamp())}",
         "ssh_keys": "pass 3",
+        "secure_boot": "pass on",
+        "baseline": "pass passed=58 failed=0 other=236 score=100 required=0",
     }
 
 
-def _windows(guest: RunningGuest) -> Mapping[str, str]:
+def _windows(guest: RunningGuest, now: datetime) -> Mapping[str, str]:
     own = _identity(guest)
     names = ("machine_sid", "machine_guid", "rdp_certificate", "winrm_certificate", "wsus_client_id")
     return {
@@ -90,6 +98,9 @@ def _windows(guest: RunningGuest) -> Mapping[str, str]:
         "image_state": "pass IMAGE_STATE_COMPLETE",
         "agent": "pass Running",
         "failed_services": "pass 0",
+        "clock": f"pass {int(now.timestamp())}",
+        "secure_boot": "pass on",
+        "baseline": "pass passed=58 failed=0 other=236 score=100 required=0",
         **{name: f"pass {_digest(own, name)}" for name in names},
     }
 

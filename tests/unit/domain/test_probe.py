@@ -1,5 +1,6 @@
 """What a probe's answers prove, and what they don't."""
 
+import hashlib
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,12 @@ import pytest
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.probe_runner import RunningGuest, run_script
 from shared.domain.boot import ProbeFacts
+from shared.domain.own_checks import BaselineRules, CommandCheck, OwnCheck, ServiceCheck
+from shared.domain.policy import BootRules
 from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe
+from shared.domain.probe_check import CheckSeverity
+from shared.domain.probe_checks import applied_checks, checks_of
+from shared.domain.probe_evidence import probe_rules
 from shared.probes import probe_script
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -26,7 +32,8 @@ LINUX = {
     "ssh_keys": "pass 3",
 }
 WINDOWS = {
-    **dict.fromkeys(WINDOWS_CHECKS, "pass none"),
+    **dict.fromkeys(WINDOWS_CHECKS, "pass"),
+    "clock": f"pass {int(NOW.timestamp())}",
     "hostname": "pass RM-1",
     "boot_time": "pass 2026-03-01T11:58:00",
     "image_state": "pass IMAGE_STATE_COMPLETE",
@@ -42,9 +49,22 @@ def output(
     return end.join((f"ringmaster begin {begin}", *lines, f"ringmaster done {nonce} checks={checks}", ""))
 
 
-def judge(text: str, *, os_type: str = "Linux", os_state: str = "Generalized", **facts):
+def remedy(check: str, os_type: str = "Linux") -> str:
+    return next(each.remedy for each in checks_of(os_type) if each.id == check)
+
+
+def judge(text: str, *, os_type: str = "Linux", os_state: str = "Generalized", rules=None, secure_boot=False, **facts):
     found = ProbeFacts(**{"execution_state": "Succeeded", "exit_code": 0, "output": text, **facts})
-    return judge_probe(found, nonce=NONCE, machine="rm-1", os_type=os_type, os_state=os_state, now=NOW)
+    return judge_probe(
+        found,
+        nonce=NONCE,
+        machine="rm-1",
+        os_type=os_type,
+        os_state=os_state,
+        now=NOW,
+        rules=rules,
+        secure_boot=secure_boot,
+    )
 
 
 def test_a_complete_answer_with_the_nonce_passes():
@@ -89,7 +109,7 @@ def test_a_check_that_reports_twice_proves_nothing():
 
 def test_a_new_check_that_fails_is_a_warning_and_one_that_is_skipped_is_none():
     verdict = judge(output({**LINUX, "swap": "fail /swapfile", "dns": "skip no getent"}))
-    assert (verdict.reasons, verdict.warnings) == ((), ("swap is on the OS disk: /swapfile",))
+    assert (verdict.reasons, verdict.warnings) == ((), (f"swap is on the OS disk: /swapfile. {remedy('swap')}",))
     assert (verdict.answers["swap"], verdict.answers["dns"]) == ("fail: /swapfile", "skip: no getent")
 
 
@@ -188,3 +208,84 @@ def test_the_linux_script_is_one_that_a_shell_can_read():
         [shell, "-n"], input=probe_script("Linux", NONCE), text=True, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+BASELINE = "pass passed=58 failed=2 other=236 score=80.5 required=0 rule_a rule_b"
+
+
+def by_policy(answers: dict[str, str], **rules):
+    """The verdict of a Linux machine under rules. An answer of None is no line."""
+    told = {name: answer for name, answer in {**LINUX, **answers}.items() if answer is not None}
+    return judge(output(told, checks=len(told)), rules=BootRules(**rules))
+
+
+def test_a_policy_makes_a_warning_an_error_and_an_error_a_warning():
+    severities = {"swap": CheckSeverity.ERROR, "systemd": CheckSeverity.WARN}
+    verdict = by_policy({"swap": "fail /swapfile", "systemd": "fail degraded"}, checks=severities)
+    assert [text.split(":")[0] for text in verdict.reasons] == ["swap is on the OS disk"]
+    assert [text.split(":")[0] for text in verdict.warnings] == ["systemd is degraded"]
+
+
+def test_a_check_that_is_a_warning_must_still_report():
+    verdict = judge(
+        output({name: value for name, value in LINUX.items() if name != "systemd"}),
+        rules=BootRules(checks={"systemd": CheckSeverity.WARN}),
+    )
+    assert verdict.reasons == ("check systemd returned no result",)
+
+
+def test_a_check_that_is_off_is_not_asked_and_its_line_says_nothing():
+    rules = BootRules(checks={"swap": CheckSeverity.OFF})
+    assert "\ncheck swap\n" not in probe_script("Linux", NONCE, rules)
+    verdict = judge(output({**LINUX, "swap": "fail /swapfile"}, checks=len(LINUX_CHECKS) - 1), rules=rules)
+    assert (verdict.reasons, verdict.warnings, "swap" in verdict.answers) == ((), (), False)
+
+
+def test_no_policy_takes_the_proof_of_the_boot_away():
+    off = {each.id: CheckSeverity.OFF for each in checks_of("Linux")}
+    left = {each.id: each.severity for each in applied_checks("Linux", BootRules(checks=off))}
+    assert left == {"boot_id": CheckSeverity.ERROR, "cloud_init": CheckSeverity.ERROR}
+
+
+def test_a_check_of_the_policy_must_report_and_pass():
+    own = (OwnCheck("nginx", ServiceCheck("nginx.service", running=True), remedy="Start nginx."),)
+    assert by_policy({"own:nginx": "pass"}, own_checks=own).reasons == ()
+    (failed,) = by_policy({"own:nginx": "fail it is inactive"}, own_checks=own).reasons
+    assert failed == "the check nginx of the policy failed: it is inactive. Start nginx."
+    (missing,) = judge(output(LINUX, checks=len(LINUX) + 1), rules=BootRules(own_checks=own)).reasons
+    assert missing == "check own:nginx returned no result"
+
+
+@pytest.mark.parametrize(
+    ("answer", "limits", "reason"),
+    [
+        (BASELINE, BaselineRules("/b", max_failed=2), ""),
+        (BASELINE, BaselineRules("/b", max_failed=1), "2 rules failed, and 1 may: rule_a rule_b"),
+        (BASELINE.replace("required=0", "required=1"), BaselineRules("/b", 9), "1 required rules did not pass"),
+        (BASELINE.replace("passed=58", "passed=0"), BaselineRules("/b", 9), "no rule passed"),
+        ("pass", BaselineRules("/b", 9), "the summary is not readable"),
+        ("fail /b is missing", BaselineRules("/b", 9), "/b is missing"),
+    ],
+)
+def test_the_baseline_of_the_image_is_compared_with_the_limits(answer, limits, reason):
+    reasons = by_policy({"baseline": answer}, baseline=limits).reasons
+    assert len(reasons) == bool(reason)
+    assert reason in "".join(reasons)
+
+
+@pytest.mark.parametrize("os_type", ["Linux", "Windows"])
+def test_secure_boot_must_be_on_where_the_definition_requires_it(os_type):
+    answers = {**(LINUX if os_type == "Linux" else WINDOWS), "secure_boot": "pass off"}
+    text = output(answers, checks=len(answers))
+    assert judge(text, os_type=os_type).warnings == ()
+    (warning,) = judge(text, os_type=os_type, secure_boot=True).warnings
+    assert warning == f"Secure Boot is off. {remedy('secure_boot', os_type)}"
+
+
+def test_the_evidence_names_the_checks_that_were_applied_with_their_severities():
+    own = (OwnCheck("x", CommandCheck("true")),)
+    rules = BootRules(checks={"swap": CheckSeverity.OFF, "dns": CheckSeverity.ERROR}, own_checks=own)
+    found = probe_rules("Linux", rules)
+    assert "swap" not in found["checks"]
+    assert (found["checks"]["dns"], found["checks"]["own:x"]) == ("error", "error")
+    assert found["ownCheckSHA256"] == {"x": hashlib.sha256(b"true").hexdigest()}

@@ -38,6 +38,21 @@ _HOSTS = {
     "security.ubuntu.com": "185.125.190.83",
     "mcr.microsoft.com": "150.171.70.10",
 }
+_DRIVERS = """kernel/drivers/hv/hv_vmbus.ko
+kernel/drivers/net/hyperv/hv_netvsc.ko
+kernel/drivers/scsi/hv_storvsc.ko
+"""
+_TCP = """  sl  local_address rem_address   st
+   0: 3500007F:0035 00000000:0000 0A
+   1: 00000000:0016 00000000:0000 0A
+"""
+_SSHD = """passwordauthentication no
+permitemptypasswords no
+permitrootlogin without-password
+clientaliveinterval 120
+"""
+_GLOBAL_VARIABLE = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+"""The vendor of the variables that UEFI itself defines."""
 _ISSUE = """PRETTY_NAME="Ubuntu 24.04.2 LTS"
 NAME="Ubuntu"
 VERSION_ID="24.04"
@@ -130,6 +145,8 @@ def _etc(model: GuestModel) -> dict[str, str]:
         "run/cloud-init/result.json": '{"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "errors": []}}\n',
         "var/lib/systemd/random-seed": model.random_seed,
         "var/lib/waagent/provisioned": model.vm_id + "\n",
+        "etc/apt/sources.list.d/ubuntu.sources": "Types: deb\nURIs: http://azure.archive.ubuntu.com/ubuntu/\n",
+        f"usr/lib/modules/{KERNEL}/modules.builtin": _DRIVERS,
         "boot/config-" + KERNEL: "CONFIG_HYPERV=y\nCONFIG_HYPERV_STORAGE=y\nCONFIG_HYPERV_NET=y\n",
     }
     for kind in ("rsa", "ecdsa", "ed25519"):
@@ -152,6 +169,9 @@ def _proc(model: GuestModel, uptime: float) -> dict[str, str]:
         "proc/meminfo": f"MemTotal: {total} kB\nMemFree: {total // 2} kB\nMemAvailable: {total * 4 // 5} kB\n",
         "proc/mounts": "/dev/root / ext4 rw,relatime,discard,errors=remount-ro,commit=30 0 0\n",
         "proc/swaps": "Filename\tType\tSize\tUsed\tPriority\n",
+        "proc/net/tcp": _TCP,
+        f"sys/firmware/efi/efivars/SecureBoot-{_GLOBAL_VARIABLE}": "\6\0\0\0\1",
+        f"sys/firmware/efi/efivars/SetupMode-{_GLOBAL_VARIABLE}": "\6\0\0\0\0",
         "proc/self/mountinfo": "25 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw,discard,errors=remount-ro\n",
         "sys/dev/block/8:1/uevent": "MAJOR=8\nMINOR=1\nDEVNAME=sda1\nDEVTYPE=partition\n",
         "sys/class/dmi/id/sys_vendor": "Microsoft Corporation\n",
@@ -175,6 +195,7 @@ def _answers(model: GuestModel, uptime: float) -> dict[str, str]:
         "agent": AGENT,
         "system-state": "degraded" if model.failed_units else "running",
         "cloud-init": "done",
+        "sshd": _SSHD,
         "units": "".join(f"{name} {text}\n" for name, text in sorted(units.items())),
         "booted-at": f"{model.booted_at:.0f}",
         "uptime": f"{uptime:.0f}",

@@ -34,7 +34,7 @@ _BORROWED = """
 """
 _LIMITS = 'ulimit -f 16384; ulimit -c 0; ulimit -n 256; exec "$@"'
 _OWNED = re.compile(
-    r"(?<![\w./$}-])/(etc|proc|sys|var|run|boot|home|root|mnt|opt|srv|tmp|usr/lib/os-release)(?![\w.-])"
+    r"(?<![\w./$}-])/(etc|proc|sys|var|run|boot|home|root|mnt|opt|srv|tmp|usr/lib/os-release|usr/lib/modules|usr/local/share)(?![\w.-])"
 )
 _BINARY = re.compile(r"(?<![\w./$}-])/(?:usr/)?(?:local/)?s?bin/([\w.+-]+)")
 
