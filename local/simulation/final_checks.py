@@ -80,7 +80,7 @@ class FinalChecks:
 
     def _check_users(self, row: Release) -> None:
         """A list of users names everybody who uses the version, or says that it is incomplete."""
-        record = row.gate_any(Gate.IN_USE)
+        record = next((each for each in reversed(row.gates) if each.gate is Gate.IN_USE), None)
         if record is None:
             return
         facts = self.cloud.evidence.documents()[record.evidence]["facts"]

@@ -6,7 +6,7 @@ The text that seeds a random generator, and the order of its draws, is part of w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
@@ -157,7 +157,7 @@ class Scenario:
     """The probability that scanners respond to a request for a scan."""
     span: timedelta
     """Until when builders build, users act and faults are injected."""
-    fleet: FleetPlan = field(default_factory=lambda: lambda _question, _now: Fleet())
+    fleet: FleetPlan = lambda _question, _now: Fleet()
     """What runs a version in a ring."""
 
     def replicates_everywhere(self, version: VersionId) -> bool:

@@ -6,5 +6,5 @@ One table has all transitions of a release:
     >>> from shared.domain.release import State
     >>> follows = TABLE[State.PUBLISHING, Outcome.RING_PUBLISHED]
     >>> str(follows.state), [str(each) for each in follows.sends], follows.next_ring
-    ('replicating', ['announce', 'replicate', 'replicate rings ahead'], True)
+    ('replicating', ['announce', 'watch health', 'replicate', 'replicate rings ahead'], True)
 """

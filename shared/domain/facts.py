@@ -250,7 +250,7 @@ class SourceFacts:
     created_at: datetime | None = None
     """``timeCreated`` of a machine or disk, ``publishedDate`` of an image version."""
     used_at: datetime | None = None
-    """``lastOwnershipUpdateTime`` of the (OS) disk: when it was last attached or detached, or its machine was last
+    """``LastOwnershipUpdateTime`` of the (OS) disk: when it was last attached or detached, or its machine was last
     started or deallocated."""
     password_login: bool | None = None
     """Of a Linux machine: whether it was provisioned with password authentication."""

@@ -104,7 +104,7 @@ ORIGIN: Final = (
         "published.",
         cause="Somebody uses the source for something else.",
         cure="Find out who uses it, and build the next version from a new one.",
-        source="Azure REST API, Disks - Get (lastOwnershipUpdateTime)",
+        source="Azure REST API, Disks - Get (LastOwnershipUpdateTime)",
     ),
     Rule(
         id="source-reused",

@@ -134,7 +134,7 @@ class TestBreach:
         release = play.release(version)
         assert (rings(release), release.state) == (["canary"], State.BAKING)
         assert shown(play, version, lambda text: "5 of 10 scale-set instances are unhealthy" in text)
-        assert "RingUnhealthy" in told(play)
+        assert "Release.RingUnhealthy" in told(play)
         assert play.latest(SOURCE, HOME) == "1.0.0"
 
     def test_one_bad_look_is_not_a_breach(self) -> None:
@@ -202,7 +202,7 @@ class TestBreach:
         release = play.run().release(version)
         assert (release.state, rings(release)[-1]) == (State.RELEASED, "production")
         assert any(each.startswith("health of production: 5 of 10") for each in release.warnings)
-        assert told(play)[-1] == "RingUnhealthy"
+        assert told(play)[-1] == "Release.RingUnhealthy"
 
     def test_nobody_is_asked_to_approve_what_is_not_healthy(self) -> None:
         rings_ = tuple(replace(ring, approval=ApprovalRules()) for ring in watched().rings)
@@ -211,7 +211,7 @@ class TestBreach:
         play.until(lambda: play.has(version) and play.release(version).state is State.AWAITING_APPROVAL)
         play.take(Action.APPROVE, version, APPROVER)
         play.wait(hours=30)
-        assert (play.release(version).state, told(play).count("ApprovalWanted")) == (State.BAKING, 1)
+        assert (play.release(version).state, told(play).count("Release.ApprovalWanted")) == (State.BAKING, 1)
 
 
 class TestHide:

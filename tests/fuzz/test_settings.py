@@ -112,7 +112,7 @@ def test_settings_that_are_read_hold_to_their_bounds(environment: dict[str, str]
         assert isinstance(settings, Settings)
         assert settings.pace >= 1
         assert all(sender.keys and all(len(key) >= 16 for key in sender.keys) for sender in settings.scanners.values())
-        assert len(set(settings.queues.values())) == 5
+        assert len(set(settings.queues.values())) == 6
         assert settings.arm_endpoint.startswith(("https://", "http://"))
         assert not (settings.principals and environment.get("RINGMASTER_TRUST_EASYAUTH", "").strip().lower() != "true")
 

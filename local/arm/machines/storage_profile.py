@@ -165,7 +165,7 @@ def _let_go(store: Store, described: Document) -> None:
 def reserve_disks(store: Store, resource: Resource, at: float, *, reserved: bool) -> None:
     """The disks of a deallocated machine are `Reserved` (recorded), those of another one `Attached`.
 
-    `lastOwnershipUpdateTime` is when a disk was last attached or detached, or its machine last started or deallocated
+    `LastOwnershipUpdateTime` is when a disk was last attached or detached, or its machine last started or deallocated
     ("Disks - Get" in Azure's REST API reference).
     """
     profile = resource.properties["storageProfile"]
@@ -174,7 +174,7 @@ def reserve_disks(store: Store, resource: Resource, at: float, *, reserved: bool
         if disk is not None and disk.document.get("managedBy") == resource.id:
             state = "Reserved" if reserved else "Attached"
             if disk.properties.get("diskState") != state:
-                disk.properties["lastOwnershipUpdateTime"] = iso(at)
+                disk.properties["LastOwnershipUpdateTime"] = iso(at)
             disk.properties["diskState"] = state
             store.put(disk)
 
@@ -253,5 +253,5 @@ def _own(store: Store, disk_id: str, resource: Resource, at: float) -> None:
     disk = store.get(disk_id)
     if disk is not None:
         disk.document["managedBy"] = resource.id
-        disk.properties.update(diskState="Attached", lastOwnershipUpdateTime=iso(at))
+        disk.properties.update(diskState="Attached", LastOwnershipUpdateTime=iso(at))
         store.put(disk)

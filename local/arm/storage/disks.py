@@ -38,6 +38,8 @@ routes = Routes()
 _FAMILY = "DiskOperations"
 _SUBSCRIPTION = "/subscriptions/{sub}/providers/"
 _GROUP = "/subscriptions/{sub}/resourceGroups/{rg}/providers/"
+_OWNERSHIP_TIME_SINCE = "2023-10-02"
+"""The first api-version with `LastOwnershipUpdateTime` ("API version change log for Microsoft.Compute/disks")."""
 _SECONDS = {"PUT": 4.0, "PATCH": 3.0, "DELETE": 4.0, "POST": 2.0}
 
 
@@ -231,11 +233,24 @@ def _set_state(kernel: Kernel, resource_id: str, state: str) -> None:
 
 
 def _get(request: Request) -> Reply:
-    return Reply(200, request.require().document)
+    return Reply(200, _versioned(request, request.require().document))
 
 
 def _lister(kind: str) -> Any:
-    return lambda request: listing(request, request.kernel.store.of_kind(kind, scope_of(request)))
+    def list_all(request: Request) -> Reply:
+        reply = listing(request, request.kernel.store.of_kind(kind, scope_of(request)))
+        reply.body["value"] = [_versioned(request, each) for each in reply.body["value"]]
+        return reply
+
+    return list_all
+
+
+def _versioned(request: Request, document: Document) -> Document:
+    """The disk as its api-version shows it."""
+    if request.api_version >= _OWNERSHIP_TIME_SINCE:
+        return document
+    properties = {key: value for key, value in document["properties"].items() if key != "LastOwnershipUpdateTime"}
+    return document | {"properties": properties}
 
 
 def _register(kind: str, operations: str) -> None:

@@ -132,7 +132,7 @@ def _of_disk(kind: SourceKind, name: str, found: Mapping[str, Any]) -> SourceFac
         text_or_none(properties.get("hyperVGeneration")),
         text_or_none(part(properties, "supportedCapabilities").get("architecture")),
         created_at=read_time(properties.get("timeCreated")),
-        used_at=read_time(properties.get("lastOwnershipUpdateTime")),
+        used_at=read_time(properties.get("LastOwnershipUpdateTime")),
     )
 
 

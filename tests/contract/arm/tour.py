@@ -190,8 +190,20 @@ def _scale_sets(azure: _Guided) -> None:
     for _ in range(2):
         azure.do("PUT", path, body | {"properties": properties})
     azure.do("PATCH", path, {"sku": {"name": "Standard_DS1_v2", "capacity": 1}})
-    for look in ("", "/instanceView", "/virtualMachines", "/virtualMachines/0"):
+    for look in ("", "/instanceView", "/virtualMachines", "/virtualMachines/0", "/osUpgradeHistory"):
         azure.do("GET", path + look)
+    # Nothing upgrades machines of a scale set here: what a rolling upgrade would say is put there.
+    found = azure.kernel.store.get(path)
+    assert found is not None
+    found.sim["rolling"] = {
+        "id": f"{path}/rollingUpgrades/latest",
+        "name": "latest",
+        "type": "Microsoft.Compute/virtualMachineScaleSets/rollingUpgrades",
+        "location": found.location,
+        "properties": {"runningStatus": {"code": "Completed", "startTime": "2026-01-01T00:00:00+00:00"}},
+    }
+    azure.kernel.store.put(found)
+    azure.do("GET", f"{path}/rollingUpgrades/latest")
     azure.do("GET", f"{COMPUTE}/virtualMachineScaleSets")
     azure.do("GET", f"{ALL}/virtualMachineScaleSets")
     for _ in range(2):

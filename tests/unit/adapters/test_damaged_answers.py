@@ -63,7 +63,7 @@ async def test_a_source_of_another_shape_says_nothing(kind: str, properties: Any
 MACHINE_AND_DISK = {
     "properties": {
         "timeCreated": "2026-05-01T10:00:00Z",
-        "lastOwnershipUpdateTime": "2026-05-01T11:00:00.1234567Z",
+        "LastOwnershipUpdateTime": "2026-05-01T11:00:00.1234567Z",
         "storageProfile": {
             "osDisk": {"managedDisk": {"id": f"{GROUP}/providers/Microsoft.Compute/disks/os"}, "osType": "Linux"}
         },

@@ -19,8 +19,9 @@ from shared.domain.messages import Announcement
 from tests.flow.misfortunes import Misfortune
 from tests.flow.rehearsal import SMALL, Rehearsal
 
-SILENT = {Outcome.GATE_PASSED, Outcome.AHEAD_PASSED}
-"""A gate that passed while others are open, or before its ring's turn: the join is told."""
+SILENT = {Outcome.GATE_PASSED, Outcome.AHEAD_PASSED, Outcome.HEALTH_WANTED}
+"""A gate that passed while others are open, or before its ring's turn: the join is told. A watch that begins: its
+verdict is told."""
 
 
 @cache
