@@ -158,6 +158,8 @@ def test_a_version_is_revoked_by_hand_as_planned_and_restored(signed: App, relea
     assert (refused.returncode, "needs the role admin" in refused.stderr) == (4, True)
     restored = signed.ringmaster("restore", str(SECOND), "--reason", "it was not the image", "--yes", **admin)
     assert restored.returncode == 0, restored.stderr
+    in_state(signed, SECOND, "awaiting_approval")  # an approval from before the revocation counts no more
+    assert signed.act("approver", SECOND, "approve").status_code == 200
     assert signed.settled(SECOND)["state"] == "released"
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from shared.adapters.memory.characters import LEAVES_DISK, SLOW
 from shared.domain.lifecycle import missing_proof
 from shared.domain.policy import EventDetail
+from shared.domain.probe_checks import LINUX
 from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
@@ -85,7 +86,8 @@ def test_the_evidence_of_a_boot_test_names_what_was_seen() -> None:
         }
         assert seen - {"console"} <= set(facts) <= seen
         assert facts["vm"].startswith("rm-")
-        rules = play.cloud.evidence.documents()[record.evidence]["rules"]
+        rules = dict(play.cloud.evidence.documents()[record.evidence]["rules"])
+        assert rules.pop("checks") == {each.id: each.severity.value for each in LINUX if each.id != "baseline"}
         minutes = {name: within / timedelta(minutes=1) for name, within in BOUNDS.items()}
         assert rules == {
             "vmSize": DEFINITION.boot.vm_sizes[0],

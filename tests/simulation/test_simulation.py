@@ -33,7 +33,7 @@ KEPT = Path(__file__).parents[2] / "local" / "simulation" / "kept_seeds.txt"
 ROOT = Path(__file__).parents[2]
 FIRST = 1
 SHARES = 8
-SEEDS_IN_A_SHARE = 20
+SEEDS_IN_A_SHARE = 10
 
 
 def kept_seeds() -> list[tuple[str, int, Modes]]:
