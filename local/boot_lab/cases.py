@@ -14,10 +14,10 @@ from typing import Final
 
 from local.boot_lab.machine import Boot, Booted, boot
 from local.boot_lab.root import HOST_NAME, Root, add_missing_mount, bake_identity, generalize, make_disk
-from shared.domain.boot import ProbeFacts
-from shared.domain.own_checks import CommandCheck, OwnCheck, PortCheck, ServiceCheck
+from shared.domain.boot_test.failures import ProbeFacts
+from shared.domain.boot_test.own_checks import CommandCheck, OwnCheck, PortCheck, ServiceCheck
+from shared.domain.boot_test.probe import ProbeVerdict, judge_probe
 from shared.domain.policy import BootRules
-from shared.domain.probe import ProbeVerdict, judge_probe
 from shared.probes import probe_script
 
 NONCE: Final = "5c0d1f0e8a7b4c6d9e2f3a4b5c6d7e8f"

@@ -22,10 +22,10 @@ from shared.cli.session import console as terminal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from shared.domain.console import ConsoleFinding, ConsoleVerdict
+    from shared.domain.boot_test.console import ConsoleFinding, ConsoleVerdict
+    from shared.domain.boot_test.probe import ProbeVerdict
+    from shared.domain.boot_test.probe_check import ProbeCheck
     from shared.domain.policy import BootRules
-    from shared.domain.probe import ProbeVerdict
-    from shared.domain.probe_check import ProbeCheck
 
 EXIT_CODES: Final = {"clean": 0, "bad": 1, "inconclusive": 2}
 MAX_CONSOLE: Final = 4 * 1024 * 1024
@@ -56,7 +56,7 @@ def judge_console_file(
     Exit codes: 0 clean, 1 bad, 2 inconclusive (a blank console), or the file cannot be read. Of a file that is larger
     than 4 MiB, the end is read. The JSON object has the findings that condemn the image; the table also has warnings.
     """
-    from shared.domain.console import judge_console
+    from shared.domain.boot_test.console import judge_console
     from shared.domain.policy import BootRules
 
     skipped, raw = _read(file)
@@ -140,7 +140,7 @@ def probe(
     Exit codes of --run: 0 clean (warnings do not count), 1 bad, 2 inconclusive (the probe did not finish). Run it as
     root, so that every file can be read.
     """
-    from shared.domain.probe_checks import applied_checks
+    from shared.domain.boot_test.probe_checks import applied_checks
     from shared.probes import probe_script
 
     nonce = secrets.token_hex(16)
@@ -183,8 +183,8 @@ def _rules(file: Path | None, name: str | None) -> BootRules:
 
 
 def _run_probe(system: OperatingSystem, script: str, nonce: str, rules: BootRules) -> ProbeVerdict:
-    from shared.domain.boot import ProbeFacts
-    from shared.domain.probe import judge_probe
+    from shared.domain.boot_test.failures import ProbeFacts
+    from shared.domain.boot_test.probe import judge_probe
 
     names = ("sh",) if system is OperatingSystem.LINUX else ("pwsh", "powershell")
     shell = next((found for name in names if (found := shutil.which(name))), None)
@@ -223,7 +223,7 @@ def _probe_body(verdict: str, judged: ProbeVerdict, applied: Iterable[ProbeCheck
 def _print_probe(verdict: str, judged: ProbeVerdict, applied: Iterable[ProbeCheck]) -> None:
     from shared.cli import output
     from shared.cli.styled_text import safe_text
-    from shared.domain.probe import Result
+    from shared.domain.boot_test.probe import Result
 
     typer.echo(verdict)
     for label, texts in (("reason", judged.reasons), ("warning", judged.warnings)):

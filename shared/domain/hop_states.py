@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from shared.domain.boot import FailureCause
+from shared.domain.boot_test.failures import FailureCause
+from shared.domain.boot_test.identities import BootedMachine
 from shared.domain.facts import RegionTargetFacts
-from shared.domain.identities import BootedMachine
 from shared.domain.image import VersionNumber
 from shared.domain.report_reference import ReportReference
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.domain.boot_test.identities import BootedMachine
 from shared.domain.hop_states import HopState, step_of
-from shared.domain.identities import BootedMachine
 from shared.domain.lifecycle import Outcome
 from shared.domain.release import Answer, Gate
 

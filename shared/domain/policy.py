@@ -14,17 +14,17 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.access import Access
-from shared.domain.console_patterns import PatternSeverity
+from shared.domain.boot_test.console_patterns import PatternSeverity
+from shared.domain.boot_test.own_checks import BaselineRules, OwnCheck
+from shared.domain.boot_test.probe_check import CheckSeverity
 from shared.domain.fleet import Fleet, Prices
 from shared.domain.health_rules import HealthRules
 from shared.domain.image import DefinitionId, VersionId
-from shared.domain.own_checks import BaselineRules, OwnCheck
-from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze, Window
 from shared.domain.scan_formats import TRIVY
 from shared.domain.usage import InUseRules
-from shared.domain.validation_policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
+from shared.domain.validation.rule import RuleSeverity
 
 
 class Severity(StrEnum):

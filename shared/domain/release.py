@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.actions import Action, ActionRecord
-from shared.domain.identities import BootedMachine
+from shared.domain.boot_test.identities import BootedMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Branch, Command
 

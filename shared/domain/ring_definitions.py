@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.domain.facts import DefinitionFacts, ProvisioningState, ResourceRange
-from shared.domain.validation_findings import ValidationFinding, error, warning
+from shared.domain.validation.findings import ValidationFinding, error, warning
 
 _DEFAULTS: Final = {
     "DiskControllerTypes": "SCSI",

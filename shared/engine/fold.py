@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain import twins
+from shared.domain.boot_test import twins
 from shared.domain.evidence_names import evidence_folder
 from shared.domain.health_rules import OnBreach
 from shared.domain.lifecycle import (

@@ -11,19 +11,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.activity import BEFORE, KEPT, LAG, Activity, activity_of
-from shared.domain.boot_preflight import tested_regions
+from shared.domain.boot_test.machine_sizes import Sizes
+from shared.domain.boot_test.preflight import tested_regions
 from shared.domain.facts import GalleryFacts, ProvisioningState, VersionFacts
 from shared.domain.image import DefinitionId, VersionNumber
-from shared.domain.machine_sizes import Sizes
 from shared.domain.moment import Moment
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release
 from shared.domain.revocation import published_regions
-from shared.domain.validation import applied_rules
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_limits import zone_redundant_regions
-from shared.domain.validation_origin import knows_builder
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.limits import zone_redundant_regions
+from shared.domain.validation.origin import knows_builder
+from shared.domain.validation.rule import RuleSeverity
+from shared.domain.validation.verdict import applied_rules
 from shared.ports import PassingFault, Refused, World
 
 _OF_SIBLINGS = ("number-order", "number-gap", "number-duplicate", "version-limit", "source-reused")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
-from shared.domain.console_patterns import PATTERNS, PatternSeverity
+from shared.domain.boot_test.console_patterns import PATTERNS, PatternSeverity
 from shared.domain.identifiers import GUID
 from shared.policy_file.fields import region_value, shown
 

@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from shared.domain.access import Access, Role
-from shared.domain.console_patterns import PatternSeverity
+from shared.domain.boot_test.console_patterns import PatternSeverity
+from shared.domain.boot_test.probe_check import CheckSeverity
 from shared.domain.fleet import Fleet, Prices
 from shared.domain.image import DefinitionId
 from shared.domain.policy import (
@@ -41,7 +42,6 @@ from shared.domain.policy import (
     TestEnvironment,
     Twins,
 )
-from shared.domain.probe_check import CheckSeverity
 from shared.domain.publish_window import Freeze
 from shared.domain.usage import InUseRules
 from shared.policy_file.boot_fields import DEFAULT_SIZES, IGNORED

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 
 from shared.domain.image import VersionNumber
 from shared.domain.policy import ValidationRules, VisibleBeforeProof
-from shared.domain.validation_policy import (
+from shared.domain.validation.policy import (
     EndOfLifeRules,
     NumberFormat,
     NumberOrder,
@@ -15,7 +15,7 @@ from shared.domain.validation_policy import (
     OwnerRules,
     Waiver,
 )
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.rule import RuleSeverity
 from shared.policy_file.patterns import compiled
 from shared.policy_file.validation_models import NumbersSection, ValidationSection, WaiverSection
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Final
 
-from shared.domain.own_checks import (
+from shared.domain.boot_test.own_checks import (
     BaselineRules,
     CommandCheck,
     FileCheck,
@@ -16,7 +16,7 @@ from shared.domain.own_checks import (
     Protocol,
     ServiceCheck,
 )
-from shared.domain.probe_check import CheckSeverity
+from shared.domain.boot_test.probe_check import CheckSeverity
 from shared.policy_file.models import DefinitionSection, PolicySection
 from shared.policy_file.policy_faults import Fault, Path, Places
 from shared.policy_file.probe_models import MAX_TEXT, BaselineSection, OwnCheckSection

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from shared.domain.probe_checks import LINUX, WINDOWS
+from shared.domain.boot_test.probe_checks import LINUX, WINDOWS
 from shared.policy_file.fields import Duration, NonBlank, Pattern, between, relative_file, shown
 from shared.policy_file.section import Section
 

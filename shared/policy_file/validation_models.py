@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from shared.domain.identifiers import GUID
 from shared.domain.image import InvalidId, VersionNumber
-from shared.domain.validation_rules import RULES
+from shared.domain.validation.rules import RULES
 from shared.policy_file.boot_fields import check_tag_names
 from shared.policy_file.fields import MINUTE_TO_90_DAYS, Duration, NonBlank, Pattern, between, shown
 from shared.policy_file.section import Section

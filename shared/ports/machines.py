@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.boot_test.failures import MachineFacts, ProbeFacts
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.facts import PurchasePlan
 from shared.domain.image import VersionId
 from shared.domain.image_traits import DiskKeys, SecurityType
-from shared.domain.machine_sizes import Sizes
 
 NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 

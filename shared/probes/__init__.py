@@ -1,7 +1,8 @@
 """The scripts that a machine of a boot test runs: ``linux.sh`` and ``windows.ps1``, with what a policy adds.
 
-What their checks mean is in ``shared.domain.probe_checks``, and ``shared.domain.probe`` judges what they print. The
-text of a policy is quoted as one word of the script's language, so that it cannot become a part of the script itself.
+What their checks mean is in ``shared.domain.boot_test.probe_checks``, and ``shared.domain.boot_test.probe`` judges what
+they print. The text of a policy is quoted as one word of the script's language, so that it cannot become a part of the
+script itself.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from shared.domain.own_checks import CommandCheck, FileCheck, OwnCheck, PortCheck, ServiceCheck
+from shared.domain.boot_test.own_checks import CommandCheck, FileCheck, OwnCheck, PortCheck, ServiceCheck
+from shared.domain.boot_test.probe_checks import applied_checks
 from shared.domain.policy import BootRules
-from shared.domain.probe_checks import applied_checks
 
 _OWN_CHECKS: Final = "# Checks of the policy are added here.\n"
 _CHECK: Final = re.compile(r"^(?:check|Check) '?([a-z_]+)'?\n", re.MULTILINE)

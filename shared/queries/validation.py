@@ -8,9 +8,9 @@ from typing import Any
 from shared.domain.facts import ProvisioningState
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.validation import ValidationVerdict, validate
-from shared.domain.validation_evidence import rules_in_evidence, seen_facts
-from shared.domain.validation_facts import ValidationFacts
+from shared.domain.validation.evidence import rules_in_evidence, seen_facts
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.verdict import ValidationVerdict, validate
 from shared.gallery.incarnation import incarnation_of
 from shared.gallery.validation_facts import gather, once_provisioned
 from shared.ports import World

@@ -14,8 +14,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from shared.domain.boot import FailureCause, failure_cause
-from shared.domain.console import ConsoleVerdict, judge_console
+from shared.domain.boot_test.console import ConsoleVerdict, judge_console
+from shared.domain.boot_test.failures import FailureCause, failure_cause
+from shared.domain.boot_test.identities import boot_mark, changed, read
+from shared.domain.boot_test.probe import judge_probe
 from shared.domain.hop_states import (
     AwaitProbe,
     AwaitReboot,
@@ -25,11 +27,9 @@ from shared.domain.hop_states import (
     ReadConsole,
     carried,
 )
-from shared.domain.identities import boot_mark, changed, read
 from shared.domain.image_traits import SecurityType
 from shared.domain.outcomes import HopResult, Requeue
 from shared.domain.policy import ConsoleRule, SlowBoot
-from shared.domain.probe import judge_probe
 from shared.ports import Hop, Refused
 from shared.probes import probe_script
 from shared.stages.boot_hops import azure_time, dead_console, failed, pause_since, vanished, with_seconds

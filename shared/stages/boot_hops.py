@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.domain.boot import FailureCause
-from shared.domain.console import judge_console
+from shared.domain.boot_test.console import judge_console
+from shared.domain.boot_test.failures import FailureCause
 from shared.domain.hop_states import BootFailure, DeleteMachine, MachineState, ReadConsole, carried
 from shared.domain.outcomes import Requeue
 from shared.domain.policy import ConsoleRule

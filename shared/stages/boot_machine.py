@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from shared.domain.boot_test.machine_sizes import (
+    Placement,
+    SizeFacts,
+    Sizes,
+    controller,
+    disk_type,
+    placements,
+    security_type,
+)
 from shared.domain.hop_states import CreateMachine
 from shared.domain.image_traits import DiskKeys, ImageTraits, read
-from shared.domain.machine_sizes import Placement, SizeFacts, Sizes, controller, disk_type, placements, security_type
 from shared.ports import Hop, MachineSpec, Refused, World
 
 EXPIRY_MARGIN: Final = timedelta(hours=2)

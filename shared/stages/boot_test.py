@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.domain.boot import FailureCause, MachineFacts, failure_cause, lacks_capacity
+from shared.domain.boot_test.failures import FailureCause, MachineFacts, failure_cause, lacks_capacity
 from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProbe,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from shared.domain.boot_test.identities import BootedMachine
 from shared.domain.hop_states import MachineState
-from shared.domain.identities import BootedMachine
 from shared.domain.release import Gate, GateRecord, Release
 from shared.ports import Hop
 from shared.scan_gate.baseline import newest_published

@@ -4,7 +4,7 @@
 * An ambiguous failure is tried once more on a fresh machine. If that one passes, the verdict is a pass that says what
   the first one showed: a flake.
 * A smoke test that boots a pair compares its two machines. All others are compared when the verdict is written, see
-  ``shared.domain.twins``.
+  ``shared.domain.boot_test.twins``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.domain import twins
-from shared.domain.boot import FailureCause
+from shared.domain.boot_test import twins
+from shared.domain.boot_test.failures import FailureCause
+from shared.domain.boot_test.identities import BootedMachine, shared
+from shared.domain.boot_test.probe_evidence import probe_rules
 from shared.domain.hop_states import AwaitDeletion, CreateMachine, carried
-from shared.domain.identities import BootedMachine, shared
 from shared.domain.outcomes import Decided, HopResult, Requeue, Stalled
 from shared.domain.policy import BootRules, Twins
-from shared.domain.probe_evidence import probe_rules
 from shared.domain.release import Answer, Gate
 from shared.ports import Hop
 from shared.stages.boot_machine import traits_for

@@ -20,10 +20,10 @@ from shared.domain.outcomes import Decided, Dropped, HopResult, Redirected, Requ
 from shared.domain.policy import DefinitionPolicy, VisibleBeforeProof
 from shared.domain.release import BUILDERS, Answer, Gate, Release, State
 from shared.domain.revocation import rightful_regions
-from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
-from shared.domain.validation_evidence import rules_in_evidence, seen_facts
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import FindingSeverity
+from shared.domain.validation.evidence import rules_in_evidence, seen_facts
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import FindingSeverity
+from shared.domain.validation.verdict import ValidationOutcome, ValidationVerdict, validate
 from shared.gallery.incarnation import confirm_gone, incarnation_of
 from shared.gallery.lease import READ_BACK
 from shared.gallery.validation_facts import awaits_activity_log, gather, once_provisioned

@@ -13,7 +13,7 @@ from local.arm.server.simulator import ArmSimulator
 from shared.adapters.azure.machines import AzureMachines
 from shared.adapters.memory import characters
 from shared.adapters.memory.machines import MemoryMachines
-from shared.domain.boot import ProbeFacts
+from shared.domain.boot_test.failures import ProbeFacts
 from shared.domain.facts import DefinitionFacts, RegionTargetFacts
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.policy import TestEnvironment

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory.size_list import SIZES
-from shared.domain.boot import FailureCause, failure_cause
+from shared.domain.boot_test.failures import FailureCause, failure_cause
+from shared.domain.boot_test.machine_sizes import controller, disk_type, obstacles, security_type
 from shared.domain.facts import DefinitionFacts, ProvisioningState, PurchasePlan
 from shared.domain.image_traits import DiskKeys, SecurityType, definition_traits
-from shared.domain.machine_sizes import controller, disk_type, obstacles, security_type
 from shared.ports import MachineSpec, Refused
 from tests.contract.clock import ManualClock
 from tests.contract.gallery_labs import SOURCE

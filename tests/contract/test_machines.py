@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.boot import FailureCause, MachineFacts, failure_cause
-from shared.domain.console import judge_console
-from shared.domain.identities import changed, read, shared
+from shared.domain.boot_test.console import judge_console
+from shared.domain.boot_test.failures import FailureCause, MachineFacts, failure_cause
+from shared.domain.boot_test.identities import changed, read, shared
+from shared.domain.boot_test.probe import judge_probe
+from shared.domain.boot_test.probe_checks import LINUX
 from shared.domain.policy import BootRules
-from shared.domain.probe import judge_probe
-from shared.domain.probe_checks import LINUX
 from shared.ports import ForeignTarget, Refused
 from shared.probes import probe_script
 from tests.contract.clock import ManualClock

@@ -20,10 +20,10 @@ from shared.adapters.memory.characters import (
     READ_ONLY_ROOT,
     Character,
 )
+from shared.domain.boot_test.own_checks import CommandCheck, OwnCheck
+from shared.domain.boot_test.probe_check import CheckSeverity
 from shared.domain.image import DefinitionId, GalleryId
-from shared.domain.own_checks import CommandCheck, OwnCheck
 from shared.domain.policy import BootRules
-from shared.domain.probe_check import CheckSeverity
 from shared.domain.release import Gate, State
 from shared.ports import MachineSpec, Refused
 from shared.timers import reconcile

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.memory.characters import BLANK_CONSOLE, CLEAN, NO_CONSOLE, PANICS, Character
-from shared.domain.console_patterns import PatternSeverity
+from shared.domain.boot_test.console_patterns import PatternSeverity
 from shared.domain.policy import BootRules, ConsoleRule
 from shared.domain.release import Release, State
 from tests.flow.rehearsal import SMALL, Rehearsal

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from shared.adapters.memory.characters import CLEAN, NO_CAPACITY, NO_QUOTA
 from shared.adapters.memory.size_list import SIZES
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.facts import DefinitionFacts, ProvisioningState
 from shared.domain.image_traits import SecurityType
-from shared.domain.machine_sizes import Sizes
 from shared.domain.policy import BootRules, DefinitionPolicy
 from shared.domain.release import State
 from shared.ports import MachineSpec, Refused

@@ -11,8 +11,8 @@ from shared.adapters.memory.characters import (
     STUCK_AT_REBOOT,
     Character,
 )
+from shared.domain.boot_test.probe import LINUX_CHECKS
 from shared.domain.policy import BootRules, DefinitionPolicy
-from shared.domain.probe import LINUX_CHECKS
 from shared.domain.release import Gate, Release, State
 from shared.ports import Conflict, Refused
 from tests.flow.misfortunes import AnyMisfortune, Misfortune, crash, throttled

@@ -9,8 +9,8 @@ import pytest
 from shared.domain.image import VersionId
 from shared.domain.policy import DefinitionPolicy, ValidationRules
 from shared.domain.release import Gate, State
-from shared.domain.validation_policy import Waiver
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.policy import Waiver
+from shared.domain.validation.rule import RuleSeverity
 from tests.flow.misfortunes import Misfortune, throttled
 from tests.flow.rehearsal import BEGIN, OWN_WRITER, SMALL, Rehearsal
 

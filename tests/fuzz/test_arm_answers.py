@@ -22,7 +22,7 @@ from shared.adapters.azure.gallery_facts import (
     targets_body,
 )
 from shared.adapters.azure.machine_facts import read_machine, read_probe
-from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.boot_test.failures import MachineFacts, ProbeFacts
 from shared.domain.facts import VersionFacts
 from shared.domain.image import VersionId
 from shared.ports import PassingFault, Refused

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.boot import ProbeFacts
-from shared.domain.console import console_text, judge_console
+from shared.domain.boot_test.console import console_text, judge_console
+from shared.domain.boot_test.failures import ProbeFacts
+from shared.domain.boot_test.probe import LINUX_CHECKS, judge_probe
 from shared.domain.policy import BootRules
-from shared.domain.probe import LINUX_CHECKS, judge_probe
 from tests.fuzz.budget import bounded, entrance
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)

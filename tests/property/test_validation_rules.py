@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.policy import ValidationRules
-from shared.domain.validation import validate
-from shared.domain.validation_findings import FindingSeverity
-from shared.domain.validation_policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
-from shared.domain.validation_rule import RuleSeverity
-from shared.domain.validation_rules import RULES
+from shared.domain.validation.findings import FindingSeverity
+from shared.domain.validation.policy import EndOfLifeRules, NumberRules, OwnerRules, Waiver
+from shared.domain.validation.rule import RuleSeverity
+from shared.domain.validation.rules import RULES
+from shared.domain.validation.verdict import validate
 from tests.unit.domain.test_validation import NOW, POLICY
 from tests.unit.domain.test_validation_rules import CASES
 

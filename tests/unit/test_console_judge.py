@@ -12,7 +12,7 @@ import pytest
 
 from shared.cli.boot_commands import MAX_CONSOLE, read_end
 from shared.cli.command_line import Session, run
-from shared.domain.console_patterns import PATTERNS, PatternSeverity
+from shared.domain.boot_test.console_patterns import PATTERNS, PatternSeverity
 
 CONSOLES = Path(__file__).parents[1] / "fixtures" / "consoles"
 FAULTS = Path(__file__).resolve().parents[3] / "shared" / "faults" / "consoles"

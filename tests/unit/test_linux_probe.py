@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from local.arm.machines.characters import guest, sandbox
-from shared.domain.boot import ProbeFacts
-from shared.domain.identities import read
-from shared.domain.own_checks import FileCheck, OwnCheck
+from shared.domain.boot_test.failures import ProbeFacts
+from shared.domain.boot_test.identities import read
+from shared.domain.boot_test.own_checks import FileCheck, OwnCheck
+from shared.domain.boot_test.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
+from shared.domain.boot_test.probe_checks import LINUX
 from shared.domain.policy import BootRules
-from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, ProbeVerdict, Result, judge_probe
-from shared.domain.probe_checks import LINUX
 from shared.probes import probe_script
 
 NONCE = "8f14e45fceea167a5a36dedd4bea2543"

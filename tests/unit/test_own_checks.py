@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.own_checks import (
+from shared.domain.boot_test.own_checks import (
     BaselineRules,
     CommandCheck,
     FileCheck,
@@ -22,10 +22,10 @@ from shared.domain.own_checks import (
     Protocol,
     ServiceCheck,
 )
+from shared.domain.boot_test.probe import Result
+from shared.domain.boot_test.probe_check import CheckSeverity
+from shared.domain.boot_test.probe_checks import checks_of
 from shared.domain.policy import BootRules
-from shared.domain.probe import Result
-from shared.domain.probe_check import CheckSeverity
-from shared.domain.probe_checks import checks_of
 from shared.probes import probe_script
 from tests.unit.test_linux_probe import Machine, machine
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.console_patterns import PatternSeverity
+from shared.domain.boot_test.console_patterns import PatternSeverity
 from shared.domain.policy import BootRules, ConsoleRule, SlowBoot, Twins
 from shared.policy_file import PolicyFaults, load_policy
 from tests.unit.policy_texts import MINIMAL, only

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.console import judge_console
+from shared.domain.boot_test.console import judge_console
 from shared.policy_file import PolicyFaults, load_policy
 from shared.policy_file.patterns import compiled
 from tests.unit.policy_texts import MINIMAL, only

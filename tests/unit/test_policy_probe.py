@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.own_checks import BaselineRules, CommandCheck, FileCheck, PortCheck, ServiceCheck
-from shared.domain.probe_check import CheckSeverity
+from shared.domain.boot_test.own_checks import BaselineRules, CommandCheck, FileCheck, PortCheck, ServiceCheck
+from shared.domain.boot_test.probe_check import CheckSeverity
 from shared.policy_file import PolicyFaults, load_policy, read_file
 from tests.unit.policy_texts import MINIMAL, only
 from tests.unit.test_policy_boot import boot, faults, text

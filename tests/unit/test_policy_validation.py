@@ -8,15 +8,15 @@ import pytest
 
 from shared.domain.image import VersionNumber
 from shared.domain.policy import ValidationRules
-from shared.domain.validation_policy import (
+from shared.domain.validation.policy import (
     EndOfLifeRules,
     NumberFormat,
     NumberOrder,
     OwnerKind,
     OwnerRules,
 )
-from shared.domain.validation_rule import RuleSeverity
-from shared.domain.validation_rules import RULES
+from shared.domain.validation.rule import RuleSeverity
+from shared.domain.validation.rules import RULES
 from shared.policy_file import PolicyFaults, load_policy
 from shared.policy_file.__main__ import summary
 from tests.unit.policy_texts import MINIMAL, only

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.cli.command_line import Session, run
-from shared.domain.probe import LINUX_CHECKS
-from shared.domain.probe_checks import LINUX
+from shared.domain.boot_test.probe import LINUX_CHECKS
+from shared.domain.boot_test.probe_checks import LINUX
 from shared.policy_file import read_file
 from shared.probes import probe_script
 from tests.unit.policy_texts import MINIMAL, only

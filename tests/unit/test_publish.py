@@ -29,6 +29,8 @@ FOLDERS = {
     "shared/adapters/common",
     "shared/codec",
     "shared/domain",
+    "shared/domain/boot_test",
+    "shared/domain/validation",
     "shared/engine",
     "shared/gallery",
     "shared/policy_file",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from shared.adapters.azure.arm_fields import number, part, parts, text
 from shared.adapters.azure.gallery_facts import read_time
-from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.boot_test.failures import MachineFacts, ProbeFacts
 
 _FAILED: Final = "provisioningstate/failed"
 

@@ -26,8 +26,8 @@ from shared.adapters.common.own_machines import (
     own_tags,
     owned,
 )
-from shared.domain.boot import MachineFacts, ProbeFacts
-from shared.domain.machine_sizes import Sizes
+from shared.domain.boot_test.failures import MachineFacts, ProbeFacts
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.policy import TestEnvironment
 from shared.ports import NO_TAGS, Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused, Unavailable
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.azure.arm_fields import part, parts, text, texts
-from shared.domain.machine_sizes import SizeFacts, Sizes
+from shared.domain.boot_test.machine_sizes import SizeFacts, Sizes
 
 if TYPE_CHECKING:
     from shared.adapters.azure.arm import Arm

@@ -22,11 +22,11 @@ from shared.adapters.common.own_machines import (
 from shared.adapters.memory.characters import CLEAN, Character
 from shared.adapters.memory.probe_runner import RunningGuest, RunResult, run_script
 from shared.adapters.memory.size_list import SIZES
-from shared.domain.boot import MachineFacts, ProbeFacts
+from shared.domain.boot_test.failures import MachineFacts, ProbeFacts
+from shared.domain.boot_test.machine_sizes import Sizes, controller, obstacles
 from shared.domain.facts import DefinitionFacts
 from shared.domain.image import VersionId
 from shared.domain.image_traits import definition_traits
-from shared.domain.machine_sizes import Sizes, controller, obstacles
 from shared.domain.policy import TestEnvironment
 from shared.ports import NO_TAGS, Conflict, ForeignTarget, MachineSpec, OwnMachine, Refused
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Final
 
 from shared.adapters.memory.characters import Character
-from shared.domain.identities import DIGEST_LENGTH
-from shared.domain.linux_checks import LINUX
+from shared.domain.boot_test.identities import DIGEST_LENGTH
+from shared.domain.boot_test.linux_checks import LINUX
 
 OUTPUT_LIMIT: Final = 4096
 """How many bytes of a run command's output the instance view holds."""

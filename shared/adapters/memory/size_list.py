@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.machine_sizes import SizeFacts, Sizes
+from shared.domain.boot_test.machine_sizes import SizeFacts, Sizes
 
 _LISTED: Final = (
     SizeFacts(name="Standard_D2s_v5", max_data_disks=4, cores=2, memory_gb=8),

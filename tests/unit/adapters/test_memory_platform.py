@@ -8,7 +8,8 @@ from shared.adapters.memory import characters
 from shared.adapters.memory.galleries import MemoryGalleries, Replication
 from shared.adapters.memory.machines import MemoryMachines
 from shared.adapters.memory.probe_runner import OUTPUT_LIMIT, RunningGuest, run_script
-from shared.domain.boot import FailureCause, failure_cause
+from shared.domain.boot_test.failures import FailureCause, failure_cause
+from shared.domain.boot_test.probe import LINUX_CHECKS
 from shared.domain.facts import (
     DefinitionFacts,
     GalleryFacts,
@@ -18,7 +19,6 @@ from shared.domain.facts import (
 )
 from shared.domain.image import VersionId
 from shared.domain.policy import TestEnvironment
-from shared.domain.probe import LINUX_CHECKS
 from shared.ports import Conflict, MachineSpec, Refused, Unavailable
 from shared.probes import probe_script
 from tests.unit.domain.version_facts import DEFINITION, GALLERY, number, version_id

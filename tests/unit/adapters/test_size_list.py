@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.azure.size_list import KEPT_FOR, SizeList, read_size
-from shared.domain.machine_sizes import SizeFacts
+from shared.domain.boot_test.machine_sizes import SizeFacts
 from shared.ports import Unavailable
 from tests.fuzz.arm_wire import Answer, arm
 

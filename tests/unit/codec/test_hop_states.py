@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from shared.codec.hop_states import STATES, read_state, state_on_wire
-from shared.domain.boot import FailureCause
+from shared.domain.boot_test.failures import FailureCause
 from shared.domain.hop_states import (
     AwaitDeletion,
     AwaitProvisioning,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.boot import CODES, FailureCause, MachineFacts, ProbeFacts, failure_cause
+from shared.domain.boot_test.failures import CODES, FailureCause, MachineFacts, ProbeFacts, failure_cause
 
 READY = MachineFacts("rm-0", "Succeeded", os_provisioned=True, running=True, agent_ready=True)
 TIMED_OUT = "OS Provisioning for VM 'rm-0' did not finish in the allotted time."

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory.size_list import SIZES
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.facts import ResourceRange
-from shared.domain.machine_sizes import Sizes
 from shared.domain.policy import BootRules, DefinitionPolicy
-from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
+from shared.domain.validation.verdict import ValidationOutcome, ValidationVerdict, validate
 from tests.unit.domain.test_validation import DEFINITION, FACTS, NOW, POLICY, codes, target
 
 REGIONS: dict[str, Sizes] = {"westeurope": SIZES, "eastus": SIZES}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.console import console_text, judge_console
+from shared.domain.boot_test.console import console_text, judge_console
 from shared.domain.policy import BootRules
 
 FAULTS = Path(__file__).resolve().parents[4] / "shared" / "faults" / "consoles"

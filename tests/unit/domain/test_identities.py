@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.domain.identities import IDENTITIES, BootedMachine, boot_mark, changed, read, shared
-from shared.domain.probe_checks import LINUX, WINDOWS
+from shared.domain.boot_test.identities import IDENTITIES, BootedMachine, boot_mark, changed, read, shared
+from shared.domain.boot_test.probe_checks import LINUX, WINDOWS
 
 ONE, TWO = "0123456789abcdef", "fedcba9876543210"
 

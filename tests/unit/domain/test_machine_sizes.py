@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.image_traits import DiskKeys, ImageTraits, SecurityType
-from shared.domain.machine_sizes import (
+from shared.domain.boot_test.machine_sizes import (
     Placement,
     SizeFacts,
     controller,
@@ -17,6 +16,7 @@ from shared.domain.machine_sizes import (
     placements,
     security_type,
 )
+from shared.domain.image_traits import DiskKeys, ImageTraits, SecurityType
 
 IMAGE = ImageTraits(os_type="Linux", os_state="Generalized", generation="V2")
 D2 = SizeFacts(name="Standard_D2s_v5", max_data_disks=4)

@@ -9,13 +9,13 @@ import pytest
 
 from shared.adapters.memory.characters import CLEAN
 from shared.adapters.memory.probe_runner import RunningGuest, run_script
-from shared.domain.boot import ProbeFacts
-from shared.domain.own_checks import BaselineRules, CommandCheck, OwnCheck, ServiceCheck
+from shared.domain.boot_test.failures import ProbeFacts
+from shared.domain.boot_test.own_checks import BaselineRules, CommandCheck, OwnCheck, ServiceCheck
+from shared.domain.boot_test.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe
+from shared.domain.boot_test.probe_check import CheckSeverity
+from shared.domain.boot_test.probe_checks import applied_checks, checks_of
+from shared.domain.boot_test.probe_evidence import probe_rules
 from shared.domain.policy import BootRules
-from shared.domain.probe import LINUX_CHECKS, WINDOWS_CHECKS, judge_probe
-from shared.domain.probe_check import CheckSeverity
-from shared.domain.probe_checks import applied_checks, checks_of
-from shared.domain.probe_evidence import probe_rules
 from shared.probes import probe_script
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

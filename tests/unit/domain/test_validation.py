@@ -32,9 +32,9 @@ from shared.domain.policy import (
     ValidationRules,
     VisibleBeforeProof,
 )
-from shared.domain.validation import ValidationOutcome, ValidationVerdict, validate
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.rule import RuleSeverity
+from shared.domain.validation.verdict import ValidationOutcome, ValidationVerdict, validate
 
 NOW = datetime(2026, 5, 10, 12, 0, tzinfo=UTC)
 SOURCE = DefinitionId.parse(

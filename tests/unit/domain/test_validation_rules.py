@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared.domain.activity import Activity, ActivityRecord
+from shared.domain.boot_test.machine_sizes import SizeFacts
 from shared.domain.facts import (
     ExecutedValidation,
     ProvisioningState,
@@ -22,13 +23,11 @@ from shared.domain.facts import (
     VersionFacts,
 )
 from shared.domain.image import VersionNumber
-from shared.domain.machine_sizes import SizeFacts
 from shared.domain.policy import BootRules, DefinitionPolicy, RegionTarget, Ring, ValidationRules, VisibleBeforeProof
-from shared.domain.validation import ValidationOutcome, ValidationVerdict, applied_rules, validate
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import FindingSeverity
-from shared.domain.validation_origin import is_within
-from shared.domain.validation_policy import (
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import FindingSeverity
+from shared.domain.validation.origin import is_within
+from shared.domain.validation.policy import (
     EndOfLifeRules,
     NumberFormat,
     NumberOrder,
@@ -37,8 +36,9 @@ from shared.domain.validation_policy import (
     OwnerRules,
     Waiver,
 )
-from shared.domain.validation_rule import RuleSeverity
-from shared.domain.validation_rules import RULES
+from shared.domain.validation.rule import RuleSeverity
+from shared.domain.validation.rules import RULES
+from shared.domain.validation.verdict import ValidationOutcome, ValidationVerdict, applied_rules, validate
 from tests.unit.domain.test_validation import DEFINITION, FACTS, NOW, POLICY, SOURCE, TARGET, VERSION
 
 DOMAIN = Path(__file__).parents[3] / "shared" / "domain"

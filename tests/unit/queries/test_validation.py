@@ -12,7 +12,7 @@ import pytest
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.policy import ValidationRules
 from shared.domain.release import Gate
-from shared.domain.validation_rule import RuleSeverity
+from shared.domain.validation.rule import RuleSeverity
 from shared.queries.status import explanation
 from shared.queries.validation import validation
 from shared.settings import read_settings

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.hop_states import CreateMachine
 from shared.domain.image import VersionId
-from shared.domain.machine_sizes import Sizes
 from shared.domain.messages import Command, Kind
 from shared.domain.outcomes import Decided, HopResult, Requeue
 from shared.domain.policy import (

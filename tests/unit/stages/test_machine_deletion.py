@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.domain.boot import MachineFacts
+from shared.domain.boot_test.failures import MachineFacts
 from shared.domain.hop_states import AwaitDeletion, DeleteMachine
 from shared.domain.image import VersionId
 from shared.domain.messages import Command, Kind

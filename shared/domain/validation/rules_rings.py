@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.validation_rule import Rule, RuleSeverity
+from shared.domain.validation.rule import Rule, RuleSeverity
 
 _TROUBLES: Final = "Microsoft Learn, Troubleshoot images in an Azure Compute Gallery"
 _OVERVIEW: Final = "Microsoft Learn, Store and share images in an Azure Compute Gallery"

@@ -11,9 +11,9 @@ from datetime import date
 
 from shared.domain.image import VersionNumber
 from shared.domain.policy import ValidationRules
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import ValidationFinding, error, finding, warning
-from shared.domain.validation_policy import NumberFormat, NumberOrder, NumberRules
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import ValidationFinding, error, finding, warning
+from shared.domain.validation.policy import NumberFormat, NumberOrder, NumberRules
 
 
 def number_findings(facts: ValidationFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:

@@ -20,8 +20,8 @@ from fnmatch import fnmatchcase
 from shared.domain.facts import DefinitionFacts, SourceFacts, SourceKind, VersionFacts
 from shared.domain.policy import ValidationRules
 from shared.domain.ring_definitions import differs
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import ValidationFinding, error, finding, warning
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import ValidationFinding, error, finding, warning
 
 
 def origin_findings(facts: ValidationFacts, rules: ValidationRules) -> Iterator[ValidationFinding]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from shared.domain.own_checks import CommandCheck, OwnCheck
+from shared.domain.boot_test.own_checks import CommandCheck, OwnCheck
+from shared.domain.boot_test.probe_checks import applied_checks
 from shared.domain.policy import BootRules
-from shared.domain.probe_checks import applied_checks
 
 
 def probe_rules(os_type: str, rules: BootRules) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Final
 
+from shared.domain.boot_test.machine_sizes import SizeFacts, Sizes, obstacles
 from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.image import DefinitionId
 from shared.domain.image_traits import ImageTraits, traits_of
-from shared.domain.machine_sizes import SizeFacts, Sizes, obstacles
 from shared.domain.policy import DefinitionPolicy, Twins
-from shared.domain.validation_findings import FindingSeverity, ValidationFinding
+from shared.domain.validation.findings import FindingSeverity, ValidationFinding
 
 type _Told = tuple[FindingSeverity, str, str]
 """Severity, code, and text without the regions."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.domain.boot_preflight import preflight, without_twin
+from shared.domain.boot_test.preflight import preflight, without_twin
 from shared.domain.facts import DefinitionFacts, VersionFacts
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.ring_definitions import compare_definitions
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import ValidationFinding, error, warning
-from shared.domain.validation_limits import limit_findings, target_findings
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import ValidationFinding, error, warning
+from shared.domain.validation.limits import limit_findings, target_findings
 
 
 def ring_findings(facts: ValidationFacts, policy: DefinitionPolicy) -> Iterator[ValidationFinding]:

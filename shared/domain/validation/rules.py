@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from shared.domain.validation_rule import Rule, RuleSeverity
-from shared.domain.validation_rules_image import IMAGE
-from shared.domain.validation_rules_origin import ORIGIN
-from shared.domain.validation_rules_rings import RINGS
+from shared.domain.validation.rule import Rule, RuleSeverity
+from shared.domain.validation.rules_image import IMAGE
+from shared.domain.validation.rules_origin import ORIGIN
+from shared.domain.validation.rules_rings import RINGS
 
 __all__ = ["GROUPS", "RULES", "Rule", "RuleSeverity"]
 

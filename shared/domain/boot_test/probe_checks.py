@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.domain.linux_checks import LINUX
-from shared.domain.own_checks import OWN_PREFIX, OwnCheck
-from shared.domain.probe_check import BASELINE, CheckSeverity, ProbeCheck
-from shared.domain.windows_checks import WINDOWS
+from shared.domain.boot_test.linux_checks import LINUX
+from shared.domain.boot_test.own_checks import OWN_PREFIX, OwnCheck
+from shared.domain.boot_test.probe_check import BASELINE, CheckSeverity, ProbeCheck
+from shared.domain.boot_test.windows_checks import WINDOWS
 
 if TYPE_CHECKING:
     from shared.domain.policy import BootRules

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from shared.domain.identities import Shared, shared
+from shared.domain.boot_test.identities import Shared, shared
 from shared.domain.outcomes import Decided
 from shared.domain.policy import BootRules, Twins
 from shared.domain.release import Answer, Gate, GateRecord, Release

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.probe_check import BASELINE, advised, boot_proof, identity, left_over, older_than_boot, required
+from shared.domain.boot_test.probe_check import (
+    BASELINE,
+    advised,
+    boot_proof,
+    identity,
+    left_over,
+    older_than_boot,
+    required,
+)
 
 DEPROVISION: Final = "Run `waagent -deprovision+user -force` as the last step before the capture."
 

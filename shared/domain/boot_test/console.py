@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.domain.console_patterns import (
+from shared.domain.boot_test.console_patterns import (
     ANY_PATTERN,
     IGNORED,
     MISSING_DEVICE,

@@ -7,9 +7,9 @@ from typing import Any
 from shared.domain.activity import Activity, ActivityRecord
 from shared.domain.facts import VersionFacts
 from shared.domain.policy import ValidationRules
-from shared.domain.validation import ValidationVerdict, applied_rules
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_origin import source_ids
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.origin import source_ids
+from shared.domain.validation.verdict import ValidationVerdict, applied_rules
 
 
 def seen_facts(version: VersionFacts, facts: ValidationFacts, verdict: ValidationVerdict) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.probe_check import BASELINE, advised, boot_proof, identity, left_over, required
+from shared.domain.boot_test.probe_check import BASELINE, advised, boot_proof, identity, left_over, required
 
 WINDOWS: Final = (
     required(

@@ -14,10 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.boot import ProbeFacts
+from shared.domain.boot_test.failures import ProbeFacts
+from shared.domain.boot_test.probe_check import BASELINE, CheckSeverity, ProbeCheck
+from shared.domain.boot_test.probe_checks import applied_checks
 from shared.domain.policy import BootRules
-from shared.domain.probe_check import BASELINE, CheckSeverity, ProbeCheck
-from shared.domain.probe_checks import applied_checks
 
 LINUX_CHECKS: Final = tuple(each.id for each in applied_checks("Linux", BootRules()))
 WINDOWS_CHECKS: Final = tuple(each.id for each in applied_checks("Windows", BootRules()))

@@ -14,8 +14,8 @@ from typing import Final
 from shared.domain.facts import VersionFacts
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.replication import plan_targets
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import ValidationFinding, error, finding, warning
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import ValidationFinding, error, finding, warning
 
 GALLERIES: Final = 100
 VERSIONS: Final = 10_000

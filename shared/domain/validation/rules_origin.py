@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.validation_rule import Rule, RuleSeverity
+from shared.domain.validation.rule import Rule, RuleSeverity
 
 _VERSIONS: Final = "Azure REST API, Gallery Image Versions - Get"
 _TROUBLES: Final = "Microsoft Learn, Troubleshoot images in an Azure Compute Gallery"

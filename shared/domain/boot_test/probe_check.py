@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.identities import IDENTITIES
+from shared.domain.boot_test.identities import IDENTITIES
 
 
 class CheckSeverity(StrEnum):

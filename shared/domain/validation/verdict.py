@@ -1,4 +1,4 @@
-"""Validation of a version's metadata, by the rules of ``validation_rules``.
+"""Validation of a version's metadata, by the rules of ``validation.rules``.
 
 Rules:
 
@@ -22,19 +22,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.boot_preflight import NO_SIZE
+from shared.domain.boot_test.preflight import NO_SIZE
 from shared.domain.facts import ProvisioningState, VersionFacts
 from shared.domain.image import VersionNumber
 from shared.domain.moment import CLOCK_SKEW
 from shared.domain.policy import DefinitionPolicy, ValidationRules, VisibleBeforeProof
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import FindingSeverity, ValidationFinding, error, warning
-from shared.domain.validation_metadata import metadata_findings, platform_findings
-from shared.domain.validation_numbers import number_findings
-from shared.domain.validation_origin import origin_findings
-from shared.domain.validation_policy import NumberOrder
-from shared.domain.validation_rings import ring_findings
-from shared.domain.validation_rules import RULES, Rule, RuleSeverity
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import FindingSeverity, ValidationFinding, error, warning
+from shared.domain.validation.metadata import metadata_findings, platform_findings
+from shared.domain.validation.numbers import number_findings
+from shared.domain.validation.origin import origin_findings
+from shared.domain.validation.policy import NumberOrder
+from shared.domain.validation.rings import ring_findings
+from shared.domain.validation.rules import RULES, Rule, RuleSeverity
 
 
 class ValidationOutcome(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.validation_rules import RULES, RuleSeverity
+from shared.domain.validation.rules import RULES, RuleSeverity
 
 
 class FindingSeverity(StrEnum):

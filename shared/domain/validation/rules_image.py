@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.domain.validation_rule import Rule, RuleSeverity
+from shared.domain.validation.rule import Rule, RuleSeverity
 
 _LOST: Final = "law 1 (nothing is lost)"
 _PROOF: Final = "law 2 (nothing promoted without proof)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from shared.domain.probe_check import CheckSeverity
+from shared.domain.boot_test.probe_check import CheckSeverity
 
 OWN_PREFIX = "own:"
 """Before the ids of a policy's checks, so that they never have the id of another check."""

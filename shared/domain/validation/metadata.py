@@ -15,9 +15,9 @@ from shared.domain.facts import DefinitionFacts, ProvisioningState, VersionFacts
 from shared.domain.identifiers import GUID
 from shared.domain.policy import ValidationRules, VisibleBeforeProof
 from shared.domain.ring_definitions import differs
-from shared.domain.validation_facts import ValidationFacts
-from shared.domain.validation_findings import ValidationFinding, error, warning
-from shared.domain.validation_policy import OwnerKind
+from shared.domain.validation.facts import ValidationFacts
+from shared.domain.validation.findings import ValidationFinding, error, warning
+from shared.domain.validation.policy import OwnerKind
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]{1,63}(?:\.[^@\s.]{1,63}){1,8}")
 _GUID: Final = re.compile(GUID)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.activity import Activity
+from shared.domain.boot_test.machine_sizes import Sizes
 from shared.domain.facts import DefinitionFacts, GalleryFacts, SourceFacts, VersionFacts
 from shared.domain.image import DefinitionId, VersionNumber
-from shared.domain.machine_sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
