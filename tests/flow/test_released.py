@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.adapters.memory.characters import LEAVES_DISK, SLOW
+from shared.domain.boot_test.probe_checks import LINUX
 from shared.domain.lifecycle import missing_proof
 from shared.domain.policy import EventDetail
-from shared.domain.probe_checks import LINUX
 from shared.domain.release import Gate, State
 from tests.flow.rehearsal import DEFINITION, PRODUCTION, SMALL, SOURCE, Rehearsal, ring
 
