@@ -274,7 +274,7 @@ def test_every_rule_finds_something() -> None:
 
 def test_every_finding_that_the_code_names_has_a_rule() -> None:
     named: set[str] = set()
-    for path in DOMAIN.glob("*.py"):
+    for path in DOMAIN.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             if isinstance(node, ast.Call) and called in {"error", "warning", "finding", "say"} and node.args:
