@@ -6,6 +6,7 @@ had acknowledged (SQLite's journal); without one, everything is gone when the si
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,8 @@ class Store:
     def __init__(self, file: Path | None) -> None:
         """Open (or make) the database `file`; None keeps all in memory."""
         self._connection = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
+        # A store that nobody closes, as one in memory, closes its connection when it goes.
+        weakref.finalize(self, self._connection.close)
         self._connection.executescript(_SCHEMA)
         self._tables: dict[str, Table] = {}
         self._resources: dict[str, Resource] = {}

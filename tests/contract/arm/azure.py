@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -40,9 +39,7 @@ class Azure:
     """Hears every exchange, as `ArmSimulator.on_exchange` does."""
 
     def __post_init__(self) -> None:
-        store = Store(None)
-        weakref.finalize(self, store.close)
-        manager = ResourceManager(store, Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        manager = ResourceManager(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
         self.kernel = manager.kernel
         subnet = {"name": "tests", "properties": {"addressPrefix": "10.0.0.0/24"}}
         resources = [

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -78,9 +77,7 @@ class Player:
     _addresses: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        store = Store(None)
-        weakref.finalize(self, store.close)
-        manager = ResourceManager(store, Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
+        manager = ResourceManager(Store(None), Clock(1, read=lambda: self.now), 1, DeliveryPlan(0, 0, 0))
         self.kernel, self.router = manager.kernel, manager.router
         planting.plant(self.kernel, self.session)
         first = self.kernel.tokens.identities[0]
