@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -187,6 +188,12 @@ def first(
     if policy.events is EventDetail.ALL:
         release = order_announcement(release, STARTED, moment, details={"builder": builder})
     return order(release, Send.VALIDATE, policy, moment).with_history(now, "started")
+
+
+def unreleased(version: VersionId, policy: DefinitionPolicy, now: datetime) -> Release:
+    """The row of a version that never had a release, to be revoked."""
+    begun = Release(version, State.VALIDATING, 0, policy.digest, now, now)
+    return begun.with_history(now, "started to be revoked")
 
 
 def advance(

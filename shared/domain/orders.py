@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -134,17 +134,20 @@ def announce_stalls(before: Release, after: Release, moment: Moment) -> Release:
     return announce_beside(after, about, moment, why="; ".join(stalls.values()), details={"stalls": shown})
 
 
-def order_repair(release: Release, ring: str, moment: Moment, *, stalled: str | None = None) -> Release:
+def stalled(release: Release, command: Command, reason: str, now: datetime) -> Release:
+    """The row with this command stalled until ``resend``."""
+    parked = Pending(command, now, sent=True, decided_at=now, stalled=reason, parked=True)
+    return release.with_pending(command.branch, parked).with_history(now, f"{command.branch} stalled: {reason}")
+
+
+def order_repair(release: Release, ring: str, moment: Moment, *, blocked: str | None = None) -> Release:
     """The row of an ended release with an order to replicate a published ring again, after which it is published.
 
-    ``stalled`` parks the order: people must send it.
+    ``blocked`` is why the order stalls at once: people must send it.
     """
     branch, seq = Branch(Kind.REPLICATE, ring), release.seq + 1
     moved = _ordered(replace(release, seq=seq), _Order(branch, NoState(), PUBLISH_WITHIN), moment)
-    if stalled is None:
-        return moved
-    parked = replace(moved.pending[str(branch)], sent=True, stalled=stalled, parked=True)
-    return moved.with_pending(branch, parked).with_history(moment.now, f"{branch} stalled: {stalled}")
+    return moved if blocked is None else stalled(moved, moved.pending[str(branch)].command, blocked, moment.now)
 
 
 def order_republication(release: Release, ring: str, moment: Moment) -> Release:

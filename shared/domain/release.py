@@ -48,6 +48,11 @@ class State(StrEnum):
     def is_terminal(self) -> bool:
         return self in {State.RELEASED, State.REJECTED, State.SUPERSEDED, State.REVOKED}
 
+    @property
+    def heeds_health(self) -> bool:
+        """Whether anything still depends on the health of the rings in which the version is published."""
+        return self not in {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
+
 
 class Gate(StrEnum):
     """A check that must pass before the next step."""

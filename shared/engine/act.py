@@ -16,10 +16,11 @@ from typing import Any, Final
 from shared.domain.actions import REASON_NEEDED, Action, ActionRecord, Request
 from shared.domain.evidence_names import evidence_folder
 from shared.domain.image import VersionId
+from shared.domain.lifecycle import unreleased
 from shared.domain.moment import Moment
 from shared.domain.orders import announce_stalls
 from shared.domain.policy import DefinitionPolicy
-from shared.domain.release import Release, State
+from shared.domain.release import Release
 from shared.engine.apply_action import ActionDenied, Applied, Impossible, apply, check_role
 from shared.engine.commit import FOLDS, send_pending
 from shared.gallery.incarnation import incarnation_of
@@ -98,9 +99,7 @@ async def _release(
     if facts is None:
         raise ActionDenied("unknown_version", f"{version.short} does not exist in its gallery")
     if release is None:
-        release = Release(version, State.VALIDATING, 0, policy.digest, now, now).with_history(
-            now, "started to be revoked"
-        )
+        release = unreleased(version, policy, now)
     return replace(release, incarnation=incarnation_of(facts))
 
 

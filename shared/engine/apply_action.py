@@ -23,8 +23,6 @@ from shared.engine.fold import recorded, resent
 RESEND_WITHIN: Final = timedelta(hours=24)
 EMERGENCY_WARNING: Final = "emergency promotion: "
 """How the warning of an emergency promotion begins; it stays until somebody acknowledges it."""
-_NOT_PUBLISHED: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
-"""States in which nothing waits for the health of a ring."""
 _NO_RING: Final = "the release is in no ring yet"
 
 
@@ -183,7 +181,7 @@ def _resume(release: Release, do: _Action) -> Applied:
     failed = [each.ring for each in release.health_failures if each.ring]
     accepted = [*failed, *_unknown_health(release)]
     # Whoever lifts a hold has not decided about the health: that takes another resume.
-    if accepted and release.hold is None and release.state not in _NOT_PUBLISHED:
+    if accepted and release.hold is None and release.state.heeds_health:
         return _accept_health(do.taken(release), do, accepted)
     if release.hold is None:
         text = " A scan holds it: it goes on when a scan passes." if release.state is State.HELD else ""
@@ -257,7 +255,7 @@ def _baked(release: Release, do: _Action) -> Applied:
 
 
 def _retry(release: Release, do: _Action) -> Applied:
-    if release.state not in _NOT_PUBLISHED and release.health_failures:
+    if release.state.heeds_health and release.health_failures:
         return _watch_again(release, do)
     if release.state is not State.REJECTED:
         raise Impossible(

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from shared.domain.hop_states import RecordUsers, RevokeDescendants
 from shared.domain.image import VersionId
-from shared.domain.lifecycle import Outcome, advance
+from shared.domain.lifecycle import Outcome, advance, unreleased
 from shared.domain.outcomes import HopResult, Requeue
 from shared.domain.policy import DefinitionPolicy
 from shared.domain.release import Release, State
@@ -61,6 +61,5 @@ async def _release(
         return None
     if stored is not None and stored.release.incarnation is not None:
         return stored.release if stored.release.incarnation == incarnation_of(facts) else None
-    begun = Release(version, State.VALIDATING, 0, policy.digest, hop.now, hop.now)
-    release = stored.release if stored is not None else begun.with_history(hop.now, "started to be revoked")
+    release = stored.release if stored is not None else unreleased(version, policy, hop.now)
     return replace(release, incarnation=incarnation_of(facts))

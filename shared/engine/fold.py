@@ -23,7 +23,7 @@ from shared.domain.lifecycle import (
 )
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import LONGEST_WHY, announce_stalls
+from shared.domain.orders import LONGEST_WHY, announce_stalls, stalled
 from shared.domain.outcomes import (
     Annotated,
     Decided,
@@ -52,8 +52,6 @@ from shared.engine.repair import is_repair, repair_ended, repaired
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
-_ENDED: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
-"""States in which the health of a ring, that was judged meanwhile, stops nothing any more."""
 SINCE: Final = "since it was published: "
 """Prefix of the warning of a later scan. The warning of the next scan replaces it."""
 
@@ -124,12 +122,6 @@ def _fold(
 def _needed(policy: DefinitionPolicy | None) -> DefinitionPolicy:
     assert policy is not None, "a gate is asked, and a ring is named, only under a policy"
     return policy
-
-
-def stalled(release: Release, command: Command, reason: str, now: datetime) -> Release:
-    """The row with this command stalled until ``resend``."""
-    parked = Pending(command, now, sent=True, decided_at=now, stalled=reason, parked=True)
-    return release.with_pending(command.branch, parked).with_history(now, f"{command.branch} stalled: {reason}")
 
 
 def resent(release: Release, now: datetime, *, within: timedelta) -> Release:
@@ -208,7 +200,7 @@ def _watched(release: Release, command: Command, result: Decided, policy: Defini
     why = "; ".join(result.reasons)[:LONGEST_WHY]
     if result.answer is not Answer.PASS:
         release = replace(release, warnings=(*release.warnings, f"{health_warning(ring.name)}{why}"))
-    if result.answer is not Answer.REJECT or release.state in _ENDED:
+    if result.answer is not Answer.REJECT or not release.state.heeds_health:
         text = f"the health of {ring.name}: {result.answer.value}{f': {why}' if why else ''}"
         return Folded(release.with_history(moment.now, text), record.evidence, document)
     outcome = Outcome.HEALTH_FAILED

@@ -13,10 +13,10 @@ from shared.codec import CodecError, decode_command, unwrapped
 from shared.domain.limits import MAX_DEAD_LETTER_BODY
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import announce_stalls
+from shared.domain.orders import announce_stalls, stalled
 from shared.domain.release import Pending
 from shared.engine.commit import FOLDS, send_pending, still_changing
-from shared.engine.fold import backoff, stalled
+from shared.engine.fold import backoff
 from shared.ports import Conflict, DeadLetter, World
 from shared.stages import fetch_report
 

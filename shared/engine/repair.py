@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from shared.domain.messages import Command, Kind
 from shared.domain.moment import Moment
-from shared.domain.orders import order_republication
+from shared.domain.orders import order_republication, stalled
 from shared.domain.outcomes import Decided
-from shared.domain.release import Answer, Gate, GateRecord, Pending, Release
+from shared.domain.release import Answer, Gate, GateRecord, Release
 
 
 def is_repair(release: Release, command: Command) -> bool:
@@ -24,9 +24,7 @@ def repaired(release: Release, command: Command, result: Decided, record: GateRe
     """The row after a verdict of a repair."""
     if result.answer is Answer.REJECT:
         reason = f"drift was not repaired: {'; '.join(result.reasons)}"
-        parked = Pending(command, moment.now, sent=True, decided_at=moment.now, stalled=reason, parked=True)
-        text = f"{command.branch} stalled: {reason}"
-        return release.with_pending(command.branch, parked).with_history(moment.now, text)
+        return stalled(release, command, reason, moment.now)
     others = (
         each
         for each in release.gates

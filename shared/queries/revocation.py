@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.domain.hop_states import latest_change
 from shared.domain.image import VersionId
-from shared.domain.release import Release, State
+from shared.domain.lifecycle import unreleased
+from shared.domain.release import Release
 from shared.domain.revocation import RevokePlan, plan_revocation
 from shared.gallery.incarnation import incarnation_of
 from shared.gallery.revocation_scope import definitions_of, released_version
@@ -24,7 +25,7 @@ async def revocation_plan(version: VersionId, world: World, *, now: datetime) ->
     if policy is None:
         return None
     stored = await world.ledger.read(version)
-    release = stored.release if stored else Release(version, State.VALIDATING, 0, policy.digest, now, now)
+    release = stored.release if stored else unreleased(version, policy, now)
     release = await _with_incarnation(release, world)
     galleries: list[dict[str, Any]] = []
     for definition in definitions_of(policy):

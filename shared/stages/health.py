@@ -17,7 +17,7 @@ from shared.domain.hop_states import Watch
 from shared.domain.image import VersionId, VersionNumber
 from shared.domain.outcomes import Decided, Finished, HopResult, Requeue, Stalled
 from shared.domain.policy import Ring
-from shared.domain.release import Answer, Gate, Publication, State
+from shared.domain.release import Answer, Gate, Publication
 from shared.ports import FleetQuestion, Hop
 
 LOOK_WITHIN: Final = timedelta(hours=24)
@@ -25,7 +25,6 @@ LOOK_WITHIN: Final = timedelta(hours=24)
 LONGEST_WATCH: Final = timedelta(days=14)
 """How long after its end a watch goes on while the health is unknown. Each look costs requests."""
 AT_ONCE: Final = timedelta(0)
-_WATCHED_NO_MORE: Final = {State.REJECTED, State.SUPERSEDED, State.REVOKING, State.REVOKED}
 
 
 async def run(hop: Hop) -> HopResult:
@@ -38,7 +37,7 @@ async def run(hop: Hop) -> HopResult:
     name = hop.command.ring or ""
     ring = next((each for each in hop.policy.rings if each.name == name), None)
     publication = hop.release.published_in(name)
-    if ring is None or ring.health is None or publication is None or hop.release.state in _WATCHED_NO_MORE:
+    if ring is None or ring.health is None or publication is None or not hop.release.state.heeds_health:
         return Finished(f"the health of {name} is not watched any more")
     facts = await _look(hop, ring, ring.health, publication)
     return _judged(hop, state, ring.health, facts)

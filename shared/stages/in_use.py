@@ -118,13 +118,13 @@ async def _found(hop: Hop, last: str) -> tuple[InUse, list[str]]:
     subject = await subject_of(hop.release.version, hop.release, hop.world)
     mentions: list[Mention] = []
     names: list[str] = []
-    newest = await _read(hop, last)
-    name: str | None = last
-    while name is not None:
-        read = await _read(hop, name)
+    read = newest = await _read(hop, last)
+    names.append(last)
+    mentions += read.mentions
+    while read.before is not None:
+        names.append(read.before)
+        read = await _read(hop, read.before)
         mentions += read.mentions
-        names.append(name)
-        name = read.before
     found = found_users(subject, mentions, newest.look.coverage, hop.world.policy, hop.now)
     return found, names[::-1]
 

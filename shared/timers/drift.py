@@ -153,7 +153,7 @@ def _told(
     moved = announce_beside(moved, DRIFT_FOUND, moment, why=text, details=details)
     if ring is None:
         return moved
-    stalled = (
+    blocked = (
         None
         if has_left
         else (
@@ -161,7 +161,7 @@ def _told(
             "does, then resend to repair it"
         )
     )
-    return order_repair(moved, ring, moment, stalled=stalled)
+    return order_repair(moved, ring, moment, blocked=blocked)
 
 
 def _ring_to_repair(release: Release, findings: tuple[DriftFinding, ...], policy: DefinitionPolicy) -> str | None:

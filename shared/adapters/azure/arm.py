@@ -90,38 +90,30 @@ class Arm:
 
     def compute(self, subscription: str) -> ComputeManagementClient:
         """The compute client of a subscription."""
-        client = self._compute.get(subscription)
-        if client is None:
+        if subscription not in self._compute:
             from azure.mgmt.compute.aio import ComputeManagementClient
 
-            client = ComputeManagementClient(
-                self._credential,
-                subscription,
-                base_url=self._base_url,
-                credential_scopes=list(self._scopes),
-                policies=self._policies(),
-                transport=self._transport(),
-            )
-            self._open.push_async_callback(client.close)
-            self._compute[subscription] = client
-        return client
+            self._compute[subscription] = self._client(ComputeManagementClient, subscription)
+        return self._compute[subscription]
 
     def monitor(self, subscription: str) -> MonitorManagementClient:
         """The monitor client of a subscription."""
-        client = self._monitor.get(subscription)
-        if client is None:
+        if subscription not in self._monitor:
             from azure.mgmt.monitor.aio import MonitorManagementClient
 
-            client = MonitorManagementClient(
-                self._credential,
-                subscription,
-                base_url=self._base_url,
-                credential_scopes=list(self._scopes),
-                policies=self._policies(),
-                transport=self._transport(),
-            )
-            self._open.push_async_callback(client.close)
-            self._monitor[subscription] = client
+            self._monitor[subscription] = self._client(MonitorManagementClient, subscription)
+        return self._monitor[subscription]
+
+    def _client[C: ComputeManagementClient | MonitorManagementClient](self, kind: type[C], subscription: str) -> C:
+        client = kind(
+            self._credential,
+            subscription,
+            base_url=self._base_url,
+            credential_scopes=list(self._scopes),
+            policies=self._policies(),
+            transport=self._transport(),
+        )
+        self._open.push_async_callback(client.close)
         return client
 
     async def get(self, path: str, api_version: str, what: str) -> Mapping[str, Any] | None:

@@ -11,10 +11,11 @@ from shared.domain.image import DefinitionId, VersionNumber
 from shared.domain.lifecycle import Outcome, advance, first
 from shared.domain.messages import Branch, Command, Kind
 from shared.domain.moment import Moment
+from shared.domain.orders import stalled
 from shared.domain.outcomes import Annotated, Decided, Dropped, Finished, Redirected, Requeue, Stalled
 from shared.domain.policy import DefinitionPolicy, EventDetail, RegionTarget, Ring, ScanRules, Severity
 from shared.domain.release import Answer, Gate, Pending, Release, State
-from shared.engine.fold import FIRST_WAIT, LONGEST_WAIT, backoff, fold, resent, stalled
+from shared.engine.fold import FIRST_WAIT, LONGEST_WAIT, backoff, fold, resent
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCE = DefinitionId.parse(
